@@ -1,0 +1,40 @@
+# libmudlark.so: what runs inside the host.
+#
+# jemalloc is Debian's libjemalloc_pic.a, every name of it renamed: its own to pvt_*, so that nothing of it is seen
+# or met from outside, and some that it imports to jemalloc_* of ours (preload/large_backend.c), so that the host's
+# MALLOC_CONF, its fork handlers' order and its system calls are in our hands.
+
+PRELOAD_SOURCES := $(wildcard preload/*.c)
+PRELOAD_OBJECTS := $(PRELOAD_SOURCES:%.c=$(BUILD)/%.o) $(patsubst %.S,$(BUILD)/%.o,$(wildcard preload/*.S))
+PRELOAD_LIBRARY := $(BUILD)/libmudlark.so
+
+JEMALLOC_PIC ?= $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch)/libjemalloc_pic.a /usr/lib/libjemalloc_pic.a))
+JEMALLOC_PRIVATE := $(BUILD)/preload/libjemalloc_private.a
+
+# gcc would delete free(malloc(n)) and turn malloc + memset into our own calloc.
+PRELOAD_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin-malloc -fno-builtin-calloc \
+	-fno-builtin-realloc -fno-builtin-free -fno-builtin-aligned_alloc -fno-builtin-posix_memalign \
+	-fno-plt -fasynchronous-unwind-tables
+
+.PHONY: preload
+preload: $(PRELOAD_LIBRARY)
+
+$(BUILD)/preload/%.o: preload/%.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(PRELOAD_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/preload/%.o: preload/%.S
+	@mkdir -p $(@D)
+	$(CC) $(PRELOAD_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(JEMALLOC_PRIVATE): preload/jemalloc_imports.map
+	@mkdir -p $(@D)
+	test -f "$(JEMALLOC_PIC)" || { echo "libjemalloc_pic.a not found: run 'make deps'" >&2; exit 1; }
+	nm --defined-only --extern-only $(JEMALLOC_PIC) 2>/dev/null | awk 'NF == 3 && $$3 !~ /^_Z/ {print $$3, "pvt_" $$3}' | sort -u > $(@D)/jemalloc.map
+	grep -v '^#' preload/jemalloc_imports.map >> $(@D)/jemalloc.map
+	objcopy --redefine-syms=$(@D)/jemalloc.map $(JEMALLOC_PIC) $@
+
+$(PRELOAD_LIBRARY): $(PRELOAD_OBJECTS) $(JEMALLOC_PRIVATE) preload/libmudlark.map
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $(PRELOAD_OBJECTS) $(JEMALLOC_PRIVATE) \
+		-Wl,-soname,libmudlark.so -Wl,--version-script=preload/libmudlark.map -Wl,--exclude-libs,ALL \
+		-Wl,-z,now -Wl,-z,nodelete -Wl,-z,initfirst -Wl,-z,defs -Wl,--build-id -lm

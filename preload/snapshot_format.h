@@ -1,0 +1,220 @@
+/*
+ * The snapshot file: the one thing that preload/, symbolize/ and report/ share.
+ *
+ * preload/ writes it inside somebody else's process, report/ reads it anywhere and later. This header is
+ * its definition, man/mudlark-snapshot.5 its description in prose; a change here is a change there.
+ *
+ *   +--------+---------------------+---------------------+-----+-------------+
+ *   | header | section header+data | section header+data | ... | END section |
+ *   +--------+---------------------+---------------------+-----+-------------+
+ *
+ * Glossary
+ *   frame    one node of a trie: (parent frame, module, address). Walking the parents goes outwards, to main.
+ *   stack    a frame id, the innermost one. Stack 0 is "not known".
+ *   site     (stack, thread): where allocations come from. Counters since the start of the process.
+ *   cohort   (site, epoch): the blocks of a site that were born in one epoch and still live.
+ *   epoch    the time between two snapshots; it advances at each. Epoch 1 is the first.
+ *
+ * Invariants
+ *   ids count from 1 in the order of their section; 0 means none. A frame's parent has a smaller id.
+ *   live blocks of a site = sum over its cohorts; live bytes likewise. Bytes are requested bytes.
+ *   All fixed-width integers are little-endian. "varint" is unsigned LEB128 (DWARF 5, section 7.6), at most
+ *   ten bytes; "text" is a varint length followed by that many bytes, without a terminating NUL.
+ *
+ * Why varints in checksummed sections, not an mmap-able array: a row costs 8 bytes instead of 48, so that a
+ * run of 10^8 allocations fits in a mail, and a reader has to copy what it does not trust anyway.
+ */
+#ifndef MUDLARK_SNAPSHOT_FORMAT_H
+#define MUDLARK_SNAPSHOT_FORMAT_H
+
+#include <stdint.h>
+
+/* The first byte has its top bit set and a CR LF follows, so that a text-mode copy is noticed (as in PNG). */
+#define SNAPSHOT_MAGIC "\x89MUDL\r\n\x1a"
+#define SNAPSHOT_MAGIC_BYTES 8
+
+/* A reader refuses a larger major version and accepts any minor one: unknown sections and keys are skipped. */
+#define SNAPSHOT_MAJOR 1
+#define SNAPSHOT_MINOR 0
+
+struct snapshot_header {
+	char magic[SNAPSHOT_MAGIC_BYTES];
+	uint16_t major;
+	uint16_t minor;
+	uint32_t header_bytes; /* offset of the first section */
+	uint64_t file_bytes;   /* whole file; a shorter file is truncated */
+	uint32_t section_count;
+	uint32_t reserved;
+	uint64_t checksum; /* XXH3_64bits over the bytes before this field */
+};
+_Static_assert(sizeof(struct snapshot_header) == 40, "snapshot header layout");
+
+/* Follows the header and then each section's data, which is padded with zeros to a multiple of 8. */
+struct snapshot_section {
+	uint32_t type; /* enum snapshot_section_type */
+	uint32_t reserved;
+	uint64_t data_bytes; /* without the padding */
+	uint64_t checksum;   /* XXH3_64bits over the data */
+};
+_Static_assert(sizeof(struct snapshot_section) == 24, "section header layout");
+
+enum snapshot_section_type {
+	SECTION_END = 0,      /* no data: the file is whole */
+	SECTION_META = 1,     /* tagged values, enum snapshot_meta */
+	SECTION_TOTALS = 2,   /* tagged values, enum snapshot_total */
+	SECTION_LOSSES = 3,   /* tagged values, enum snapshot_loss */
+	SECTION_MODULES = 4,  /* see below */
+	SECTION_FRAMES = 5,
+	SECTION_STACKS = 6,
+	SECTION_THREADS = 7,
+	SECTION_SITES = 8,
+	SECTION_COHORTS = 9,
+	SECTION_TIMELINE = 10,
+	SECTION_NOTES = 11,   /* count, then that many texts: lines for the report */
+	SECTION_SYMBOLS = 12, /* added by `mudlark symbolize` */
+};
+
+/*
+ * Tagged values: until the end of the section, varint key, then
+ *   key even: varint value
+ *   key odd:  text
+ * so that a reader can skip a key that it does not know.
+ */
+#define SNAPSHOT_KEY_IS_TEXT(key) (((key) & 1) != 0)
+
+enum snapshot_meta {
+	META_PID = 2,
+	META_PARENT_PID = 4,
+	META_NUMBER = 6,           /* of this snapshot in its process, from 1 */
+	META_TRIGGER = 8,          /* enum snapshot_trigger */
+	META_START_TIME_NS = 10,   /* real time at which recording started */
+	META_TIME_NS = 12,         /* real time of the snapshot */
+	META_ELAPSED_NS = 14,      /* monotonic time between the two */
+	META_PAGE_BYTES = 16,
+	META_EPOCH = 18,           /* the epoch that this snapshot ends */
+	META_INHERITED_EPOCH = 20, /* cohorts up to and with this epoch were the fork parent's; 0: none */
+	META_SAMPLE_BYTES = 22,    /* mean bytes between samples; 0: every allocation is recorded */
+	META_DEPTH = 24,           /* frames kept of a stack */
+	META_RECORDING = 26,       /* 1: recording was on */
+	META_MACHINE = 28,         /* ELF e_machine of the process */
+	META_HELD_NS = 30,         /* how long the process was held for the snapshot */
+
+	META_PROGRAM = 1,          /* base name of the executable */
+	META_EXECUTABLE = 3,       /* its path */
+	META_COMMAND_LINE = 5,     /* arguments, each followed by NUL */
+	META_HOST = 7,
+	META_LABEL = 9,            /* given to mudlark_snapshot() */
+	META_VERSION = 11,         /* of Mudlark */
+	META_OPTIONS = 13,         /* as in MUDLARK_OPTIONS */
+	META_KERNEL = 15,          /* uname release */
+	META_LIBC = 17,            /* gnu_get_libc_version() */
+	META_DIRECTORY = 19,       /* working directory at start */
+};
+
+enum snapshot_trigger {
+	TRIGGER_EXIT = 1,
+	TRIGGER_SIGNAL = 2,
+	TRIGGER_INTERVAL = 3,
+	TRIGGER_PEAK = 4,
+	TRIGGER_REQUEST = 5, /* mudlark snap */
+	TRIGGER_API = 6,
+	TRIGGER_FATAL = 7,
+};
+
+/* All keys are even: numbers. Bytes are requested bytes unless the name says otherwise. */
+enum snapshot_total {
+	TOTAL_ALLOC_BLOCKS = 2,
+	TOTAL_ALLOC_BYTES = 4,
+	TOTAL_FREED_BLOCKS = 6,
+	TOTAL_FREED_BYTES = 8,
+	TOTAL_LIVE_BLOCKS = 10,
+	TOTAL_LIVE_BYTES = 12,
+	TOTAL_PEAK_BYTES = 14,      /* greatest sum of live bytes */
+	TOTAL_PEAK_BLOCKS = 16,     /* live blocks when the peak's composition was taken */
+	TOTAL_PEAK_ELAPSED_NS = 18, /* when that was */
+	TOTAL_TEMPORARY_BLOCKS = 20,
+	TOTAL_RSS_BYTES = 22,
+	TOTAL_HEAP_BYTES = 24,      /* mapped for the host's blocks, pools and large */
+	TOTAL_OWN_BYTES = 26,       /* mapped for Mudlark's records and tables */
+	TOTAL_THREADS = 28,         /* threads that ever allocated */
+	TOTAL_PEAK_COMPOSITION_BYTES = 30, /* live bytes that the sites' peak counters add up to */
+};
+
+/* All keys are even: how often something could not be recorded. Zero counters are left out. */
+enum snapshot_loss {
+	LOSS_STACKS_CUT = 2,         /* stacks deeper than `depth` */
+	LOSS_TABLE_FULL = 4,         /* allocations recorded without their stack: a table was full */
+	LOSS_UNWIND_FAILED = 6,      /* allocations whose stack could not be walked at all */
+	LOSS_UNREADABLE = 8,         /* stacks that end at memory which could not be read */
+	LOSS_NESTED_BLOCKS = 10,     /* allocated by a signal handler that interrupted the allocator */
+	LOSS_EARLY_BLOCKS = 12,      /* allocated before recording could start */
+	LOSS_IGNORED_BLOCKS = 14,    /* allocated in a region that the program asked to ignore */
+	LOSS_FOREIGN_FREES = 16,     /* blocks of another allocator, handed on to it */
+	LOSS_SNAPSHOTS_FAILED = 18,  /* snapshots that could not be written */
+	LOSS_THREADS_MERGED = 20,    /* threads that share a number with another one */
+	LOSS_BAD_FREES = 22,         /* double, interior and invalid frees */
+	LOSS_EPOCHS_MERGED = 24,     /* snapshots after which the epoch could not advance */
+	LOSS_SNAPSHOTS_SKIPPED = 26, /* requests that came while a snapshot was being taken */
+	LOSS_MODULES_UNKNOWN = 28,   /* modules beyond the table: their frames have raw addresses */
+};
+
+/*
+ * MODULES: count, then for each (id 1, 2, ...):
+ *   flags (enum snapshot_module_flag), load bias, text path, text build-id (raw bytes, may be empty),
+ *   device, inode, file size, mtime in ns (all four 0 when not known),
+ *   number of PT_LOADs, then for each: p_vaddr, p_offset, p_filesz, p_memsz, p_flags.
+ * One entry per load: a library that was unloaded and loaded again has two.
+ */
+enum snapshot_module_flag {
+	MODULE_EXECUTABLE = 1, /* the main program */
+	MODULE_VDSO = 2,
+	MODULE_DELETED = 4,  /* the file at `path` was gone or another one when the snapshot was written */
+	MODULE_UNLOADED = 8, /* dlclosed before the snapshot */
+	MODULE_MUDLARK = 16, /* libmudlark.so itself */
+};
+
+/*
+ * FRAMES: count, then for each (id 1, 2, ...):
+ *   kind and flags, id - parent id (equal to id when there is no parent), module id, address.
+ * The address is an ELF virtual address of the module (pc - load bias), or a raw pc when module is 0.
+ */
+enum snapshot_frame_flag {
+	FRAME_KIND_MASK = 3,
+	FRAME_NATIVE = 0,
+	FRAME_PYTHON = 1,
+	FRAME_EXACT = 4, /* address is the interrupted instruction; otherwise a return address: look up address - 1 */
+};
+
+/* STACKS: count, then for each (id 1, 2, ...): frame id << 1 | cut, cut = 1 when outer frames are missing. */
+
+/*
+ * THREADS: count, then for each (id 1, 2, ...):
+ *   flags (enum snapshot_thread_flag), tid, number of threads that had this id one after the other,
+ *   text name, text label, allocated blocks, allocated bytes, freed blocks, freed bytes.
+ */
+enum snapshot_thread_flag {
+	THREAD_ALIVE = 1,
+	THREAD_SHARED = 2, /* two threads had this id at the same time: the table was full */
+};
+
+/*
+ * SITES: count, then for each (id 1, 2, ...):
+ *   stack id, thread id, allocated blocks, allocated bytes, temporary blocks, peak blocks, peak bytes.
+ * Stack 0 collects what has no stack (enum snapshot_loss says why).
+ */
+
+/* COHORTS: count, then for each: site id, epoch, live blocks, live bytes. */
+
+/*
+ * TIMELINE: count, then for each: ns since the previous point (the first: since the start), live bytes,
+ * live blocks, resident bytes of the process (0: not measured at this point).
+ */
+
+/*
+ * SYMBOLS: number of strings, that many texts; then the number of modules with names, and for each:
+ *   module id, string id of a note + 1 (0: none), number of addresses, then for each:
+ *     address as in FRAMES, frame flags, number of names (innermost first), then for each:
+ *       string id of function + 1, of linkage name + 1, of file + 1 (0: not known), line, 1 when inlined.
+ */
+
+#endif

@@ -1,0 +1,16 @@
+# The mudlark command. Objects but main.o are also linked into its unit tests.
+
+REPORT_SOURCES := $(wildcard report/*.c)
+REPORT_OBJECTS := $(REPORT_SOURCES:%.c=$(BUILD)/%.o)
+REPORT_TESTED  := $(filter-out $(BUILD)/report/main.o,$(REPORT_OBJECTS))
+REPORT_LIBS    := $(SYMBOLIZE_LIBS)
+
+.PHONY: tool
+tool: $(BUILD)/mudlark
+
+$(BUILD)/report/%.o: report/%.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(CFLAGS) -DMUDLARK_LIBDIR='"$(LIBDIR)/mudlark"' -c -o $@ $<
+
+$(BUILD)/mudlark: $(REPORT_OBJECTS) $(SYMBOLIZE_LIBRARY)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(REPORT_LIBS)

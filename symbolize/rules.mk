@@ -3,7 +3,7 @@
 SYMBOLIZE_SOURCES := $(wildcard symbolize/*.c)
 SYMBOLIZE_OBJECTS := $(SYMBOLIZE_SOURCES:%.c=$(BUILD)/%.o)
 SYMBOLIZE_LIBRARY := $(BUILD)/libsymbolize.a
-SYMBOLIZE_LIBS    := -ldw -lelf -liberty
+SYMBOLIZE_LIBS    := -ldw -lelf -llzma -lz -liberty
 
 $(BUILD)/symbolize/%.o: symbolize/%.c
 	@mkdir -p $(@D)

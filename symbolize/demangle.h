@@ -1,0 +1,15 @@
+/*
+ * Readable names of C++ and Rust (legacy and v0) symbols, without parameter lists.
+ *
+ * Names are untrusted: input and output are bounded, because a mangled name of 100 bytes with back references
+ * can stand for gigabytes.
+ */
+#ifndef MUDLARK_SYMBOLIZE_DEMANGLE_H
+#define MUDLARK_SYMBOLIZE_DEMANGLE_H
+
+#include "symbolize/string_pool.h"
+
+/* Returns the pool's string, or NULL when the name is not mangled, too long, or out of memory. */
+const char *demangle(struct string_pool *pool, const char *name);
+
+#endif

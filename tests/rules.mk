@@ -14,3 +14,32 @@ $(BUILD)/tests/symbolize/%: tests/symbolize/%.c $(SYMBOLIZE_LIBRARY)
 $(BUILD)/tests/report/%: tests/report/%.c $(REPORT_TESTED) $(SYMBOLIZE_LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CHECK_CFLAGS) $(CFLAGS) -o $@ $< $(REPORT_TESTED) $(SYMBOLIZE_LIBRARY) $(REPORT_LIBS) $(CHECK_LIBS)
+
+# End to end: programs run under the preload.
+include tests/hosts/rules.mk
+-include tests/preload/rules.mk
+
+E2E_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/test_*.c))
+E2E_SOURCES := tests/e2e/runner.c tests/e2e/brief.c
+E2E_CFLAGS  := -DHOSTS_DIRECTORY='"$(abspath $(HOSTS_DIRECTORY))"' -DPRELOAD_PATH='"$(abspath $(PRELOAD_LIBRARY))"' \
+	-DSOURCE_DIRECTORY='"$(abspath .)"'
+
+$(BUILD)/tests/e2e/%: tests/e2e/%.c $(E2E_SOURCES) tests/e2e/runner.h
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(CHECK_CFLAGS) $(E2E_CFLAGS) $(CFLAGS) -o $@ $< $(E2E_SOURCES) $(CHECK_LIBS)
+
+TEST_PROGRAMS := $(PRELOAD_TESTS) $(SYMBOLIZE_TESTS) $(REPORT_TESTS) $(E2E_TESTS)
+
+# Runs all of them, also after one has failed. Check's own line tells each program's figures.
+.PHONY: check check-hosts
+check: $(TEST_PROGRAMS) hosts $(PRELOAD_LIBRARY) tool
+	@failed=; for program in $(TEST_PROGRAMS); do \
+		echo "== $$program"; $$program || failed="$$failed $$program"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; else echo "all tests passed"; fi
+
+check-hosts: $(E2E_TESTS) hosts $(PRELOAD_LIBRARY)
+	@failed=; for program in $(filter $(BUILD)/tests/e2e/test_hosts%,$(E2E_TESTS)); do \
+		echo "== $$program"; $$program || failed="$$failed $$program"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; else echo "all hosts passed"; fi

@@ -1,0 +1,70 @@
+# The hosts: small programs that behave badly on purpose, and the libraries that they load.
+#
+# Optimisation must not remove an allocation that is the point of a host, so malloc is no builtin here; misuse is
+# what some of them are for, so gcc's analysis of it is off.
+
+HOSTS_DIRECTORY := $(BUILD)/tests/hosts
+HOST_CFLAGS := -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free -Wno-missing-prototypes \
+	-Wno-use-after-free -Wno-free-nonheap-object -Wno-alloc-size-larger-than -Wno-mismatched-dealloc -Wno-stringop-overflow \
+	-Wno-array-bounds -Wno-deprecated-declarations -Wno-unused-result -Wno-cast-function-type
+HOST_CXXFLAGS := -std=c++17 -Wall -Wextra -Werror -fno-builtin-malloc -fno-builtin-free -MMD -MP
+
+HOST_LIBRARY_SOURCES := $(wildcard tests/hosts/*_library.c tests/hosts/*plugin.c tests/hosts/*plugin.cc)
+HOST_LIBRARY_SOURCES := $(filter-out tests/hosts/c_host_of_cxx_plugin.c tests/hosts/deepbind_plugin.c,$(HOST_LIBRARY_SOURCES))
+HOST_PROGRAMS := $(patsubst tests/hosts/%.c,$(HOSTS_DIRECTORY)/%,$(filter-out $(HOST_LIBRARY_SOURCES) tests/hosts/at_secure.c,$(wildcard tests/hosts/*.c))) \
+	$(patsubst tests/hosts/%.cc,$(HOSTS_DIRECTORY)/%,$(filter-out $(HOST_LIBRARY_SOURCES),$(wildcard tests/hosts/*.cc))) \
+	$(addprefix $(HOSTS_DIRECTORY)/,own_malloc_tcmalloc own_malloc_jemalloc at_secure at_secure_linked)
+HOST_LIBRARIES := $(addprefix $(HOSTS_DIRECTORY)/lib,plugin_a.so plugin_b.so early_constructor.so audit.so large_tls.so \
+	throwing_plugin.so)
+
+HOST_COMPILE = $(CC) $(BASE_CFLAGS) $(HOST_CFLAGS) -O1 -g
+HOST_LIBRARY_COMPILE = $(HOST_COMPILE) -fPIC -shared
+
+.PHONY: hosts
+hosts: $(HOST_PROGRAMS) $(HOST_LIBRARIES)
+
+$(HOSTS_DIRECTORY)/own_malloc: tests/hosts/own_malloc.c
+	@mkdir -p $(@D)
+	$(HOST_COMPILE) -DOWN_MALLOC -rdynamic -o $@ $< -lpthread
+
+# A missing allocator library is no reason to fail: its host says that it was skipped.
+$(HOSTS_DIRECTORY)/own_malloc_tcmalloc: tests/hosts/own_malloc.c
+	@mkdir -p $(@D)
+	$(HOST_COMPILE) -o $@ $< -Wl,--no-as-needed -ltcmalloc_minimal 2>/dev/null || rm -f $@
+
+$(HOSTS_DIRECTORY)/own_malloc_jemalloc: tests/hosts/own_malloc.c
+	@mkdir -p $(@D)
+	$(HOST_COMPILE) -o $@ $< -Wl,--no-as-needed -ljemalloc 2>/dev/null || rm -f $@
+
+# Linked with the preload itself: ld.so drops LD_PRELOAD for a secure program, so only this meets our own check.
+$(HOSTS_DIRECTORY)/at_secure_linked: tests/hosts/at_secure.c $(PRELOAD_LIBRARY)
+	@mkdir -p $(@D)
+	$(HOST_COMPILE) -o $@ $< -Wl,--no-as-needed $(PRELOAD_LIBRARY) -Wl,-rpath,$(abspath $(BUILD))
+
+$(HOSTS_DIRECTORY)/libplugin_a.so: tests/hosts/plugin.c
+	@mkdir -p $(@D)
+	$(HOST_LIBRARY_COMPILE) -DMARK="'a'" -o $@ $<
+
+$(HOSTS_DIRECTORY)/libplugin_b.so: tests/hosts/plugin.c
+	@mkdir -p $(@D)
+	$(HOST_LIBRARY_COMPILE) -DMARK="'b'" -o $@ $<
+
+$(HOSTS_DIRECTORY)/lib%.so: tests/hosts/%_library.c
+	@mkdir -p $(@D)
+	$(HOST_LIBRARY_COMPILE) -o $@ $< -ldl -lpthread
+
+$(HOSTS_DIRECTORY)/liblarge_tls.so: tests/hosts/large_tls_plugin.c
+	@mkdir -p $(@D)
+	$(HOST_LIBRARY_COMPILE) -o $@ $<
+
+$(HOSTS_DIRECTORY)/libthrowing_plugin.so: tests/hosts/throwing_plugin.cc
+	@mkdir -p $(@D)
+	$(CXX) $(HOST_CXXFLAGS) -O1 -g -fPIC -shared -o $@ $<
+
+$(HOSTS_DIRECTORY)/%: tests/hosts/%.c
+	@mkdir -p $(@D)
+	$(HOST_COMPILE) -o $@ $< -ldl -lpthread -lm
+
+$(HOSTS_DIRECTORY)/%: tests/hosts/%.cc
+	@mkdir -p $(@D)
+	$(CXX) $(HOST_CXXFLAGS) -O1 -g -o $@ $< -ldl -lpthread

@@ -12,3 +12,11 @@ $(BUILD)/symbolize/%.o: symbolize/%.c
 $(SYMBOLIZE_LIBRARY): $(SYMBOLIZE_OBJECTS)
 	@rm -f $@
 	ar rcs $@ $^
+
+# The symbolizer's tests read small ELF files, each made in one way that symbolizers get wrong.
+SYMBOLIZE_FIXTURES := $(BUILD)/tests/symbolize/fixtures/stamp
+$(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/symbolize/test_*.c)): | $(SYMBOLIZE_FIXTURES)
+
+$(SYMBOLIZE_FIXTURES): tests/symbolize/fixtures/build.sh $(wildcard tests/symbolize/fixtures/*.c tests/symbolize/fixtures/*.cc tests/symbolize/fixtures/*.rs)
+	rm -rf $(@D)
+	tests/symbolize/fixtures/build.sh tests/symbolize/fixtures $(@D)

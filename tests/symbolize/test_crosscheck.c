@@ -2,8 +2,9 @@
  * Every address of the fixtures' code, compared with llvm-symbolizer: functions, files, lines and inline frames.
  *
  * Two differences are meant. For the outermost function llvm-symbolizer prefers the symbol table's name, so that
- * clones are called foo.cold or foo.constprop.0: suffixes are cut off here. And it writes "//" and "/./" in
- * paths as they come.
+ * clones are called foo.cold or foo.constprop.0: suffixes are cut off here. Of functions that were folded into one
+ * (rustc does so) it takes another name by chance: a few such are allowed. And it writes "//" and "/./" in paths
+ * as they come.
  */
 #include "tests/symbolize/fixture.h"
 
@@ -77,6 +78,25 @@ static bool have_oracle(void) {
 	return false;
 }
 
+/* Whether the two answers differ in the outermost function's name alone. */
+static bool differ_in_outermost_name(const char *left, const char *right) {
+	size_t lines = 0, same = 0;
+	for (const char *at = left; *at != '\0'; at++)
+		lines += *at == '\n';
+	for (size_t line = 0; line < lines; line++) {
+		size_t left_bytes = strcspn(left, "\n"), right_bytes = strcspn(right, "\n");
+		if (left_bytes == right_bytes && memcmp(left, right, left_bytes) == 0)
+			same++;
+		else if (line + 2 != lines)
+			return false;
+		if (left[left_bytes] == '\0' || right[right_bytes] == '\0')
+			return false;
+		left += left_bytes + 1;
+		right += right_bytes + 1;
+	}
+	return same + 1 == lines && *right == '\0';
+}
+
 /* All of .text, or every step-th byte of it when it is large. */
 static size_t choose_addresses(const char *path, uint64_t *addresses) {
 	enum elf_file_fault fault;
@@ -122,7 +142,7 @@ static void cross_check(const char *name) {
 	struct symbolizer *symbolizer = symbolizer_open(NULL);
 	struct module_identity identity = identity_of(path);
 	struct symbol_module *module = symbolizer_module(symbolizer, &identity);
-	size_t inlined = 0, known = 0;
+	size_t inlined = 0, known = 0, folded = 0;
 	for (size_t i = 0; i < count; i++) {
 		static char expected[TEXT_MAX], ours[TEXT_MAX];
 		ck_assert_msg(read_oracle(oracle, expected), "llvm-symbolizer stopped at address %zu", i);
@@ -139,6 +159,10 @@ static void cross_check(const char *name) {
 		/* Code of crt files has no DWARF: llvm-symbolizer takes its file from STT_FILE, without a line. */
 		if (strstr(expected, ":0\n") != NULL && levels <= 1 && (levels == 0 || symbols[0].file == NULL))
 			continue;
+		if (strncmp(name, "rust_", 5) == 0 && strcmp(ours, expected) != 0 && differ_in_outermost_name(ours, expected)) {
+			folded++;
+			continue;
+		}
 		ck_assert_msg(strcmp(ours, expected) == 0, "%s 0x%" PRIx64 "\nours:\n%sllvm-symbolizer:\n%s", name,
 			addresses[i], ours, expected);
 		known++;
@@ -148,6 +172,7 @@ static void cross_check(const char *name) {
 	unlink(list);
 	symbolizer_close(symbolizer);
 	ck_assert_uint_gt(known, 20);
+	ck_assert_uint_le(folded, count / 20);
 	ck_assert_uint_gt(inlined, 5);
 	printf("%s: %zu addresses equal, %zu of them inlined\n", name, known, inlined);
 }

@@ -57,7 +57,7 @@ END_TEST
 START_TEST(lto_inlines_across_units) {
 	const char *path = fixture("lto.so");
 	char expected[128];
-	snprintf(expected, sizeof expected, "twice other.c:%u < across other.c:%u", marked_line("other.c", "@twice"),
+	snprintf(expected, sizeof expected, "twice inlines.c:%u < across other.c:%u", marked_line("inlines.c", "@twice"),
 		marked_line("other.c", "@across"));
 	assert_chain(open_module(path), path, "across", expected);
 }

@@ -443,3 +443,12 @@ void host_case_run(const struct host_case *host)
 	if (!host->only_preloaded)
 		runner_done(&plain);
 }
+
+int runner_suite(struct Suite *suite)
+{
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}

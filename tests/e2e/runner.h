@@ -131,7 +131,10 @@ struct host_case {
 /* Runs it plain, preloaded, and preloaded with record=0; fails on any difference. */
 void host_case_run(const struct host_case *host);
 
-/* A Check program's main: runs the suite, prints Check's lines; 0 when all passed. */
 #define HOST_CASES(array) (int)(sizeof(array) / sizeof((array)[0]))
+
+/* The rest of a Check program's main: runs the suite and prints Check's lines; 0 when all passed. */
+struct Suite;
+int runner_suite(struct Suite *suite);
 
 #endif

@@ -20,12 +20,14 @@ static void *allocate(void *seed)
 {
 	uint32_t random = (uint32_t)(uintptr_t)seed * 2654435761u + 1;
 	char *kept[KEPT] = {0};
-	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+	for (unsigned i = 1; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
 		random = random * 1664525u + 1013904223u;
 		unsigned slot = (random >> 8) % KEPT;
 		free(kept[slot]);
 		kept[slot] = malloc((random >> 12) % 40000 + 1);
 		kept[slot][0] = 1;
+		if (i % 100 == 0) /* leaves some processor time to the forks */
+			usleep(200);
 	}
 	for (int i = 0; i < KEPT; i++)
 		free(kept[i]);

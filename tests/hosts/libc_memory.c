@@ -72,7 +72,7 @@ static void from_streams(void)
 	stream = popen("echo popened", "r");
 	NEED(stream != NULL);
 	line = NULL;
-	EXPECT(getline(&line, &bytes, stream) == 9);
+	EXPECT(getline(&line, &bytes, stream) == 8);
 	release(line);
 	EXPECT(pclose(stream) == 0);
 }

@@ -59,7 +59,8 @@ int main(int argc, char **argv)
 			free(blocks[i]);
 	}
 	blocks[0] = malloc(8 << 20);
-	blocks[0] = realloc(blocks[0], 20 << 20);
+	free(blocks[0]);
+	blocks[0] = calloc(20, 1 << 20);
 	free(blocks[0]);
 	free(early);
 	int sum = deep(300);

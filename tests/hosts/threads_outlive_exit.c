@@ -16,6 +16,7 @@ static void *allocate_forever(void *unused)
 		free(kept[i % 16]);
 		kept[i % 16] = malloc((i * 97) % 20000);
 	}
+	return NULL;
 }
 
 static void *short_thread(void *unused)
@@ -36,6 +37,7 @@ static void *start_threads_forever(void *unused)
 		if (pthread_create(&thread, &attributes, short_thread, NULL) != 0)
 			usleep(1000);
 	}
+	return NULL;
 }
 
 static void linger(void)

@@ -30,7 +30,8 @@ extern "C" int plugin_throw()
 	}
 	try {
 		static volatile size_t bytes = static_cast<size_t>(1) << 60;
-		delete[] new char[bytes];
+		char *volatile block = new char[bytes];
+		delete[] block;
 	} catch (const std::bad_alloc &) {
 		caught++;
 	}

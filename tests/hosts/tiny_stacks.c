@@ -59,7 +59,7 @@ int main(void)
 	sigaction(SIGUSR1, &action, NULL);
 	pthread_attr_t attributes;
 	pthread_attr_init(&attributes);
-	NEED(pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN) == 0);
+	NEED(pthread_attr_setstacksize(&attributes, (size_t)PTHREAD_STACK_MIN) == 0);
 	for (int i = 0; i < 100; i++) {
 		pthread_t thread;
 		NEED(pthread_create(&thread, &attributes, run, NULL) == 0);

@@ -1,12 +1,15 @@
 /*
  * libFuzzer harness: the input is a module's ELF file, and is its own debug file.
  *
- *   clang -fsanitize=fuzzer,address -g -O1 -I. tests/fuzz/fuzz_symbolize.c symbolize/*.c -ldw -lelf -llzma -lz -liberty
- *   ./a.out -max_len=20000 -timeout=20 -rss_limit_mb=2048 scratch-directory tests/fuzz/corpus-symbolize
+ *   clang -fsanitize=fuzzer,address -g -O1 -std=gnu11 -I. -o fuzz tests/fuzz/fuzz_symbolize.c build/libsymbolize.a \
+ *     -ldw -lelf -llzma -lz -liberty
+ *   ./fuzz -max_len=20000 -timeout=20 -rss_limit_mb=2048 scratch-directory tests/fuzz/corpus-symbolize
  *
  * The seeds are fixtures of tests/symbolize, with DWARF 4 and 5, from gcc and clang, stripped of what only makes
  * them larger (see corpus-symbolize/README).
  */
+#define _GNU_SOURCE /* memfd_create */
+
 #include "symbolize/demangle.h"
 #include "symbolize/elf_facts.h"
 #include "symbolize/elf_file.h"
@@ -20,8 +23,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 static void resolve_all(struct symbol_module *module, uint64_t start, uint64_t end) {
-	uint64_t step = (end - start) / 512 + 1;
-	for (uint64_t address = start; address < end && address >= start; address += step) {
+	enum { PROBES = 512 };
+	for (uint64_t probe = 0; probe < PROBES; probe++) {
+		uint64_t address = start + (end - start) / PROBES * probe;
 		struct symbol symbols[SYMBOL_MAX_INLINES];
 		size_t count = symbol_module_resolve(module, address, symbols, SYMBOL_MAX_INLINES);
 		if (count > SYMBOL_MAX_INLINES)

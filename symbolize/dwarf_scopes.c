@@ -118,18 +118,23 @@ static bool inside(const struct walk *walk, const Dwarf_Die *previous, const Dwa
 	return (const char *)die->addr > (const char *)previous->addr && (const char *)die->addr < walk->end;
 }
 
-/* Replaces the DIE by its next sibling. Returns 1 at the end of the list, -1 when the walk must stop. */
+/*
+ * Replaces the DIE by its next sibling. Returns 1 at the end of the list, -1 when the walk must stop. At the end
+ * libdw leaves the address of the list's terminator in `next`, which tells how far it had to read.
+ */
 static int next_sibling(struct walk *walk, Dwarf_Die *die) {
-	Dwarf_Die next;
+	Dwarf_Die next = {.addr = NULL};
 	int result = dwarf_siblingof(die, &next);
+	if (inside(walk, die, &next)) {
+		uint64_t passed = (uint64_t)((const char *)next.addr - (const char *)die->addr);
+		if (passed > walk->reread_left)
+			return -1;
+		walk->reread_left -= passed;
+	} else if (result == 0) {
+		return -1;
+	}
 	if (result != 0)
 		return 1;
-	if (!inside(walk, die, &next))
-		return -1;
-	uint64_t passed = (uint64_t)((const char *)next.addr - (const char *)die->addr);
-	if (passed > walk->reread_left)
-		return -1;
-	walk->reread_left -= passed;
 	*die = next;
 	return 0;
 }

@@ -12,7 +12,7 @@ JEMALLOC_PIC ?= $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch)/
 JEMALLOC_PRIVATE := $(BUILD)/preload/libjemalloc_private.a
 
 # gcc would delete free(malloc(n)) and turn malloc + memset into our own calloc.
-PRELOAD_CFLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin-malloc -fno-builtin-calloc \
+PRELOAD_CFLAGS := -D_GNU_SOURCE -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-builtin-malloc -fno-builtin-calloc \
 	-fno-builtin-realloc -fno-builtin-free -fno-builtin-aligned_alloc -fno-builtin-posix_memalign \
 	-fno-plt -fasynchronous-unwind-tables
 

@@ -1,0 +1,62 @@
+/* The functions of mudlark.h. */
+#include "preload/mudlark.h"
+
+#include "preload/control.h"
+#include "preload/record.h"
+#include "preload/threads.h"
+
+#include <errno.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT void mudlark_start(void)
+{
+	if (control_owns_process())
+		atomic_store(&record_active, true);
+}
+
+EXPORT void mudlark_stop(void)
+{
+	atomic_store(&record_active, false);
+}
+
+EXPORT int mudlark_snapshot(const char *label)
+{
+	if (!control_owns_process()) {
+		errno = EPERM;
+		return -1;
+	}
+	int error = control_snapshot(TRIGGER_API, label, true);
+	if (error)
+		errno = -error;
+	return error ? -1 : 0;
+}
+
+static void ignore(int change)
+{
+	struct heap *heap = heap_enter();
+	if (heap_attach(&heap) && (change > 0 || heap->ignore_depth))
+		heap->ignore_depth += (uint32_t)change;
+	heap_leave(heap);
+}
+
+EXPORT void mudlark_ignore_begin(void)
+{
+	ignore(1);
+}
+
+EXPORT void mudlark_ignore_end(void)
+{
+	ignore(-1);
+}
+
+EXPORT void mudlark_thread_label(const char *label)
+{
+	struct heap *heap = heap_enter();
+	if (label && heap_attach(&heap)) {
+		if (!heap->thread_id)
+			threads_begin(heap);
+		threads_label(heap, label);
+	}
+	heap_leave(heap);
+}

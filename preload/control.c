@@ -1,0 +1,263 @@
+/* Signals, timer and requests for snapshots; control.h has the way they take. */
+#include "preload/control.h"
+
+#include "preload/losses.h"
+#include "preload/notes.h"
+#include "preload/record.h"
+#include "preload/sys.h"
+#include "preload/text.h"
+#include "preload/totals.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+_Atomic uint32_t control_pending;
+
+enum { TOKEN_DIGITS = 16, REPLY_BYTES = PATH_MAX + 1 };
+
+static struct {
+	const struct options *options;
+	_Atomic pid_t pid;
+	_Atomic uint64_t token;    /* of a `mudlark snap` that waits for an answer; 0: none */
+	_Atomic uint64_t next_due; /* elapsed time of the next snapshot by interval */
+	_Atomic bool exit_done;
+	_Atomic bool failure_named;
+	bool timer_exists;
+	timer_t timer;
+} control;
+
+static void say(const char *what, const char *detail)
+{
+	char line[256];
+	struct text text = text_in(line, sizeof line - 1);
+	if (!control.options->verbose)
+		return;
+	text_add(&text, "mudlark: ");
+	text_add(&text, what);
+	text_add(&text, detail);
+	line[text.length] = '\n';
+	sys_write_all(STDERR_FILENO, line, text.length + 1);
+}
+
+static void failed(int error, const char *path)
+{
+	loss_count(LOSS_SNAPSHOTS_FAILED);
+	const char *reason = strerrordesc_np(-error);
+	char line[NOTE_BYTES];
+	struct text text = text_in(line, sizeof line);
+	text_add(&text, "a snapshot could not be written: ");
+	text_add(&text, reason ? reason : "unknown error");
+	text_add(&text, ": ");
+	text_add(&text, path);
+	if (!atomic_exchange(&control.failure_named, true))
+		notes_add(line);
+	say(line, "");
+}
+
+/* Tells the waiting `mudlark snap`: 'P' and the path, or 'E' and the reason. */
+static void reply(uint64_t token, int error, const char *path)
+{
+	static char message[REPLY_BYTES]; /* one snapshot at a time */
+	char name[sizeof "mudlark." + TOKEN_DIGITS];
+	struct text name_text = text_in(name, sizeof name), text = text_in(message, sizeof message);
+	text_add(&name_text, "mudlark.");
+	text_add_hex(&name_text, token, TOKEN_DIGITS);
+	if (error) {
+		const char *reason = strerrordesc_np(-error);
+		text_add(&text, "E");
+		text_add(&text, reason ? reason : "unknown error");
+		text_add(&text, ": ");
+	} else {
+		text_add(&text, "P");
+	}
+	text_add(&text, path ? path : "");
+	sys_send_datagram(name, message, text.length);
+}
+
+/* Called between enter and leave, not nested. */
+static int take(enum snapshot_trigger trigger, const char *label, bool wait)
+{
+	struct snapshot_request request = {trigger, label, wait};
+	const char *path = "";
+	uint64_t token = trigger == TRIGGER_REQUEST ? atomic_exchange(&control.token, 0) : 0;
+	int error = snapshot_take(&request, &path);
+	if (error == -EBUSY)
+		loss_count(LOSS_SNAPSHOTS_SKIPPED);
+	else if (error)
+		failed(error, path);
+	else
+		say("snapshot ", path);
+	if (token)
+		reply(token, error, path);
+	return error;
+}
+
+void control_poll_slow(struct heap *heap)
+{
+	if (!heap_is_real(heap))
+		return;
+	uint32_t pending = atomic_exchange_explicit(&control_pending, 0, memory_order_acq_rel);
+	if (!control_owns_process())
+		return;
+	heap = heap_enter();
+	for (; pending; pending &= pending - 1)
+		take((enum snapshot_trigger)__builtin_ctz(pending), NULL, false);
+	heap_leave(heap);
+}
+
+static void note_request(enum snapshot_trigger trigger)
+{
+	atomic_fetch_or_explicit(&control_pending, 1u << trigger, memory_order_acq_rel);
+}
+
+int control_snapshot(enum snapshot_trigger trigger, const char *label, bool wait)
+{
+	struct heap *heap = heap_enter();
+	int error = -EBUSY;
+	if (heap == &heap_busy)
+		note_request(trigger);
+	else
+		error = take(trigger, label, wait);
+	heap_leave(heap);
+	return error;
+}
+
+/* Whether a snapshot by interval is due; the one caller that is told so sets the next time. */
+static bool interval_due(uint64_t elapsed_ns)
+{
+	uint64_t due = atomic_load_explicit(&control.next_due, memory_order_relaxed);
+	if (!due || elapsed_ns < due)
+		return false;
+	uint64_t every = control.options->every_ns;
+	uint64_t next = due + ((elapsed_ns - due) / every + 1) * every;
+	return atomic_compare_exchange_strong(&control.next_due, &due, next);
+}
+
+void control_clock(struct heap *heap, uint64_t elapsed_ns)
+{
+	(void)heap;
+	if (interval_due(elapsed_ns))
+		note_request(TRIGGER_INTERVAL);
+}
+
+void control_peak(struct heap *heap)
+{
+	(void)heap;
+	if (control.options && control.options->peak == 2)
+		note_request(TRIGGER_PEAK);
+}
+
+static void on_signal(int number, siginfo_t *info, void *context)
+{
+	(void)number, (void)context;
+	int saved = errno;
+	if (!control_owns_process())
+		return;
+	if (info->si_code == SI_TIMER) {
+		if (interval_due(totals_elapsed_ns()))
+			control_snapshot(TRIGGER_INTERVAL, NULL, false);
+	} else if (info->si_code == SI_QUEUE && info->si_value.sival_ptr) {
+		atomic_store(&control.token, (uint64_t)(uintptr_t)info->si_value.sival_ptr);
+		control_snapshot(TRIGGER_REQUEST, NULL, false);
+	} else {
+		control_snapshot(TRIGGER_SIGNAL, NULL, false);
+	}
+	errno = saved;
+}
+
+/* A snapshot, and then what would have happened without us. */
+static void on_fatal(int number, siginfo_t *info, void *context)
+{
+	(void)info, (void)context;
+	int saved = errno;
+	signal(number, SIG_DFL);
+	if (control_owns_process() && heap_mine != &heap_busy)
+		control_snapshot(TRIGGER_FATAL, NULL, false);
+	errno = saved;
+	/* Blocked until we return; a fault happens again by itself then, but a sent signal does not. */
+	raise(number);
+}
+
+/* Takes a signal that nobody has. False: the program has it, or there is none with that number. */
+static bool take_signal(int number, void (*handler)(int, siginfo_t *, void *))
+{
+	struct sigaction action, old;
+	if (sigaction(number, NULL, &old) || old.sa_flags & SA_SIGINFO || old.sa_handler != SIG_DFL)
+		return false;
+	memset(&action, 0, sizeof action);
+	action.sa_sigaction = handler;
+	action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+	sigemptyset(&action.sa_mask);
+	return sigaction(number, &action, NULL) == 0;
+}
+
+static void timer_begin(void)
+{
+	const struct options *options = control.options;
+	if (!options->every_ns)
+		return;
+	atomic_store(&control.next_due, totals_elapsed_ns() + options->every_ns);
+	if (!options->signal)
+		return; /* the allocation path's looks at the clock have to do */
+	struct sigevent event;
+	memset(&event, 0, sizeof event);
+	event.sigev_notify = SIGEV_SIGNAL;
+	event.sigev_signo = options->signal;
+	if (timer_create(CLOCK_MONOTONIC, &event, &control.timer))
+		return;
+	struct timespec every = {
+		.tv_sec = (time_t)(options->every_ns / 1000000000u),
+		.tv_nsec = (long)(options->every_ns % 1000000000u),
+	};
+	struct itimerspec period = {every, every};
+	timer_settime(control.timer, 0, &period, NULL);
+}
+
+void control_init(const struct options *options, pid_t pid)
+{
+	static const int fatal[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGTRAP,
+				    SIGTERM, SIGINT,  SIGHUP, SIGQUIT, SIGXCPU};
+	control.options = options;
+	atomic_store(&control.pid, pid);
+	if (options->signal && !take_signal(options->signal, on_signal))
+		notes_add("the signal for snapshots is taken: choose another one with signal=");
+	for (size_t i = 0; options->fatal && i < sizeof fatal / sizeof fatal[0]; i++)
+		take_signal(fatal[i], on_fatal);
+	timer_begin();
+}
+
+void control_fork_child(pid_t pid)
+{
+	atomic_store(&control.pid, pid);
+	atomic_store(&control_pending, 0);
+	atomic_store(&control.token, 0);
+	atomic_store(&control.exit_done, false);
+	if (!control.options)
+		return;
+	if (!control.options->children)
+		atomic_store(&record_active, false);
+	else
+		timer_begin(); /* timers stay with the parent */
+}
+
+bool control_owns_process(void)
+{
+	return control.options && sys_getpid() == atomic_load_explicit(&control.pid, memory_order_relaxed);
+}
+
+static bool is_child_left_out(void)
+{
+	return !control.options->children && !atomic_load(&record_active);
+}
+
+void control_at_exit(void)
+{
+	if (!control_owns_process() || !control.options->at_exit || is_child_left_out())
+		return;
+	if (atomic_exchange(&control.exit_done, true))
+		return;
+	control_snapshot(TRIGGER_EXIT, NULL, true);
+}

@@ -1,0 +1,48 @@
+/*
+ * When snapshots are taken: on the signal, at an interval, at the high-water mark, when asked.
+ *
+ * The signal may arrive inside the allocator. Then the request is noted in control_pending and served where the thread
+ * leaves the allocator (control_poll): no lock of ours is held there. Requests from within, the interval's and the
+ * peak's, take the same way.
+ */
+#ifndef MUDLARK_CONTROL_H
+#define MUDLARK_CONTROL_H
+
+#include "preload/heap.h"
+#include "preload/options.h"
+#include "preload/snapshot.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+extern _Atomic uint32_t control_pending; /* bit per enum snapshot_trigger */
+
+void control_poll_slow(struct heap *heap);
+
+/* Called after heap_leave(): serves requests that came meanwhile. Does nothing in a nested call. */
+static inline void control_poll(struct heap *heap)
+{
+	if (__builtin_expect(atomic_load_explicit(&control_pending, memory_order_relaxed) != 0, 0))
+		control_poll_slow(heap);
+}
+
+/* The allocation path looks at the clock from time to time: elapsed_ns since the start. */
+void control_clock(struct heap *heap, uint64_t elapsed_ns);
+/* A new high-water mark has been recorded. */
+void control_peak(struct heap *heap);
+
+/* Takes a snapshot now, wherever the caller is, or notes the request. 0 or -errno, as snapshot_take(). */
+int control_snapshot(enum snapshot_trigger trigger, const char *label, bool wait);
+
+/* From the constructor: signal, timer. options stays the caller's and valid. */
+void control_init(const struct options *options, pid_t pid);
+/* In a fork child. */
+void control_fork_child(pid_t pid);
+
+/* Whether the calling process is the one that state belongs to: false in a vfork child and after a raw clone. */
+bool control_owns_process(void);
+
+/* The snapshot at the end, once. */
+void control_at_exit(void);
+
+#endif

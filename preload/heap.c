@@ -1,0 +1,384 @@
+/*
+ * The slow paths of the per-thread heaps: new slabs, remote frees, thread exit, nested and late calls, fork.
+ * heap.h says how a thread enters and leaves, and why nested calls are safe.
+ */
+#include "preload/heap.h"
+
+#include "preload/meta.h"
+#include "preload/record.h"
+#include "preload/sys.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+
+enum {
+	FALLBACK_HEAPS = 8,    /* a thread holds one for each level of nesting, so eight never run out */
+	FALLBACK_ROUNDS = 1000,
+	ORPHANS_LOOKED_AT = 4, /* by a thread that is about to ask for a new slab */
+};
+
+#define NO_SLABS {[0 ... 1] = {[0 ... SIZE_CLASSES - 1] = &slab_none}}
+
+struct heap heap_unborn = {.queue = NO_SLABS};
+struct heap heap_busy = {.queue = NO_SLABS};
+struct heap heap_gone = {.queue = NO_SLABS};
+_Thread_local struct heap *heap_mine = &heap_unborn;
+
+static struct heap heap_fallback[FALLBACK_HEAPS] = {
+	[0 ... FALLBACK_HEAPS - 1] = {.queue = NO_SLABS, .lock = LOCK_INIT(RANK_FALLBACK)},
+};
+
+static struct {
+	_Atomic(struct heap *) heaps;
+	struct lock orphans_lock;
+	struct heap *orphans; /* protected by orphans_lock */
+	pthread_key_t key;
+	bool key_exists;
+} heaps = {.orphans_lock = LOCK_INIT(RANK_ORPHANS)};
+
+/* The remote list of a slab: offset of its first slot in units of 16, its length, and whether it is queued. */
+#define REMOTE_QUEUED ((uint64_t)1 << 32)
+#define REMOTE_COUNT(remote) ((uint32_t)(remote) >> 16)
+#define REMOTE_HEAD(remote) ((uint32_t)(remote) & 0xffff)
+
+static void queue_insert(struct heap *heap, struct slab *slab)
+{
+	struct slab **first = &heap->queue[slab->tracked][slab->size_class];
+	slab->full = false;
+	/* Behind the first one: that is the one in use, with its free list in the cache. */
+	if (*first == &slab_none) {
+		slab->prev = slab->next = &slab_none;
+		*first = slab;
+		return;
+	}
+	slab->prev = *first;
+	slab->next = (*first)->next;
+	if (slab->next != &slab_none)
+		slab->next->prev = slab;
+	(*first)->next = slab;
+}
+
+static void queue_remove(struct heap *heap, struct slab *slab)
+{
+	if (slab->prev != &slab_none)
+		slab->prev->next = slab->next;
+	else
+		heap->queue[slab->tracked][slab->size_class] = slab->next;
+	if (slab->next != &slab_none)
+		slab->next->prev = slab->prev;
+	slab->next = slab->prev = &slab_none;
+}
+
+void heap_give_slow(struct heap *heap, struct slab *slab)
+{
+	if (slab->full)
+		queue_insert(heap, slab);
+	bool only_one = slab->prev == &slab_none && slab->next == &slab_none;
+	if (slab->used == 0 && !only_one) {
+		queue_remove(heap, slab);
+		pool_release(slab);
+	}
+}
+
+static void pending_push(struct heap *owner, struct slab *slab)
+{
+	struct slab *first = atomic_load_explicit(&owner->xpending, memory_order_relaxed);
+	do {
+		atomic_store_explicit(&slab->xpending_next, first, memory_order_relaxed);
+	} while (!atomic_compare_exchange_weak_explicit(&owner->xpending, &first, slab, memory_order_release,
+							memory_order_relaxed));
+}
+
+void heap_give_remote(struct slab *slab, void *slot)
+{
+	uint64_t old = atomic_load_explicit(&slab->xremote, memory_order_relaxed);
+	uint64_t new;
+	uint32_t here = (uint32_t)((uintptr_t)slot & (SLAB_BYTES - 1)) / SIZE_UNIT_BYTES;
+	do {
+		char *next = REMOTE_COUNT(old) ? slab->base + REMOTE_HEAD(old) * SIZE_UNIT_BYTES : NULL;
+		slot_link(slot, next);
+		new = REMOTE_QUEUED | (uint64_t)(REMOTE_COUNT(old) + 1) << 16 | here;
+	} while (!atomic_compare_exchange_weak_explicit(&slab->xremote, &old, new, memory_order_release,
+							memory_order_relaxed));
+	if (!(old & REMOTE_QUEUED))
+		pending_push(atomic_load_explicit(&slab->heap, memory_order_acquire), slab);
+}
+
+/* Moves the remote list to slab->free. Caller owns the slab and took it from the pending list. */
+static void remote_splice(struct slab *slab)
+{
+	uint64_t remote = atomic_exchange_explicit(&slab->xremote, 0, memory_order_acquire);
+	uint32_t count = REMOTE_COUNT(remote);
+	if (count == 0)
+		return;
+	char *head = slab->base + REMOTE_HEAD(remote) * SIZE_UNIT_BYTES;
+	void *tail = head;
+	for (uint32_t i = 1; i < count; i++) {
+		void *next = slot_next(tail);
+		if (!next || !slot_link_plausible(next, tail)) {
+			damage_found("write to freed memory", tail);
+			break; /* the slots behind are lost; they stay counted as used */
+		}
+		tail = next;
+		slab->used--;
+	}
+	slab->used--;
+	slot_link(tail, slab->free);
+	slab->free = head;
+}
+
+/* Takes back what other threads freed. Caller owns the heap. Whether there was anything. */
+static bool heap_collect(struct heap *heap)
+{
+	if (!atomic_load_explicit(&heap->xpending, memory_order_relaxed))
+		return false;
+	struct slab *slab = atomic_exchange_explicit(&heap->xpending, NULL, memory_order_acquire);
+	while (slab) {
+		struct slab *next = atomic_load_explicit(&slab->xpending_next, memory_order_relaxed);
+		struct heap *owner = atomic_load_explicit(&slab->heap, memory_order_relaxed);
+		if (owner != heap) {
+			pending_push(owner, slab); /* another thread took the slab over meanwhile */
+		} else {
+			remote_splice(slab);
+			if (slab->full || slab->used == 0)
+				heap_give_slow(heap, slab);
+		}
+		slab = next;
+	}
+	return true;
+}
+
+/* Slabs of a heap that hold nothing go back. Caller owns the heap. */
+static void heap_release_empty(struct heap *heap)
+{
+	for (int tracked = 0; tracked < 2; tracked++) {
+		for (int c = 0; c < SIZE_CLASSES; c++) {
+			struct slab *next;
+			for (struct slab *slab = heap->queue[tracked][c]; slab != &slab_none; slab = next) {
+				next = slab->next;
+				if (slab->used == 0) {
+					queue_remove(heap, slab);
+					pool_release(slab);
+				}
+			}
+		}
+	}
+}
+
+/* Moves a slab with room from an orphan to the heap. Caller owns both. */
+static bool orphan_take_slab(struct heap *orphan, struct heap *heap, unsigned size_class, bool tracked)
+{
+	struct slab *slab = orphan->queue[tracked][size_class];
+	if (slab == &slab_none)
+		return false;
+	queue_remove(orphan, slab);
+	atomic_store_explicit(&slab->heap, heap, memory_order_release);
+	queue_insert(heap, slab);
+	return true;
+}
+
+/* Looks at a few orphans, in turn, before a new slab is asked for. Whether the heap has room now. */
+static bool orphans_help(struct heap *heap, unsigned size_class, bool tracked)
+{
+	if (lock_mine(&heaps.orphans_lock) || !lock_try(&heaps.orphans_lock))
+		return false;
+	bool found = false;
+	struct heap **link = &heaps.orphans;
+	for (int i = 0; i < ORPHANS_LOOKED_AT && *link && !found; i++, link = &(*link)->next_orphan) {
+		heap_collect(*link);
+		heap_release_empty(*link);
+		found = orphan_take_slab(*link, heap, size_class, tracked);
+	}
+	lock_release(&heaps.orphans_lock);
+	return found;
+}
+
+/* A slot from a heap that the caller owns; NULL when memory is short. */
+static void *heap_take_owned(struct heap *heap, unsigned size_class, bool tracked)
+{
+	for (;;) {
+		struct slab *slab = heap->queue[tracked][size_class];
+		void *slot = slab_pop(slab);
+		if (slot)
+			return slot;
+		if (slab != &slab_none) {
+			if (slab_carve(slab))
+				continue;
+			if (heap_collect(heap))
+				continue;
+			queue_remove(heap, slab);
+			slab->full = true;
+			continue;
+		}
+		if (heap_collect(heap) && heap->queue[tracked][size_class] != &slab_none)
+			continue;
+		if (orphans_help(heap, size_class, tracked))
+			continue;
+		slab = pool_acquire(heap, size_class, tracked);
+		if (!slab)
+			return NULL;
+		queue_insert(heap, slab);
+	}
+}
+
+/* For signal handlers that interrupted the allocator, and for threads after their end. */
+static void *fallback_take(unsigned size_class, bool tracked)
+{
+	for (int round = 0; round < FALLBACK_ROUNDS; round++) {
+		for (int i = 0; i < FALLBACK_HEAPS; i++) {
+			struct heap *heap = &heap_fallback[i];
+			if (!lock_try(&heap->lock))
+				continue;
+			void *slot = heap_take_owned(heap, size_class, tracked);
+			lock_release(&heap->lock);
+			return slot;
+		}
+		sched_yield();
+	}
+	return NULL;
+}
+
+void *heap_take(struct heap **heap, unsigned size_class, bool tracked)
+{
+	if (heap_attach(heap))
+		return heap_take_owned(*heap, size_class, tracked);
+	return fallback_take(size_class, tracked);
+}
+
+static void heap_publish(struct heap *heap)
+{
+	struct heap *first = atomic_load_explicit(&heaps.heaps, memory_order_relaxed);
+	do {
+		heap->next_heap = first;
+	} while (!atomic_compare_exchange_weak_explicit(&heaps.heaps, &first, heap, memory_order_release,
+							memory_order_relaxed));
+}
+
+static struct heap *heap_new(void)
+{
+	struct heap *heap = meta_allocate(sizeof *heap + _Alignof(struct heap));
+	if (!heap)
+		return NULL;
+	heap = (struct heap *)(((uintptr_t)heap + _Alignof(struct heap) - 1) & ~(_Alignof(struct heap) - 1));
+	for (int tracked = 0; tracked < 2; tracked++)
+		for (int c = 0; c < SIZE_CLASSES; c++)
+			heap->queue[tracked][c] = &slab_none;
+	heap_publish(heap);
+	return heap;
+}
+
+static struct heap *orphan_adopt(void)
+{
+	if (lock_mine(&heaps.orphans_lock))
+		return NULL;
+	lock_acquire(&heaps.orphans_lock);
+	struct heap *heap = heaps.orphans;
+	if (heap)
+		heaps.orphans = heap->next_orphan;
+	lock_release(&heaps.orphans_lock);
+	return heap;
+}
+
+bool heap_attach(struct heap **heap)
+{
+	if (heap_is_real(*heap))
+		return true;
+	if (*heap != &heap_unborn)
+		return false;
+	struct heap *mine = orphan_adopt();
+	if (!mine)
+		mine = heap_new();
+	if (!mine)
+		return false;
+	mine->exit_rounds = 0;
+	mine->stack_low = mine->stack_high = 0;
+	mine->last_block = NULL;
+	mine->ignore_depth = 0;
+	*heap = mine;
+	if (heaps.key_exists)
+		pthread_setspecific(heaps.key, mine);
+	return true;
+}
+
+void heap_tidy(struct heap *heap)
+{
+	if (heap_is_real(heap)) {
+		heap_collect(heap);
+		heap_release_empty(heap);
+	}
+	if (lock_mine(&heaps.orphans_lock))
+		return;
+	lock_acquire(&heaps.orphans_lock);
+	for (struct heap *orphan = heaps.orphans; orphan; orphan = orphan->next_orphan) {
+		heap_collect(orphan);
+		heap_release_empty(orphan);
+	}
+	lock_release(&heaps.orphans_lock);
+}
+
+/*
+ * The destructor of our thread-specific key. Other destructors still allocate and free; ours puts itself off to
+ * the last pass. After that the thread's calls go to the fallback heaps.
+ */
+static void heap_thread_exit(void *argument)
+{
+	struct heap *heap = argument;
+	if (++heap->exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
+		pthread_setspecific(heaps.key, heap);
+		return;
+	}
+	if (heap_enter() != heap) {
+		heap_leave(&heap_gone);
+		return;
+	}
+	record_thread_end(heap);
+	heap_collect(heap);
+	heap_release_empty(heap);
+	lock_acquire(&heaps.orphans_lock);
+	heap->next_orphan = heaps.orphans;
+	heaps.orphans = heap;
+	lock_release(&heaps.orphans_lock);
+	heap_leave(&heap_gone);
+}
+
+void heap_init(void)
+{
+	for (int i = 0; i < FALLBACK_HEAPS; i++)
+		heap_publish(&heap_fallback[i]);
+	heaps.key_exists = pthread_key_create(&heaps.key, heap_thread_exit) == 0;
+}
+
+struct heap *heap_first(void)
+{
+	return atomic_load_explicit(&heaps.heaps, memory_order_acquire);
+}
+
+void heap_fork_prepare(void)
+{
+	lock_acquire(&heaps.orphans_lock);
+	for (int i = 0; i < FALLBACK_HEAPS; i++)
+		while (!lock_try(&heap_fallback[i].lock))
+			sched_yield();
+}
+
+void heap_fork_parent(void)
+{
+	for (int i = FALLBACK_HEAPS; i-- > 0;)
+		lock_release(&heap_fallback[i].lock);
+	lock_release(&heaps.orphans_lock);
+}
+
+void heap_fork_child(struct heap *mine)
+{
+	heap_fork_parent();
+	struct heap *orphan;
+	/* Orphans were nobody's: they stay usable. Heaps of threads that exist no more were perhaps mid-way. */
+	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap) {
+		bool fallback = heap >= heap_fallback && heap < heap_fallback + FALLBACK_HEAPS;
+		for (orphan = heaps.orphans; orphan && orphan != heap; orphan = orphan->next_orphan)
+			continue;
+		if (heap != mine && !fallback && !orphan)
+			heap->frozen = true;
+	}
+}

@@ -1,0 +1,163 @@
+/*
+ * Heaps: each thread's own slabs, and the thread-local word that says what the thread is doing.
+ *
+ *   heap_mine (initial-exec TLS, one word) is
+ *     &heap_unborn   the thread has not allocated yet
+ *     its heap       idle: the thread is outside the allocator
+ *     &heap_busy     the thread is inside; what sees this is a signal handler that interrupted it, or code that
+ *                    the unwinder or libc runs on our behalf
+ *     &heap_gone     the thread's destructors have run
+ *
+ * Entering the allocator is `h = heap_mine; heap_mine = &heap_busy`, leaving it `heap_mine = h`. The three sentinels
+ * have no slabs, so a nested malloc finds nothing on its fast path and needs no test of its own: it drops into the
+ * slow path, which serves it from one of the fallback heaps under a lock that is only tried. A nested free sees
+ * that the slab is not heap_busy's and pushes the block like a foreign thread would. So the allocator is
+ * async-signal-safe and re-entrant for the price of two stores.
+ *
+ * A heap is never destroyed. When its thread ends it becomes an orphan; the next new thread adopts it, and until
+ * then other threads take its free slots and give its empty slabs back. Blocks freed by other threads are pushed
+ * on their slab's remote list, and the slab, once, on its owner's list of pending slabs.
+ *
+ * Fields that other threads write begin with x.
+ */
+#ifndef MUDLARK_HEAP_H
+#define MUDLARK_HEAP_H
+
+#include "preload/damage.h"
+#include "preload/lock.h"
+#include "preload/pool.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Owner-written counters that a snapshot reads while they change: relaxed loads and stores, plain moves. */
+struct tally {
+	_Atomic uint64_t alloc_blocks, alloc_bytes, freed_blocks, freed_bytes, temporary_blocks;
+};
+
+static inline void tally_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+static inline uint64_t tally_get(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+struct site_cache;
+struct site_cache_entry;
+
+struct heap {
+	/* [tracked][class]: slabs with room, the first one is allocated from. slab_none ends each queue. */
+	struct slab *queue[2][SIZE_CLASSES];
+
+	/* Recording, see record.c. */
+	struct tally tally;                  /* of the thread that has the heap now */
+	struct site_cache *sites;            /* recent stacks; NULL before the first recorded allocation */
+	const void *last_block;              /* the thread's last operation allocated this block; NULL: it did not */
+	struct site_cache_entry *last_entry; /* ... from here */
+	int64_t live_bytes_pending;          /* not yet added to the process's total */
+	int64_t live_blocks_pending;
+	int64_t live_bytes_high;             /* greatest value of live_bytes_pending since it was 0 */
+	uint32_t flushes;                    /* times that was done */
+	uint32_t thread_id;                  /* threads.h; 0: none yet */
+	uint32_t ignore_depth;               /* mudlark_ignore_begin() nesting */
+	_Atomic uint32_t x_epoch_in_use;     /* epoch of the allocation being recorded, 0: none */
+	_Atomic uint32_t x_flush_sequence;   /* odd while counters move from the cache to the tables */
+	uintptr_t stack_low, stack_high;     /* the thread's stack; 0: not known */
+
+	/* Ownership. */
+	struct heap *next_heap;   /* all heaps, newest first, constant */
+	struct heap *next_orphan; /* protected by the orphans' lock */
+	struct lock lock;         /* fallback heaps only: held while one is used */
+	uint32_t exit_rounds;     /* passes of thread-specific data destructors seen */
+	bool frozen;              /* after fork, in the child: its thread does not exist and may have been mid-way */
+
+	_Alignas(64) _Atomic(struct slab *) xpending; /* slabs with remote frees */
+};
+
+extern struct heap heap_unborn, heap_busy, heap_gone;
+extern _Thread_local struct heap *heap_mine __attribute__((tls_model("initial-exec")));
+
+static inline bool heap_is_real(const struct heap *heap)
+{
+	return heap != &heap_unborn && heap != &heap_busy && heap != &heap_gone;
+}
+
+/* Enters the allocator. Everything up to heap_leave() stays between the two stores. */
+static inline struct heap *heap_enter(void)
+{
+	struct heap *heap = heap_mine;
+	heap_mine = &heap_busy;
+	atomic_signal_fence(memory_order_seq_cst);
+	return heap;
+}
+
+static inline void heap_leave(struct heap *heap)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	heap_mine = heap;
+}
+
+/* The slab's first free slot, or NULL. Caller owns the slab. The link is wiped, so that a free finds it only there. */
+static inline void *slab_pop(struct slab *slab)
+{
+	void *slot = slab->free;
+	if (__builtin_expect(slot == NULL, 0))
+		return NULL;
+	void *next = slot_next(slot);
+	if (__builtin_expect(!slot_link_plausible(next, slot), 0)) {
+		damage_found("write to freed memory", slot);
+		next = NULL; /* what follows cannot be trusted: those slots are lost */
+	}
+	slab->free = next;
+	slab->used++;
+	*(uint64_t *)slot = 0;
+	return slot;
+}
+
+/*
+ * A slot of the class; NULL when memory is short (errno is not set). Called between enter and leave with what
+ * heap_enter() returned; *heap may change from unborn to the thread's new heap. Preserves errno.
+ */
+void *heap_take(struct heap **heap, unsigned size_class, bool tracked);
+
+/* What is not the common case of heap_give(): the slab was full before or is empty now. */
+void heap_give_slow(struct heap *heap, struct slab *slab);
+
+/* Returns a slot to a slab of another heap, from any thread or signal handler. Lock-free; preserves errno. */
+void heap_give_remote(struct slab *slab, void *slot);
+
+/* Returns a slot to a slab that `heap` owns. Called between enter and leave. */
+static inline void heap_give(struct heap *heap, struct slab *slab, void *slot)
+{
+	void *rest = slab->free;
+	slot_link(slot, rest);
+	slab->free = slot;
+	if (__builtin_expect(--slab->used == 0 || rest == NULL, 0))
+		heap_give_slow(heap, slab);
+}
+
+/*
+ * Gives *heap a heap of its own if the thread has none yet and may still have one. Returns false when there is none
+ * to be had: then *heap is a sentinel. Called between enter and leave.
+ */
+bool heap_attach(struct heap **heap);
+
+/* Collects what others freed and gives back slabs that are empty, of this heap and of orphans. */
+void heap_tidy(struct heap *heap);
+
+/* Creates the key by which a thread's end is learned. From the constructor: the first keys need no allocation. */
+void heap_init(void);
+
+/* All heaps, fallback ones included, through next_heap. */
+struct heap *heap_first(void);
+
+/* fork: all locks of this file, in rank order; in the child all heaps but `mine` are frozen. */
+void heap_fork_prepare(void);
+void heap_fork_parent(void);
+void heap_fork_child(struct heap *mine);
+
+#endif

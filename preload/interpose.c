@@ -1,0 +1,512 @@
+/*
+ * The malloc family, as the program and libc see it: glibc 2.36's functions with glibc's edge cases.
+ *
+ *   malloc(0), calloc(0, 0), realloc(NULL, 0)      a block
+ *   more than PTRDIFF_MAX bytes                    NULL, ENOMEM
+ *   realloc(p, 0)                                  frees, NULL, errno kept
+ *   posix_memalign with a bad alignment            EINVAL returned; *out and errno untouched
+ *   aligned_alloc, alignment not a power of two    NULL, EINVAL (as glibc from 2.38 on)
+ *   memalign, alignment not a power of two         rounded up
+ *   free                                           errno kept
+ *   every block                                    16-byte aligned
+ *
+ * A block of up to 16 KiB comes from the pools, a larger one from jemalloc. While recording is on, blocks come from
+ * tracked slabs and get a cohort; the first frame of their stack is the caller of the function here.
+ *
+ * The set is complete: with one function missing, libc's own would meet our free. strdup, getline and the like
+ * are not here on purpose: libc's call our malloc, and an executable with its own malloc would meet ours otherwise.
+ */
+#include "preload/control.h"
+#include "preload/damage.h"
+#include "preload/foreign.h"
+#include "preload/heap.h"
+#include "preload/large.h"
+#include "preload/losses.h"
+#include "preload/meta.h"
+#include "preload/record.h"
+#include "preload/stacks.h"
+#include "preload/sys.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+#define CALLER ((uintptr_t)__builtin_return_address(0))
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* Alignments up to this are met by a size class that is a multiple of it. */
+enum { POOL_ALIGNMENT_MAX = 4096 };
+
+static void *no_memory(void)
+{
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* Whether the block comes from a pool, and its class. */
+static bool pool_class(size_t size, size_t alignment, unsigned *size_class)
+{
+	if (size > SMALL_MAX_BYTES || alignment > POOL_ALIGNMENT_MAX)
+		return false;
+	unsigned c = size_class_of(size);
+	while (size_class_bytes[c] % alignment)
+		c++;
+	*size_class = c;
+	return true;
+}
+
+static void *pool_pop(struct heap **heap, unsigned size_class, bool tracked)
+{
+	void *p = slab_pop((*heap)->queue[tracked][size_class]);
+	return LIKELY(p) ? p : heap_take(heap, size_class, tracked);
+}
+
+static void slot_record(struct slab *slab, const void *p, uint32_t cohort, size_t size)
+{
+	uint32_t index = slab_index(slab, p);
+	slab_slack(slab)[index] = (uint16_t)(slab->size - size);
+	/* The id last: a survey that sees it sees the slack. */
+	__atomic_store_n(&slab->cohorts[index], cohort, __ATOMIC_RELEASE);
+}
+
+static void *allocate_recorded(struct heap **heap, size_t size, size_t alignment, bool zero, uintptr_t caller)
+{
+	unsigned size_class;
+	if (!pool_class(size, alignment, &size_class)) {
+		void *p = large_allocate(*heap, size, alignment, zero);
+		if (p)
+			atomic_store_explicit(&large_find(p)->cohort, record_birth(*heap, p, size, caller),
+					      memory_order_release);
+		atomic_store_explicit(&(*heap)->x_epoch_in_use, 0, memory_order_relaxed);
+		return p;
+	}
+	void *p = pool_pop(heap, size_class, true);
+	if (!p)
+		return NULL;
+	slot_record(slab_of(p), p, record_birth(*heap, p, size, caller), size);
+	atomic_store_explicit(&(*heap)->x_epoch_in_use, 0, memory_order_relaxed);
+	if (zero)
+		memset(p, 0, size);
+	return p;
+}
+
+static void *allocate_plain(struct heap **heap, size_t size, size_t alignment, bool zero)
+{
+	unsigned size_class;
+	void *p;
+	if (pool_class(size, alignment, &size_class)) {
+		p = pool_pop(heap, size_class, false);
+		if (p) {
+			if (zero)
+				memset(p, 0, size);
+			return p;
+		}
+		/* No slab to be had here: a nested call whose thread holds the central lock, or no memory at all. */
+	}
+	heap_attach(heap);
+	return large_allocate(*heap, size, alignment, zero);
+}
+
+/* Every allocation but the fastest one. */
+static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, bool zero, uintptr_t caller)
+{
+	if (UNLIKELY(size > PTRDIFF_MAX))
+		return no_memory();
+	struct heap *heap = heap_enter();
+	void *p;
+	if (!record_is_on()) {
+		p = allocate_plain(&heap, size, alignment, zero);
+	} else if (heap_attach(&heap)) {
+		p = allocate_recorded(&heap, size, alignment, zero, caller);
+	} else {
+		loss_count(LOSS_NESTED_BLOCKS);
+		p = allocate_plain(&heap, size, alignment, zero);
+	}
+	heap_leave(heap);
+	control_poll(heap);
+	return LIKELY(p) ? p : no_memory();
+}
+
+EXPORT void *malloc(size_t size)
+{
+	if (LIKELY(size <= SMALL_MAX_BYTES && !record_is_on())) {
+		struct heap *heap = heap_enter();
+		void *p = slab_pop(heap->queue[false][size_class_of(size)]);
+		heap_leave(heap);
+		if (LIKELY(p))
+			return p;
+	}
+	return allocate(size, SIZE_UNIT_BYTES, false, CALLER);
+}
+
+EXPORT void *calloc(size_t count, size_t size)
+{
+	size_t bytes;
+	if (__builtin_mul_overflow(count, size, &bytes))
+		return no_memory();
+	return allocate(bytes, SIZE_UNIT_BYTES, true, CALLER);
+}
+
+/* Whether p, in a chunk, is a block that can be freed; says so if not. */
+static bool slot_is_live(const struct slab *slab, const void *p)
+{
+	if (UNLIKELY(!slab_is_slot(slab, p, slab_index(slab, p)))) {
+		damage_found("free of a pointer that is not the start of a block", p);
+		return false;
+	}
+	if (UNLIKELY(slot_link_plausible(slot_next(p), p))) {
+		damage_found("double free", p);
+		return false;
+	}
+	return true;
+}
+
+static void slot_forget(struct heap *heap, struct slab *slab, const void *p)
+{
+	uint32_t index = slab_index(slab, p);
+	uint32_t cohort = slab->cohorts[index];
+	if (heap_is_real(heap))
+		record_death(heap, p, slab->size - slab_slack(slab)[index], cohort);
+	__atomic_store_n(&slab->cohorts[index], 0, __ATOMIC_RELAXED);
+}
+
+/* A block of a tracked slab, of another thread, or none at all. */
+static __attribute__((noinline)) void free_pool_slow(struct slab *slab, void *p)
+{
+	struct heap *heap = heap_enter();
+	struct heap *owner = atomic_load_explicit(&slab->heap, memory_order_acquire);
+	if (!owner) {
+		damage_found("free of a pointer that is not the start of a block", p);
+	} else if (slot_is_live(slab, p)) {
+		if (slab->cohorts) {
+			heap_attach(&heap);
+			if (!slab->cohorts[slab_index(slab, p)]) {
+				damage_found("double free", p);
+				heap_leave(heap);
+				return;
+			}
+			slot_forget(heap, slab, p);
+		}
+		if (owner == heap)
+			heap_give(heap, slab, p);
+		else
+			heap_give_remote(slab, p);
+	}
+	heap_leave(heap);
+	control_poll(heap);
+}
+
+static __attribute__((noinline)) void free_other(void *p)
+{
+	if (!p)
+		return;
+	int saved = errno;
+	struct large_record *record = pool_kind_of(p) == KIND_LARGE ? large_find(p) : NULL;
+	if (record) {
+		struct heap *heap = heap_enter();
+		uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
+		if (cohort && heap_attach(&heap))
+			record_death(heap, p, record->size, cohort);
+		large_free(heap, p, record);
+		heap_leave(heap);
+		control_poll(heap);
+	} else {
+		foreign_free(p);
+	}
+	errno = saved;
+}
+
+EXPORT void free(void *p)
+{
+	if (UNLIKELY(pool_kind_of(p) != KIND_POOL)) {
+		free_other(p);
+		return;
+	}
+	struct slab *slab = slab_of(p);
+	struct heap *heap = heap_enter();
+	if (LIKELY(atomic_load_explicit(&slab->heap, memory_order_relaxed) == heap && !slab->cohorts)) {
+		if (LIKELY(slot_is_live(slab, p)))
+			heap_give(heap, slab, p);
+		heap_leave(heap);
+		return;
+	}
+	heap_leave(heap);
+	free_pool_slow(slab, p);
+}
+
+/* Bytes that the program may use; what it can have written. 0 for a foreign block of unknown size. */
+static size_t usable_size(void *p)
+{
+	switch (pool_kind_of(p)) {
+	case KIND_POOL: {
+		struct slab *slab = slab_of(p);
+		return atomic_load_explicit(&slab->heap, memory_order_relaxed) ? slab->size : 0;
+	}
+	case KIND_LARGE: {
+		struct large_record *record = large_find(p);
+		if (record)
+			return large_usable(p, record);
+		break;
+	}
+	case KIND_FOREIGN:
+		break;
+	}
+	return foreign_usable_size(p);
+}
+
+/*
+ * A realloc that changes nothing but the size. For the records it is a free and an allocation, whether the block
+ * moves or not: what lives there now is what its latest caller asked for.
+ */
+static bool resize_in_place(void *p, size_t size, uintptr_t caller)
+{
+	struct slab *slab = slab_of(p);
+	/* Down to half of the slot, as glibc and others do: moving would cost more than it saves. */
+	if (size > slab->size || (size < slab->size / 2 && slab->size > SIZE_UNIT_BYTES))
+		return false;
+	if (!slab->cohorts)
+		return true;
+	struct heap *heap = heap_enter();
+	if (heap_attach(&heap)) {
+		uint32_t index = slab_index(slab, p);
+		uint32_t cohort = slab->cohorts[index];
+		record_death(heap, p, slab->size - slab_slack(slab)[index], cohort);
+		cohort = record_is_on() ? record_birth(heap, p, size, caller) : COHORT_IGNORED;
+		slot_record(slab, p, cohort, size);
+		atomic_store_explicit(&heap->x_epoch_in_use, 0, memory_order_relaxed);
+	}
+	heap_leave(heap);
+	return true;
+}
+
+static void *resize_large(void *p, struct large_record *record, size_t size, uintptr_t caller)
+{
+	struct heap *heap = heap_enter();
+	bool real = heap_attach(&heap);
+	uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
+	size_t old_size = record->size;
+	void *moved = large_resize(heap, p, record, size);
+	if (moved && real && (cohort || record_is_on())) {
+		if (cohort)
+			record_death(heap, p, old_size, cohort);
+		cohort = record_is_on() ? record_birth(heap, moved, size, caller) : COHORT_IGNORED;
+		atomic_store_explicit(&large_find(moved)->cohort, cohort, memory_order_release);
+		atomic_store_explicit(&heap->x_epoch_in_use, 0, memory_order_relaxed);
+	}
+	heap_leave(heap);
+	control_poll(heap);
+	return moved ? moved : no_memory();
+}
+
+static void *resize(void *p, size_t size, uintptr_t caller)
+{
+	if (!p)
+		return allocate(size, SIZE_UNIT_BYTES, false, caller);
+	if (size == 0) {
+		free(p);
+		return NULL;
+	}
+	if (size > PTRDIFF_MAX)
+		return no_memory();
+	enum pool_kind kind = pool_kind_of(p);
+	struct large_record *record = kind == KIND_LARGE ? large_find(p) : NULL;
+	if (kind == KIND_POOL) {
+		struct slab *slab = slab_of(p);
+		if (!atomic_load_explicit(&slab->heap, memory_order_relaxed)) {
+			damage_found("realloc of a pointer that is not the start of a block", p);
+			return no_memory();
+		}
+		if (!slot_is_live(slab, p))
+			return no_memory();
+		if (resize_in_place(p, size, caller))
+			return p;
+	} else if (record && size > SMALL_MAX_BYTES) {
+		return resize_large(p, record, size, caller);
+	}
+	size_t old = usable_size(p);
+	void *moved = allocate(size, SIZE_UNIT_BYTES, false, caller);
+	if (!moved)
+		return NULL;
+	memcpy(moved, p, old < size ? old : size);
+	free(p);
+	return moved;
+}
+
+EXPORT void *realloc(void *p, size_t size)
+{
+	return resize(p, size, CALLER);
+}
+
+EXPORT void *reallocarray(void *p, size_t count, size_t size)
+{
+	size_t bytes;
+	if (__builtin_mul_overflow(count, size, &bytes))
+		return no_memory();
+	return resize(p, bytes, CALLER);
+}
+
+static bool is_power_of_two(size_t n)
+{
+	return n && (n & (n - 1)) == 0;
+}
+
+static void *allocate_aligned(size_t alignment, size_t size, uintptr_t caller)
+{
+	/* glibc refuses a sum that overflows; the larger of the two decides. */
+	if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX - size)
+		return no_memory();
+	return allocate(size, alignment < SIZE_UNIT_BYTES ? SIZE_UNIT_BYTES : alignment, false, caller);
+}
+
+EXPORT void *memalign(size_t alignment, size_t size)
+{
+	if (alignment > SIZE_MAX / 2 + 1) {
+		errno = EINVAL;
+		return NULL;
+	}
+	size_t rounded = SIZE_UNIT_BYTES;
+	while (rounded < alignment)
+		rounded *= 2;
+	return allocate_aligned(rounded, size, CALLER);
+}
+
+EXPORT void *aligned_alloc(size_t alignment, size_t size)
+{
+	if (!is_power_of_two(alignment)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return allocate_aligned(alignment, size, CALLER);
+}
+
+EXPORT int posix_memalign(void **out, size_t alignment, size_t size)
+{
+	if (!is_power_of_two(alignment) || alignment % sizeof(void *))
+		return EINVAL;
+	int saved = errno;
+	void *p = allocate_aligned(alignment, size, CALLER);
+	errno = saved;
+	if (!p)
+		return ENOMEM;
+	*out = p;
+	return 0;
+}
+
+EXPORT void *valloc(size_t size)
+{
+	return allocate_aligned(SYS_PAGE_BYTES, size, CALLER);
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+	if (size > PTRDIFF_MAX)
+		return no_memory();
+	size_t pages = (size + SYS_PAGE_BYTES - 1) & ~(size_t)(SYS_PAGE_BYTES - 1);
+	return allocate_aligned(SYS_PAGE_BYTES, pages ? pages : SYS_PAGE_BYTES, CALLER);
+}
+
+EXPORT void cfree(void *p);
+EXPORT void cfree(void *p)
+{
+	free(p);
+}
+
+/* C23 7.24.3.4 and 7.24.3.5: the size is a promise of the caller's, which we do not need. */
+EXPORT void free_sized(void *p, size_t size);
+EXPORT void free_sized(void *p, size_t size)
+{
+	(void)size;
+	free(p);
+}
+
+EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size);
+EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size)
+{
+	(void)alignment, (void)size;
+	free(p);
+}
+
+EXPORT size_t malloc_usable_size(void *p)
+{
+	return p ? usable_size(p) : 0;
+}
+
+EXPORT int malloc_trim(size_t pad)
+{
+	(void)pad;
+	int saved = errno;
+	struct heap *heap = heap_enter();
+	heap_tidy(heap);
+	bool any = false;
+	if (heap != &heap_busy) {
+		large_purge();
+		any = pool_purge(true);
+	}
+	heap_leave(heap);
+	errno = saved;
+	return any;
+}
+
+/* glibc's parameters mean nothing here; 1 is success, which programs check. */
+EXPORT int mallopt(int parameter, int value)
+{
+	(void)parameter, (void)value;
+	return 1;
+}
+
+static void add_used(struct slab *slab, void *context)
+{
+	*(size_t *)context += (size_t)slab->used * slab->size;
+}
+
+EXPORT struct mallinfo2 mallinfo2(void)
+{
+	size_t used = 0;
+	struct pool_usage usage;
+	struct heap *heap = heap_enter();
+	pool_walk(add_used, &used, &usage);
+	size_t large = heap == &heap_busy ? 0 : large_mapped_bytes();
+	heap_leave(heap);
+	return (struct mallinfo2){
+		.arena = usage.mapped_bytes,
+		.hblkhd = large,
+		.uordblks = used + large,
+		.fordblks = usage.mapped_bytes - used,
+	};
+}
+
+/* The old structure has ints: what does not fit is cut, as in glibc. */
+EXPORT struct mallinfo mallinfo(void)
+{
+	struct mallinfo2 info = mallinfo2();
+	return (struct mallinfo){
+		.arena = (int)info.arena,
+		.hblkhd = (int)info.hblkhd,
+		.uordblks = (int)info.uordblks,
+		.fordblks = (int)info.fordblks,
+	};
+}
+
+EXPORT void malloc_stats(void)
+{
+	struct mallinfo2 info = mallinfo2();
+	fprintf(stderr, "Mudlark: small blocks: %zu bytes in use, %zu mapped; large blocks: %zu resident; records: %llu\n",
+		info.uordblks - info.hblkhd, info.arena, info.hblkhd, (unsigned long long)meta_bytes());
+}
+
+EXPORT int malloc_info(int options, FILE *file)
+{
+	if (options != 0)
+		return EINVAL;
+	struct mallinfo2 info = mallinfo2();
+	fprintf(file,
+		"<malloc version=\"1\">\n<heap nr=\"0\">\n<total type=\"rest\" count=\"0\" size=\"%zu\"/>\n"
+		"<system type=\"current\" size=\"%zu\"/>\n</heap>\n"
+		"<system type=\"current\" size=\"%zu\"/>\n</malloc>\n",
+		info.fordblks, info.arena, info.arena + info.hblkhd);
+	return 0;
+}

@@ -1,0 +1,93 @@
+/* What the private jemalloc meets instead of libc; jemalloc_glue.h says why. */
+#include "preload/jemalloc_glue.h"
+
+#include "preload/sys.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/mman.h>
+
+/*
+ * Decay of one second, as in the pools. retain keeps address space and saves mapping calls. Blocks up to 256 KiB
+ * are cached by thread. An arena of their own for blocks over 8 MiB would be purged at each free.
+ */
+extern const char *pvt_malloc_conf;
+const char *pvt_malloc_conf =
+	"abort:false,background_thread:false,dirty_decay_ms:1000,muzzy_decay_ms:0,tcache_max:262144,"
+	"oversize_threshold:0,thp:never,metadata_thp:disabled,dss:disabled";
+
+static struct {
+	void (*prepare)(void);
+	void (*parent)(void);
+	void (*child)(void);
+} handlers;
+
+int jemalloc_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+int jemalloc_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+	handlers.prepare = prepare;
+	handlers.parent = parent;
+	handlers.child = child;
+	return 0;
+}
+
+void jemalloc_fork_prepare(void)
+{
+	if (handlers.prepare)
+		handlers.prepare();
+}
+
+void jemalloc_fork_parent(void)
+{
+	if (handlers.parent)
+		handlers.parent();
+}
+
+void jemalloc_fork_child(void)
+{
+	if (handlers.child)
+		handlers.child();
+}
+
+char *jemalloc_secure_getenv(const char *name);
+char *jemalloc_secure_getenv(const char *name)
+{
+	(void)name;
+	return NULL;
+}
+
+int jemalloc_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument);
+int jemalloc_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
+{
+	(void)thread, (void)attributes, (void)start, (void)argument;
+	return EAGAIN;
+}
+
+/* It looks for pthread_create behind itself, to wrap it; dlsym inside malloc is what we must not call. */
+void *jemalloc_dlsym(void *handle, const char *name);
+void *jemalloc_dlsym(void *handle, const char *name)
+{
+	(void)handle, (void)name;
+	return (void *)(uintptr_t)jemalloc_pthread_create;
+}
+
+/* /etc/malloc.conf */
+ssize_t jemalloc_readlink(const char *path, char *out, size_t bytes);
+ssize_t jemalloc_readlink(const char *path, char *out, size_t bytes)
+{
+	(void)path, (void)out, (void)bytes;
+	errno = ENOENT;
+	return -1;
+}
+
+int jemalloc_madvise(void *address, size_t bytes, int advice);
+int jemalloc_madvise(void *address, size_t bytes, int advice)
+{
+	if (advice == MADV_DONTNEED || advice == MADV_FREE) {
+		if (!sys_map_again(address, bytes)) {
+			errno = ENOMEM;
+			return -1;
+		}
+	}
+	return 0; /* the rest is advice on huge pages and core dumps */
+}

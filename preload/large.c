@@ -1,0 +1,252 @@
+/* Large blocks on the private jemalloc, and the radix of their records. large.h has the picture. */
+#include "preload/large.h"
+
+#include "preload/jemalloc_glue.h"
+#include "preload/meta.h"
+#include "preload/sys.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+	PAGE_BITS = 12,
+	LEAF_BITS = 10,
+	MIDDLE_BITS = 13,
+	ROOT_BITS = 12,
+};
+_Static_assert(PAGE_BITS + LEAF_BITS + MIDDLE_BITS + ROOT_BITS == ADDRESS_BITS, "the radix covers user addresses");
+
+struct radix_leaf {
+	struct large_record record[1 << LEAF_BITS];
+};
+struct radix_middle {
+	_Atomic(struct radix_leaf *) leaf[1 << MIDDLE_BITS];
+};
+
+static struct {
+	_Atomic(struct radix_middle *) root[1 << ROOT_BITS];
+	_Atomic(void *) deferred; /* blocks of jemalloc's that nested calls freed, linked by their first word */
+	_Atomic uint64_t direct_bytes;
+	_Atomic bool distrusted;
+} large;
+
+static struct large_record *record_at(const void *p)
+{
+	uintptr_t page = (uintptr_t)p >> PAGE_BITS;
+	if (page >> (ROOT_BITS + MIDDLE_BITS + LEAF_BITS))
+		return NULL;
+	struct radix_middle *middle =
+		atomic_load_explicit(&large.root[page >> (MIDDLE_BITS + LEAF_BITS)], memory_order_acquire);
+	if (!middle)
+		return NULL;
+	struct radix_leaf *leaf = atomic_load_explicit(&middle->leaf[(page >> LEAF_BITS) & ((1 << MIDDLE_BITS) - 1)],
+						       memory_order_acquire);
+	return leaf ? &leaf->record[page & ((1 << LEAF_BITS) - 1)] : NULL;
+}
+
+/* The same, with tables added where they are missing; NULL when there is no memory for them. */
+static struct large_record *record_make(const void *p)
+{
+	uintptr_t page = (uintptr_t)p >> PAGE_BITS;
+	if (page >> (ROOT_BITS + MIDDLE_BITS + LEAF_BITS))
+		return NULL;
+	_Atomic(struct radix_middle *) *root = &large.root[page >> (MIDDLE_BITS + LEAF_BITS)];
+	if (!atomic_load_explicit(root, memory_order_acquire)) {
+		struct radix_middle *none = NULL, *fresh = meta_allocate(sizeof *fresh);
+		if (!fresh)
+			return NULL;
+		/* Lost races cost one table; they are too rare to give it back. */
+		atomic_compare_exchange_strong(root, &none, fresh);
+	}
+	struct radix_middle *middle = atomic_load_explicit(root, memory_order_acquire);
+	_Atomic(struct radix_leaf *) *slot = &middle->leaf[(page >> LEAF_BITS) & ((1 << MIDDLE_BITS) - 1)];
+	if (!atomic_load_explicit(slot, memory_order_acquire)) {
+		struct radix_leaf *none = NULL, *fresh = meta_allocate(sizeof *fresh);
+		if (!fresh)
+			return NULL;
+		atomic_compare_exchange_strong(slot, &none, fresh);
+	}
+	return record_at(p);
+}
+
+struct large_record *large_find(const void *p)
+{
+	if ((uintptr_t)p & (SIZE_UNIT_BYTES - 1))
+		return NULL;
+	struct large_record *record = record_at(p);
+	if (!record || atomic_load_explicit(&record->state, memory_order_acquire) == LARGE_NONE)
+		return NULL;
+	return record;
+}
+
+static bool record_set(void *p, size_t size, enum large_state state)
+{
+	struct large_record *record = record_make(p);
+	if (!record)
+		return false;
+	record->size = size;
+	atomic_store_explicit(&record->cohort, 0, memory_order_relaxed);
+	atomic_store_explicit(&record->state, state, memory_order_release);
+	/* A chunk of the pools can't be here; a mark that outlives the block only costs a look into the radix. */
+	atomic_store_explicit(&pool_kind[(uintptr_t)p >> CHUNK_BITS], KIND_LARGE, memory_order_release);
+	return true;
+}
+
+static size_t direct_bytes(size_t size)
+{
+	return (size + SYS_PAGE_BYTES - 1) & ~(size_t)(SYS_PAGE_BYTES - 1);
+}
+
+static void *direct_allocate(size_t size, size_t alignment)
+{
+	size_t bytes = direct_bytes(size ? size : 1);
+	void *p = alignment > SYS_PAGE_BYTES ? sys_map_aligned(bytes, alignment) : sys_map(bytes);
+	if (!p)
+		return NULL;
+	if (!record_set(p, size, LARGE_DIRECT)) {
+		sys_unmap(p, bytes);
+		return NULL;
+	}
+	atomic_fetch_add_explicit(&large.direct_bytes, bytes, memory_order_relaxed);
+	return p;
+}
+
+static void drain_deferred(void)
+{
+	if (!atomic_load_explicit(&large.deferred, memory_order_relaxed))
+		return;
+	void *p = atomic_exchange_explicit(&large.deferred, NULL, memory_order_acquire);
+	while (p) {
+		void *next;
+		memcpy(&next, p, sizeof next);
+		pvt_dallocx(p, 0);
+		p = next;
+	}
+}
+
+static bool jemalloc_usable(const struct heap *heap)
+{
+	return heap != &heap_busy && !atomic_load_explicit(&large.distrusted, memory_order_relaxed);
+}
+
+static int alignment_flag(size_t alignment)
+{
+	return alignment > SIZE_UNIT_BYTES ? JEMALLOC_LG_ALIGN(__builtin_ctzl(alignment)) : 0;
+}
+
+void *large_allocate(struct heap *heap, size_t size, size_t alignment, bool zero)
+{
+	if (!jemalloc_usable(heap))
+		return direct_allocate(size, alignment);
+	int saved = errno;
+	drain_deferred();
+	/* Small sizes come here for their alignment: from 16 KiB on a block has pages of its own. */
+	size_t bytes = size > SMALL_MAX_BYTES ? size : SMALL_MAX_BYTES;
+	void *p = pvt_mallocx(bytes, alignment_flag(alignment) | (zero ? JEMALLOC_ZERO : 0));
+	if (p && !record_set(p, size, LARGE_JEMALLOC)) {
+		pvt_dallocx(p, 0);
+		p = NULL;
+	}
+	errno = saved;
+	return p;
+}
+
+void large_free(struct heap *heap, void *p, struct large_record *record)
+{
+	int saved = errno;
+	uint32_t state = atomic_exchange_explicit(&record->state, LARGE_NONE, memory_order_acq_rel);
+	atomic_store_explicit(&record->cohort, 0, memory_order_relaxed);
+	if (state == LARGE_DIRECT) {
+		size_t bytes = direct_bytes(record->size ? record->size : 1);
+		atomic_fetch_sub_explicit(&large.direct_bytes, bytes, memory_order_relaxed);
+		sys_unmap(p, bytes);
+	} else if (state == LARGE_NONE) {
+		damage_found("double free", p); /* another thread freed it since it was looked up */
+	} else if (jemalloc_usable(heap)) {
+		pvt_dallocx(p, 0);
+		drain_deferred();
+	} else {
+		void *first = atomic_load_explicit(&large.deferred, memory_order_relaxed);
+		do {
+			memcpy(p, &first, sizeof first);
+		} while (!atomic_compare_exchange_weak_explicit(&large.deferred, &first, p, memory_order_release,
+								memory_order_relaxed));
+	}
+	errno = saved;
+}
+
+void *large_resize(struct heap *heap, void *p, struct large_record *record, size_t size)
+{
+	uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
+	uint32_t state = atomic_load_explicit(&record->state, memory_order_relaxed);
+	int saved = errno;
+	if (state == LARGE_JEMALLOC && jemalloc_usable(heap)) {
+		/*
+		 * The record goes first: once jemalloc has moved the block, another thread may be given the old address
+		 * and set its own record there.
+		 */
+		size_t old_size = record->size;
+		if (pvt_xallocx(p, size, 0, 0) >= size) {
+			record->size = size;
+			errno = saved;
+			return p;
+		}
+		atomic_store_explicit(&record->state, LARGE_NONE, memory_order_relaxed);
+		atomic_store_explicit(&record->cohort, 0, memory_order_relaxed);
+		void *moved = pvt_rallocx(p, size, 0);
+		void *now = moved ? moved : p;
+		bool recorded = record_set(now, moved ? size : old_size, LARGE_JEMALLOC);
+		if (recorded)
+			atomic_store_explicit(&large_find(now)->cohort, cohort, memory_order_relaxed);
+		errno = saved;
+		return moved;
+	}
+	void *fresh = large_allocate(heap, size, SIZE_UNIT_BYTES, false);
+	if (!fresh)
+		return NULL;
+	memcpy(fresh, p, record->size < size ? record->size : size);
+	atomic_store_explicit(&large_find(fresh)->cohort, cohort, memory_order_relaxed);
+	large_free(heap, p, record);
+	return fresh;
+}
+
+size_t large_usable(const void *p, const struct large_record *record)
+{
+	if (atomic_load_explicit(&record->state, memory_order_relaxed) == LARGE_DIRECT)
+		return direct_bytes(record->size ? record->size : 1);
+	return pvt_sallocx(p, 0);
+}
+
+void large_purge(void)
+{
+	drain_deferred();
+	pvt_mallctl("arena.4096.purge", NULL, NULL, NULL, 0);
+}
+
+void large_walk(void (*visit)(const struct large_record *record, void *context), void *context)
+{
+	for (size_t r = 0; r < sizeof large.root / sizeof large.root[0]; r++) {
+		struct radix_middle *middle = atomic_load_explicit(&large.root[r], memory_order_acquire);
+		for (size_t m = 0; middle && m < (size_t)1 << MIDDLE_BITS; m++) {
+			struct radix_leaf *leaf = atomic_load_explicit(&middle->leaf[m], memory_order_acquire);
+			for (size_t i = 0; leaf && i < (size_t)1 << LEAF_BITS; i++)
+				if (atomic_load_explicit(&leaf->record[i].state, memory_order_relaxed) != LARGE_NONE)
+					visit(&leaf->record[i], context);
+		}
+	}
+}
+
+uint64_t large_mapped_bytes(void)
+{
+	uint64_t epoch = 1;
+	size_t mapped = 0, bytes = sizeof mapped;
+	pvt_mallctl("epoch", NULL, NULL, &epoch, sizeof epoch);
+	if (pvt_mallctl("stats.resident", &mapped, &bytes, NULL, 0))
+		mapped = 0;
+	return mapped + atomic_load_explicit(&large.direct_bytes, memory_order_relaxed);
+}
+
+void large_distrust(void)
+{
+	atomic_store_explicit(&large.distrusted, true, memory_order_relaxed);
+}

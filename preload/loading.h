@@ -1,0 +1,14 @@
+/*
+ * dlopen, dlmopen and dlclose, as far as they concern us.
+ *
+ * dlopen and dlmopen are here only to clear RTLD_DEEPBIND: a library opened with it would free our blocks with libc's
+ * free. They are stubs that jump on, so that glibc still sees the true caller (RUNPATH, $ORIGIN, namespace).
+ * dlclose tells the module table what is gone.
+ */
+#ifndef MUDLARK_LOADING_H
+#define MUDLARK_LOADING_H
+
+/* Resolves libc's functions. From the constructor. */
+void loading_init(void);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * Locks: one word, a futex when contended, an owner and a rank.
+ *
+ * Ranks: a thread takes locks in ascending rank only; fork takes them all in this order. Debug builds
+ * (-DMUDLARK_DEBUG) check it at each acquisition. No lock is held while code that is not ours runs.
+ *
+ * Why an owner: a signal handler may allocate while its thread holds one of these. lock_mine() lets that nested
+ * call take another way instead of waiting for itself for ever.
+ * Why not pthread_mutex: it knows neither owner nor rank, and its size and behaviour are libc's to change.
+ */
+#ifndef MUDLARK_LOCK_H
+#define MUDLARK_LOCK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum lock_rank {
+	RANK_SNAPSHOT = 1, /* one snapshot at a time */
+	RANK_ORPHANS,      /* heap.c: heaps without a thread */
+	RANK_FALLBACK,     /* heap.c: one of the heaps for nested and late allocations; never two at once */
+	RANK_CENTRAL,      /* pool.c: chunks and free slabs */
+	RANK_THREADS,      /* threads.c: the table of threads */
+	RANK_MODULES,      /* modules.c */
+	RANK_STACKS,       /* stacks.c: insertion, one rank for all shards; never two at once */
+	RANK_SITES,        /* sites.c: insertion */
+	RANK_TIMELINE,
+};
+
+struct lock {
+	_Atomic uint32_t state; /* 0 free, 1 held, 2 held and somebody waits */
+	uint32_t rank;
+	_Atomic uintptr_t owner; /* thread pointer of the holder; 0: free */
+};
+
+#define LOCK_INIT(r) {0, (r), 0}
+
+/* All: async-signal-safe, preserve errno, never allocate. */
+void lock_acquire(struct lock *lock);
+bool lock_try(struct lock *lock);
+void lock_release(struct lock *lock);
+/* In a fork child: whatever its state, it is free now. */
+void lock_reset(struct lock *lock);
+
+static inline uintptr_t lock_self(void)
+{
+	return (uintptr_t)__builtin_thread_pointer();
+}
+
+/* Whether the calling thread holds it: then it is a signal handler that interrupted the holder. */
+static inline bool lock_mine(struct lock *lock)
+{
+	return atomic_load_explicit(&lock->owner, memory_order_relaxed) == lock_self();
+}
+
+#endif

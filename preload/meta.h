@@ -1,0 +1,52 @@
+/*
+ * Memory for Mudlark's own tables: from mmap, never from the allocator that it describes.
+ *
+ *   meta_allocate     bump allocation, never given back: heaps, radix nodes, names.
+ *   struct meta_table an array that grows by segments and never moves, so that readers need no lock: element i
+ *                     is found by two loads, and a published element stays where it is for ever.
+ *
+ * meta_bytes() is the sum of both, for the report's "own memory".
+ */
+#ifndef MUDLARK_META_H
+#define MUDLARK_META_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* 16-byte aligned zeroed memory; NULL when there is none. Async-signal-safe, lock-free. */
+void *meta_allocate(size_t bytes);
+
+/* Memory mapped so far, in bytes; meta_account() adds what others map for records. */
+uint64_t meta_bytes(void);
+void meta_account(int64_t bytes);
+
+/* 256 segments of 2^14 elements: 4 M elements, a directory of 2 KiB. */
+enum { META_SEGMENT_BITS = 14, META_SEGMENTS = 256 };
+#define META_SEGMENT_ELEMENTS ((uint32_t)1 << META_SEGMENT_BITS)
+#define META_TABLE_ELEMENTS (META_SEGMENT_ELEMENTS * META_SEGMENTS)
+
+struct meta_table {
+	uint32_t element_bytes;
+	_Atomic uint32_t count; /* elements handed out; 0 is never used, so that 0 can mean none */
+	_Atomic(char *) segment[META_SEGMENTS];
+};
+
+/* Index of a new zeroed element, or 0 when the table or memory is full. Lock-free. */
+uint32_t meta_table_add(struct meta_table *table);
+
+/* Number of elements including the unused element 0; every index below it that was handed out is mapped. */
+static inline uint32_t meta_table_count(struct meta_table *table)
+{
+	uint32_t count = atomic_load_explicit(&table->count, memory_order_acquire);
+	return count ? count : 1;
+}
+
+/* The element; index must have been handed out. */
+static inline void *meta_table_at(struct meta_table *table, uint32_t index)
+{
+	char *segment = atomic_load_explicit(&table->segment[index >> META_SEGMENT_BITS], memory_order_acquire);
+	return segment + (size_t)(index & (META_SEGMENT_ELEMENTS - 1)) * table->element_bytes;
+}
+
+#endif

@@ -1,0 +1,367 @@
+/* The table of modules; modules.h says when they are entered and why. */
+#include "preload/modules.h"
+
+#include "preload/losses.h"
+#include "preload/meta.h"
+#include "preload/sys.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <link.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+_Atomic uint32_t modules_generation;
+struct lock modules_lock = LOCK_INIT(RANK_MODULES);
+
+static struct {
+	_Atomic(struct module *) module[MODULES_MAX]; /* 1 .. count */
+	_Atomic uint32_t count;
+	int (*find_object)(void *, struct dl_find_object *);
+	uintptr_t vdso;
+	uintptr_t own_code;
+	char executable[PATH_MAX];
+} modules;
+
+uint32_t modules_count(void)
+{
+	return atomic_load_explicit(&modules.count, memory_order_acquire);
+}
+
+struct module *modules_at(uint32_t id)
+{
+	return atomic_load_explicit(&modules.module[id], memory_order_acquire);
+}
+
+static bool module_loaded(const struct module *module)
+{
+	return !(atomic_load_explicit(&module->flags, memory_order_relaxed) & MODULE_UNLOADED);
+}
+
+/* Id of the entered module that has the address, 0 if there is none. */
+static uint32_t modules_known(uintptr_t pc)
+{
+	for (uint32_t id = modules_count(); id; id--) {
+		const struct module *module = modules_at(id);
+		if (pc >= module->start && pc < module->end && module_loaded(module))
+			return id;
+	}
+	return 0;
+}
+
+struct object {
+	const struct link_map *map;
+	uintptr_t start, end;
+};
+
+static void object_extent(const ElfW(Phdr) *header, size_t count, uintptr_t bias, struct object *object)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (header[i].p_type != PT_LOAD)
+			continue;
+		uintptr_t low = (bias + header[i].p_vaddr) & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
+		uintptr_t high = bias + header[i].p_vaddr + header[i].p_memsz;
+		if (!object->start || low < object->start)
+			object->start = low;
+		if (high > object->end)
+			object->end = high;
+	}
+}
+
+/* glibc 2.34 has no _dl_find_object: walk the debugger's list. Link maps are malloc's, so a stale one is readable. */
+static bool find_object_by_list(uintptr_t pc, struct object *object)
+{
+	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next) {
+		struct object candidate = {.map = map};
+		const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)map->l_addr;
+		if (map->l_addr == 0) {
+			object_extent((const ElfW(Phdr) *)getauxval(AT_PHDR), getauxval(AT_PHNUM), 0, &candidate);
+		} else if (map->l_ld && memcmp(header->e_ident, ELFMAG, SELFMAG) == 0) {
+			object_extent((const ElfW(Phdr) *)(map->l_addr + header->e_phoff), header->e_phnum, map->l_addr,
+				      &candidate);
+		}
+		if (pc >= candidate.start && pc < candidate.end) {
+			*object = candidate;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool find_object(uintptr_t pc, struct object *object)
+{
+	if (!modules.find_object)
+		return find_object_by_list(pc, object);
+	struct dl_find_object found;
+	if (modules.find_object((void *)pc, &found) != 0)
+		return false;
+	object->map = found.dlfo_link_map;
+	object->start = (uintptr_t)found.dlfo_map_start;
+	object->end = (uintptr_t)found.dlfo_map_end;
+	return object->map != NULL;
+}
+
+/* Notes: name size, descriptor size, type, then both padded to 4 (ELF gABI, chapter 5). */
+static void read_build_id(struct module *module, const char *note, size_t bytes)
+{
+	while (bytes >= sizeof(ElfW(Nhdr))) {
+		const ElfW(Nhdr) *header = (const ElfW(Nhdr) *)note;
+		size_t name_bytes = (header->n_namesz + 3u) & ~(size_t)3;
+		size_t total = sizeof *header + name_bytes + ((header->n_descsz + 3u) & ~(size_t)3);
+		if (total > bytes)
+			return;
+		if (header->n_type == NT_GNU_BUILD_ID && header->n_namesz == 4 && header->n_descsz <= BUILD_ID_MAX &&
+		    memcmp(note + sizeof *header, "GNU", 4) == 0) {
+			module->build_id_bytes = (uint8_t)header->n_descsz;
+			memcpy(module->build_id, note + sizeof *header + name_bytes, header->n_descsz);
+			return;
+		}
+		note += total;
+		bytes -= total;
+	}
+}
+
+static void read_headers(struct module *module, const ElfW(Phdr) *header, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (header[i].p_type == PT_LOAD && module->segment_count < MODULE_SEGMENTS_MAX)
+			module->segment[module->segment_count++] =
+				(struct module_load){header[i].p_vaddr, header[i].p_offset, header[i].p_filesz,
+						     header[i].p_memsz, header[i].p_flags};
+		if (header[i].p_type == PT_NOTE && !module->build_id_bytes)
+			read_build_id(module, (const char *)(module->bias + header[i].p_vaddr), header[i].p_memsz);
+	}
+}
+
+static const char *copy_path(const char *path)
+{
+	size_t length = strlen(path);
+	char *copy = meta_allocate(length + 1);
+	if (!copy)
+		return "";
+	memcpy(copy, path, length + 1);
+	return copy;
+}
+
+static struct module *module_make(const struct object *object)
+{
+	struct module *module = meta_allocate(sizeof *module);
+	if (!module)
+		return NULL;
+	module->start = object->start;
+	module->end = object->end;
+	module->bias = object->map->l_addr;
+	module->link_map = object->map;
+	const ElfW(Phdr) *phdr = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+	uint32_t flags = 0;
+	if ((uintptr_t)phdr >= object->start && (uintptr_t)phdr < object->end) {
+		flags |= MODULE_EXECUTABLE;
+		module->path = modules.executable;
+		read_headers(module, phdr, getauxval(AT_PHNUM));
+	} else {
+		const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)object->start;
+		module->path = copy_path(object->map->l_name ? object->map->l_name : "");
+		if (memcmp(header->e_ident, ELFMAG, SELFMAG) == 0)
+			read_headers(module, (const ElfW(Phdr) *)(object->start + header->e_phoff), header->e_phnum);
+	}
+	if (modules.vdso >= object->start && modules.vdso < object->end)
+		flags |= MODULE_VDSO;
+	if (modules.own_code >= object->start && modules.own_code < object->end)
+		flags |= MODULE_MUDLARK;
+	atomic_store_explicit(&module->flags, flags, memory_order_relaxed);
+	return module;
+}
+
+uint32_t modules_find(uintptr_t pc)
+{
+	uint32_t id = modules_known(pc);
+	struct object object = {0};
+	if (id || !find_object(pc, &object))
+		return id;
+	lock_acquire(&modules_lock);
+	id = modules_known(pc);
+	if (!id) {
+		uint32_t count = modules_count();
+		struct module *module = count + 1 < MODULES_MAX ? module_make(&object) : NULL;
+		if (module) {
+			id = count + 1;
+			atomic_store_explicit(&modules.module[id], module, memory_order_release);
+			atomic_store_explicit(&modules.count, id, memory_order_release);
+		} else {
+			loss_count(LOSS_MODULES_UNKNOWN);
+		}
+	}
+	lock_release(&modules_lock);
+	return id;
+}
+
+bool modules_readable(uintptr_t address, size_t bytes)
+{
+	uint32_t id = modules_find(address);
+	if (!id)
+		return false;
+	const struct module *module = modules_at(id);
+	for (unsigned i = 0; i < module->segment_count; i++) {
+		const struct module_load *load = &module->segment[i];
+		uintptr_t start = module->bias + load->vaddr;
+		if ((load->flags & PF_R) && address >= start && address + bytes <= start + load->memsz)
+			return true;
+	}
+	return false;
+}
+
+void modules_sweep(void)
+{
+	bool gone = false;
+	for (uint32_t id = modules_count(); id; id--) {
+		struct module *module = modules_at(id);
+		if (!module_loaded(module))
+			continue;
+		struct object object;
+		if (find_object(module->start, &object) && object.map == module->link_map &&
+		    object.start == module->start && object.end == module->end)
+			continue;
+		atomic_fetch_or_explicit(&module->flags, MODULE_UNLOADED, memory_order_relaxed);
+		gone = true;
+	}
+	if (gone)
+		atomic_fetch_add_explicit(&modules_generation, 1, memory_order_release);
+}
+
+/* One line of /proc/self/maps: start-end perms offset major:minor inode path (proc(5)). */
+struct maps_line {
+	uint64_t start, device_major, device_minor, inode;
+	const char *path;
+};
+
+static const char *parse_number(const char *text, unsigned base, uint64_t *value)
+{
+	*value = 0;
+	for (;; text++) {
+		unsigned digit = *text >= '0' && *text <= '9'   ? (unsigned)(*text - '0')
+				 : *text >= 'a' && *text <= 'f' ? (unsigned)(*text - 'a') + 10
+								: base;
+		if (digit >= base)
+			return text;
+		*value = *value * base + digit;
+	}
+}
+
+static const char *skip_field(const char *text)
+{
+	while (*text && *text != ' ')
+		text++;
+	while (*text == ' ')
+		text++;
+	return text;
+}
+
+static void parse_maps_line(const char *text, struct maps_line *line)
+{
+	parse_number(text, 16, &line->start);
+	text = skip_field(skip_field(skip_field(text)));
+	text = parse_number(text, 16, &line->device_major);
+	if (*text == ':')
+		text++;
+	text = parse_number(text, 16, &line->device_minor);
+	parse_number(skip_field(text), 10, &line->inode);
+	line->path = skip_field(skip_field(text));
+}
+
+static void describe_from_line(char *text)
+{
+	static const char deleted[] = " (deleted)";
+	struct maps_line line;
+	parse_maps_line(text, &line);
+	if (line.path[0] != '/')
+		return;
+	for (uint32_t id = modules_count(); id; id--) {
+		struct module *module = modules_at(id);
+		if (module->described || !module_loaded(module) || module->start != line.start)
+			continue;
+		module->described = true;
+		module->device = makedev((unsigned)line.device_major, (unsigned)line.device_minor);
+		module->inode = line.inode;
+		char *path = text + (line.path - text);
+		size_t length = strlen(path);
+		bool is_deleted = length > sizeof deleted && strcmp(path + length - (sizeof deleted - 1), deleted) == 0;
+		if (is_deleted)
+			path[length - (sizeof deleted - 1)] = '\0';
+		if (strcmp(module->path, path) != 0)
+			module->path = copy_path(path);
+		struct stat file;
+		if (is_deleted || sys_stat(path, &file) != 0 || file.st_ino != module->inode) {
+			atomic_fetch_or_explicit(&module->flags, MODULE_DELETED, memory_order_relaxed);
+		} else {
+			module->size = (uint64_t)file.st_size;
+			module->mtime_ns = (uint64_t)file.st_mtim.tv_sec * 1000000000u + (uint64_t)file.st_mtim.tv_nsec;
+		}
+		return;
+	}
+}
+
+static bool all_described(void)
+{
+	for (uint32_t id = modules_count(); id; id--)
+		if (!modules_at(id)->described && module_loaded(modules_at(id)))
+			return false;
+	return true;
+}
+
+void modules_describe(void)
+{
+	if (all_described())
+		return;
+	int fd = sys_open_read("/proc/self/maps");
+	if (fd < 0)
+		return;
+	/* A path has up to PATH_MAX bytes, escaped newlines take four each. */
+	enum { BUFFER_BYTES = 6 * PATH_MAX };
+	char *buffer = sys_map(BUFFER_BYTES);
+	size_t have = 0;
+	ssize_t got;
+	while (buffer && (got = sys_read(fd, buffer + have, BUFFER_BYTES - 1 - have)) > 0) {
+		have += (size_t)got;
+		char *line = buffer, *end;
+		while ((end = memchr(line, '\n', have - (size_t)(line - buffer)))) {
+			*end = '\0';
+			describe_from_line(line);
+			line = end + 1;
+		}
+		have -= (size_t)(line - buffer);
+		memmove(buffer, line, have);
+		if (have == BUFFER_BYTES - 1)
+			have = 0; /* no line is that long: not the file we know */
+	}
+	if (buffer)
+		sys_unmap(buffer, BUFFER_BYTES);
+	sys_close(fd);
+	/* Not in the file under their start (the vDSO): asked once, not for ever. */
+	for (uint32_t id = modules_count(); id; id--)
+		modules_at(id)->described = true;
+}
+
+const char *modules_executable(void)
+{
+	return modules.executable;
+}
+
+void modules_init(void)
+{
+	modules.find_object = (int (*)(void *, struct dl_find_object *))dlsym(RTLD_DEFAULT, "_dl_find_object");
+	modules.vdso = getauxval(AT_SYSINFO_EHDR);
+	modules.own_code = (uintptr_t)modules_init;
+	ssize_t length = sys_readlink("/proc/self/exe", modules.executable, sizeof modules.executable - 1);
+	if (length > 0) {
+		modules.executable[length] = '\0';
+		return;
+	}
+	const char *name = (const char *)getauxval(AT_EXECFN);
+	strncpy(modules.executable, name ? name : "", sizeof modules.executable - 1);
+}

@@ -1,0 +1,69 @@
+/*
+ * The modules that the program's code comes from, by load.
+ *
+ * A module is entered when an address of it is first seen in a stack, that is, while it is surely loaded:
+ * _dl_find_object (lock-free, async-signal-safe, glibc 2.35) names the link map, and build-id and segments are read
+ * from memory, so deleted and replaced files keep their identity. dlclose marks what is gone and advances the
+ * generation, which is part of every stack's hash: frames of a library that is later loaded at the same address
+ * are other frames.
+ *
+ * What only files tell (device, inode, size, mtime, "deleted", the absolute path) is read from /proc/self/maps when
+ * a snapshot is written or before a library is closed, never inside malloc.
+ */
+#ifndef MUDLARK_MODULES_H
+#define MUDLARK_MODULES_H
+
+#include "preload/lock.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MODULES_MAX = 8192, MODULE_SEGMENTS_MAX = 12, BUILD_ID_MAX = 32 };
+
+struct module_load {
+	uint64_t vaddr, offset, filesz, memsz, flags;
+};
+
+struct module {
+	uintptr_t start, end; /* mapped range */
+	uintptr_t bias;
+	const void *link_map;
+	const char *path;
+	uint64_t device, inode, size, mtime_ns;
+	_Atomic uint32_t flags; /* enum snapshot_module_flag */
+	bool described;         /* the files' facts were looked up */
+	uint8_t build_id_bytes;
+	uint8_t segment_count;
+	uint8_t build_id[BUILD_ID_MAX];
+	struct module_load segment[MODULE_SEGMENTS_MAX];
+};
+
+/* From the constructor: notes the executable, the vDSO and libmudlark.so itself. */
+void modules_init(void);
+
+/* Id of the module that has this address now, entered if it is new; 0: none (JIT code) or the table is full. */
+uint32_t modules_find(uintptr_t pc);
+
+/* Whether the bytes may be read: they lie in a readable segment of a loaded module. */
+bool modules_readable(uintptr_t address, size_t bytes);
+
+/* Looks up what files tell. Opens /proc/self/maps: not inside malloc. */
+void modules_describe(void);
+
+/* After a dlclose: marks modules that are gone. */
+void modules_sweep(void);
+
+/* Part of each stack's hash; advances when a module is gone. */
+extern _Atomic uint32_t modules_generation;
+
+/* Path of the executable. */
+const char *modules_executable(void);
+
+uint32_t modules_count(void);
+struct module *modules_at(uint32_t id);
+
+extern struct lock modules_lock; /* for fork */
+
+#endif

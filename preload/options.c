@@ -1,0 +1,218 @@
+/* Reading MUDLARK_OPTIONS without allocation or locale; options.h has the grammar and the keys. */
+#include "preload/options.h"
+
+#include "preload/stacks.h"
+#include "preload/text.h"
+
+#include <signal.h>
+#include <string.h>
+
+enum { VALUE_BYTES = PATH_MAX, KEY_BYTES = 32, SIGNAL_BELOW_MAX = 5 };
+
+static const char default_output[] = "mudlark.%e.%p.%n.mud";
+
+static bool parse_bool(const char *value, bool *out)
+{
+	static const char *const words[2][4] = {{"0", "no", "off", "false"}, {"1", "yes", "on", "true"}};
+	for (int truth = 0; truth < 2; truth++) {
+		for (int i = 0; i < 4; i++) {
+			if (strcmp(value, words[truth][i]) == 0) {
+				*out = truth;
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+static bool parse_unsigned(const char *value, uint64_t max, uint64_t *out)
+{
+	uint64_t n = 0;
+	if (!*value)
+		return false;
+	for (; *value; value++) {
+		if (*value < '0' || *value > '9')
+			return false;
+		n = n * 10 + (uint64_t)(*value - '0');
+		if (n > max)
+			return false;
+	}
+	*out = n;
+	return true;
+}
+
+/* Seconds with a fraction of up to nine digits, in nanoseconds. */
+static bool parse_seconds(const char *value, uint64_t *out)
+{
+	const uint64_t second = 1000000000, most = 1000000000; /* thirty years */
+	char whole[KEY_BYTES];
+	const char *point = strchr(value, '.');
+	size_t length = point ? (size_t)(point - value) : strlen(value);
+	uint64_t seconds = 0, fraction = 0;
+	if (length >= sizeof whole || (length == 0 && !point))
+		return false;
+	memcpy(whole, value, length);
+	whole[length] = '\0';
+	if (length && !parse_unsigned(whole, most, &seconds))
+		return false;
+	uint64_t unit = second / 10;
+	for (const char *digit = point ? point + 1 : ""; *digit; digit++, unit /= 10) {
+		if (*digit < '0' || *digit > '9')
+			return false;
+		fraction += (uint64_t)(*digit - '0') * unit;
+	}
+	*out = seconds * second + fraction;
+	return true;
+}
+
+static bool parse_signal(const char *value, int *out)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} names[] = {
+		{"none", 0},          {"HUP", SIGHUP},       {"USR1", SIGUSR1},   {"USR2", SIGUSR2},
+		{"URG", SIGURG},      {"WINCH", SIGWINCH},   {"PROF", SIGPROF},   {"VTALRM", SIGVTALRM},
+		{"IO", SIGIO},        {"PWR", SIGPWR},       {"ALRM", SIGALRM},   {"QUIT", SIGQUIT},
+	};
+	uint64_t n = 0;
+	if (strncmp(value, "SIG", 3) == 0)
+		value += 3;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (strcmp(value, names[i].name) == 0) {
+			*out = names[i].number;
+			return true;
+		}
+	}
+	bool from_max = strncmp(value, "RTMAX", 5) == 0, from_min = strncmp(value, "RTMIN", 5) == 0;
+	if (from_max || from_min) {
+		char sign = from_max ? '-' : '+';
+		if (value[5] && (value[5] != sign || !parse_unsigned(value + 6, (uint64_t)(SIGRTMAX - SIGRTMIN), &n)))
+			return false;
+		*out = from_max ? SIGRTMAX - (int)n : SIGRTMIN + (int)n;
+		return true;
+	}
+	if (!parse_unsigned(value, (uint64_t)SIGRTMAX, &n) || n == SIGKILL || n == SIGSTOP)
+		return false;
+	*out = (int)n;
+	return true;
+}
+
+static bool parse_policy(const char *value, enum damage_policy *out)
+{
+	static const char *const names[] = {[DAMAGE_ABORT] = "abort", [DAMAGE_REPORT] = "report", [DAMAGE_IGNORE] = "ignore"};
+	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (strcmp(value, names[i]) == 0) {
+			*out = (enum damage_policy)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+enum outcome { TAKEN, BAD_VALUE, UNKNOWN_KEY };
+
+static enum outcome set(struct options *options, const char *key, const char *value)
+{
+	struct {
+		const char *key;
+		bool *flag;
+	} flags[] = {
+		{"record", &options->record}, {"at_exit", &options->at_exit}, {"children", &options->children},
+		{"fatal", &options->fatal},   {"verbose", &options->verbose},
+	};
+	uint64_t n;
+	bool good;
+	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+		if (strcmp(key, flags[i].key) == 0)
+			return parse_bool(value, flags[i].flag) ? TAKEN : BAD_VALUE;
+	if (strcmp(key, "output") == 0) {
+		good = *value && strlen(value) < sizeof options->output;
+		if (good)
+			memcpy(options->output, value, strlen(value) + 1);
+	} else if (strcmp(key, "depth") == 0) {
+		good = parse_unsigned(value, DEPTH_MAX, &n) && n > 0;
+		if (good)
+			options->depth = (uint32_t)n;
+	} else if (strcmp(key, "peak") == 0) {
+		good = parse_unsigned(value, 2, &n);
+		if (good)
+			options->peak = (uint32_t)n;
+	} else if (strcmp(key, "root") == 0) {
+		good = parse_unsigned(value, INT_MAX, &n);
+		if (good)
+			options->root = (pid_t)n;
+	} else if (strcmp(key, "every") == 0) {
+		good = parse_seconds(value, &options->every_ns);
+	} else if (strcmp(key, "signal") == 0) {
+		good = parse_signal(value, &options->signal);
+	} else if (strcmp(key, "on_error") == 0) {
+		good = parse_policy(value, &options->on_error);
+	} else {
+		return UNKNOWN_KEY;
+	}
+	return good ? TAKEN : BAD_VALUE;
+}
+
+static bool is_separator(char c)
+{
+	return c == ':' || c == ' ' || c == '\t' || c == '\n' || c == ',';
+}
+
+/* Reads up to a separator (or, for a key, '='), quotes taken off. */
+static const char *read_word(const char *text, struct text *out, bool is_key)
+{
+	char quote = '\0';
+	for (; *text; text++) {
+		if (quote) {
+			if (*text == quote)
+				quote = '\0';
+			else if (quote == '"' && *text == '\\' && text[1])
+				text_add_char(out, *++text);
+			else
+				text_add_char(out, *text);
+		} else if (*text == '"' || *text == '\'') {
+			quote = *text;
+		} else if (is_separator(*text) || (is_key && *text == '=')) {
+			break;
+		} else {
+			text_add_char(out, *text);
+		}
+	}
+	return text;
+}
+
+void options_parse(struct options *options, const char *text, void (*complain)(const char *line))
+{
+	*options = (struct options){
+		.record = true,
+		.at_exit = true,
+		.children = true,
+		.peak = 1,
+		.depth = 128,
+		.signal = SIGRTMAX - SIGNAL_BELOW_MAX,
+		.on_error = DAMAGE_ABORT,
+	};
+	memcpy(options->output, default_output, sizeof default_output);
+	while (text && *text) {
+		if (is_separator(*text)) {
+			text++;
+			continue;
+		}
+		char key[KEY_BYTES], value[VALUE_BYTES];
+		struct text key_text = text_in(key, sizeof key), value_text = text_in(value, sizeof value);
+		text = read_word(text, &key_text, true);
+		if (*text == '=')
+			text = read_word(text + 1, &value_text, false);
+		enum outcome outcome = key_text.cut ? UNKNOWN_KEY : value_text.cut ? BAD_VALUE : set(options, key, value);
+		if (outcome == TAKEN)
+			continue;
+		char line[160];
+		struct text line_text = text_in(line, sizeof line);
+		text_add(&line_text, "MUDLARK_OPTIONS: ");
+		text_add(&line_text, outcome == UNKNOWN_KEY ? "unknown option " : "bad value for ");
+		text_add(&line_text, key);
+		text_add(&line_text, "; ignored, see libmudlark.so(7)");
+		complain(line);
+	}
+}

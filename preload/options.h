@@ -1,0 +1,46 @@
+/*
+ * MUDLARK_OPTIONS: key=value, separated by ':' or white space, as the sanitizers have it. A value, or a part of it,
+ * may stand in single or double quotes; within double quotes a backslash takes the next character as it is.
+ *
+ *   record=0|1        record allocations from the start (1)
+ *   output=PATTERN    snapshot files; %e program, %p pid, %n number, %h host, %t time in seconds, %% a percent sign
+ *   depth=N           frames kept of a stack, 1 .. 1024 (128)
+ *   every=SECONDS     a snapshot every so often, fractions allowed; 0: none (0)
+ *   signal=S          signal that asks for a snapshot: a number, a name such as USR2 or RTMAX-5, or none (RTMAX-5)
+ *   at_exit=0|1       a snapshot when the program ends (1)
+ *   peak=0|1|2        0: no peak columns; 1: what the high-water mark consisted of (default); 2: and a snapshot there
+ *   children=0|1      fork children and the programs they execute are recorded too (1)
+ *   fatal=0|1         a snapshot on abort() and fatal signals (0)
+ *   on_error=P        double and invalid frees: abort, report or ignore (abort)
+ *   verbose=0|1       one line on stderr for each snapshot and each problem (0)
+ *   root=PID          set by `mudlark run --children=0`: only this process is recorded
+ */
+#ifndef MUDLARK_OPTIONS_H
+#define MUDLARK_OPTIONS_H
+
+#include "preload/damage.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct options {
+	bool record;
+	bool at_exit;
+	bool children;
+	bool fatal;
+	bool verbose;
+	uint32_t peak;
+	uint32_t depth;
+	uint64_t every_ns;
+	int signal; /* 0: none */
+	pid_t root; /* 0: any */
+	enum damage_policy on_error;
+	char output[PATH_MAX];
+};
+
+/* Sets the defaults, then what text (may be NULL) says. complain is called with a line for each thing not understood. */
+void options_parse(struct options *options, const char *text, void (*complain)(const char *line));
+
+#endif

@@ -1,0 +1,186 @@
+/* Names and files of snapshots; output.h has the rules. */
+#include "preload/output.h"
+
+#include "preload/sys.h"
+#include "preload/text.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+/* Names tried before giving up: that many snapshots of one pid may lie there. */
+enum { NUMBER_TRIES = 100000, PROGRAM_BYTES = 64 };
+
+static struct {
+	char pattern[PATH_MAX];
+	char program[PROGRAM_BYTES];
+	char host[sizeof((struct utsname *)NULL)->nodename];
+	char directory[PATH_MAX];
+	char temporary[PATH_MAX]; /* not on the stack: that may be a signal stack of a few kilobytes */
+	_Atomic uint32_t number; /* of the last file written */
+} output;
+
+const char *output_program(void)
+{
+	return output.program;
+}
+
+const char *output_host(void)
+{
+	return output.host;
+}
+
+const char *output_directory(void)
+{
+	return output.directory;
+}
+
+/* The name that it was started by, as ps shows it: prctl may change the other one to anything. */
+void output_set_program(const char *name)
+{
+	const char *slash = name ? strrchr(name, '/') : NULL;
+	const char *base = slash ? slash + 1 : name;
+	if (!base || !*base)
+		base = "program";
+	/* A login shell's "-bash" would read as an option. */
+	base += base[0] == '-' && base[1];
+	size_t length = strnlen(base, sizeof output.program - 1);
+	memcpy(output.program, base, length);
+	output.program[length] = '\0';
+	for (char *c = output.program; *c; c++)
+		if ((unsigned char)*c < ' ')
+			*c = '_';
+}
+
+void output_init(const char *pattern)
+{
+	struct utsname names;
+	if (uname(&names) == 0)
+		memcpy(output.host, names.nodename, sizeof output.host);
+	if (!getcwd(output.directory, sizeof output.directory) || output.directory[0] != '/')
+		output.directory[0] = '\0';
+	struct text text = text_in(output.pattern, sizeof output.pattern);
+	if (pattern[0] != '/' && output.directory[0]) {
+		for (const char *c = output.directory; *c; c++) {
+			if (*c == '%')
+				text_add_char(&text, '%');
+			text_add_char(&text, *c);
+		}
+		text_add_char(&text, '/');
+	}
+	text_add(&text, pattern);
+}
+
+void output_fork_child(void)
+{
+	atomic_store_explicit(&output.number, 0, memory_order_relaxed);
+}
+
+uint32_t output_next_number(void)
+{
+	return atomic_load_explicit(&output.number, memory_order_relaxed) + 1;
+}
+
+/* The file's name; *numbered tells whether the pattern has %n. False when it is too long. */
+static bool expand(struct text *text, pid_t pid, uint32_t number, bool *numbered)
+{
+	*numbered = false;
+	for (const char *c = output.pattern; *c; c++) {
+		if (*c != '%' || !c[1]) {
+			text_add_char(text, *c);
+			continue;
+		}
+		switch (*++c) {
+		case 'e':
+			text_add(text, output.program);
+			break;
+		case 'h':
+			text_add(text, output.host);
+			break;
+		case 'p':
+			text_add_number(text, (uint64_t)pid);
+			break;
+		case 't':
+			text_add_number(text, sys_real_ns() / 1000000000u);
+			break;
+		case 'n':
+			text_add_number(text, number);
+			*numbered = true;
+			break;
+		case '%':
+			text_add_char(text, '%');
+			break;
+		default:
+			text_add_char(text, '%');
+			text_add_char(text, *c);
+			break;
+		}
+	}
+	return !text->cut;
+}
+
+/* The temporary file stands beside the target and begins with a dot. */
+static bool temporary_name(const char *path, pid_t pid, struct text *text)
+{
+	const char *slash = strrchr(path, '/');
+	size_t directory_bytes = slash ? (size_t)(slash - path) + 1 : 0;
+	for (size_t i = 0; i < directory_bytes; i++)
+		text_add_char(text, path[i]);
+	text_add(text, ".mudlark.");
+	text_add_number(text, (uint64_t)pid);
+	text_add_char(text, '.');
+	text_add_hex(text, sys_monotonic_ns(), 1);
+	text_add(text, ".tmp");
+	return !text->cut;
+}
+
+static int write_temporary(const char *path, const void *data, size_t bytes)
+{
+	int fd = sys_create(path);
+	if (fd < 0)
+		return fd;
+	int error = sys_write_all(fd, data, bytes);
+	int close_error = sys_close(fd);
+	if (!error)
+		error = close_error;
+	if (error)
+		sys_unlink(path);
+	return error;
+}
+
+/* Renames to the next free name and returns 0, or -errno. */
+static int place(const char *temporary, pid_t pid, char path[PATH_MAX])
+{
+	int error = -EEXIST;
+	for (int tries = 0; tries < NUMBER_TRIES && error == -EEXIST; tries++) {
+		uint32_t number = atomic_fetch_add_explicit(&output.number, 1, memory_order_relaxed) + 1;
+		struct text text = text_in(path, PATH_MAX);
+		bool numbered;
+		if (!expand(&text, pid, number, &numbered))
+			return -ENAMETOOLONG;
+		error = sys_rename(temporary, path, numbered);
+	}
+	return error;
+}
+
+int output_write(const void *data, size_t bytes, pid_t pid, char path[PATH_MAX])
+{
+	char *temporary = output.temporary;
+	struct text text = text_in(path, PATH_MAX);
+	struct text temporary_text = text_in(temporary, sizeof output.temporary);
+	bool numbered;
+	if (!expand(&text, pid, output_next_number(), &numbered) || !temporary_name(path, pid, &temporary_text))
+		return -ENAMETOOLONG;
+	struct sys_quiet quiet;
+	sys_quiet_begin(&quiet);
+	int error = write_temporary(temporary, data, bytes);
+	if (!error) {
+		error = place(temporary, pid, path);
+		if (error)
+			sys_unlink(temporary);
+	}
+	sys_quiet_end(&quiet);
+	return error;
+}

@@ -1,0 +1,343 @@
+/*
+ * Chunks and free slabs: the central supply behind all heaps. pool.h has the layout.
+ *
+ * Chunks are cut from runs of up to 64 MiB: one mapping for 16 chunks, halved when the address space is short (a
+ * reservation of gigabytes dies under `ulimit -v`). A released slab keeps its pages for about a second, since
+ * most programs want them back at once; then they go. Nothing here needs a thread: the clock is looked at when
+ * slabs change hands.
+ */
+#include "preload/pool.h"
+
+#include "preload/meta.h"
+#include "preload/sys.h"
+
+#include <string.h>
+#include <sys/auxv.h>
+
+enum {
+	RUN_CHUNKS = 16,
+	DECAY_MS = 1000,
+	PURGE_INTERVAL_MS = 250,
+	ROOM_SEARCH = 8, /* chunks looked at for a slab with memory behind it */
+	RECORD_BYTES_PER_SLOT = sizeof(uint32_t) + sizeof(uint16_t),
+	/* Records of the smallest class; a chunk's record region has this much for each slab. */
+	SLAB_RECORD_BYTES = (1 << SLAB_BITS) / SIZE_UNIT_BYTES * RECORD_BYTES_PER_SLOT,
+};
+
+struct chunk {
+	struct chunk *next, *prev; /* in pool.chunks, all chunks, newest first */
+	struct chunk *room_next, *room_prev; /* in pool.room: chunks with a free slab, last released first */
+	bool in_room;
+	uint64_t free_slabs;       /* bit per slab: not handed out */
+	uint64_t dirty_slabs;      /* subset of free_slabs: still backed by memory */
+	char *records;             /* CHUNK_SLABS * SLAB_RECORD_BYTES, mapped with the first tracked slab */
+	uint32_t freed_ms[CHUNK_SLABS];
+};
+_Static_assert(CHUNK_HEADER_OFFSET + sizeof(struct chunk) <= CHUNK_DESCRIPTORS_OFFSET, "header fits its page");
+
+/* Bit 0 is the metadata, never a slab. */
+#define ALL_SLABS (~(uint64_t)1)
+
+_Atomic uint8_t pool_kind[(size_t)1 << (ADDRESS_BITS - CHUNK_BITS)];
+uint64_t pool_key;
+struct lock pool_lock = LOCK_INIT(RANK_CENTRAL);
+
+/* heap is NULL and free is NULL: every path that meets it takes the slow one. */
+struct slab slab_none;
+
+/* Protected by pool_lock. */
+static struct {
+	struct chunk *chunks;
+	struct chunk *room;
+	char *run_next, *run_end; /* rest of the last run */
+	uint32_t last_purge_ms;
+	uint32_t empty_chunks;
+} pool;
+
+static char *chunk_address(struct chunk *chunk)
+{
+	return (char *)chunk - CHUNK_HEADER_OFFSET;
+}
+
+static struct chunk *chunk_of(const void *p)
+{
+	return (struct chunk *)(((uintptr_t)p & ~(CHUNK_BYTES - 1)) + CHUNK_HEADER_OFFSET);
+}
+
+static struct slab *chunk_slab(struct chunk *chunk, unsigned index)
+{
+	return (struct slab *)(chunk_address(chunk) + CHUNK_DESCRIPTORS_OFFSET) + index;
+}
+
+static uint32_t now_ms(void)
+{
+	return (uint32_t)(sys_monotonic_ns() / 1000000);
+}
+
+/* AT_RANDOM: 16 random bytes that the kernel gave to this process. */
+static void pool_key_init(void)
+{
+	const void *seed = (const void *)(uintptr_t)getauxval(AT_RANDOM);
+	uint64_t key = sys_monotonic_ns() * UINT64_C(0x9e3779b97f4a7c15);
+	if (seed)
+		memcpy(&key, (const char *)seed + 8, sizeof key);
+	pool_key = key;
+}
+
+static void room_add(struct chunk *chunk)
+{
+	chunk->room_prev = NULL;
+	chunk->room_next = pool.room;
+	if (pool.room)
+		pool.room->room_prev = chunk;
+	pool.room = chunk;
+	chunk->in_room = true;
+}
+
+static void room_remove(struct chunk *chunk)
+{
+	if (chunk->room_prev)
+		chunk->room_prev->room_next = chunk->room_next;
+	else
+		pool.room = chunk->room_next;
+	if (chunk->room_next)
+		chunk->room_next->room_prev = chunk->room_prev;
+	chunk->in_room = false;
+}
+
+static bool run_map(void)
+{
+	bool first = pool.run_end == NULL;
+	for (size_t chunks = RUN_CHUNKS; chunks; chunks /= 2) {
+		char *run = sys_map_aligned(chunks * CHUNK_BYTES, CHUNK_BYTES);
+		if (!run)
+			continue;
+		if (first) {
+			pool_key_init();
+			sys_no_huge_pages(run, chunks * CHUNK_BYTES);
+		}
+		pool.run_next = run;
+		pool.run_end = run + chunks * CHUNK_BYTES;
+		return true;
+	}
+	return false;
+}
+
+static struct chunk *chunk_add(void)
+{
+	if (pool.run_next == pool.run_end && !run_map())
+		return NULL;
+	char *address = pool.run_next;
+	uintptr_t index = (uintptr_t)address >> CHUNK_BITS;
+	if (index >= sizeof pool_kind || !sys_map_guard(address, CHUNK_HEADER_OFFSET))
+		return NULL;
+	pool.run_next += CHUNK_BYTES;
+	struct chunk *chunk = (struct chunk *)(address + CHUNK_HEADER_OFFSET);
+	chunk->free_slabs = ALL_SLABS;
+	chunk->next = pool.chunks;
+	if (chunk->next)
+		chunk->next->prev = chunk;
+	pool.chunks = chunk;
+	pool.empty_chunks++;
+	room_add(chunk);
+	atomic_store_explicit(&pool_kind[index], KIND_POOL, memory_order_release);
+	return chunk;
+}
+
+static void chunk_remove(struct chunk *chunk)
+{
+	room_remove(chunk);
+	if (chunk->prev)
+		chunk->prev->next = chunk->next;
+	else
+		pool.chunks = chunk->next;
+	if (chunk->next)
+		chunk->next->prev = chunk->prev;
+	pool.empty_chunks--;
+	char *address = chunk_address(chunk);
+	atomic_store_explicit(&pool_kind[(uintptr_t)address >> CHUNK_BITS], KIND_FOREIGN, memory_order_release);
+	if (chunk->records)
+		sys_unmap(chunk->records, (size_t)CHUNK_SLABS * SLAB_RECORD_BYTES);
+	sys_unmap(address, CHUNK_BYTES);
+}
+
+static void slab_purge(struct chunk *chunk, unsigned index)
+{
+	struct slab *slab = chunk_slab(chunk, index);
+	sys_map_again(chunk_address(chunk) + index * SLAB_BYTES, SLAB_BYTES);
+	if (slab->record_class) {
+		sys_map_again(chunk->records + (size_t)index * SLAB_RECORD_BYTES, SLAB_RECORD_BYTES);
+		slab->record_class = 0;
+	}
+	chunk->dirty_slabs &= ~((uint64_t)1 << index);
+}
+
+/* Caller holds pool_lock. One empty chunk is kept: a program at the edge must not map and unmap for ever. */
+static bool purge_locked(uint32_t now, bool all)
+{
+	bool any = false;
+	pool.last_purge_ms = now;
+	for (struct chunk *chunk = pool.room, *next; chunk; chunk = next) {
+		next = chunk->room_next;
+		for (uint64_t dirty = chunk->dirty_slabs; dirty; dirty &= dirty - 1) {
+			unsigned index = (unsigned)__builtin_ctzll(dirty);
+			if (!all && now - chunk->freed_ms[index] < DECAY_MS)
+				continue;
+			slab_purge(chunk, index);
+			any = true;
+		}
+		if (chunk->free_slabs == ALL_SLABS && !chunk->dirty_slabs && pool.empty_chunks > 1) {
+			chunk_remove(chunk);
+			any = true;
+		}
+	}
+	return any;
+}
+
+bool pool_purge(bool all)
+{
+	if (lock_mine(&pool_lock))
+		return false;
+	lock_acquire(&pool_lock);
+	bool any = purge_locked(now_ms(), all);
+	lock_release(&pool_lock);
+	return any;
+}
+
+/* A chunk with a free slab, rather one that still has its memory. Caller holds pool_lock. */
+static struct chunk *chunk_with_room(unsigned *index)
+{
+	int tries = ROOM_SEARCH;
+	for (struct chunk *chunk = pool.room; chunk && tries; chunk = chunk->room_next, tries--) {
+		if (chunk->dirty_slabs) {
+			*index = (unsigned)__builtin_ctzll(chunk->dirty_slabs);
+			return chunk;
+		}
+	}
+	struct chunk *chunk = pool.room ? pool.room : chunk_add();
+	if (chunk)
+		*index = (unsigned)__builtin_ctzll(chunk->free_slabs);
+	return chunk;
+}
+
+/* Record memory of a slab, all cohort ids 0. Caller holds pool_lock. */
+static uint32_t *slab_records(struct chunk *chunk, unsigned index, struct slab *slab, unsigned size_class)
+{
+	if (!chunk->records)
+		chunk->records = sys_map((size_t)CHUNK_SLABS * SLAB_RECORD_BYTES);
+	if (!chunk->records)
+		return NULL;
+	char *records = chunk->records + (size_t)index * SLAB_RECORD_BYTES;
+	/* Ids are 0 where the last slots were freed; of another class, its slack lies where our ids begin. */
+	if (slab->record_class && slab->record_class != size_class + 1)
+		memset(records, 0, SLAB_BYTES / size_class_bytes[size_class] * sizeof(uint32_t));
+	slab->record_class = (uint8_t)(size_class + 1);
+	return (uint32_t *)records;
+}
+
+static void slab_init(struct slab *slab, struct heap *heap, char *base, unsigned size_class, uint32_t *cohorts)
+{
+	uint32_t size = size_class_bytes[size_class];
+	slab->free = NULL;
+	slab->used = 0;
+	slab->size = size;
+	slab->inverse = (uint32_t)((((uint64_t)1 << 32) + size - 1) / size);
+	slab->slots = (uint16_t)(SLAB_BYTES / size);
+	slab->carved = 0;
+	slab->size_class = (uint8_t)size_class;
+	slab->tracked = cohorts != NULL;
+	slab->full = false;
+	slab->cohorts = cohorts;
+	slab->base = base;
+	slab->next = slab->prev = &slab_none;
+	atomic_store_explicit(&slab->xremote, 0, memory_order_relaxed);
+	atomic_store_explicit(&slab->heap, heap, memory_order_release);
+}
+
+struct slab *pool_acquire(struct heap *heap, unsigned size_class, bool tracked)
+{
+	if (lock_mine(&pool_lock))
+		return NULL;
+	lock_acquire(&pool_lock);
+	struct slab *slab = NULL;
+	unsigned index = 0;
+	struct chunk *chunk = chunk_with_room(&index);
+	if (chunk) {
+		slab = chunk_slab(chunk, index);
+		uint32_t *cohorts = tracked ? slab_records(chunk, index, slab, size_class) : NULL;
+		if (tracked && !cohorts) {
+			slab = NULL;
+		} else {
+			if (chunk->free_slabs == ALL_SLABS)
+				pool.empty_chunks--;
+			uint64_t bit = (uint64_t)1 << index;
+			chunk->free_slabs &= ~bit;
+			chunk->dirty_slabs &= ~bit;
+			if (!chunk->free_slabs)
+				room_remove(chunk);
+			slab_init(slab, heap, chunk_address(chunk) + index * SLAB_BYTES, size_class, cohorts);
+		}
+	}
+	lock_release(&pool_lock);
+	return slab;
+}
+
+void pool_release(struct slab *slab)
+{
+	struct chunk *chunk = chunk_of(slab->base);
+	unsigned index = (unsigned)((uintptr_t)slab->base >> SLAB_BITS) & (CHUNK_SLABS - 1);
+	uint32_t now = now_ms();
+	lock_acquire(&pool_lock);
+	atomic_store_explicit(&slab->heap, NULL, memory_order_relaxed);
+	uint64_t bit = (uint64_t)1 << index;
+	chunk->free_slabs |= bit;
+	chunk->dirty_slabs |= bit;
+	chunk->freed_ms[index] = now;
+	if (!chunk->in_room)
+		room_add(chunk);
+	if (chunk->free_slabs == ALL_SLABS)
+		pool.empty_chunks++;
+	if (now - pool.last_purge_ms >= PURGE_INTERVAL_MS)
+		purge_locked(now, false);
+	lock_release(&pool_lock);
+}
+
+bool slab_carve(struct slab *slab)
+{
+	if (slab->carved == slab->slots)
+		return false;
+	uint32_t batch = SYS_PAGE_BYTES / slab->size;
+	if (batch == 0)
+		batch = 1;
+	if (batch > (uint32_t)(slab->slots - slab->carved))
+		batch = (uint32_t)(slab->slots - slab->carved);
+	char *first = slab->base + (size_t)slab->carved * slab->size;
+	char *next = NULL;
+	for (uint32_t i = batch; i-- > 0;) {
+		char *slot = first + (size_t)i * slab->size;
+		slot_link(slot, next);
+		next = slot;
+	}
+	slab->carved = (uint16_t)(slab->carved + batch);
+	slab->free = first;
+	return true;
+}
+
+void pool_walk(void (*visit)(struct slab *slab, void *context), void *context, struct pool_usage *usage)
+{
+	*usage = (struct pool_usage){0};
+	if (lock_mine(&pool_lock))
+		return;
+	lock_acquire(&pool_lock);
+	for (struct chunk *chunk = pool.chunks; chunk; chunk = chunk->next) {
+		uint64_t handed_out = ~chunk->free_slabs & ALL_SLABS;
+		usage->mapped_bytes += (uint64_t)__builtin_popcountll(handed_out | chunk->dirty_slabs) * SLAB_BYTES;
+		for (; handed_out; handed_out &= handed_out - 1) {
+			struct slab *slab = chunk_slab(chunk, (unsigned)__builtin_ctzll(handed_out));
+			if (slab->tracked)
+				usage->record_bytes += (uint64_t)slab->slots * RECORD_BYTES_PER_SLOT;
+			visit(slab, context);
+		}
+	}
+	lock_release(&pool_lock);
+}

@@ -1,0 +1,123 @@
+/* Births and deaths of recorded blocks, and each heap's cache of recent stacks. record.h has the rules. */
+#include "preload/record.h"
+
+#include "preload/capture.h"
+#include "preload/losses.h"
+#include "preload/stacks.h"
+#include "preload/threads.h"
+
+_Atomic uint32_t record_epoch = 1;
+_Atomic bool record_active;
+
+static struct site_cache *cache_of(struct heap *heap)
+{
+	if (!heap->sites)
+		heap->sites = meta_allocate(sizeof *heap->sites + capture_scratch_bytes());
+	if (heap->sites && !heap->thread_id)
+		threads_begin(heap);
+	return heap->sites;
+}
+
+/* Moves an entry's counters to its site. Brackets keep a snapshot from counting them twice. */
+static void entry_flush(struct heap *heap, struct site_cache_entry *entry)
+{
+	if (!entry->alloc_blocks && !entry->temporary_blocks)
+		return;
+	struct site *site = meta_table_at(&site_table, entry->site);
+	atomic_fetch_add_explicit(&heap->x_flush_sequence, 1, memory_order_acq_rel);
+	atomic_fetch_add_explicit(&site->alloc_blocks, entry->alloc_blocks, memory_order_relaxed);
+	atomic_fetch_add_explicit(&site->alloc_bytes, entry->alloc_bytes, memory_order_relaxed);
+	atomic_fetch_add_explicit(&site->temporary_blocks, entry->temporary_blocks, memory_order_relaxed);
+	entry->alloc_blocks = 0;
+	entry->alloc_bytes = 0;
+	entry->temporary_blocks = 0;
+	atomic_fetch_add_explicit(&heap->x_flush_sequence, 1, memory_order_release);
+}
+
+/* The stack is not in the cache, or its cohort is of a past epoch. */
+static __attribute__((noinline)) void entry_load(struct heap *heap, struct site_cache_entry *entry,
+						 const struct captured_stack *stack, uint32_t epoch)
+{
+	if (entry->hash != stack->hash) {
+		entry_flush(heap, entry);
+		if (!entry->hash) {
+			struct site_cache *cache = heap->sites;
+			cache->touched[cache->touched_count++] = (uint16_t)(entry - cache->entry);
+		}
+		uint32_t id = stacks_intern(stack->pcs, stack->depth, stack->cut, stack->hash);
+		entry->hash = stack->hash;
+		entry->site = sites_intern(id, heap->thread_id);
+	}
+	if (entry->site == SITE_UNKNOWN)
+		loss_count(LOSS_TABLE_FULL);
+	entry->cohort = sites_cohort(entry->site, epoch);
+	entry->epoch = epoch;
+}
+
+static void live_add(struct heap *heap, int64_t bytes, int64_t blocks)
+{
+	int64_t pending = heap->live_bytes_pending + bytes;
+	heap->live_bytes_pending = pending;
+	heap->live_blocks_pending += blocks;
+	if (pending > heap->live_bytes_high)
+		heap->live_bytes_high = pending;
+	int64_t portion = atomic_load_explicit(&totals_portion, memory_order_relaxed);
+	if (__builtin_expect(pending > portion || pending < -portion, 0))
+		totals_flush(heap);
+}
+
+uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, uintptr_t caller)
+{
+	struct site_cache *cache = cache_of(heap);
+	if (heap->ignore_depth || !cache) {
+		loss_count(cache ? LOSS_IGNORED_BLOCKS : LOSS_TABLE_FULL);
+		return COHORT_IGNORED;
+	}
+	struct captured_stack stack;
+	uint32_t epoch = atomic_load_explicit(&record_epoch, memory_order_relaxed);
+	atomic_store_explicit(&heap->x_epoch_in_use, epoch, memory_order_relaxed);
+	capture_stack(heap, caller, cache->scratch, &stack);
+	struct site_cache_entry *entry = &cache->entry[stack.hash % SITE_CACHE_ENTRIES];
+	if (__builtin_expect(entry->hash != stack.hash || entry->epoch != epoch, 0))
+		entry_load(heap, entry, &stack, epoch);
+	entry->alloc_blocks++;
+	entry->alloc_bytes += bytes;
+	tally_add(&heap->tally.alloc_blocks, 1);
+	tally_add(&heap->tally.alloc_bytes, bytes);
+	heap->last_block = p;
+	heap->last_entry = entry;
+	uint32_t cohort = entry->cohort;
+	live_add(heap, (int64_t)bytes, 1);
+	return cohort;
+}
+
+void record_death(struct heap *heap, const void *p, size_t bytes, uint32_t cohort)
+{
+	if (cohort == COHORT_IGNORED)
+		return;
+	if (heap->last_block == p) {
+		heap->last_entry->temporary_blocks++;
+		tally_add(&heap->tally.temporary_blocks, 1);
+	}
+	heap->last_block = NULL;
+	tally_add(&heap->tally.freed_blocks, 1);
+	tally_add(&heap->tally.freed_bytes, bytes);
+	if ((int64_t)bytes > atomic_load_explicit(&totals_portion, memory_order_relaxed))
+		totals_before_drop(heap, bytes);
+	live_add(heap, -(int64_t)bytes, -1);
+}
+
+void record_thread_end(struct heap *heap)
+{
+	struct site_cache *cache = heap->sites;
+	totals_flush(heap);
+	for (uint32_t i = 0; cache && i < cache->touched_count; i++) {
+		struct site_cache_entry *entry = &cache->entry[cache->touched[i]];
+		entry_flush(heap, entry);
+		*entry = (struct site_cache_entry){0};
+	}
+	if (cache)
+		cache->touched_count = 0;
+	heap->last_block = NULL;
+	threads_end(heap);
+}

@@ -1,0 +1,58 @@
+/*
+ * The life of a recorded block: birth gives it a cohort, death takes it back.
+ *
+ * Counters are kept where no other thread writes: in the heap's tally, and in the heap's cache of recent stacks,
+ * which hands them on to the site when an entry makes room for another one. A snapshot adds both up. So the common
+ * allocation touches no shared cache line; each heap's x_flush_sequence is odd while counters move, so that none is
+ * seen twice.
+ *
+ * All functions are called between heap_enter() and heap_leave() with a real heap.
+ */
+#ifndef MUDLARK_RECORD_H
+#define MUDLARK_RECORD_H
+
+#include "preload/heap.h"
+#include "preload/totals.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct site_cache_entry {
+	uint64_t hash; /* of the stack; 0: empty */
+	uint32_t site;
+	uint32_t cohort;
+	uint32_t epoch;        /* that the cohort belongs to */
+	uint32_t alloc_blocks; /* not yet at the site */
+	uint64_t alloc_bytes;
+	uint32_t temporary_blocks;
+	uint32_t reserved;
+};
+_Static_assert(sizeof(struct site_cache_entry) == 40, "4096 of them are 160 KiB a thread, touched as needed");
+
+enum { SITE_CACHE_ENTRIES = 4096 };
+
+struct site_cache {
+	struct site_cache_entry entry[SITE_CACHE_ENTRIES]; /* by the hash's low bits */
+	uint16_t touched[SITE_CACHE_ENTRIES];              /* entries in use since the last clearing */
+	uint32_t touched_count;
+	uintptr_t scratch[]; /* for capture */
+};
+
+extern _Atomic uint32_t record_epoch; /* from 1; advances with each snapshot */
+extern _Atomic bool record_active;    /* the program's allocations are being recorded */
+
+static inline bool record_is_on(void)
+{
+	return atomic_load_explicit(&record_active, memory_order_relaxed);
+}
+
+/* Cohort for a new block of `bytes` requested bytes at p, called from `caller`. Never 0. */
+uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, uintptr_t caller);
+
+/* The block at p, with `bytes` requested bytes, is going to be freed. */
+void record_death(struct heap *heap, const void *p, size_t bytes, uint32_t cohort);
+
+/* The heap's thread ends: all its counters go to their sites. */
+void record_thread_end(struct heap *heap);
+
+#endif

@@ -1,0 +1,240 @@
+/* The trie of frames, and stacks, sites and cohorts over it; stacks.h has the model. */
+#include "preload/stacks.h"
+
+#include "preload/modules.h"
+
+struct meta_table frame_table = {.element_bytes = sizeof(struct frame_node)};
+struct meta_table stack_table = {.element_bytes = sizeof(struct stack_entry)};
+struct meta_table site_table = {.element_bytes = sizeof(struct site)};
+struct meta_table cohort_table = {.element_bytes = sizeof(struct cohort)};
+
+/* Shards: so that threads that meet new stacks at the same time seldom wait for each other. */
+enum { SHARDS = 16 };
+
+static struct id_table frame_ids[SHARDS] = {[0 ... SHARDS - 1] = {.lock = LOCK_INIT(RANK_STACKS)}};
+static struct id_table stack_ids[SHARDS] = {[0 ... SHARDS - 1] = {.lock = LOCK_INIT(RANK_STACKS)}};
+static struct id_table site_ids = {.lock = LOCK_INIT(RANK_SITES)};
+static uint32_t free_cohort; /* list through cohort.site; protected by site_ids.lock */
+
+static struct frame_node *frame_at(uint32_t id)
+{
+	return meta_table_at(&frame_table, id);
+}
+
+static struct stack_entry *stack_at(uint32_t id)
+{
+	return meta_table_at(&stack_table, id);
+}
+
+static struct site *site_at(uint32_t id)
+{
+	return meta_table_at(&site_table, id);
+}
+
+static struct cohort *cohort_at(uint32_t id)
+{
+	return meta_table_at(&cohort_table, id);
+}
+
+static uint64_t mix(uint64_t value)
+{
+	/* The finalizer of splitmix64 (Steele, Lea, Flood 2014). */
+	value = (value ^ value >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	value = (value ^ value >> 27) * UINT64_C(0x94d049bb133111eb);
+	return value ^ value >> 31;
+}
+
+/*
+ * Finds the key or adds it: looks without the lock, then again under it. add() makes the element and returns its id,
+ * 0 when full.
+ */
+static uint32_t intern(struct id_table *ids, uint64_t hash, bool (*match)(uint32_t, const void *),
+		       uint32_t (*add)(const void *), const void *key)
+{
+	uint32_t id = id_table_find(ids, hash, match, key);
+	if (id)
+		return id;
+	lock_acquire(&ids->lock);
+	id = id_table_find(ids, hash, match, key);
+	if (!id) {
+		id = add(key);
+		if (id && !id_table_add(ids, hash, id))
+			id = 0; /* the element is lost, but never seen half-made */
+	}
+	lock_release(&ids->lock);
+	return id;
+}
+
+static bool frame_match(uint32_t id, const void *key)
+{
+	const struct frame_node *wanted = key, *node = frame_at(id);
+	return node->pc == wanted->pc && node->parent == wanted->parent && node->module == wanted->module;
+}
+
+static uint32_t frame_add(const void *key)
+{
+	uint32_t id = meta_table_add(&frame_table);
+	if (id)
+		*frame_at(id) = *(const struct frame_node *)key;
+	return id;
+}
+
+static uint32_t frame_intern(uint32_t parent, uintptr_t pc)
+{
+	struct frame_node key = {.pc = pc, .parent = parent, .module = modules_find(pc)};
+	uint64_t hash = mix(pc + mix((uint64_t)parent << 32 | key.module));
+	return intern(&frame_ids[hash % SHARDS], hash, frame_match, frame_add, &key);
+}
+
+struct stack_key {
+	const uintptr_t *pcs;
+	uint64_t hash;
+	uint32_t depth;
+	bool cut;
+};
+
+static bool stack_match(uint32_t id, const void *key)
+{
+	const struct stack_key *wanted = key;
+	const struct stack_entry *stack = stack_at(id);
+	if (stack->hash != wanted->hash || stack->cut != wanted->cut)
+		return false;
+	uint32_t frame = stack->frame;
+	for (uint32_t i = 0; i < wanted->depth; i++) {
+		if (!frame || frame_at(frame)->pc != wanted->pcs[i])
+			return false;
+		frame = frame_at(frame)->parent;
+	}
+	return frame == 0;
+}
+
+static uint32_t stack_add(const void *key)
+{
+	const struct stack_key *wanted = key;
+	uint32_t id = meta_table_add(&stack_table);
+	if (id)
+		*stack_at(id) = (struct stack_entry){wanted->hash, 0, wanted->cut};
+	return id;
+}
+
+uint32_t stacks_intern(const uintptr_t *pcs, uint32_t depth, bool cut, uint64_t hash)
+{
+	struct stack_key key = {pcs, hash, depth, cut};
+	struct id_table *ids = &stack_ids[hash % SHARDS];
+	uint32_t id = id_table_find(ids, hash, stack_match, &key);
+	if (id)
+		return id;
+	uint32_t frame = 0;
+	for (uint32_t i = depth; i-- > 0;) {
+		frame = frame_intern(frame, pcs[i]);
+		if (!frame)
+			return 0;
+	}
+	lock_acquire(&ids->lock);
+	id = id_table_find(ids, hash, stack_match, &key);
+	if (!id) {
+		id = stack_add(&key);
+		if (id) {
+			stack_at(id)->frame = frame;
+			if (!id_table_add(ids, hash, id))
+				id = 0;
+		}
+	}
+	lock_release(&ids->lock);
+	return id;
+}
+
+static bool site_match(uint32_t id, const void *key)
+{
+	const struct site *wanted = key, *site = site_at(id);
+	return site->stack == wanted->stack && site->thread == wanted->thread;
+}
+
+static uint32_t site_add(const void *key)
+{
+	const struct site *wanted = key;
+	uint32_t id = meta_table_add(&site_table);
+	if (id) {
+		site_at(id)->stack = wanted->stack;
+		site_at(id)->thread = wanted->thread;
+	}
+	return id;
+}
+
+uint32_t sites_intern(uint32_t stack, uint32_t thread)
+{
+	if (!stack)
+		return SITE_UNKNOWN;
+	struct site key = {.stack = stack, .thread = thread};
+	uint32_t id = intern(&site_ids, mix((uint64_t)stack << 32 | thread), site_match, site_add, &key);
+	return id ? id : SITE_UNKNOWN;
+}
+
+uint32_t sites_cohort(uint32_t id, uint32_t epoch)
+{
+	if (id == SITE_UNKNOWN)
+		return COHORT_UNKNOWN;
+	struct site *site = site_at(id);
+	lock_acquire(&site_ids.lock);
+	if (site->cohort_epoch != epoch) {
+		uint32_t cohort = free_cohort;
+		if (cohort)
+			free_cohort = cohort_at(cohort)->site;
+		else
+			cohort = meta_table_add(&cohort_table);
+		if (cohort) {
+			*cohort_at(cohort) = (struct cohort){id, epoch};
+			site->cohort_epoch = epoch;
+		}
+		site->cohort = cohort;
+	}
+	uint32_t cohort = site->cohort;
+	lock_release(&site_ids.lock);
+	return cohort ? cohort : COHORT_UNKNOWN;
+}
+
+void cohorts_recycle(uint32_t epoch, bool (*lives)(uint32_t cohort, const void *context), const void *context)
+{
+	lock_acquire(&site_ids.lock);
+	for (uint32_t id = meta_table_count(&cohort_table) - 1; id > COHORT_IGNORED; id--) {
+		struct cohort *cohort = cohort_at(id);
+		if (!cohort->epoch || cohort->epoch >= epoch || lives(id, context))
+			continue;
+		struct site *site = site_at(cohort->site);
+		if (site->cohort == id)
+			site->cohort = site->cohort_epoch = 0;
+		*cohort = (struct cohort){free_cohort, 0};
+		free_cohort = id;
+	}
+	lock_release(&site_ids.lock);
+}
+
+bool stacks_init(void)
+{
+	uint32_t site = meta_table_add(&site_table);
+	uint32_t unknown = meta_table_add(&cohort_table);
+	uint32_t ignored = meta_table_add(&cohort_table);
+	if (site != SITE_UNKNOWN || unknown != COHORT_UNKNOWN || ignored != COHORT_IGNORED)
+		return false;
+	*cohort_at(unknown) = (struct cohort){SITE_UNKNOWN, 1};
+	*cohort_at(ignored) = (struct cohort){0, 1};
+	return true;
+}
+
+void stacks_fork_prepare(void)
+{
+	for (int i = 0; i < SHARDS; i++)
+		lock_acquire(&stack_ids[i].lock);
+	for (int i = 0; i < SHARDS; i++)
+		lock_acquire(&frame_ids[i].lock);
+	lock_acquire(&site_ids.lock);
+}
+
+void stacks_fork_release(void)
+{
+	lock_release(&site_ids.lock);
+	for (int i = SHARDS; i-- > 0;)
+		lock_release(&frame_ids[i].lock);
+	for (int i = SHARDS; i-- > 0;)
+		lock_release(&stack_ids[i].lock);
+}

@@ -1,0 +1,82 @@
+/*
+ * Where allocations come from: stacks, sites and cohorts.
+ *
+ *   frame    (parent frame, pc, module): a trie, so that 100,000 stacks that share their outer frames cost megabytes
+ *   stack    a frame id, the innermost; keyed by the 64-bit hash of its pcs plus full comparison
+ *   site     (stack, thread), with the counters of its allocations
+ *   cohort   (site, epoch): the id in each live block's record
+ *
+ * All are tables that only grow and never move (meta.h) with hash sets over them (id_table.h): a lookup takes no
+ * lock, and an insertion happens once for each new stack. In front of them stands a cache in each heap (record.c),
+ * so that most allocations come by none of this.
+ *
+ * Cohorts of past epochs in which nothing lives any more are used again: a process that writes a snapshot a
+ * second for a year keeps as many cohorts as it has rows to show.
+ *
+ * Ids 1 and 2 of cohorts are set aside: COHORT_UNKNOWN for blocks whose stack is not known, at site 1, and
+ * COHORT_IGNORED for blocks that the program asked to leave out.
+ */
+#ifndef MUDLARK_STACKS_H
+#define MUDLARK_STACKS_H
+
+#include "preload/id_table.h"
+#include "preload/meta.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { COHORT_UNKNOWN = 1, COHORT_IGNORED = 2, SITE_UNKNOWN = 1, DEPTH_MAX = 1024 };
+
+struct frame_node {
+	uint64_t pc;
+	uint32_t parent;
+	uint32_t module; /* modules.h; 0: none */
+};
+_Static_assert(sizeof(struct frame_node) == 16, "frames are most of the tables' memory");
+
+struct stack_entry {
+	uint64_t hash;
+	uint32_t frame;
+	uint32_t cut; /* 1: outer frames are missing */
+};
+
+struct site {
+	uint32_t stack;
+	uint32_t thread;
+	_Atomic uint64_t alloc_blocks, alloc_bytes, temporary_blocks;
+	uint64_t peak_blocks, peak_bytes; /* of capture number peak_capture; written under the snapshot lock */
+	uint32_t peak_capture;
+	uint32_t cohort; /* the one of epoch cohort_epoch; protected by the sites' lock */
+	uint32_t cohort_epoch;
+};
+
+struct cohort {
+	uint32_t site; /* of a free cohort: the next free one */
+	uint32_t epoch; /* 0: free */
+};
+
+extern struct meta_table frame_table, stack_table, site_table, cohort_table;
+
+/* Makes the two reserved cohorts. False when there is no memory: then nothing can be recorded. */
+bool stacks_init(void);
+
+/* Id of the stack with these return addresses, innermost first; 0 when a table is full. */
+uint32_t stacks_intern(const uintptr_t *pcs, uint32_t depth, bool cut, uint64_t hash);
+
+/* Id of the site, added if it is new; SITE_UNKNOWN when a table is full. */
+uint32_t sites_intern(uint32_t stack, uint32_t thread);
+
+/* The site's cohort for the epoch, added if it is new; COHORT_UNKNOWN when a table is full. */
+uint32_t sites_cohort(uint32_t site, uint32_t epoch);
+
+/*
+ * Cohorts born before `epoch` for which lives() says no are free to be used again. Called under the snapshot lock
+ * when no allocation that began in such an epoch is still under way.
+ */
+void cohorts_recycle(uint32_t epoch, bool (*lives)(uint32_t cohort, const void *context), const void *context);
+
+/* fork: the insertion locks, in rank order. */
+void stacks_fork_prepare(void);
+void stacks_fork_release(void);
+
+#endif

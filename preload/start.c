@@ -1,0 +1,243 @@
+/*
+ * The life of the library in its host: constructor, fork, the ends of a process.
+ *
+ * The constructor runs before all others (-z initfirst), even libc's, so it takes arguments and environment from its
+ * own parameters. malloc works long before: ld.so calls it. The snapshot at the end is registered with __cxa_atexit
+ * here, first of all, and so runs last: after the program's own handlers and the destructors of its libraries.
+ *
+ * fork: libc locks libio's list after all prepare handlers, and a thread that holds that list may wait for one of
+ * our locks. So we take the list's lock (it is recursive) before ours; glibc's own test for this hangs jemalloc and
+ * tcmalloc. In a single-threaded process no lock is taken at all: fork may be called from a signal handler there.
+ */
+#include "preload/capture.h"
+#include "preload/control.h"
+#include "preload/foreign.h"
+#include "preload/jemalloc_glue.h"
+#include "preload/large.h"
+#include "preload/loading.h"
+#include "preload/losses.h"
+#include "preload/modules.h"
+#include "preload/notes.h"
+#include "preload/options.h"
+#include "preload/output.h"
+#include "preload/record.h"
+#include "preload/stacks.h"
+#include "preload/survey.h"
+#include "preload/sys.h"
+#include "preload/threads.h"
+#include "preload/unwind.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/single_threaded.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* libio's, exported by libc for such cases since GLIBC_2.2.5. */
+extern void _IO_list_lock(void) __attribute__((weak));
+extern void _IO_list_unlock(void) __attribute__((weak));
+extern void _IO_list_resetlock(void) __attribute__((weak));
+extern int __cxa_atexit(void (*function)(void *), void *argument, void *dso);
+
+static struct options options;
+
+static struct {
+	struct heap *heap; /* of the thread that forks */
+	bool locked;
+} forking; /* one fork at a time holds survey_lock; alone in a single-threaded process */
+
+static void lock_everything(void)
+{
+	if (_IO_list_lock)
+		_IO_list_lock();
+	lock_acquire(&survey_lock);
+	heap_fork_prepare();
+	lock_acquire(&pool_lock);
+	lock_acquire(&threads_lock);
+	lock_acquire(&modules_lock);
+	stacks_fork_prepare();
+	lock_acquire(&timeline_lock);
+	jemalloc_fork_prepare();
+}
+
+static void unlock_everything(void)
+{
+	lock_release(&timeline_lock);
+	stacks_fork_release();
+	lock_release(&modules_lock);
+	lock_release(&threads_lock);
+	lock_release(&pool_lock);
+}
+
+/* Nobody but the thread that holds them all, or nobody at all, writes `forking`. */
+static void fork_prepare(void)
+{
+	struct heap *heap = heap_enter();
+	bool lock = !__libc_single_threaded && heap != &heap_busy;
+	if (lock)
+		lock_everything();
+	forking.heap = heap;
+	forking.locked = lock;
+}
+
+static void fork_parent(void)
+{
+	struct heap *heap = forking.heap;
+	if (forking.locked) {
+		jemalloc_fork_parent();
+		unlock_everything();
+		heap_fork_parent();
+		lock_release(&survey_lock);
+		if (_IO_list_unlock)
+			_IO_list_unlock();
+	}
+	heap_leave(heap);
+}
+
+/*
+ * A signal handler that forked while its thread, one of several, was inside the allocator: what other threads held
+ * is lost with them. The child allocates on, without jemalloc, and records nothing.
+ */
+static void fork_child_amid(void)
+{
+	static struct lock *const all[] = {&survey_lock, &pool_lock, &threads_lock, &modules_lock, &timeline_lock};
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		if (!lock_mine(all[i]))
+			lock_reset(all[i]);
+	atomic_store(&record_active, false);
+	large_distrust();
+}
+
+static void fork_child(void)
+{
+	struct heap *heap = forking.heap;
+	pid_t pid = sys_getpid();
+	bool amid = heap == &heap_busy && !__libc_single_threaded;
+	if (forking.locked) {
+		jemalloc_fork_child();
+		unlock_everything();
+		heap_fork_child(heap);
+		lock_release(&survey_lock);
+		if (_IO_list_resetlock)
+			_IO_list_resetlock();
+	} else if (amid) {
+		fork_child_amid();
+	}
+	threads_fork_child(heap);
+	snapshot_fork_child(pid);
+	control_fork_child(pid);
+	heap_leave(heap);
+}
+
+static void at_exit(void *unused)
+{
+	(void)unused;
+	control_at_exit();
+}
+
+static void at_quick_exit_handler(void)
+{
+	control_at_exit();
+}
+
+static __attribute__((noreturn)) void end_process(int status)
+{
+	control_at_exit();
+	for (;;)
+		syscall(SYS_exit_group, status);
+}
+
+__attribute__((visibility("default"))) void _exit(int status)
+{
+	end_process(status);
+}
+
+__attribute__((visibility("default"))) void _Exit(int status)
+{
+	end_process(status);
+}
+
+static const char *environment_value(char **environment, const char *name)
+{
+	size_t length = strlen(name);
+	for (; environment && *environment; environment++)
+		if (strncmp(*environment, name, length) == 0 && (*environment)[length] == '=')
+			return *environment + length + 1;
+	return NULL;
+}
+
+static void count_early_slab(struct slab *slab, void *context)
+{
+	*(uint64_t *)context += slab->used;
+}
+
+/* What was allocated before there could be records: ld.so's and other early libraries' blocks. */
+static void count_early_blocks(void)
+{
+	uint64_t blocks = 0;
+	struct pool_usage usage;
+	pool_walk(count_early_slab, &blocks, &usage);
+	atomic_fetch_add(&loss_counters[LOSS_EARLY_BLOCKS], blocks);
+}
+
+/* The executable's own malloc comes before a preloaded one: then the program never calls us. */
+static bool program_has_own_malloc(void)
+{
+	void *first = dlsym(RTLD_DEFAULT, "malloc");
+	return first && first != (void *)(uintptr_t)malloc;
+}
+
+static void complain(const char *line)
+{
+	notes_add(line);
+}
+
+/* Everything that recording needs. Called between enter and leave. */
+static bool recording_init(const char *text, pid_t pid)
+{
+	const char *reason = NULL;
+	options_parse(&options, text, complain);
+	damage_policy = options.on_error;
+	capture_depth = options.depth;
+	snapshot_init(&options, text, pid);
+	totals_init(options.peak > 0);
+	modules_init();
+	if (!stacks_init()) {
+		notes_add("nothing is recorded: no memory for the tables");
+		return false;
+	}
+	if (!unwind_init(&reason))
+		notes_add(reason);
+	if (program_has_own_malloc())
+		notes_add("nothing is recorded: the program brings an allocator of its own, which comes before Mudlark's; "
+			  "link it without, or build it with the system's malloc");
+	count_early_blocks();
+	return options.root == 0 || options.root == pid;
+}
+
+static __attribute__((constructor)) void start(int argc, char **argv, char **environment)
+{
+	(void)argc;
+	pid_t pid = sys_getpid();
+	struct heap *heap = heap_enter();
+	heap_attach(&heap);
+	heap_init();
+	foreign_init();
+	loading_init();
+	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	/* A program with more rights than its user: neither environment nor files. */
+	if (!getauxval(AT_SECURE)) {
+		output_set_program(argv ? argv[0] : NULL);
+		bool wanted = recording_init(environment_value(environment, "MUDLARK_OPTIONS"), pid);
+		__cxa_atexit(at_exit, NULL, NULL);
+		at_quick_exit(at_quick_exit_handler);
+		if (wanted) {
+			control_init(&options, pid);
+			atomic_store(&record_active, options.record);
+		}
+	}
+	heap_leave(heap);
+}

@@ -1,0 +1,254 @@
+/* System calls for the host's side; sys.h says why they stand together. */
+#include "preload/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#ifdef MUDLARK_TEST
+struct sys_fault sys_fault = {.number = -1};
+
+static bool sys_must_fail(long number)
+{
+	if (sys_fault.number != number)
+		return false;
+	return sys_fault.after-- <= 0;
+}
+#endif
+
+static long sys_call(long number, long a, long b, long c, long d, long e, long f)
+{
+#ifdef MUDLARK_TEST
+	if (sys_must_fail(number))
+		return -sys_fault.error;
+#endif
+	int saved = errno;
+	long result = syscall(number, a, b, c, d, e, f);
+	if (result == -1)
+		result = -errno;
+	errno = saved;
+	return result;
+}
+
+static void *sys_mmap(void *address, size_t bytes, int protection, int flags)
+{
+	long result = sys_call(SYS_mmap, (long)address, (long)bytes, protection,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+	return result < 0 && result > -SYS_PAGE_BYTES ? NULL : (void *)result;
+}
+
+void *sys_map(size_t bytes)
+{
+	return sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE, 0);
+}
+
+bool sys_map_again(void *address, size_t bytes)
+{
+	return sys_mmap(address, bytes, PROT_READ | PROT_WRITE, MAP_FIXED) != NULL;
+}
+
+bool sys_map_guard(void *address, size_t bytes)
+{
+	return sys_mmap(address, bytes, PROT_NONE, MAP_FIXED) != NULL;
+}
+
+void sys_unmap(void *address, size_t bytes)
+{
+	sys_call(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0);
+}
+
+void *sys_map_aligned(size_t bytes, size_t alignment)
+{
+	if (bytes > SIZE_MAX - alignment)
+		return NULL;
+	char *whole = sys_map(bytes + alignment);
+	if (!whole)
+		return NULL;
+	char *start = (char *)(((uintptr_t)whole + alignment - 1) & ~(alignment - 1));
+	if (start > whole)
+		sys_unmap(whole, (size_t)(start - whole));
+	size_t tail = (size_t)(whole + alignment - start);
+	if (tail)
+		sys_unmap(start + bytes, tail);
+	return start;
+}
+
+void sys_no_huge_pages(void *address, size_t bytes)
+{
+	sys_call(SYS_madvise, (long)address, (long)bytes, MADV_NOHUGEPAGE, 0, 0, 0);
+}
+
+void sys_futex_wait(_Atomic uint32_t *word, uint32_t value)
+{
+	sys_call(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, (long)value, 0, 0, 0);
+}
+
+void sys_futex_wake(_Atomic uint32_t *word, int count)
+{
+	sys_call(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, count, 0, 0, 0);
+}
+
+int sys_open_read(const char *path)
+{
+	return (int)sys_call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+}
+
+int sys_create(const char *path)
+{
+	return (int)sys_call(SYS_openat, AT_FDCWD, (long)path,
+			     O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR, 0, 0);
+}
+
+int sys_close(int fd)
+{
+	return (int)sys_call(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+int sys_write_all(int fd, const void *data, size_t bytes)
+{
+	const char *rest = data;
+	while (bytes) {
+		long done = sys_call(SYS_write, fd, (long)rest, (long)bytes, 0, 0, 0);
+		if (done == -EINTR)
+			continue;
+		if (done <= 0)
+			return done ? (int)done : -EIO;
+		rest += done;
+		bytes -= (size_t)done;
+	}
+	return 0;
+}
+
+ssize_t sys_read(int fd, void *data, size_t bytes)
+{
+	long done;
+	do {
+		done = sys_call(SYS_read, fd, (long)data, (long)bytes, 0, 0, 0);
+	} while (done == -EINTR);
+	return done;
+}
+
+ssize_t sys_readlink(const char *path, char *out, size_t bytes)
+{
+	return sys_call(SYS_readlinkat, AT_FDCWD, (long)path, (long)out, (long)bytes, 0, 0);
+}
+
+int sys_stat(const char *path, struct stat *out)
+{
+	/* x86-64's struct stat is the kernel's own; newfstatat is what glibc's stat() calls as well. */
+	return (int)sys_call(SYS_newfstatat, AT_FDCWD, (long)path, (long)out, 0, 0, 0);
+}
+
+int sys_unlink(const char *path)
+{
+	return (int)sys_call(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0, 0, 0);
+}
+
+int sys_rename(const char *from, const char *to, bool keep_existing)
+{
+	enum { NO_REPLACE = 1 }; /* RENAME_NOREPLACE */
+	long result = sys_call(SYS_renameat2, AT_FDCWD, (long)from, AT_FDCWD, (long)to, keep_existing ? NO_REPLACE : 0, 0);
+	if (!keep_existing || (result != -EINVAL && result != -ENOSYS))
+		return (int)result;
+	/* A file system without RENAME_NOREPLACE: a hard link refuses to replace as well. */
+	result = sys_call(SYS_linkat, AT_FDCWD, (long)from, AT_FDCWD, (long)to, 0, 0);
+	if (result == 0)
+		sys_unlink(from);
+	return (int)result;
+}
+
+bool sys_read_memory(const void *address, void *out, size_t bytes)
+{
+	struct iovec to = {out, bytes};
+	struct iovec from = {(void *)(uintptr_t)address, bytes};
+	return sys_call(SYS_process_vm_readv, sys_getpid(), (long)&to, 1, (long)&from, 1, 0) == (long)bytes;
+}
+
+static uint64_t sys_clock_ns(clockid_t clock)
+{
+	/* The vDSO's: no system call, and neither errno nor a signal mask is touched. */
+	struct timespec now;
+	if (clock_gettime(clock, &now))
+		return 0;
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t sys_monotonic_ns(void)
+{
+	return sys_clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t sys_real_ns(void)
+{
+	return sys_clock_ns(CLOCK_REALTIME);
+}
+
+pid_t sys_getpid(void)
+{
+	return (pid_t)sys_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+pid_t sys_getppid(void)
+{
+	return (pid_t)sys_call(SYS_getppid, 0, 0, 0, 0, 0, 0);
+}
+
+pid_t sys_gettid(void)
+{
+	return (pid_t)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+int sys_send_datagram(const char *name, const void *data, size_t bytes)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t name_bytes = strlen(name);
+	if (name_bytes + 1 > sizeof address.sun_path)
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path + 1, name, name_bytes);
+	socklen_t address_bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + name_bytes);
+	long fd = sys_call(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, 0, 0, 0);
+	if (fd < 0)
+		return (int)fd;
+	long sent = sys_call(SYS_sendto, fd, (long)data, (long)bytes, MSG_NOSIGNAL | MSG_DONTWAIT, (long)&address,
+			     address_bytes);
+	sys_close((int)fd);
+	return sent < 0 ? (int)sent : 0;
+}
+
+static uint64_t signal_bit(int number)
+{
+	return (uint64_t)1 << (number - 1);
+}
+
+void sys_quiet_begin(struct sys_quiet *quiet)
+{
+	uint64_t block = signal_bit(SIGXFSZ) | signal_bit(SIGPIPE);
+	uint64_t pending = 0;
+	quiet->old_mask = 0;
+	sys_call(SYS_rt_sigprocmask, SIG_BLOCK, (long)&block, (long)&quiet->old_mask, sizeof block, 0, 0);
+	sys_call(SYS_rt_sigpending, (long)&pending, sizeof pending, 0, 0, 0, 0);
+	quiet->xfsz_was_pending = pending & signal_bit(SIGXFSZ);
+	quiet->pipe_was_pending = pending & signal_bit(SIGPIPE);
+}
+
+void sys_quiet_end(const struct sys_quiet *quiet)
+{
+	uint64_t swallow = 0;
+	struct timespec at_once = {0, 0};
+	if (!quiet->xfsz_was_pending)
+		swallow |= signal_bit(SIGXFSZ);
+	if (!quiet->pipe_was_pending)
+		swallow |= signal_bit(SIGPIPE);
+	while (swallow && sys_call(SYS_rt_sigtimedwait, (long)&swallow, 0, (long)&at_once, sizeof swallow, 0, 0) > 0)
+		continue;
+	sys_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&quiet->old_mask, 0, sizeof quiet->old_mask, 0, 0);
+}

@@ -1,0 +1,84 @@
+/*
+ * Every system call that libmudlark makes in its host, in one place.
+ *
+ * All return a result >= 0 or -errno and preserve errno; none is a cancellation point; all are
+ * async-signal-safe. They go through syscall(2)'s wrapper because libc's open, write and close are cancellation
+ * points: a thread cancelled inside malloc would leave our locks behind.
+ *
+ * Unit tests make any of them fail by setting sys_fault (compiled in with -DMUDLARK_TEST only).
+ */
+#ifndef MUDLARK_SYS_H
+#define MUDLARK_SYS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+enum { SYS_PAGE_BYTES = 4096 };
+
+struct stat;
+
+/* Anonymous zeroed memory that is not charged before it is touched. Returns NULL when there is none. */
+void *sys_map(size_t bytes);
+/* The same at a fixed place that is ours already: gives the pages back to the kernel and leaves zeros. */
+bool sys_map_again(void *address, size_t bytes);
+/* Makes a range that is ours inaccessible. mmap, not mprotect: a seccomp sandbox allows malloc no more than that. */
+bool sys_map_guard(void *address, size_t bytes);
+void sys_unmap(void *address, size_t bytes);
+/* bytes of memory aligned to a power of two; NULL when there is none. */
+void *sys_map_aligned(size_t bytes, size_t alignment);
+/* Advice against huge pages: a heap of 100 KB must not cost 2 MB. */
+void sys_no_huge_pages(void *address, size_t bytes);
+
+/* Waits while *word is value; returns early for signals. Wakes at most `count` waiters. */
+void sys_futex_wait(_Atomic uint32_t *word, uint32_t value);
+void sys_futex_wake(_Atomic uint32_t *word, int count);
+
+int sys_open_read(const char *path);
+/* Creates a file that must not exist yet, mode 0600, close-on-exec, no symbolic link followed. */
+int sys_create(const char *path);
+int sys_close(int fd);
+/* Whole buffer, over EINTR and short writes. 0 or -errno. */
+int sys_write_all(int fd, const void *data, size_t bytes);
+ssize_t sys_read(int fd, void *data, size_t bytes);
+ssize_t sys_readlink(const char *path, char *out, size_t bytes);
+int sys_stat(const char *path, struct stat *out);
+int sys_unlink(const char *path);
+/* rename(2); with keep_existing it fails with -EEXIST instead of replacing. */
+int sys_rename(const char *from, const char *to, bool keep_existing);
+
+/* Copies from our own address space where a bad address is an error, not a fault. */
+bool sys_read_memory(const void *address, void *out, size_t bytes);
+
+uint64_t sys_monotonic_ns(void);
+uint64_t sys_real_ns(void);
+pid_t sys_getpid(void);
+pid_t sys_getppid(void);
+pid_t sys_gettid(void);
+
+/* One datagram to the abstract UNIX socket `name` (without its leading NUL). 0 or -errno. */
+int sys_send_datagram(const char *name, const void *data, size_t bytes);
+
+/* Blocks SIGXFSZ and SIGPIPE for the calling thread; what they raised meanwhile is swallowed by the end. */
+struct sys_quiet {
+	uint64_t old_mask;
+	bool xfsz_was_pending;
+	bool pipe_was_pending;
+};
+void sys_quiet_begin(struct sys_quiet *quiet);
+void sys_quiet_end(const struct sys_quiet *quiet);
+
+#ifdef MUDLARK_TEST
+/* The next calls of the system call `number` fail with `error` after `after` successful ones. number -1: off. */
+struct sys_fault {
+	long number;
+	int after;
+	int error;
+};
+extern struct sys_fault sys_fault;
+#endif
+
+#endif

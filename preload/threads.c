@@ -1,0 +1,122 @@
+/* The bounded table of threads; threads.h has its rules. */
+#include "preload/threads.h"
+
+#include "preload/losses.h"
+#include "preload/sys.h"
+
+#include <string.h>
+#include <sys/prctl.h>
+
+struct lock threads_lock = LOCK_INIT(RANK_THREADS);
+
+/* Protected by threads_lock, but for `ended` counters and names, which snapshots read as they are. */
+static struct {
+	struct thread_entry entry[THREADS_MAX + 1]; /* 1 .. THREADS_MAX */
+	uint32_t count;
+	uint32_t free_first, free_last;
+	_Atomic uint64_t total;
+} threads;
+
+static uint32_t threads_number(void)
+{
+	if (threads.count < THREADS_MAX - 1)
+		return ++threads.count;
+	loss_count(LOSS_THREADS_MERGED);
+	uint32_t id = threads.free_first;
+	if (id) {
+		threads.free_first = threads.entry[id].next_free;
+		if (!threads.free_first)
+			threads.free_last = 0;
+		return id;
+	}
+	threads.count = THREADS_MAX;
+	return THREADS_MAX;
+}
+
+void threads_begin(struct heap *heap)
+{
+	pid_t tid = sys_gettid();
+	lock_acquire(&threads_lock);
+	uint32_t id = threads_number();
+	struct thread_entry *entry = &threads.entry[id];
+	entry->shared = id == THREADS_MAX;
+	entry->tid = tid;
+	entry->instances++;
+	entry->alive = true;
+	entry->heap = entry->shared ? NULL : heap;
+	entry->name[0] = '\0';
+	entry->label[0] = '\0';
+	heap->thread_id = id;
+	lock_release(&threads_lock);
+	atomic_fetch_add_explicit(&threads.total, 1, memory_order_relaxed);
+}
+
+static void tally_move(_Atomic uint64_t *from, _Atomic uint64_t *to)
+{
+	tally_add(to, tally_get(from));
+	atomic_store_explicit(from, 0, memory_order_relaxed);
+}
+
+void threads_end(struct heap *heap)
+{
+	if (!heap->thread_id)
+		return;
+	char name[THREAD_NAME_BYTES] = "";
+	prctl(PR_GET_NAME, name);
+	lock_acquire(&threads_lock);
+	struct thread_entry *entry = &threads.entry[heap->thread_id];
+	tally_move(&heap->tally.alloc_blocks, &entry->ended.alloc_blocks);
+	tally_move(&heap->tally.alloc_bytes, &entry->ended.alloc_bytes);
+	tally_move(&heap->tally.freed_blocks, &entry->ended.freed_blocks);
+	tally_move(&heap->tally.freed_bytes, &entry->ended.freed_bytes);
+	tally_move(&heap->tally.temporary_blocks, &entry->ended.temporary_blocks);
+	if (!entry->shared) {
+		entry->alive = false;
+		entry->heap = NULL;
+		memcpy(entry->name, name, sizeof name);
+		entry->next_free = 0;
+		if (threads.free_last)
+			threads.entry[threads.free_last].next_free = heap->thread_id;
+		else
+			threads.free_first = heap->thread_id;
+		threads.free_last = heap->thread_id;
+	}
+	heap->thread_id = 0;
+	lock_release(&threads_lock);
+}
+
+void threads_label(struct heap *heap, const char *label)
+{
+	lock_acquire(&threads_lock);
+	struct thread_entry *entry = &threads.entry[heap->thread_id];
+	size_t length = strnlen(label, THREAD_LABEL_BYTES - 1);
+	memcpy(entry->label, label, length);
+	entry->label[length] = '\0';
+	lock_release(&threads_lock);
+}
+
+uint32_t threads_count(void)
+{
+	return threads.count;
+}
+
+uint64_t threads_total(void)
+{
+	return atomic_load_explicit(&threads.total, memory_order_relaxed);
+}
+
+struct thread_entry *threads_entry(uint32_t id)
+{
+	return &threads.entry[id];
+}
+
+void threads_fork_child(struct heap *mine)
+{
+	for (uint32_t id = 1; id <= threads.count; id++) {
+		struct thread_entry *entry = &threads.entry[id];
+		if (mine->thread_id == id)
+			entry->tid = sys_gettid();
+		else
+			entry->alive = false;
+	}
+}

@@ -1,0 +1,197 @@
+/* libunwind on our terms: private, without descriptors, reading only what may be read. unwind.h says why. */
+#include "preload/unwind.h"
+
+#include "preload/modules.h"
+#include "preload/sys.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libunwind.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LIBUNWIND_SONAME "libunwind.so.8"
+#define UNWIND_NAME2(prefix, arch, name) prefix #arch "_" name
+#define UNWIND_NAME1(prefix, arch, name) UNWIND_NAME2(prefix, arch, name)
+#define UNWIND_GLOBAL(name) UNWIND_NAME1("_U", UNW_TARGET, name)
+#define UNWIND_LOCAL(name) UNWIND_NAME1("_UL", UNW_TARGET, name)
+
+enum {
+	/* Words of the thread descriptor that are searched for the stack's bounds: glibc 2.36's has 288. */
+	DESCRIPTOR_WORDS = 280,
+	STACK_MIN_BYTES = 4096,
+	PAGES_REMEMBERED = 8, /* pages off the known stack that were found readable, during one walk */
+};
+
+extern void *__libc_stack_end;
+
+static struct {
+	int (*backtrace)(void **, int);
+	uintptr_t main_thread; /* thread pointer of the main thread */
+	uintptr_t main_stack_end;
+} unwinder;
+
+/* The walk under way in this thread: what our access_mem may read without asking. */
+struct walk {
+	uintptr_t low, high; /* the rest of the stack from the walk's start */
+	uintptr_t page[PAGES_REMEMBERED];
+	uint32_t pages;
+	bool unreadable;
+};
+static _Thread_local struct walk *walk_now __attribute__((tls_model("initial-exec")));
+
+/*
+ * A page outside the thread's stack: a coroutine's or an alternate signal stack. Asked of the kernel once in a walk:
+ * it is mapped as long as the walk stands on it.
+ */
+static bool page_readable(struct walk *walk, uintptr_t address)
+{
+	uintptr_t page = address & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
+	for (uint32_t i = 0; i < walk->pages; i++)
+		if (walk->page[i] == page)
+			return true;
+	char probe;
+	if (!sys_read_memory((const void *)page, &probe, 1))
+		return false;
+	if (walk->pages < PAGES_REMEMBERED)
+		walk->page[walk->pages++] = page;
+	return true;
+}
+
+static bool may_read(struct walk *walk, uintptr_t address)
+{
+	if (address >= walk->low && address < walk->high && walk->high - address >= sizeof(unw_word_t))
+		return true;
+	if (modules_readable(address, sizeof(unw_word_t)))
+		return true;
+	return page_readable(walk, address) && page_readable(walk, address + sizeof(unw_word_t) - 1);
+}
+
+/* libunwind's access_mem for the local address space. The host may use the same object: writes must work. */
+static int access_memory(unw_addr_space_t space, unw_word_t address, unw_word_t *value, int write, void *argument)
+{
+	(void)space, (void)argument;
+	if (write) {
+		memcpy((void *)(uintptr_t)address, value, sizeof *value);
+		return 0;
+	}
+	struct walk *walk = walk_now;
+	if (walk && !may_read(walk, address)) {
+		walk->unreadable = true;
+		return -UNW_EINVAL;
+	}
+	if (!walk) {
+		/* The host's own unwinding. */
+		if (!sys_read_memory((const void *)(uintptr_t)address, value, sizeof *value))
+			return -UNW_EINVAL;
+		return 0;
+	}
+	memcpy(value, (const void *)(uintptr_t)address, sizeof *value);
+	return 0;
+}
+
+/*
+ * The stack of a thread that glibc made: its descriptor, which the thread pointer points to, has (block, size, guard
+ * size) side by side; the descriptor itself lies at the top of the block. pthread_getattr_np would tell the same,
+ * but takes a lock that the thread may hold when it calls us, and allocates.
+ */
+static bool thread_stack_find(uintptr_t sp, uintptr_t *low, uintptr_t *high)
+{
+	const uintptr_t *word = (const uintptr_t *)lock_self();
+	uintptr_t descriptor = lock_self();
+	for (int i = 0; i + 2 < DESCRIPTOR_WORDS; i++) {
+		uintptr_t block = word[i], size = word[i + 1], guard = word[i + 2];
+		if (size < STACK_MIN_BYTES || size > UINTPTR_MAX - block || guard >= size)
+			continue;
+		if (block <= sp && sp < descriptor && descriptor < block + size) {
+			*low = block + guard;
+			*high = descriptor;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void stack_bounds(struct heap *heap, uintptr_t sp)
+{
+	if (heap->stack_high && sp >= heap->stack_low && sp < heap->stack_high)
+		return;
+	uintptr_t low, high;
+	if (lock_self() == unwinder.main_thread) {
+		/* It grows downwards, and all between its pointer and its end is mapped; but is this it? */
+		const uintptr_t limit = (uintptr_t)1 << 30;
+		if (sp < unwinder.main_stack_end && unwinder.main_stack_end - sp < limit) {
+			heap->stack_low = sp;
+			heap->stack_high = unwinder.main_stack_end;
+		}
+	} else if (!heap->stack_high && thread_stack_find(sp, &low, &high)) {
+		heap->stack_low = low;
+		heap->stack_high = high;
+	}
+}
+
+uint32_t unwind_stack(struct heap *heap, uintptr_t *pcs, uint32_t max, bool *unreadable)
+{
+	if (!unwinder.backtrace)
+		return 0;
+	int saved = errno;
+	uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
+	stack_bounds(heap, sp);
+	struct walk walk = {.low = sp, .high = sp};
+	if (sp >= heap->stack_low && sp < heap->stack_high)
+		walk.high = heap->stack_high;
+	walk_now = &walk;
+	int depth = unwinder.backtrace((void **)pcs, (int)max);
+	walk_now = NULL;
+	errno = saved;
+	*unreadable = walk.unreadable;
+	return depth > 0 ? (uint32_t)depth : 0;
+}
+
+/*
+ * Makes libunwind initialise itself and closes the pipe it opens on the way. The two numbers that we are given for
+ * a pipe of our own, and close, are the ones it gets next.
+ */
+static void initialise_without_pipe(unw_accessors_t *(*get_accessors)(unw_addr_space_t), unw_addr_space_t space)
+{
+	int expected[2];
+	bool known = pipe(expected) == 0;
+	if (known) {
+		close(expected[0]);
+		close(expected[1]);
+	}
+	unw_accessors_t *accessors = get_accessors(space);
+	/* One walk, for what it only does at the first. */
+	void *warm[4];
+	unwinder.backtrace(warm, 4);
+	accessors->access_mem = access_memory;
+	for (int i = 0; known && i < 2; i++) {
+		struct stat file;
+		if (fstat(expected[i], &file) == 0 && S_ISFIFO(file.st_mode))
+			close(expected[i]);
+	}
+}
+
+bool unwind_init(const char **reason)
+{
+	unwinder.main_thread = lock_self();
+	unwinder.main_stack_end = (uintptr_t)__libc_stack_end;
+	void *library = dlopen(LIBUNWIND_SONAME, RTLD_NOW | RTLD_LOCAL);
+	if (!library) {
+		*reason = "no stacks: " LIBUNWIND_SONAME " cannot be loaded; install the package libunwind8";
+		return false;
+	}
+	unw_accessors_t *(*get_accessors)(unw_addr_space_t) =
+		(unw_accessors_t * (*)(unw_addr_space_t)) dlsym(library, UNWIND_GLOBAL("get_accessors"));
+	unw_addr_space_t *space = dlsym(library, UNWIND_LOCAL("local_addr_space"));
+	unwinder.backtrace = (int (*)(void **, int))dlsym(library, "unw_backtrace");
+	if (!get_accessors || !space || !unwinder.backtrace) {
+		unwinder.backtrace = NULL;
+		*reason = "no stacks: " LIBUNWIND_SONAME " lacks a function that Mudlark needs; install libunwind 1.6 or newer";
+		return false;
+	}
+	initialise_without_pipe(get_accessors, *space);
+	return true;
+}

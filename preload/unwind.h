@@ -1,0 +1,29 @@
+/*
+ * The native stack of the calling thread, by libunwind.
+ *
+ * libunwind.so.8 is opened with RTLD_LOCAL: as DT_NEEDED it would replace the C++ exception runtime of every C++
+ * library that a C host loads later. Its memory access is replaced by ours and the pipe it validates addresses
+ * with is closed: Debian's 1.6.2 otherwise reads and writes bytes in host descriptors that reuse the pipe's numbers.
+ *
+ * May allocate (libunwind's own needs, a DTV that grows): call only between heap_enter() and heap_leave(), so that
+ * such calls are nested ones.
+ */
+#ifndef MUDLARK_UNWIND_H
+#define MUDLARK_UNWIND_H
+
+#include "preload/heap.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* From the constructor, while the process has one thread. False: no stacks; *reason says why. */
+bool unwind_init(const char **reason);
+
+/*
+ * Return addresses of the calling thread into pcs[0..n-1], innermost first, the caller of this function included;
+ * returns n <= max, 0 when the stack could not be walked. *unreadable is set when the walk ended at memory that
+ * could not be read. Preserves errno.
+ */
+uint32_t unwind_stack(struct heap *heap, uintptr_t *pcs, uint32_t max, bool *unreadable);
+
+#endif

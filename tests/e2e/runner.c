@@ -379,6 +379,12 @@ static void run_one(const struct command *command, int status, struct outcome *o
 		fail_with_output(command, outcome, "left processes behind");
 }
 
+bool runner_says_little(const char *err)
+{
+	const char *newline = strchr(err, '\n');
+	return err[0] == '\0' || (strncmp(err, "mudlark: ", 9) == 0 && newline != NULL && newline[1] == '\0');
+}
+
 static void judge_preloaded(const struct host_case *host, const struct command *command, const struct outcome *outcome,
                             const struct outcome *plain, const char *plain_files, int snapshots)
 {
@@ -391,6 +397,9 @@ static void judge_preloaded(const struct host_case *host, const struct command *
 			snprintf(what, sizeof(what), "stderr lacks \"%s\"", host->err);
 			fail_with_output(command, outcome, what);
 		}
+	} else if (host->may_say && runner_expects_snapshots()) {
+		if (!runner_says_little(outcome->err))
+			fail_with_output(command, outcome, "stderr holds more than one line of ours");
 	} else if (plain != NULL && runner_expects_snapshots() && strcmp(plain->err, outcome->err) != 0) {
 		fail_with_output(command, outcome, "stderr differs from the plain run");
 	}

@@ -108,6 +108,8 @@ void runner_briefs(const char *directory, const char *what, struct briefs *brief
 void runner_briefs_free(struct briefs *briefs);
 size_t runner_count_trigger(const struct briefs *briefs, enum snapshot_trigger trigger);
 const struct brief *runner_brief_of(const struct briefs *briefs, pid_t pid);
+/* Whether err is empty or one line that begins with "mudlark: ". */
+bool runner_says_little(const char *err);
 /* Names of what stands in directory and is no *.mud, sorted, one per line; free it. */
 char *runner_other_files(const char *directory);
 
@@ -120,6 +122,7 @@ struct host_case {
 	int snapshots;           /* that stay, those at the high-water mark not counted */
 	int timeout_s;           /* 0: 20 */
 	const char *err;         /* text that stderr holds under the preload; NULL: stderr as plain */
+	bool may_say;            /* stderr may have one line of ours more, "mudlark: ..." */
 	bool only_preloaded;     /* no plain run: it would not end well or not in the same way */
 	bool output_differs;     /* stdout is not compared */
 	bool recorded_only;      /* no run with record=0 */

@@ -4,13 +4,14 @@ REPORT_SOURCES := $(wildcard report/*.c)
 REPORT_OBJECTS := $(REPORT_SOURCES:%.c=$(BUILD)/%.o)
 REPORT_TESTED  := $(filter-out $(BUILD)/report/main.o,$(REPORT_OBJECTS))
 REPORT_LIBS    := $(SYMBOLIZE_LIBS)
+REPORT_CFLAGS  := -D_GNU_SOURCE -DMUDLARK_LIBDIR='"$(LIBDIR)/mudlark"'
 
 .PHONY: tool
 tool: $(BUILD)/mudlark
 
 $(BUILD)/report/%.o: report/%.c
 	@mkdir -p $(@D)
-	$(CC) $(BASE_CFLAGS) $(CFLAGS) -DMUDLARK_LIBDIR='"$(LIBDIR)/mudlark"' -c -o $@ $<
+	$(CC) $(BASE_CFLAGS) $(REPORT_CFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/mudlark: $(REPORT_OBJECTS) $(SYMBOLIZE_LIBRARY)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(REPORT_LIBS)

@@ -1,0 +1,69 @@
+/*
+ * Sites grouped into rows.
+ *
+ *   site --(stack, thread)--> key --> row, to which the site's figures are added
+ *
+ * One pass serves one snapshot (show) and two (diff): a row has a set of figures for each side, and keys are made of
+ * what the sides share, never of ids or run-time addresses. Sums are exact: every site is in exactly one row, or was
+ * filtered out.
+ *
+ * Whose line is it? A stack belongs to the innermost frame that is not runtime code (names_is_runtime()) and
+ *   line, file, stack   has a source line; failing that, any such frame;
+ *   function            has a known function; failing that, any such frame;
+ *   module              is any such frame.
+ * Where nothing but runtime code is left it belongs to the innermost frame. With all_frames no frame is runtime code.
+ */
+#ifndef MUDLARK_AGGREGATE_H
+#define MUDLARK_AGGREGATE_H
+
+#include "report/filter.h"
+#include "report/names.h"
+
+enum grouping { BY_STACK, BY_LINE, BY_FUNCTION, BY_FILE, BY_MODULE, BY_TYPE, BY_THREAD };
+enum language { LANGUAGE_ALL, LANGUAGE_C, LANGUAGE_PYTHON };
+
+struct figures {
+	uint64_t live_bytes, live_blocks, alloc_bytes, alloc_blocks, peak_bytes, peak_blocks, temporary_blocks;
+};
+
+struct row {
+	struct figures figures[NAMES_MOST_SNAPSHOTS]; /* by side */
+	uint32_t side;     /* the snapshot that the next three are ids of: the newest that has the row */
+	uint32_t frame;    /* BY_STACK: the innermost frame; 0: no stack was recorded */
+	uint32_t location; /* whom the row belongs to: index + 1 in names->locations; 0: not known */
+	uint32_t thread;   /* BY_THREAD; 0: not known */
+	bool cut;          /* some stack of it lacks outer frames */
+};
+
+struct aggregate_options {
+	enum grouping by;
+	enum language language; /* frames of another language are not shown, and nothing belongs to them */
+	bool all_frames;
+	const struct filter *filter; /* NULL: keep everything */
+};
+
+struct aggregate {
+	struct row *rows; /* in no useful order until sorted */
+	size_t row_count, row_capacity;
+	struct figures totals[NAMES_MOST_SNAPSHOTS]; /* sums over the rows, by side */
+};
+
+/* Groups all snapshots of names. The caller frees the result with aggregate_free(). */
+void aggregate_build(struct aggregate *aggregate, const struct names *names, const struct aggregate_options *options);
+void aggregate_free(struct aggregate *aggregate);
+
+void figures_add(struct figures *to, const struct figures *more);
+
+/*
+ * Walks the frames of a stack outwards, from the frame's innermost inline function; hidden frames (Mudlark's own,
+ * another language) are skipped. Start with a zeroed walk; returns NULL at the end.
+ */
+struct stack_walk {
+	uint32_t frame;    /* being walked; 0: not started */
+	uint32_t location; /* next one of it */
+	bool started;
+};
+const struct location *stack_next(struct stack_walk *walk, const struct names *names, const struct row *row,
+				  enum language language);
+
+#endif

@@ -1,0 +1,251 @@
+/*
+ * mudlark diff: what changed between two snapshots, the largest absolute change first.
+ *
+ * The rows come from one aggregation over both sides (aggregate.h says how stacks of two runs are recognised), so a
+ * row that is only in one of them is a row like any other: all its figures are 0 on the other side.
+ */
+#include "report/heading.h"
+#include "report/losses.h"
+#include "report/output.h"
+#include "report/reading.h"
+#include "report/rows.h"
+
+#include <string.h>
+
+enum { OLD = 0, NEW = 1 };
+
+/* "new": nothing of it was there before; "gone": nothing of it is left. */
+static const char *row_status(const struct row *row, enum metric metric)
+{
+	uint64_t old_bytes, old_blocks, new_bytes, new_blocks;
+	metric_pair(&row->figures[OLD], metric, &old_bytes, &old_blocks);
+	metric_pair(&row->figures[NEW], metric, &new_bytes, &new_blocks);
+	if (!old_bytes && !old_blocks)
+		return "new";
+	return !new_bytes && !new_blocks ? "gone" : "changed";
+}
+
+/* --- JSON ------------------------------------------------------------------------------------------------------ */
+
+static void diff_json(const struct reading *reading, const struct aggregate *aggregate, FILE *stream)
+{
+	struct json json = {.stream = stream};
+	const struct snapshot *old_snapshot = reading->snapshots[OLD], *new_snapshot = reading->snapshots[NEW];
+	size_t count = rows_to_print(aggregate, reading->top);
+	json_object(&json, NULL, false);
+	json_text(&json, "schema", "mudlark.diff/1");
+	heading_json(new_snapshot, &json);
+	json_object(&json, "old", false);
+	heading_json(old_snapshot, &json);
+	json_end_object(&json);
+	bool one = same_process(old_snapshot, new_snapshot);
+	json_boolean(&json, "same_process", one);
+	if (one)
+		json_signed(&json, "between_ns",
+			    figure_change(old_snapshot->numbers[META_ELAPSED_NS],
+					  new_snapshot->numbers[META_ELAPSED_NS]));
+	else
+		json_null(&json, "between_ns");
+	json_text(&json, "by", grouping_name(reading->group.by));
+	json_text(&json, "metric", metric_name(reading->metric));
+	json_object(&json, "selected", true);
+	figures_json(&aggregate->totals[NEW], &json);
+	changes_json(&aggregate->totals[OLD], &aggregate->totals[NEW], &json);
+	json_end_object(&json);
+	json_number(&json, "row_count", aggregate->row_count);
+	json_array(&json, "rows", false);
+	for (size_t i = 0; i < count; i++) {
+		const struct row *row = &aggregate->rows[i];
+		json_object(&json, NULL, false);
+		figures_json(&row->figures[NEW], &json);
+		changes_json(&row->figures[OLD], &row->figures[NEW], &json);
+		json_text(&json, "status", row_status(row, reading->metric));
+		row_json(reading->names, row, &reading->group, &json);
+		json_end_object(&json);
+	}
+	json_end_array(&json);
+	struct figures others[NAMES_MOST_SNAPSHOTS];
+	sum_others(aggregate, count, others);
+	json_object(&json, "other", true);
+	json_number(&json, "rows", aggregate->row_count - count);
+	figures_json(&others[NEW], &json);
+	changes_json(&others[OLD], &others[NEW], &json);
+	json_end_object(&json);
+	symbol_notes_json(reading->names, &json);
+	json_end_object(&json);
+	json_finish(&json);
+}
+
+/* --- text ------------------------------------------------------------------------------------------------------ */
+
+static void print_side(const char *which, const struct snapshot *snapshot, FILE *stream)
+{
+	char when[64], bytes[32], blocks[32];
+	struct buffer line = {0};
+	text_clean(&line, snapshot->file_name);
+	fprintf(stream, "%s  %s: %s, live %s bytes in %s blocks\n", which, buffer_string(&line),
+		format_time(when, snapshot->numbers[META_TIME_NS]),
+		format_count(bytes, snapshot->totals[TOTAL_LIVE_BYTES]),
+		format_count(blocks, snapshot->totals[TOTAL_LIVE_BLOCKS]));
+	buffer_free(&line);
+}
+
+static void print_growth(const struct reading *reading, FILE *stream)
+{
+	const struct snapshot *old_snapshot = reading->snapshots[OLD], *new_snapshot = reading->snapshots[NEW];
+	int64_t bytes = figure_change(old_snapshot->totals[TOTAL_LIVE_BYTES], new_snapshot->totals[TOTAL_LIVE_BYTES]);
+	int64_t blocks =
+		figure_change(old_snapshot->totals[TOTAL_LIVE_BLOCKS], new_snapshot->totals[TOTAL_LIVE_BLOCKS]);
+	char duration[64], bytes_text[32], blocks_text[32], rate_text[32];
+	fprintf(stream, "live  %s bytes, %s blocks", format_count_change(bytes_text, bytes),
+		format_count_change(blocks_text, blocks));
+	int64_t between = figure_change(old_snapshot->numbers[META_ELAPSED_NS], new_snapshot->numbers[META_ELAPSED_NS]);
+	if (!same_process(old_snapshot, new_snapshot)) {
+		fprintf(stream, "; these are two processes\n");
+	} else if (between > 0) {
+		double rate = (double)bytes / ((double)between / 1e9);
+		/* Far beyond any real rate, but a hostile file may ask for it, and the conversion must be defined. */
+		if (rate > 9e18 || rate < -9e18)
+			rate = 0;
+		fprintf(stream, " in %s: %s/s\n", format_duration(duration, (uint64_t)between),
+			format_size_change(rate_text, (int64_t)rate));
+	} else {
+		fprintf(stream, "\nnote:  OLD was taken after NEW in the same process: swap them to see growth as '+'\n");
+	}
+}
+
+static enum style change_style(int64_t change)
+{
+	return change > 0 ? STYLE_GROWN : change < 0 ? STYLE_SHRUNK : STYLE_PLAIN;
+}
+
+static void add_changes(struct table *table, const struct reading *reading, const struct figures *figures)
+{
+	uint64_t old_bytes, old_blocks, new_bytes, new_blocks;
+	char text[32];
+	metric_pair(&figures[OLD], reading->metric, &old_bytes, &old_blocks);
+	metric_pair(&figures[NEW], reading->metric, &new_bytes, &new_blocks);
+	int64_t bytes = figure_change(old_bytes, new_bytes), blocks = figure_change(old_blocks, new_blocks);
+	if (metric_has_bytes(reading->metric)) {
+		bool exact = reading->exact_bytes;
+		table_cell(table, STYLE_PLAIN, exact ? format_count(text, new_bytes) : format_size(text, new_bytes));
+		table_cell(table, change_style(bytes),
+			   exact ? format_count_change(text, bytes) : format_size_change(text, bytes));
+	}
+	table_cell(table, STYLE_PLAIN, format_count(text, new_blocks));
+	table_cell(table, change_style(blocks), format_count_change(text, blocks));
+}
+
+static void diff_text(const struct reading *reading, const struct aggregate *aggregate, FILE *stream)
+{
+	struct terminal terminal = terminal_of(stream, reading->color);
+	static const char *const where[] = {"Where it was allocated", "Line",        "Function", "File",
+					    "Module",                 "Object type", "Thread"};
+	struct table_column columns[5];
+	unsigned column_count = 0;
+	if (metric_has_bytes(reading->metric)) {
+		columns[column_count++] = (struct table_column){metric_title(reading->metric), true, true};
+		columns[column_count++] = (struct table_column){"Change", true, false};
+	}
+	columns[column_count++] = (struct table_column){"Blocks", true, true};
+	columns[column_count++] = (struct table_column){"Change", true, metric_has_bytes(reading->metric)};
+	columns[column_count++] = (struct table_column){where[reading->group.by], false, false};
+
+	struct table table = {.columns = columns, .column_count = column_count};
+	size_t count = rows_to_print(aggregate, reading->top);
+	for (size_t i = 0; i < count; i++) {
+		const struct row *row = &aggregate->rows[i];
+		const char *status = row_status(row, reading->metric);
+		struct buffer text = {0};
+		add_changes(&table, reading, row->figures);
+		if (strcmp(status, "changed") != 0)
+			buffer_format(&text, "%s: ", status);
+		row_text(&text, reading->names, row, reading->group.by);
+		table_cell(&table, STYLE_BOLD, buffer_string(&text));
+		buffer_free(&text);
+		if (reading->group.by == BY_STACK)
+			row_callers(&table, reading->names, row, &reading->group, &terminal);
+	}
+	char number[32];
+	struct buffer text = {0};
+	if (count < aggregate->row_count) {
+		struct figures others[NAMES_MOST_SNAPSHOTS];
+		sum_others(aggregate, count, others);
+		add_changes(&table, reading, others);
+		buffer_format(&text, "other: %s more rows", format_count(number, aggregate->row_count - count));
+		table_cell(&table, STYLE_PLAIN, buffer_string(&text));
+	}
+	add_changes(&table, reading, aggregate->totals);
+	table_cell(&table, STYLE_BOLD,
+		   reading->filter.wanted_count || reading->filter.unwanted_count
+			   ? "total of what the filters keep, unchanged rows included"
+			   : "total, unchanged rows included");
+
+	struct buffer program = {0};
+	text_clean(&program, reading->snapshots[NEW]->texts[META_PROGRAM].data);
+	fprintf(stream, "%s%s, pid %llu%s\n", style_on(&terminal, STYLE_BOLD), buffer_string(&program),
+		(unsigned long long)reading->snapshots[NEW]->numbers[META_PID], style_off(&terminal, STYLE_BOLD));
+	buffer_free(&program);
+	print_side("old ", reading->snapshots[OLD], stream);
+	print_side("new ", reading->snapshots[NEW], stream);
+	print_growth(reading, stream);
+	losses_print(reading->snapshots[NEW], stream, &terminal);
+	fputc('\n', stream);
+	if (aggregate->row_count)
+		table_print(&table, stream, &terminal);
+	else
+		fputs("nothing changed\n", stream);
+	table_free(&table);
+	buffer_free(&text);
+}
+
+static int diff(struct reading *reading, char **paths, struct error *error)
+{
+	struct output output;
+	struct aggregate aggregate;
+	if (reading_load(reading, (const char *const *)paths, 2, error) != EXIT_FINE)
+		return error->code;
+	aggregate_build(&aggregate, reading->names, &reading->group);
+	rank_changes(&aggregate, reading->metric);
+	output_open(&output, NULL, error);
+	if (reading->json)
+		diff_json(reading, &aggregate, output.stream);
+	else
+		diff_text(reading, &aggregate, output.stream);
+	int status = output_close(&output, error);
+	if (!reading->json)
+		print_symbol_notes(reading->names);
+	aggregate_free(&aggregate);
+	return status;
+}
+
+static int run_diff(const struct command *command, int argc, char **argv, struct error *error)
+{
+	struct reading reading;
+	int first;
+	reading_init(&reading);
+	int status = options_parse(command, argc, argv, reading_option, &reading, &first, error);
+	if (status == EXIT_FINE && argc - first != 2)
+		status = options_operands(command, "name two snapshots, the older one first", error);
+	if (status == EXIT_FINE)
+		status = diff(&reading, argv + first, error);
+	reading_free(&reading);
+	return status;
+}
+
+static const struct option_spec options[] = {TABLE_OPTIONS, {0}};
+
+const struct command diff_command = {
+	.name = "diff",
+	.operands = "OLD NEW",
+	.summary = "what changed between two snapshots",
+	.description =
+		"Compares two snapshots, of one process or of two runs, also of two builds: the largest absolute change "
+		"first, with the size, its change, the number of blocks and its change. Rows that did not change are left "
+		"out. Stacks are the same when their return addresses are the same places of the same files; in a program or "
+		"library that was rebuilt in between, when their functions have the same names.",
+	.epilogue = "Exit status: 0, whether something changed or not; 2 wrong usage; 3 a snapshot cannot be read.\n",
+	.options = options,
+	.operand_kind = ARGUMENT_FILE,
+	.run = run_diff,
+};

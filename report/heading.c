@@ -1,0 +1,163 @@
+/*
+ * See heading.h.
+ */
+#include "report/heading.h"
+
+#include "report/losses.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+char *format_time(char *out, uint64_t time_ns)
+{
+	time_t seconds = (time_t)(time_ns / 1000000000u);
+	struct tm parts;
+	if (!gmtime_r(&seconds, &parts))
+		memset(&parts, 0, sizeof parts);
+	char day[40];
+	strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &parts);
+	snprintf(out, 64, "%s.%03uZ", day, (unsigned)(time_ns / 1000000u % 1000u));
+	return out;
+}
+
+char *format_duration(char *out, uint64_t duration_ns)
+{
+	double seconds = (double)duration_ns / 1e9;
+	if (seconds < 1)
+		snprintf(out, 64, "%.0f ms", seconds * 1000);
+	else if (seconds < 120)
+		snprintf(out, 64, "%.1f s", seconds);
+	else if (seconds < 7200)
+		snprintf(out, 64, "%.0f min %.0f s", (double)(uint64_t)(seconds / 60),
+			 seconds - 60 * (double)(uint64_t)(seconds / 60));
+	else
+		snprintf(out, 64, "%.0f h %.0f min", (double)(uint64_t)(seconds / 3600),
+			 (seconds - 3600 * (double)(uint64_t)(seconds / 3600)) / 60);
+	return out;
+}
+
+bool same_process(const struct snapshot *left, const struct snapshot *right)
+{
+	return left->numbers[META_PID] == right->numbers[META_PID] &&
+	       left->numbers[META_START_TIME_NS] == right->numbers[META_START_TIME_NS] &&
+	       !strcmp(left->texts[META_HOST].data, right->texts[META_HOST].data);
+}
+
+static void print_totals(const struct snapshot *snapshot, FILE *stream)
+{
+	const uint64_t *totals = snapshot->totals;
+	char bytes[32], blocks[32], when[64], rss[32], heap[32], own[32];
+	fprintf(stream, "live       %s bytes in %s blocks\n", format_count(bytes, totals[TOTAL_LIVE_BYTES]),
+		format_count(blocks, totals[TOTAL_LIVE_BLOCKS]));
+	fprintf(stream, "peak       %s bytes", format_count(bytes, totals[TOTAL_PEAK_BYTES]));
+	if (totals[TOTAL_PEAK_ELAPSED_NS])
+		fprintf(stream, ", %s after the start", format_duration(when, totals[TOTAL_PEAK_ELAPSED_NS]));
+	fprintf(stream, "\nallocated  %s bytes in %s blocks", format_count(bytes, totals[TOTAL_ALLOC_BYTES]),
+		format_count(blocks, totals[TOTAL_ALLOC_BLOCKS]));
+	if (totals[TOTAL_ALLOC_BLOCKS])
+		fprintf(stream, ", %.1f %% of them temporary",
+			100.0 * (double)totals[TOTAL_TEMPORARY_BLOCKS] / (double)totals[TOTAL_ALLOC_BLOCKS]);
+	fprintf(stream, "\nmemory     %s resident, %s heap, %s Mudlark's own; %" PRIu64 " thread%s\n",
+		format_size(rss, totals[TOTAL_RSS_BYTES]), format_size(heap, totals[TOTAL_HEAP_BYTES]),
+		format_size(own, totals[TOTAL_OWN_BYTES]), totals[TOTAL_THREADS],
+		totals[TOTAL_THREADS] == 1 ? "" : "s");
+	if (snapshot->numbers[META_SAMPLE_BYTES])
+		fprintf(stream, "sampled    about every %s: figures are estimates\n",
+			format_size(bytes, snapshot->numbers[META_SAMPLE_BYTES]));
+}
+
+void heading_print(const struct snapshot *snapshot, FILE *stream, const struct terminal *terminal)
+{
+	char when[64], elapsed[64];
+	struct buffer line = {0};
+	text_clean(&line, snapshot->texts[META_PROGRAM].data);
+	buffer_format(&line, ", pid %" PRIu64 ", %s, snapshot %" PRIu64 " (%s) after %s",
+		      snapshot->numbers[META_PID], format_time(when, snapshot->numbers[META_TIME_NS]),
+		      snapshot->numbers[META_NUMBER], snapshot_trigger_name(snapshot->numbers[META_TRIGGER]),
+		      format_duration(elapsed, snapshot->numbers[META_ELAPSED_NS]));
+	if (snapshot->texts[META_LABEL].length) {
+		buffer_text(&line, ": ");
+		text_clean(&line, snapshot->texts[META_LABEL].data);
+	}
+	fprintf(stream, "%s%s%s\n", style_on(terminal, STYLE_BOLD), buffer_string(&line),
+		style_off(terminal, STYLE_BOLD));
+	buffer_free(&line);
+	print_totals(snapshot, stream);
+	losses_print(snapshot, stream, terminal);
+	for (uint32_t i = 0; i < snapshot->note_count; i++) {
+		struct buffer note = {0};
+		text_clean(&note, snapshot->notes[i]);
+		fprintf(stream, "note:  %s\n", buffer_string(&note));
+		buffer_free(&note);
+	}
+}
+
+void totals_json(const struct snapshot *snapshot, const char *key, struct json *json)
+{
+	static const struct {
+		uint64_t key;
+		const char *name;
+	} names[] = {
+		{TOTAL_LIVE_BYTES, "live_bytes"},
+		{TOTAL_LIVE_BLOCKS, "live_blocks"},
+		{TOTAL_ALLOC_BYTES, "alloc_bytes"},
+		{TOTAL_ALLOC_BLOCKS, "alloc_blocks"},
+		{TOTAL_FREED_BYTES, "freed_bytes"},
+		{TOTAL_FREED_BLOCKS, "freed_blocks"},
+		{TOTAL_PEAK_BYTES, "peak_bytes"},
+		{TOTAL_PEAK_BLOCKS, "peak_blocks"},
+		{TOTAL_PEAK_ELAPSED_NS, "peak_elapsed_ns"},
+		{TOTAL_PEAK_COMPOSITION_BYTES, "peak_composition_bytes"},
+		{TOTAL_TEMPORARY_BLOCKS, "temporary_blocks"},
+		{TOTAL_RSS_BYTES, "rss_bytes"},
+		{TOTAL_HEAP_BYTES, "heap_bytes"},
+		{TOTAL_OWN_BYTES, "own_bytes"},
+		{TOTAL_THREADS, "threads"},
+	};
+	json_object(json, key, false);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		json_number(json, names[i].name, snapshot->totals[names[i].key]);
+	json_end_object(json);
+}
+
+/* Arguments are separated by NULs in the file. */
+static void command_line_json(const struct snapshot *snapshot, struct json *json)
+{
+	const struct text *text = &snapshot->texts[META_COMMAND_LINE];
+	json_array(json, "command_line", true);
+	for (size_t start = 0; start < text->length;) {
+		size_t length = strnlen(text->data + start, text->length - start);
+		json_bytes(json, NULL, text->data + start, length);
+		start += length + 1;
+	}
+	json_end_array(json);
+}
+
+void heading_json(const struct snapshot *snapshot, struct json *json)
+{
+	char when[64];
+	const uint64_t *numbers = snapshot->numbers;
+	json_text(json, "program", snapshot->texts[META_PROGRAM].data);
+	json_number(json, "pid", numbers[META_PID]);
+	json_text(json, "time", format_time(when, numbers[META_TIME_NS]));
+	json_text(json, "start_time", format_time(when, numbers[META_START_TIME_NS]));
+	json_number(json, "elapsed_ns", numbers[META_ELAPSED_NS]);
+	json_number(json, "number", numbers[META_NUMBER]);
+	json_text(json, "trigger", snapshot_trigger_name(numbers[META_TRIGGER]));
+	json_text(json, "label", snapshot->texts[META_LABEL].length ? snapshot->texts[META_LABEL].data : NULL);
+	json_number(json, "epoch", numbers[META_EPOCH]);
+	json_number(json, "parent_pid", numbers[META_PARENT_PID]);
+	json_text(json, "host", snapshot->texts[META_HOST].data);
+	json_text(json, "executable", snapshot->texts[META_EXECUTABLE].data);
+	command_line_json(snapshot, json);
+	json_number(json, "sample_bytes", numbers[META_SAMPLE_BYTES]);
+	json_number(json, "held_ns", numbers[META_HELD_NS]);
+	json_text(json, "version", snapshot->texts[META_VERSION].data);
+	totals_json(snapshot, "totals", json);
+	losses_json(snapshot, json);
+	json_array(json, "notes", false);
+	for (uint32_t i = 0; i < snapshot->note_count; i++)
+		json_text(json, NULL, snapshot->notes[i]);
+	json_end_array(json);
+}

@@ -1,0 +1,41 @@
+/*
+ * JSON, written as it comes: no tree is built, so 100,000 rows cost no memory.
+ *
+ * Output is always valid JSON in UTF-8: names are bytes from compilers and file systems, so control characters are
+ * escaped and bytes that are not UTF-8 become U+FFFD. Commas, indentation and nesting are the writer's affair.
+ */
+#ifndef MUDLARK_JSON_WRITE_H
+#define MUDLARK_JSON_WRITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { JSON_DEEPEST = 32 };
+
+struct json {
+	FILE *stream;
+	unsigned depth;
+	bool has_elements[JSON_DEEPEST]; /* by depth: a comma is due */
+	bool flat[JSON_DEEPEST]; /* by depth: on one line */
+};
+
+/* key is NULL inside arrays and for the outermost value. A flat object or array stands on one line. */
+void json_object(struct json *json, const char *key, bool flat);
+void json_array(struct json *json, const char *key, bool flat);
+void json_end_object(struct json *json);
+void json_end_array(struct json *json);
+/* NULL gives null. */
+void json_text(struct json *json, const char *key, const char *text);
+void json_bytes(struct json *json, const char *key, const char *bytes, size_t length);
+void json_number(struct json *json, const char *key, uint64_t number);
+void json_signed(struct json *json, const char *key, int64_t number);
+/* Six significant digits. */
+void json_real(struct json *json, const char *key, double number);
+void json_boolean(struct json *json, const char *key, bool value);
+void json_null(struct json *json, const char *key);
+/* Ends the outermost value's line. */
+void json_finish(struct json *json);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * Starts a command under the library and waits for it as a shell would.
+ */
+#ifndef MUDLARK_LAUNCH_H
+#define MUDLARK_LAUNCH_H
+
+#include "report/error.h"
+
+#include <sys/types.h>
+
+struct launch {
+	const char *library; /* put before what LD_PRELOAD has */
+	const char *options; /* the new MUDLARK_OPTIONS */
+	char **argv;         /* ends with NULL; argv[0] is looked up in PATH */
+	int quiet_output;    /* not 0: stdout and stderr of the child are /dev/null */
+};
+
+/*
+ * Runs the command to its end. Returns its exit status, or 128 + n when signal n ended it, or EXIT_NOT_FOUND /
+ * EXIT_NOT_EXECUTABLE with error filled when it could not be started; *pid is the child's.
+ *
+ * Meanwhile TERM and HUP that this process gets are passed on, and so are INT and QUIT that a process sent; from the
+ * terminal the child has got them itself. The child has the signal mask and dispositions that this process had.
+ */
+int launch_and_wait(const struct launch *launch, pid_t *pid, struct error *error);
+
+#endif

@@ -1,0 +1,145 @@
+/*
+ * See metric.h. Sorting is stable by first sight of the row, so that the same snapshot gives the same report.
+ */
+#include "report/metric.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+uint64_t metric_value(const struct figures *figures, enum metric metric)
+{
+	switch (metric) {
+	case METRIC_LIVE_BYTES:
+		return figures->live_bytes;
+	case METRIC_LIVE_BLOCKS:
+		return figures->live_blocks;
+	case METRIC_ALLOC_BYTES:
+		return figures->alloc_bytes;
+	case METRIC_ALLOC_BLOCKS:
+		return figures->alloc_blocks;
+	case METRIC_PEAK_BYTES:
+		return figures->peak_bytes;
+	case METRIC_TEMPORARY_BLOCKS:
+		return figures->temporary_blocks;
+	}
+	return 0;
+}
+
+void metric_pair(const struct figures *figures, enum metric metric, uint64_t *bytes, uint64_t *blocks)
+{
+	switch (metric) {
+	case METRIC_ALLOC_BYTES:
+	case METRIC_ALLOC_BLOCKS:
+		*bytes = figures->alloc_bytes;
+		*blocks = figures->alloc_blocks;
+		return;
+	case METRIC_PEAK_BYTES:
+		*bytes = figures->peak_bytes;
+		*blocks = figures->peak_blocks;
+		return;
+	case METRIC_TEMPORARY_BLOCKS:
+		*bytes = 0;
+		*blocks = figures->temporary_blocks;
+		return;
+	case METRIC_LIVE_BYTES:
+	case METRIC_LIVE_BLOCKS:
+		break;
+	}
+	*bytes = figures->live_bytes;
+	*blocks = figures->live_blocks;
+}
+
+bool metric_has_bytes(enum metric metric)
+{
+	return metric != METRIC_TEMPORARY_BLOCKS;
+}
+
+const char *metric_title(enum metric metric)
+{
+	static const char *const titles[] = {"Live", "Live", "Allocated", "Allocated", "Peak", "Temporary"};
+	return titles[metric];
+}
+
+const char *metric_name(enum metric metric)
+{
+	static const char *const names[] = {"live-bytes",   "live-blocks", "alloc-bytes",
+					    "alloc-blocks", "peak-bytes",  "temporary-blocks"};
+	return names[metric];
+}
+
+const char *grouping_name(enum grouping by)
+{
+	static const char *const names[] = {"stack", "line", "function", "file", "module", "type", "thread"};
+	return names[by];
+}
+
+size_t rows_to_print(const struct aggregate *aggregate, size_t top)
+{
+	return top && top < aggregate->row_count ? top : aggregate->row_count;
+}
+
+void sum_others(const struct aggregate *aggregate, size_t first, struct figures others[NAMES_MOST_SNAPSHOTS])
+{
+	memset(others, 0, NAMES_MOST_SNAPSHOTS * sizeof *others);
+	for (size_t i = first; i < aggregate->row_count; i++)
+		for (size_t side = 0; side < NAMES_MOST_SNAPSHOTS; side++)
+			figures_add(&others[side], &aggregate->rows[i].figures[side]);
+}
+
+int64_t figure_change(uint64_t old_value, uint64_t new_value)
+{
+	return (int64_t)(new_value - old_value);
+}
+
+struct rank {
+	uint64_t value;
+	size_t position;
+};
+
+static int compare_ranks(const void *left, const void *right)
+{
+	const struct rank *a = left, *b = right;
+	if (a->value != b->value)
+		return a->value > b->value ? -1 : 1;
+	return (a->position > b->position) - (a->position < b->position);
+}
+
+/* Sorts the first count of ranks and puts the rows in their order. */
+static void reorder(struct aggregate *aggregate, struct rank *ranks, size_t count)
+{
+	struct row *rows = must_allocate(count, sizeof *rows);
+	qsort(ranks, count, sizeof *ranks, compare_ranks);
+	for (size_t i = 0; i < count; i++)
+		rows[i] = aggregate->rows[ranks[i].position];
+	free(aggregate->rows);
+	aggregate->rows = rows;
+	aggregate->row_count = count;
+	aggregate->row_capacity = count;
+}
+
+void rank_rows(struct aggregate *aggregate, uint32_t side, enum metric metric)
+{
+	struct rank *ranks = must_allocate(aggregate->row_count, sizeof *ranks);
+	for (size_t i = 0; i < aggregate->row_count; i++)
+		ranks[i] = (struct rank){metric_value(&aggregate->rows[i].figures[side], metric), i};
+	reorder(aggregate, ranks, aggregate->row_count);
+	free(ranks);
+}
+
+void rank_changes(struct aggregate *aggregate, enum metric metric)
+{
+	struct rank *ranks = must_allocate(aggregate->row_count, sizeof *ranks);
+	size_t count = 0;
+	for (size_t i = 0; i < aggregate->row_count; i++) {
+		const struct figures *figures = aggregate->rows[i].figures;
+		uint64_t old_bytes, new_bytes, old_blocks, new_blocks;
+		metric_pair(&figures[0], metric, &old_bytes, &old_blocks);
+		metric_pair(&figures[1], metric, &new_bytes, &new_blocks);
+		if (old_bytes == new_bytes && old_blocks == new_blocks)
+			continue;
+		int64_t change = figure_change(metric_value(&figures[0], metric), metric_value(&figures[1], metric));
+		ranks[count++] = (struct rank){change < 0 ? -(uint64_t)change : (uint64_t)change, i};
+	}
+	reorder(aggregate, ranks, count);
+	free(ranks);
+}

@@ -1,0 +1,48 @@
+/*
+ * What rows are ranked by, and how the six metrics are called.
+ *
+ * Each metric belongs to a pair (size, count) that a table shows together; temporary blocks have no size.
+ */
+#ifndef MUDLARK_METRIC_H
+#define MUDLARK_METRIC_H
+
+#include "report/aggregate.h"
+
+enum metric {
+	METRIC_LIVE_BYTES,
+	METRIC_LIVE_BLOCKS,
+	METRIC_ALLOC_BYTES,
+	METRIC_ALLOC_BLOCKS,
+	METRIC_PEAK_BYTES,
+	METRIC_TEMPORARY_BLOCKS,
+};
+
+/* In the order of enum metric and of enum grouping. */
+#define METRIC_CHOICES "live-bytes|live-blocks|alloc-bytes|alloc-blocks|peak-bytes|temporary-blocks"
+#define GROUPING_CHOICES "stack|line|function|file|module|type|thread"
+#define LANGUAGE_CHOICES "all|c|python"
+#define COLOR_CHOICES "auto|always|never"
+
+uint64_t metric_value(const struct figures *figures, enum metric metric);
+/* The bytes and blocks that stand beside the metric. Without a size (temporary blocks) *bytes is 0. */
+void metric_pair(const struct figures *figures, enum metric metric, uint64_t *bytes, uint64_t *blocks);
+bool metric_has_bytes(enum metric metric);
+/* "Live", "Allocated", ... */
+const char *metric_title(enum metric metric);
+/* As in METRIC_CHOICES and GROUPING_CHOICES. */
+const char *metric_name(enum metric metric);
+const char *grouping_name(enum grouping by);
+/* new - old, in two's complement. */
+int64_t figure_change(uint64_t old_value, uint64_t new_value);
+
+/* Puts the rows with the largest value on side first; rows of equal value in the order of their sites. */
+void rank_rows(struct aggregate *aggregate, uint32_t side, enum metric metric);
+/* Puts the rows with the largest absolute change first, and drops those whose metric and pair are unchanged. */
+void rank_changes(struct aggregate *aggregate, enum metric metric);
+
+/* How many rows are printed when the largest `top` are asked for; 0: all. */
+size_t rows_to_print(const struct aggregate *aggregate, size_t top);
+/* The exact sums of the rows from the first one on, by side. */
+void sum_others(const struct aggregate *aggregate, size_t first, struct figures others[NAMES_MOST_SNAPSHOTS]);
+
+#endif

@@ -1,0 +1,367 @@
+/*
+ * See names.h.
+ *
+ * A module is identified by its build-id; without one by path, size and mtime. So a library that was unloaded and
+ * loaded again, and the same library in two runs, share their addresses.
+ *
+ * Every note of the symbolizer is kept once: two snapshots of a program without debug information say so once.
+ */
+#include "report/names.h"
+
+#include "report/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct names *names_open(const struct symbolizer_options *options)
+{
+	struct names *names = must_allocate(1, sizeof *names);
+	if (options)
+		names->options = *options;
+	names->address_capacity = 256;
+	names->addresses = must_allocate(names->address_capacity, sizeof *names->addresses);
+	return names;
+}
+
+void names_close(struct names *names)
+{
+	if (!names)
+		return;
+	for (uint32_t side = 0; side < names->snapshot_count; side++) {
+		free(names->frame_addresses[side]);
+		free(names->module_identities[side]);
+		free(names->module_notes[side]);
+		free(names->module_keys[side]);
+	}
+	symbolizer_close(names->symbolizer);
+	intern_free(&names->texts);
+	intern_free(&names->identities);
+	intern_free(&names->keys);
+	intern_free(&names->notes);
+	free(names->addresses);
+	free(names->locations);
+	free(names);
+}
+
+bool names_is_runtime(const char *module_name, const char *function, const char *file)
+{
+	static const char *const modules[] = {
+		"libc.so.",   "libc-2.",     "libstdc++.so", "libc++.so", "libc++abi.so", "libgcc_s.so",
+		"ld-linux",   "ld-2.",       "libpthread",   "libm.so.",  "libm-2.",      "libdl.so.",
+		"libdl-2.",   "librt.so.",   "librt-2.",     "[vdso]",    "linux-vdso",   "libmudlark",
+	};
+	static const char *const directories[] = {"/include/c++/", "/c++/v1/", "/rustc/"};
+	static const char *const functions[] = {"operator new", "std::allocator", "__gnu_cxx::"};
+	for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
+		if (!strncmp(module_name, modules[i], strlen(modules[i])))
+			return true;
+	for (size_t i = 0; file && i < sizeof directories / sizeof *directories; i++)
+		if (strstr(file, directories[i]))
+			return true;
+	for (size_t i = 0; function && i < sizeof functions / sizeof *functions; i++)
+		if (!strncmp(function, functions[i], strlen(functions[i])))
+			return true;
+	return false;
+}
+
+static uint32_t identify(struct names *names, const struct snapshot_module *module)
+{
+	struct buffer key = {0};
+	if (module->build_id_bytes) {
+		buffer_byte(&key, 'b');
+		buffer_append(&key, module->build_id, module->build_id_bytes);
+	} else {
+		buffer_byte(&key, 'p');
+		buffer_varint(&key, module->size);
+		buffer_varint(&key, module->mtime_ns);
+		buffer_text(&key, module->path);
+	}
+	uint32_t identity = intern_bytes(&names->identities, key.data, key.length);
+	buffer_free(&key);
+	return identity;
+}
+
+/* --- where names come from ------------------------------------------------------------------------------------- */
+
+static int compare_stored(const void *left, const void *right)
+{
+	const struct stored_address *a = left, *b = right;
+	if (a->address != b->address)
+		return a->address < b->address ? -1 : 1;
+	return (a->flags > b->flags) - (a->flags < b->flags);
+}
+
+/* What one snapshot's modules are resolved with; lives while names_add() runs. */
+struct module_source {
+	struct stored_address *stored; /* sorted copy; NULL: not in SYMBOLS */
+	uint32_t stored_count;
+	struct symbol_module *symbols; /* NULL: not opened, or not to be */
+	uint32_t note; /* number in names->notes */
+	bool opened;
+};
+
+static void prepare_stored(const struct snapshot *snapshot, struct names *names, struct module_source *sources)
+{
+	for (uint32_t i = 0; i < snapshot->stored_module_count; i++) {
+		const struct stored_module *module = &snapshot->stored_modules[i];
+		struct module_source *source = &sources[module->module];
+		if (source->stored)
+			continue;
+		source->stored = must_allocate(module->address_count, sizeof *source->stored);
+		source->stored_count = module->address_count;
+		if (module->address_count)
+			memcpy(source->stored, snapshot->stored_addresses + module->first_address,
+			       module->address_count * sizeof *source->stored);
+		qsort(source->stored, source->stored_count, sizeof *source->stored, compare_stored);
+		source->note = intern_text(&names->notes, module->note);
+	}
+}
+
+static void open_symbols(struct names *names, const struct snapshot_module *module, struct module_source *source)
+{
+	source->opened = true;
+	if (!names->symbolizer)
+		names->symbolizer = symbolizer_open(&names->options);
+	if (!names->symbolizer)
+		return;
+	struct module_identity identity = {
+		.path = module->path,
+		.build_id = module->build_id_bytes ? module->build_id : NULL,
+		.build_id_bytes = module->build_id_bytes,
+		.device = module->device,
+		.inode = module->inode,
+		.size = module->size,
+		.mtime_ns = module->mtime_ns,
+		.vdso = module->flags & MODULE_VDSO,
+		.deleted = module->flags & MODULE_DELETED,
+		.segments = module->segments,
+		.segment_count = module->segment_count,
+	};
+	source->symbols = symbolizer_module(names->symbolizer, &identity);
+	if (source->symbols && !(module->flags & MODULE_VDSO))
+		source->note = intern_text(&names->notes, symbol_module_note(source->symbols));
+}
+
+/* Adds one location and numbers its texts. Copies them, so that they outlive snapshot and symbolizer alike. */
+static void add_location(struct names *names, const struct location *location)
+{
+	must_grow(names->locations, names->location_count, names->location_capacity);
+	struct location *added = &names->locations[names->location_count++];
+	*added = *location;
+	added->function_id = intern_text(&names->texts, location->function);
+	added->file_id = intern_text(&names->texts, location->file);
+	added->module_id = intern_text(&names->texts, location->module_path[0] ? location->module_path : NULL);
+	uint32_t linkage_id = intern_text(&names->texts, location->linkage_name);
+	uint32_t name_id = intern_text(&names->texts, location->module_name);
+	added->function = added->function_id ? intern_get(&names->texts, added->function_id) : NULL;
+	added->file = added->file_id ? intern_get(&names->texts, added->file_id) : NULL;
+	added->linkage_name = linkage_id ? intern_get(&names->texts, linkage_id) : NULL;
+	added->module_path = intern_get(&names->texts, added->module_id);
+	added->module_name = intern_get(&names->texts, name_id);
+	added->runtime = !location->python && names_is_runtime(added->module_name, added->function, added->file);
+}
+
+static bool add_stored(struct names *names, const struct snapshot *snapshot, const struct module_source *source,
+		       struct location *location, uint8_t flags)
+{
+	struct stored_address wanted = {.address = location->address, .flags = flags};
+	const struct stored_address *found =
+		bsearch(&wanted, source->stored, source->stored_count, sizeof wanted, compare_stored);
+	if (!found || !found->name_count)
+		return false;
+	for (uint32_t i = 0; i < found->name_count; i++) {
+		const struct stored_name *name = &snapshot->stored_names[found->first_name + i];
+		location->function = name->function;
+		location->linkage_name = name->linkage_name;
+		location->file = name->file;
+		location->line = name->line;
+		location->inlined = name->inlined;
+		add_location(names, location);
+	}
+	return true;
+}
+
+static bool add_symbols(struct names *names, const struct module_source *source, struct location *location,
+			uint8_t flags)
+{
+	struct symbol symbols[SYMBOL_MAX_INLINES];
+	uint64_t vaddr = location->address - ((flags & FRAME_EXACT) || !location->address ? 0 : 1);
+	size_t count = symbol_module_resolve(source->symbols, vaddr, symbols, SYMBOL_MAX_INLINES);
+	for (size_t i = 0; i < count; i++) {
+		location->function = symbols[i].function;
+		location->linkage_name = symbols[i].linkage_name;
+		location->file = symbols[i].file;
+		location->line = symbols[i].line;
+		location->inlined = symbols[i].inlined;
+		add_location(names, location);
+	}
+	return count > 0;
+}
+
+/* Programs are rebuilt elsewhere and compared; two libraries of one name in one process are two. */
+static uint32_t module_key(struct names *names, const struct snapshot_module *module)
+{
+	if (!(module->flags & MODULE_EXECUTABLE))
+		return intern_text(&names->texts, module->path[0] ? module->path : NULL);
+	char *text = must_format("main program %s", module->name);
+	uint32_t key = intern_text(&names->texts, text);
+	free(text);
+	return key;
+}
+
+static void resolve(struct names *names, const struct snapshot *snapshot, const struct snapshot_frame *frame,
+		    uint32_t key, struct module_source *source, struct address *address)
+{
+	const struct snapshot_module *module = &snapshot->modules[frame->module];
+	bool python = (frame->flags & FRAME_KIND_MASK) == FRAME_PYTHON;
+	address->first_location = names->location_count;
+	if (!(module->flags & MODULE_MUDLARK)) {
+		struct location location = {.module_path = module->path,
+					    .module_name = module->name,
+					    .address = frame->address,
+					    .module_key = key,
+					    .python = python};
+		bool named = false;
+		if (source->stored)
+			named = add_stored(names, snapshot, source, &location, frame->flags);
+		else if (frame->module && !python) {
+			if (!source->opened)
+				open_symbols(names, module, source);
+			if (source->symbols)
+				named = add_symbols(names, source, &location, frame->flags);
+		}
+		if (!named)
+			add_location(names, &location);
+	}
+	address->location_count = names->location_count - address->first_location;
+}
+
+uint32_t names_add(struct names *names, const struct snapshot *snapshot)
+{
+	uint32_t side = names->snapshot_count++;
+	uint32_t *identities = must_allocate((size_t)snapshot->module_count + 1, sizeof *identities);
+	uint32_t *addresses = must_allocate((size_t)snapshot->frame_count + 1, sizeof *addresses);
+	struct module_source *sources = must_allocate((size_t)snapshot->module_count + 1, sizeof *sources);
+	uint32_t *keys = must_allocate((size_t)snapshot->module_count + 1, sizeof *keys);
+	for (uint32_t id = 1; id <= snapshot->module_count; id++) {
+		identities[id] = identify(names, &snapshot->modules[id]);
+		keys[id] = module_key(names, &snapshot->modules[id]);
+	}
+	prepare_stored(snapshot, names, sources);
+
+	for (uint32_t id = 1; id <= snapshot->frame_count; id++) {
+		const struct snapshot_frame *frame = &snapshot->frames[id];
+		struct {
+			uint64_t vaddr;
+			uint32_t identity, flags;
+		} key = {frame->address, identities[frame->module], frame->flags};
+		uint32_t number = intern_bytes(&names->keys, &key, sizeof key);
+		addresses[id] = number;
+		if (number <= names->address_count)
+			continue;
+		names->address_count = number;
+		must_grow(names->addresses, number, names->address_capacity);
+		struct address *address = &names->addresses[number];
+		*address = (struct address){
+			.vaddr = key.vaddr, .module_identity = key.identity, .flags = frame->flags};
+		resolve(names, snapshot, frame, keys[frame->module], &sources[frame->module], address);
+	}
+	uint32_t *notes = must_allocate((size_t)snapshot->module_count + 1, sizeof *notes);
+	for (uint32_t id = 0; id <= snapshot->module_count; id++) {
+		notes[id] = sources[id].note;
+		free(sources[id].stored);
+	}
+	free(sources);
+	names->module_notes[side] = notes;
+	names->module_keys[side] = keys;
+	names->snapshots[side] = snapshot;
+	names->frame_addresses[side] = addresses;
+	names->module_identities[side] = identities;
+	return side;
+}
+
+/* --- SECTION_SYMBOLS ------------------------------------------------------------------------------------------- */
+
+static void encode_text(struct buffer *buffer, const char *text)
+{
+	size_t length = strlen(text);
+	buffer_varint(buffer, length);
+	buffer_append(buffer, text, length);
+}
+
+/* Encodes the addresses of one module: those that the side's frames with this module id use, each once. */
+static uint32_t encode_addresses(const struct names *names, const uint32_t *list, uint32_t count,
+				 struct intern *strings, struct buffer *out)
+{
+	uint32_t encoded = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct address *address = &names->addresses[list[i]];
+		const struct location *location = &names->locations[address->first_location];
+		/* An address without names is listed too: a reader then knows that there is nothing to look up. */
+		bool named = address->location_count && (location->function || location->file);
+		buffer_varint(out, address->vaddr);
+		buffer_varint(out, address->flags);
+		buffer_varint(out, named ? address->location_count : 0);
+		for (uint32_t j = 0; named && j < address->location_count; j++, location++) {
+			buffer_varint(out, intern_text(strings, location->function));
+			buffer_varint(out, intern_text(strings, location->linkage_name));
+			buffer_varint(out, intern_text(strings, location->file));
+			buffer_varint(out, location->line);
+			buffer_varint(out, location->inlined);
+		}
+		encoded++;
+	}
+	return encoded;
+}
+
+struct use {
+	uint32_t module, address;
+};
+
+static int compare_uses(const void *left, const void *right)
+{
+	const struct use *a = left, *b = right;
+	if (a->module != b->module)
+		return a->module < b->module ? -1 : 1;
+	return (a->address > b->address) - (a->address < b->address);
+}
+
+void names_encode(const struct names *names, uint32_t side, struct buffer *section)
+{
+	const struct snapshot *snapshot = names->snapshots[side];
+	struct use *uses = must_allocate(snapshot->frame_count, sizeof *uses);
+	uint32_t *list = must_allocate(snapshot->frame_count, sizeof *list);
+	uint32_t use_count = 0, module_count = 0;
+	for (uint32_t id = 1; id <= snapshot->frame_count; id++)
+		if (snapshot->frames[id].module)
+			uses[use_count++] =
+				(struct use){snapshot->frames[id].module, names->frame_addresses[side][id]};
+	qsort(uses, use_count, sizeof *uses, compare_uses);
+
+	struct intern strings = {0};
+	struct buffer modules = {0};
+	for (uint32_t i = 0; i < use_count;) {
+		uint32_t module = uses[i].module, count = 0;
+		for (; i < use_count && uses[i].module == module; i++)
+			if (!count || list[count - 1] != uses[i].address)
+				list[count++] = uses[i].address;
+		struct buffer addresses = {0};
+		uint32_t encoded = encode_addresses(names, list, count, &strings, &addresses);
+		buffer_varint(&modules, module);
+		uint32_t note = names->module_notes[side][module];
+		buffer_varint(&modules, note ? intern_text(&strings, intern_get(&names->notes, note)) : 0);
+		buffer_varint(&modules, encoded);
+		buffer_append(&modules, addresses.data, addresses.length);
+		buffer_free(&addresses);
+		module_count++;
+	}
+	buffer_varint(section, strings.count);
+	for (uint32_t number = 1; number <= strings.count; number++)
+		encode_text(section, intern_get(&strings, number));
+	buffer_varint(section, module_count);
+	buffer_append(section, modules.data, modules.length);
+	buffer_free(&modules);
+	intern_free(&strings);
+	free(uses);
+	free(list);
+}

@@ -1,0 +1,73 @@
+/*
+ * Names for all frames of one or two snapshots.
+ *
+ *   snapshot frame --> address (module identity, vaddr, flags) --> locations, innermost inline function first
+ *
+ * Addresses are shared by the snapshots of one command, so each is resolved once, and two frames of two runs have
+ * the same address number exactly when they are the same instruction of the same file, whatever ASLR did.
+ *
+ * Names come from the snapshot's SYMBOLS section where it has the module, else from symbolize/.
+ */
+#ifndef MUDLARK_NAMES_H
+#define MUDLARK_NAMES_H
+
+#include "report/buffer.h"
+#include "report/intern.h"
+#include "report/snapshot_read.h"
+
+enum { NAMES_MOST_SNAPSHOTS = 2 };
+
+/* One function at one address. Texts live until names_close(). */
+struct location {
+	const char *function, *linkage_name, *file; /* NULL: not known */
+	const char *module_path, *module_name;      /* "" when the module is not known */
+	uint64_t address;                           /* vaddr in the module, or raw pc */
+	uint32_t function_id, file_id, module_id;   /* of the texts, equal when these are; 0: not known */
+	uint32_t module_key; /* as module_id, but main programs of one name are one, wherever they stand */
+	uint32_t line;                              /* 0: not known */
+	bool inlined;                               /* into the next location */
+	bool python;
+	bool runtime; /* code that allocates on behalf of its caller: see names_is_runtime() */
+};
+
+struct address {
+	uint64_t vaddr;
+	uint32_t module_identity;                 /* 0: no module */
+	uint32_t first_location, location_count;  /* 0 locations: the frame is not shown (Mudlark's own) */
+	uint8_t flags;                            /* enum snapshot_frame_flag */
+};
+
+struct names {
+	struct symbolizer *symbolizer; /* opened when first needed */
+	struct symbolizer_options options;
+	struct intern texts;      /* functions, files, modules */
+	struct intern identities; /* of modules */
+	struct intern keys;       /* of addresses; number n is addresses[n] */
+	struct address *addresses; /* [address_count + 1] */
+	struct location *locations;
+	const struct snapshot *snapshots[NAMES_MOST_SNAPSHOTS];
+	uint32_t *frame_addresses[NAMES_MOST_SNAPSHOTS];    /* by frame id: number of its address */
+	uint32_t *module_identities[NAMES_MOST_SNAPSHOTS];  /* by module id */
+	uint32_t *module_keys[NAMES_MOST_SNAPSHOTS];        /* by module id: its locations' module_key */
+	uint32_t *module_notes[NAMES_MOST_SNAPSHOTS];       /* by module id: number in notes, 0: none */
+	struct intern notes; /* symbol notes, each once */
+	uint32_t address_count, address_capacity, location_count, location_capacity, snapshot_count;
+};
+
+/* options and what it points to must live as long; may be NULL. */
+struct names *names_open(const struct symbolizer_options *options);
+void names_close(struct names *names);
+
+/* Resolves every frame. Returns the side (0, 1) by which names knows the snapshot. It must outlive names. */
+uint32_t names_add(struct names *names, const struct snapshot *snapshot);
+
+/*
+ * Whether code in this file of this module works for its caller: the C and C++ runtimes, the loader, C++ and Rust
+ * library headers. A report names the code that called them. Works with and without debug files for libc.
+ */
+bool names_is_runtime(const char *module_name, const char *function, const char *file);
+
+/* Fills section with the data of SECTION_SYMBOLS for the snapshot of this side. */
+void names_encode(const struct names *names, uint32_t side, struct buffer *section);
+
+#endif

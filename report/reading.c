@@ -1,0 +1,117 @@
+/*
+ * See reading.h.
+ */
+#include "report/reading.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void reading_init(struct reading *reading)
+{
+	*reading = (struct reading){.top = 20};
+	reading->group.filter = &reading->filter;
+}
+
+static void add_path(struct path_list *list, const char *path)
+{
+	if (list->count + 2 > list->capacity) {
+		list->capacity = list->capacity * 2 + 4;
+		list->paths = must_resize(list->paths, list->capacity, sizeof *list->paths);
+	}
+	list->paths[list->count++] = path;
+	list->paths[list->count] = NULL;
+}
+
+int reading_option(void *context, int id, const char *argument, struct error *error)
+{
+	struct reading *reading = context;
+	switch ((enum reading_option)id) {
+	case READING_BY:
+		reading->group.by = (enum grouping)options_choice(GROUPING_CHOICES, argument);
+		break;
+	case READING_METRIC:
+		reading->metric = (enum metric)options_choice(METRIC_CHOICES, argument);
+		break;
+	case READING_TOP:
+		if (!options_number("top", argument, 0, 1000000000, &reading->top, error))
+			return error->code;
+		break;
+	case READING_FILTER:
+		filter_want(&reading->filter, argument);
+		break;
+	case READING_EXCLUDE:
+		filter_exclude(&reading->filter, argument);
+		break;
+	case READING_LANG:
+		reading->group.language = (enum language)options_choice(LANGUAGE_CHOICES, argument);
+		break;
+	case READING_JSON:
+		reading->json = true;
+		break;
+	case READING_BYTES:
+		reading->exact_bytes = true;
+		break;
+	case READING_ALL_FRAMES:
+		reading->group.all_frames = true;
+		break;
+	case READING_COLOR:
+		reading->color = (enum color_choice)options_choice(COLOR_CHOICES, argument);
+		break;
+	case READING_SYSROOT:
+		reading->sysroot = argument;
+		break;
+	case READING_DEBUG_DIR:
+		add_path(&reading->debug_dirs, argument);
+		break;
+	case READING_EXTRA_DIR:
+		add_path(&reading->extra_dirs, argument);
+		break;
+	}
+	return EXIT_FINE;
+}
+
+void reading_resolve(struct reading *reading)
+{
+	reading->symbols = (struct symbolizer_options){
+		.sysroot = reading->sysroot,
+		.debug_dirs = reading->debug_dirs.paths,
+		.extra_dirs = reading->extra_dirs.paths,
+	};
+	reading->names = names_open(&reading->symbols);
+	for (uint32_t i = 0; i < reading->snapshot_count; i++)
+		names_add(reading->names, reading->snapshots[i]);
+}
+
+int reading_load(struct reading *reading, const char *const *paths, uint32_t count, struct error *error)
+{
+	if (count == 2 && !strcmp(paths[0], "-") && !strcmp(paths[1], "-"))
+		return error_set(error, EXIT_USAGE, NULL, "only one of two snapshots can be standard input");
+	for (uint32_t i = 0; i < count; i++) {
+		struct snapshot *snapshot = snapshot_load(paths[i], error);
+		if (!snapshot)
+			return error->code;
+		reading->snapshots[reading->snapshot_count++] = snapshot;
+		if (reading->group.by == BY_TYPE)
+			return error_set(error, EXIT_USAGE, "use --by stack, line, function, file, module or thread",
+					 "%s has no object types: it was written without a census of objects",
+					 paths[i]);
+	}
+	reading_resolve(reading);
+	return EXIT_FINE;
+}
+
+void reading_free(struct reading *reading)
+{
+	names_close(reading->names);
+	for (uint32_t i = 0; i < reading->snapshot_count; i++)
+		snapshot_free(reading->snapshots[i]);
+	filter_free(&reading->filter);
+	free(reading->debug_dirs.paths);
+	free(reading->extra_dirs.paths);
+}
+
+void print_symbol_notes(const struct names *names)
+{
+	for (uint32_t number = 1; number <= names->notes.count; number++)
+		notice("%s", intern_get(&names->notes, number));
+}

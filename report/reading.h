@@ -1,0 +1,97 @@
+/*
+ * What the commands that read snapshots have in common: their options, loading, and the warnings on stderr.
+ */
+#ifndef MUDLARK_READING_H
+#define MUDLARK_READING_H
+
+#include "report/commands.h"
+#include "report/metric.h"
+
+struct path_list {
+	const char **paths; /* NULL-terminated once anything is in it; the strings are argv's */
+	size_t count, capacity;
+};
+
+struct reading {
+	struct aggregate_options group;
+	struct filter filter;
+	enum metric metric;
+	unsigned long top; /* 0: all */
+	bool json, exact_bytes;
+	enum color_choice color;
+	const char *sysroot;
+	struct path_list debug_dirs, extra_dirs;
+	/* After reading_load(): */
+	struct symbolizer_options symbols;
+	struct names *names;
+	struct snapshot *snapshots[NAMES_MOST_SNAPSHOTS];
+	uint32_t snapshot_count;
+};
+
+/* Ids of the options below, apart from those of a command's own (1..). */
+enum reading_option {
+	READING_BY = 100,
+	READING_METRIC,
+	READING_TOP,
+	READING_FILTER,
+	READING_EXCLUDE,
+	READING_LANG,
+	READING_JSON,
+	READING_BYTES,
+	READING_ALL_FRAMES,
+	READING_COLOR,
+	READING_SYSROOT,
+	READING_DEBUG_DIR,
+	READING_EXTRA_DIR,
+};
+
+/* Entries for a command's table of options. */
+#define METRIC_OPTION                                                                                                 \
+	{READING_METRIC, 'm', "metric", "METRIC", ARGUMENT_CHOICE, METRIC_CHOICES,                                    \
+	 "what counts: " METRIC_CHOICES " (default live-bytes)"}
+#define FILTER_OPTIONS                                                                                                \
+	{READING_FILTER, 'f', "filter", "PATTERN", ARGUMENT_WORD, NULL,                                               \
+	 "keep stacks with a frame whose module, file or function matches the glob; repeatable"},                     \
+		{READING_EXCLUDE, 'x', "exclude", "PATTERN", ARGUMENT_WORD, NULL,                                     \
+		 "drop stacks with such a frame; repeatable"},                                                        \
+	{                                                                                                             \
+		READING_LANG, 0, "lang", "LANG", ARGUMENT_CHOICE, LANGUAGE_CHOICES,                                   \
+			"show frames of this language only: all, c or python (default all)"                           \
+	}
+#define SYMBOL_OPTIONS                                                                                                \
+	{READING_SYSROOT, 0, "sysroot", "DIR", ARGUMENT_DIRECTORY, NULL,                                              \
+	 "look for the recorded files below DIR, as of a container or another machine"},                              \
+		{READING_DEBUG_DIR, 0, "debug-dir", "DIR", ARGUMENT_DIRECTORY, NULL,                                  \
+		 "look for separate debug files in DIR, before /usr/lib/debug; repeatable"},                          \
+	{                                                                                                             \
+		READING_EXTRA_DIR, 0, "extra-dir", "DIR", ARGUMENT_DIRECTORY, NULL,                                   \
+			"look in DIR for programs and libraries that have moved; repeatable"                          \
+	}
+#define TABLE_OPTIONS                                                                                                 \
+	{READING_BY, 'b', "by", "GROUP", ARGUMENT_CHOICE, GROUPING_CHOICES,                                           \
+	 "what a row is: " GROUPING_CHOICES " (default stack)"},                                                      \
+		METRIC_OPTION,                                                                                        \
+		{READING_TOP, 'n', "top", "N", ARGUMENT_WORD, NULL,                                                   \
+		 "rows to print (default 20; 0: all); the rest is summed in one row"},                                \
+		FILTER_OPTIONS,                                                                                       \
+		{READING_ALL_FRAMES, 0, "all-frames", NULL, ARGUMENT_NONE, NULL,                                      \
+		 "show all frames, and let a row belong to its innermost one, also inside libc, libstdc++ and "       \
+		 "library headers"},                                                                                  \
+		{READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON"},                                 \
+		{READING_BYTES, 0, "bytes", NULL, ARGUMENT_NONE, NULL, "print sizes in bytes"},                       \
+		{READING_COLOR, 0, "color", "WHEN", ARGUMENT_CHOICE, COLOR_CHOICES,                                   \
+		 "auto, always or never (default auto; NO_COLOR is honoured)"},                                       \
+		SYMBOL_OPTIONS
+
+void reading_init(struct reading *reading);
+/* An option_handler; context is a struct reading. */
+int reading_option(void *context, int id, const char *argument, struct error *error);
+/* Loads the snapshots and resolves their names. Returns EXIT_FINE or fills error. */
+int reading_load(struct reading *reading, const char *const *paths, uint32_t count, struct error *error);
+/* As reading_load(), with snapshots that are there already; they stay the caller's. */
+void reading_resolve(struct reading *reading);
+void reading_free(struct reading *reading);
+/* Why names are missing, each note once, on stderr. */
+void print_symbol_notes(const struct names *names);
+
+#endif

@@ -1,0 +1,215 @@
+/*
+ * See rows.h.
+ */
+#include "report/rows.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void file_text(struct buffer *out, const struct location *location)
+{
+	buffer_text(out, location->file);
+	if (location->line)
+		buffer_format(out, ":%" PRIu32, location->line);
+}
+
+static const char *module_name(const struct location *location)
+{
+	return location->module_name[0] ? location->module_name : "unknown module";
+}
+
+void location_text(struct buffer *out, const struct location *location)
+{
+	if (location->function)
+		buffer_text(out, location->function);
+	else
+		buffer_format(out, "0x%" PRIx64, location->address);
+	if (location->file) {
+		buffer_text(out, " (");
+		file_text(out, location);
+		buffer_byte(out, ')');
+	} else if (location->function) {
+		buffer_format(out, " (%s)", module_name(location));
+	} else {
+		buffer_format(out, " in %s", module_name(location));
+	}
+}
+
+static void thread_text(struct buffer *out, const struct snapshot *snapshot, uint32_t id)
+{
+	if (!id) {
+		buffer_text(out, "(thread not known)");
+		return;
+	}
+	const struct snapshot_thread *thread = &snapshot->threads[id];
+	buffer_text(out, thread->name[0] ? thread->name : "(no name)");
+	if (thread->label[0])
+		buffer_format(out, " [%s]", thread->label);
+	buffer_format(out, ", tid %" PRIu64, thread->tid);
+	if (thread->threads > 1)
+		buffer_format(out, " and %" PRIu64 " earlier", thread->threads - 1);
+	if (!(thread->flags & THREAD_ALIVE))
+		buffer_text(out, ", ended");
+}
+
+void row_text(struct buffer *out, const struct names *names, const struct row *row, enum grouping by)
+{
+	if (by == BY_THREAD) {
+		thread_text(out, names->snapshots[row->side], row->thread);
+		return;
+	}
+	if (!row->location) {
+		buffer_text(out, row->frame ? "(no frames of this language)" : "(no stack recorded)");
+		return;
+	}
+	const struct location *location = &names->locations[row->location - 1];
+	if (by == BY_MODULE) {
+		buffer_text(out, location->module_path[0] ? location->module_path : "(unknown module)");
+	} else if (by == BY_FILE) {
+		if (location->file)
+			buffer_text(out, location->file);
+		else
+			buffer_format(out, "(no source file) in %s", module_name(location));
+	} else if (by == BY_LINE && location->file && location->line) {
+		file_text(out, location);
+		if (location->function)
+			buffer_format(out, " (%s)", location->function);
+	} else if ((by == BY_LINE || by == BY_FUNCTION) && !location->function) {
+		buffer_format(out, "(no name) in %s", module_name(location));
+	} else if (by == BY_FUNCTION) {
+		buffer_format(out, "%s (%s)", location->function, module_name(location));
+	} else {
+		location_text(out, location);
+	}
+}
+
+void row_callers(struct table *table, const struct names *names, const struct row *row,
+		 const struct aggregate_options *options, const struct terminal *terminal)
+{
+	const char *arrow = terminal->unicode ? "\xe2\x86\x90 " : "< ";
+	struct stack_walk walk = {0};
+	const struct location *location;
+	size_t printed = 0, left_out = 0;
+	/* The headline is left out once: a recursive function comes again. */
+	bool headline_due = true;
+	while ((location = stack_next(&walk, names, row, options->language))) {
+		if (headline_due && row->location && location == &names->locations[row->location - 1]) {
+			headline_due = false;
+			continue;
+		}
+		if (location->runtime && !options->all_frames)
+			continue;
+		if (printed == FRAMES_SHOWN && !options->all_frames) {
+			left_out++;
+			continue;
+		}
+		struct buffer line = {0};
+		buffer_text(&line, headline_due ? "  at " : "  ");
+		if (!headline_due)
+			buffer_text(&line, arrow);
+		location_text(&line, location);
+		table_continue(table, STYLE_DIM, buffer_string(&line));
+		buffer_free(&line);
+		printed++;
+	}
+	if (left_out || row->cut) {
+		struct buffer line = {0};
+		if (left_out)
+			buffer_format(&line, "  %s%zu more frame%s (--all-frames)", arrow, left_out,
+				      left_out == 1 ? "" : "s");
+		if (row->cut)
+			buffer_format(&line, "%s%s", left_out ? ", " : "  ", "outer frames were not recorded (--depth)");
+		table_continue(table, STYLE_DIM, buffer_string(&line));
+		buffer_free(&line);
+	}
+}
+
+/* --- JSON ------------------------------------------------------------------------------------------------------ */
+
+void figures_json(const struct figures *figures, struct json *json)
+{
+	json_number(json, "live_bytes", figures->live_bytes);
+	json_number(json, "live_blocks", figures->live_blocks);
+	json_number(json, "alloc_bytes", figures->alloc_bytes);
+	json_number(json, "alloc_blocks", figures->alloc_blocks);
+	json_number(json, "peak_bytes", figures->peak_bytes);
+	json_number(json, "peak_blocks", figures->peak_blocks);
+	json_number(json, "temporary_blocks", figures->temporary_blocks);
+}
+
+void changes_json(const struct figures *old_figures, const struct figures *new_figures, struct json *json)
+{
+	json_signed(json, "live_bytes_diff", figure_change(old_figures->live_bytes, new_figures->live_bytes));
+	json_signed(json, "live_blocks_diff", figure_change(old_figures->live_blocks, new_figures->live_blocks));
+	json_signed(json, "alloc_bytes_diff", figure_change(old_figures->alloc_bytes, new_figures->alloc_bytes));
+	json_signed(json, "alloc_blocks_diff", figure_change(old_figures->alloc_blocks, new_figures->alloc_blocks));
+	json_signed(json, "peak_bytes_diff", figure_change(old_figures->peak_bytes, new_figures->peak_bytes));
+	json_signed(json, "peak_blocks_diff", figure_change(old_figures->peak_blocks, new_figures->peak_blocks));
+	json_signed(json, "temporary_blocks_diff",
+		    figure_change(old_figures->temporary_blocks, new_figures->temporary_blocks));
+}
+
+/* What the grouping has merged is null: a file's row has no function, a module's has no file. */
+static void frame_json(const struct location *location, enum grouping by, struct json *json)
+{
+	bool has_function = by != BY_FILE && by != BY_MODULE, has_file = by != BY_MODULE;
+	bool has_line = by == BY_STACK || by == BY_LINE;
+	char address[32];
+	json_object(json, NULL, true);
+	json_text(json, "function", has_function ? location->function : NULL);
+	json_text(json, "file", has_file ? location->file : NULL);
+	if (has_line && location->line)
+		json_number(json, "line", location->line);
+	else
+		json_null(json, "line");
+	json_text(json, "module", location->module_path[0] ? location->module_path : NULL);
+	json_text(json, "language", location->python ? "python" : "native");
+	json_boolean(json, "inlined", by == BY_STACK && location->inlined);
+	if (by == BY_STACK) {
+		json_text(json, "linkage_name", location->linkage_name);
+		snprintf(address, sizeof address, "0x%" PRIx64, location->address);
+		json_text(json, "address", address);
+	}
+	json_end_object(json);
+}
+
+static void thread_json(const struct snapshot_thread *thread, struct json *json)
+{
+	json_object(json, "thread", true);
+	json_number(json, "tid", thread->tid);
+	json_text(json, "name", thread->name);
+	json_text(json, "label", thread->label[0] ? thread->label : NULL);
+	json_boolean(json, "alive", thread->flags & THREAD_ALIVE);
+	json_end_object(json);
+}
+
+void row_json(const struct names *names, const struct row *row, const struct aggregate_options *options,
+	      struct json *json)
+{
+	if (options->by == BY_THREAD) {
+		if (row->thread)
+			thread_json(&names->snapshots[row->side]->threads[row->thread], json);
+		else
+			json_null(json, "thread");
+	}
+	json_array(json, "frames", false);
+	if (options->by == BY_STACK) {
+		struct stack_walk walk = {0};
+		const struct location *location;
+		while ((location = stack_next(&walk, names, row, options->language)))
+			frame_json(location, options->by, json);
+	} else if (row->location) {
+		frame_json(&names->locations[row->location - 1], options->by, json);
+	}
+	json_end_array(json);
+	if (options->by == BY_STACK)
+		json_boolean(json, "cut", row->cut);
+}
+
+void symbol_notes_json(const struct names *names, struct json *json)
+{
+	json_array(json, "symbol_notes", false);
+	for (uint32_t number = 1; number <= names->notes.count; number++)
+		json_text(json, NULL, intern_get(&names->notes, number));
+	json_end_array(json);
+}

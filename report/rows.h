@@ -1,0 +1,35 @@
+/*
+ * Rows as text and as JSON: whom a row belongs to, and its frames. show, diff, export and run share it.
+ */
+#ifndef MUDLARK_ROWS_H
+#define MUDLARK_ROWS_H
+
+#include "report/json_write.h"
+#include "report/metric.h"
+#include "report/table.h"
+
+/* Frames that a text report prints below a stack's headline before it says how many more there are. */
+enum { FRAMES_SHOWN = 8 };
+
+/* "leak_list (src/leaky.c:33)", "0x1234 in libfoo.so". */
+void location_text(struct buffer *out, const struct location *location);
+/* Whom the row belongs to, in words that fit its grouping. */
+void row_text(struct buffer *out, const struct names *names, const struct row *row, enum grouping by);
+/*
+ * The lines below a stack's headline, outwards: every frame but the headline itself and (without all_frames) runtime
+ * code. Adds them to the table's last column.
+ */
+void row_callers(struct table *table, const struct names *names, const struct row *row,
+		 const struct aggregate_options *options, const struct terminal *terminal);
+
+/* The members live_bytes, live_blocks, ... of the open object. */
+void figures_json(const struct figures *figures, struct json *json);
+/* The same with "_diff" behind each name, new - old. */
+void changes_json(const struct figures *old_figures, const struct figures *new_figures, struct json *json);
+/* The members "frames" and, as the grouping has them, "thread", "cut". */
+void row_json(const struct names *names, const struct row *row, const struct aggregate_options *options,
+	      struct json *json);
+/* The array "symbol_notes". */
+void symbol_notes_json(const struct names *names, struct json *json);
+
+#endif

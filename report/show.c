@@ -1,0 +1,152 @@
+/*
+ * mudlark show: what is live in one snapshot.
+ */
+#include "report/show.h"
+
+#include "report/heading.h"
+#include "report/output.h"
+#include "report/rows.h"
+
+void show_json(const struct reading *reading, const struct aggregate *aggregate, FILE *stream)
+{
+	struct json json = {.stream = stream};
+	size_t count = rows_to_print(aggregate, reading->top);
+	json_object(&json, NULL, false);
+	json_text(&json, "schema", "mudlark.show/1");
+	heading_json(reading->snapshots[0], &json);
+	json_text(&json, "by", grouping_name(reading->group.by));
+	json_text(&json, "metric", metric_name(reading->metric));
+	json_object(&json, "selected", true);
+	figures_json(&aggregate->totals[0], &json);
+	json_end_object(&json);
+	json_number(&json, "row_count", aggregate->row_count);
+	json_array(&json, "rows", false);
+	for (size_t i = 0; i < count; i++) {
+		const struct row *row = &aggregate->rows[i];
+		json_object(&json, NULL, false);
+		figures_json(&row->figures[0], &json);
+		row_json(reading->names, row, &reading->group, &json);
+		json_end_object(&json);
+	}
+	json_end_array(&json);
+	struct figures others[NAMES_MOST_SNAPSHOTS];
+	sum_others(aggregate, count, others);
+	json_object(&json, "other", true);
+	json_number(&json, "rows", aggregate->row_count - count);
+	figures_json(&others[0], &json);
+	json_end_object(&json);
+	symbol_notes_json(reading->names, &json);
+	json_end_object(&json);
+	json_finish(&json);
+}
+
+static void add_figures(struct table *table, const struct reading *reading, const struct figures *figures,
+			const struct figures *all)
+{
+	char size[32], count[32], share[32];
+	uint64_t bytes, blocks, total = metric_value(all, reading->metric);
+	metric_pair(figures, reading->metric, &bytes, &blocks);
+	if (metric_has_bytes(reading->metric))
+		table_cell(table, STYLE_PLAIN,
+			   reading->exact_bytes ? format_count(size, bytes) : format_size(size, bytes));
+	table_cell(table, STYLE_PLAIN, format_count(count, blocks));
+	double part = total ? 100.0 * (double)metric_value(figures, reading->metric) / (double)total : 0;
+	snprintf(share, sizeof share, "%.1f%%", part);
+	table_cell(table, STYLE_PLAIN, share);
+}
+
+static void show_text(const struct reading *reading, const struct aggregate *aggregate, FILE *stream)
+{
+	struct terminal terminal = terminal_of(stream, reading->color);
+	static const char *const where[] = {"Where it was allocated", "Line",        "Function", "File",
+					    "Module",                 "Object type", "Thread"};
+	struct table_column columns[4];
+	unsigned column_count = 0;
+	if (metric_has_bytes(reading->metric))
+		columns[column_count++] = (struct table_column){metric_title(reading->metric), true, false};
+	columns[column_count++] = (struct table_column){"Blocks", true, false};
+	columns[column_count++] = (struct table_column){"Share", true, true};
+	columns[column_count++] = (struct table_column){where[reading->group.by], false, false};
+
+	struct table table = {.columns = columns, .column_count = column_count};
+	size_t count = rows_to_print(aggregate, reading->top);
+	for (size_t i = 0; i < count; i++) {
+		const struct row *row = &aggregate->rows[i];
+		struct buffer text = {0};
+		add_figures(&table, reading, &row->figures[0], &aggregate->totals[0]);
+		row_text(&text, reading->names, row, reading->group.by);
+		table_cell(&table, STYLE_BOLD, buffer_string(&text));
+		buffer_free(&text);
+		if (reading->group.by == BY_STACK)
+			row_callers(&table, reading->names, row, &reading->group, &terminal);
+	}
+	char number[32];
+	struct buffer text = {0};
+	if (count < aggregate->row_count) {
+		struct figures others[NAMES_MOST_SNAPSHOTS];
+	sum_others(aggregate, count, others);
+		add_figures(&table, reading, &others[0], &aggregate->totals[0]);
+		buffer_format(&text, "other: %s more rows", format_count(number, aggregate->row_count - count));
+		table_cell(&table, STYLE_PLAIN, buffer_string(&text));
+	}
+	add_figures(&table, reading, &aggregate->totals[0], &aggregate->totals[0]);
+	table_cell(&table, STYLE_BOLD,
+		   reading->filter.wanted_count || reading->filter.unwanted_count ? "total of what the filters keep"
+										  : "total");
+	heading_print(reading->snapshots[0], stream, &terminal);
+	fputc('\n', stream);
+	table_print(&table, stream, &terminal);
+	table_free(&table);
+	buffer_free(&text);
+}
+
+static int show(struct reading *reading, const char *path, struct error *error)
+{
+	struct output output;
+	struct aggregate aggregate;
+	if (reading_load(reading, &path, 1, error) != EXIT_FINE)
+		return error->code;
+	aggregate_build(&aggregate, reading->names, &reading->group);
+	rank_rows(&aggregate, 0, reading->metric);
+	output_open(&output, NULL, error);
+	if (reading->json)
+		show_json(reading, &aggregate, output.stream);
+	else
+		show_text(reading, &aggregate, output.stream);
+	int status = output_close(&output, error);
+	if (!reading->json)
+		print_symbol_notes(reading->names);
+	aggregate_free(&aggregate);
+	return status;
+}
+
+static int run_show(const struct command *command, int argc, char **argv, struct error *error)
+{
+	struct reading reading;
+	int first;
+	reading_init(&reading);
+	int status = options_parse(command, argc, argv, reading_option, &reading, &first, error);
+	if (status == EXIT_FINE && argc - first != 1)
+		status = options_operands(command, first == argc ? "name a snapshot" : "name one snapshot only", error);
+	if (status == EXIT_FINE)
+		status = show(&reading, argv[first], error);
+	reading_free(&reading);
+	return status;
+}
+
+static const struct option_spec options[] = {TABLE_OPTIONS, {0}};
+
+const struct command show_command = {
+	.name = "show",
+	.operands = "SNAPSHOT",
+	.summary = "what is live in a snapshot, by stack, line, function, file, module or thread",
+	.description =
+		"Shows what is live in a snapshot, the largest first. A row belongs to the innermost frame that has a "
+		"source line and is not the C or C++ runtime or a library header; its sums are exact. '-' reads standard "
+		"input.",
+	.epilogue = "Exit status: 0; 2 wrong usage; 3 the snapshot cannot be read.\n"
+		    "See also: mudlark diff, mudlark export\n",
+	.options = options,
+	.operand_kind = ARGUMENT_FILE,
+	.run = run_show,
+};

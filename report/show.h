@@ -1,0 +1,12 @@
+/*
+ * The show report, also for `export --format json`, which is show's JSON with all rows.
+ */
+#ifndef MUDLARK_SHOW_H
+#define MUDLARK_SHOW_H
+
+#include "report/reading.h"
+
+/* Writes schema mudlark.show/1 of the ranked rows. */
+void show_json(const struct reading *reading, const struct aggregate *aggregate, FILE *stream);
+
+#endif

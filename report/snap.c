@@ -1,0 +1,279 @@
+/*
+ * mudlark snap PID: asks a running process for a snapshot and prints the file's path.
+ *
+ * The request is the process's snapshot signal with a 64-bit token for its value; the answer is one datagram to the
+ * abstract socket "\0mudlark.<token in 16 hex digits>": 'P' and the path, or 'E' and a message. The process holds no
+ * descriptor and runs no thread for this. A token of 0 asks for no answer, so ours is never 0.
+ *
+ * Abstract sockets end at a network namespace's border; for a process beyond it the new file itself is the answer.
+ */
+#include "report/host_options.h"
+#include "report/options.h"
+#include "report/process.h"
+
+#include "report/memory.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { OPTION_TIMEOUT = 1, DEFAULT_TIMEOUT_S = 10, LONGEST_ANSWER = 8192, FILE_POLL_MS = 50 };
+
+struct snap_options {
+	unsigned long timeout_s;
+};
+
+static int snap_option(void *context, int id, const char *argument, struct error *error)
+{
+	struct snap_options *options = context;
+	(void)id;
+	return options_number("timeout", argument, 1, 86400, &options->timeout_s, error) ? EXIT_FINE : error->code;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Binds the socket for a fresh token; -1 and error when that fails. */
+static int open_socket(uint64_t *token, struct error *error)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	for (int attempt = 0; descriptor >= 0 && attempt < 8; attempt++) {
+		if (getrandom(token, sizeof *token, 0) != sizeof *token)
+			break;
+		if (!*token)
+			continue;
+		int length = snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "mudlark.%016" PRIx64, *token);
+		if (!bind(descriptor, (struct sockaddr *)&address,
+			  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)))
+			return descriptor;
+		if (errno != EADDRINUSE)
+			break;
+	}
+	error_set(error, EXIT_INPUT, NULL, "cannot open a socket for the answer: %s", strerror(errno));
+	if (descriptor >= 0)
+		close(descriptor);
+	return -1;
+}
+
+/* Whether the process can be expected to answer; fills error otherwise. */
+static int check(const struct process *process, struct error *error)
+{
+	unsigned long pid = process->pid;
+	if (!process->library)
+		return error_set(error, EXIT_INPUT,
+				 "start it with 'mudlark run', or with libmudlark.so in LD_PRELOAD",
+				 "process %lu does not run under Mudlark: libmudlark.so is not loaded in it", pid);
+	if (!process->signal)
+		return error_set(error, EXIT_INPUT, "start it with --signal, or without --signal none",
+				 "process %lu cannot be asked for a snapshot: it was started with signal=none", pid);
+	if (!(process->caught >> (process->signal - 1) & 1))
+		return error_set(error, EXIT_INPUT,
+				 "start it with another --signal, one that the program does not use itself",
+				 "process %lu does not catch signal %d: recording is off, or the program has taken the signal "
+				 "for itself",
+				 pid, process->signal);
+	return EXIT_FINE;
+}
+
+static int no_answer(const struct process *process, unsigned long timeout_s, struct error *error)
+{
+	struct process now;
+	struct error gone = {0};
+	unsigned long pid = process->pid;
+	if (process_read(&now, pid, &gone) != EXIT_FINE) {
+		process_free(&now);
+		*error = gone;
+		return error->code;
+	}
+	if (now.state == 'T' || now.state == 't')
+		error_set(error, EXIT_INPUT, NULL,
+			  "process %lu gave no answer in %lu s: it is stopped%s", pid, timeout_s,
+			  now.state == 't' ? " by a debugger" : "");
+	else if (now.threads && now.threads_blocking == now.threads)
+		error_set(error, EXIT_INPUT, NULL,
+			  "process %lu gave no answer in %lu s: all its %u threads block signal %d", pid, timeout_s,
+			  now.threads, now.signal);
+	else if (now.state == 'D')
+		error_set(error, EXIT_INPUT, NULL,
+			  "process %lu gave no answer in %lu s: it waits in the kernel for a device or a file system", pid,
+			  timeout_s);
+	else
+		error_set(error, EXIT_INPUT, NULL,
+			  "process %lu gave no answer in %lu s: it is busy with another snapshot, or its handler of signal "
+			  "%d is not Mudlark's",
+			  pid, timeout_s, now.signal);
+	if (now.state == 'T')
+		error_hint(error, "let it go on (kill -CONT %lu); the request is kept, it will write the snapshot then",
+			   pid);
+	else if (now.state == 't')
+		error_hint(error, "let the debugger continue it; the request is kept");
+	else if (now.threads && now.threads_blocking == now.threads)
+		error_hint(error, "start it with another --signal, or with --every SECONDS, which needs no signal from "
+				  "outside");
+	else
+		error_hint(error, "try a longer --timeout, or start it with another --signal");
+	process_free(&now);
+	return error->code;
+}
+
+/* --- a process in another network namespace --------------------------------------------------------------------- */
+
+/* The newest file of the process, as seen from here, written since; NULL: none. The caller frees. */
+static char *newest_file(const struct process *process, struct timespec since)
+{
+	char *pattern = process->pattern ? host_output_glob(process->pattern, process->pid) : NULL;
+	char *newest = NULL;
+	struct timespec best = since;
+	glob_t matches;
+	if (!pattern)
+		return NULL;
+	char *outside = must_format("/proc/%lu/root%s", process->pid, pattern);
+	if (!glob(outside, GLOB_NOSORT, NULL, &matches)) {
+		for (size_t i = 0; i < matches.gl_pathc; i++) {
+			struct stat status;
+			if (stat(matches.gl_pathv[i], &status) || status.st_mtim.tv_sec < best.tv_sec ||
+			    (status.st_mtim.tv_sec == best.tv_sec && status.st_mtim.tv_nsec < best.tv_nsec))
+				continue;
+			best = status.st_mtim;
+			free(newest);
+			newest = must_copy(matches.gl_pathv[i]);
+		}
+		globfree(&matches);
+	}
+	free(pattern);
+	free(outside);
+	return newest;
+}
+
+/* --- one request ------------------------------------------------------------------------------------------------ */
+
+/* Reads the answer into out. Returns EXIT_FINE, EXIT_INPUT with error, or -1 when none came in wait_ms. */
+static int read_answer(int descriptor, int wait_ms, char *out, struct error *error)
+{
+	struct pollfd waited = {.fd = descriptor, .events = POLLIN};
+	if (poll(&waited, 1, wait_ms) <= 0)
+		return -1;
+	ssize_t got = recv(descriptor, out, LONGEST_ANSWER - 1, 0);
+	if (got <= 0)
+		return -1;
+	out[got] = '\0';
+	if (out[0] == 'P')
+		return EXIT_FINE;
+	return error_set(error, EXIT_INPUT, NULL, "the process could not write a snapshot: %s",
+			 out[0] == 'E' && out[1] ? out + 1 : "it does not say why");
+}
+
+static int request(const struct process *process, const struct snap_options *options, struct error *error)
+{
+	uint64_t token;
+	int descriptor = open_socket(&token, error);
+	if (descriptor < 0)
+		return error->code;
+	struct timespec since;
+	clock_gettime(CLOCK_REALTIME_COARSE, &since);
+	uint64_t deadline = now_ms() + options->timeout_s * 1000;
+	char answer[LONGEST_ANSWER];
+	int status = -1;
+	if (sigqueue((pid_t)process->pid, process->signal, (union sigval){.sival_ptr = (void *)(uintptr_t)token})) {
+		bool queue_full = errno == EAGAIN;
+		status = error_set(error, EXIT_INPUT,
+				   queue_full ? "too many signals are queued for its user: see RLIMIT_SIGPENDING"
+					      : "run mudlark snap as the user of that process, or as root",
+				   "process %lu cannot be signalled: %s", process->pid, strerror(errno));
+	}
+	char *file = NULL;
+	while (status < 0 && !file && now_ms() < deadline) {
+		uint64_t left = deadline - now_ms();
+		bool watch_files = process->other_network;
+		status = read_answer(descriptor, (int)(watch_files && left > FILE_POLL_MS ? FILE_POLL_MS : left), answer,
+				     error);
+		if (status < 0 && watch_files)
+			file = newest_file(process, since);
+		if (status < 0 && kill((pid_t)process->pid, 0) && errno == ESRCH)
+			break;
+	}
+	close(descriptor);
+	if (file)
+		printf("%s\n", file);
+	else if (status == EXIT_FINE)
+		printf("%s\n", answer + 1);
+	else if (status < 0)
+		status = no_answer(process, options->timeout_s, error);
+	if (file)
+		status = EXIT_FINE;
+	fflush(stdout);
+	free(file);
+	return status;
+}
+
+static int snap(const char *text, const struct snap_options *options, struct error *error)
+{
+	unsigned long pid;
+	struct process process;
+	char *end;
+	errno = 0;
+	pid = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || !pid || pid > 4194304)
+		return error_set(error, EXIT_USAGE, "pgrep finds process numbers by name", "snap: '%s' is not a process number",
+				 text);
+	int status = process_read(&process, pid, error);
+	if (status == EXIT_FINE)
+		status = check(&process, error);
+	if (status == EXIT_FINE)
+		status = request(&process, options, error);
+	process_free(&process);
+	return status;
+}
+
+static int run_snap(const struct command *command, int argc, char **argv, struct error *error)
+{
+	struct snap_options options = {.timeout_s = DEFAULT_TIMEOUT_S};
+	int first;
+	int status = options_parse(command, argc, argv, snap_option, &options, &first, error);
+	if (status == EXIT_FINE && first == argc)
+		status = options_operands(command, "name a process by its number", error);
+	/* Every process is asked, also when one before it failed. */
+	for (int i = first; i < argc && status != EXIT_USAGE && status != OPTIONS_HELP_SHOWN; i++) {
+		struct error one = {0};
+		if (snap(argv[i], &options, &one) == EXIT_FINE)
+			continue;
+		if (error->code)
+			error_print(error);
+		*error = one;
+		status = one.code;
+	}
+	return status;
+}
+
+static const struct option_spec options_table[] = {
+	{OPTION_TIMEOUT, 't', "timeout", "SECONDS", ARGUMENT_WORD, NULL, "wait this long for the answer (default 10)"},
+	{0},
+};
+
+const struct command snap_command = {
+	.name = "snap",
+	.operands = "PID...",
+	.summary = "ask a running process for a snapshot; prints the file's path",
+	.description = "Asks processes that run under Mudlark to write a snapshot now, waits for each and prints the path of its "
+		       "file. The process must have been started with a signal (the default RTMAX-5 will do) and be yours.",
+	.epilogue = "Exit status: 0; 2 wrong usage; 3 a process is not there, does not run under Mudlark, or did not answer.\n",
+	.options = options_table,
+	.operand_kind = ARGUMENT_PID,
+	.run = run_snap,
+};

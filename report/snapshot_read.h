@@ -1,0 +1,151 @@
+/*
+ * From an untrusted file to a struct snapshot.
+ *
+ * Data model: the words of preload/snapshot_format.h (frame, stack, site, cohort, epoch). Arrays are indexed by id,
+ * so element 0 is a zeroed place-holder and `count` elements follow it:
+ *
+ *     cohort --site--> site --stack--> stack --frame--> frame --parent--> frame ... 0
+ *                        \--thread--> thread              \--module--> module
+ *
+ * Invariants of a decoded snapshot (readers need not check again):
+ *   every id is 0 or at most the count of its array; a frame's parent is smaller than the frame;
+ *   a cohort's site is not 0; site.live_* is the sum over its cohorts; texts are NUL-terminated, never NULL.
+ */
+#ifndef MUDLARK_SNAPSHOT_READ_H
+#define MUDLARK_SNAPSHOT_READ_H
+
+#include "preload/snapshot_format.h"
+#include "report/error.h"
+#include "report/memory.h"
+#include "symbolize/symbolize.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Tagged values are kept by key. Keys beyond these are of a later version and skipped. */
+#define META_KEYS 32
+#define TOTAL_KEYS 32
+#define LOSS_KEYS 32
+_Static_assert(META_HELD_NS < META_KEYS && META_DIRECTORY < META_KEYS, "every key of META has its place");
+_Static_assert(TOTAL_PEAK_COMPOSITION_BYTES < TOTAL_KEYS, "every key of TOTALS has its place");
+_Static_assert(LOSS_MODULES_UNKNOWN < LOSS_KEYS, "every key of LOSSES has its place");
+
+struct text {
+	const char *data; /* never NULL; a NUL follows the last byte */
+	size_t length;
+};
+
+struct snapshot_module {
+	uint64_t flags; /* enum snapshot_module_flag */
+	uint64_t bias;
+	const char *path;
+	const char *name; /* behind the last '/' of path; path when there is none */
+	const uint8_t *build_id;
+	size_t build_id_bytes;
+	uint64_t device, inode, size, mtime_ns; /* all 0 when not known */
+	const struct module_segment *segments;
+	size_t segment_count;
+};
+
+struct snapshot_frame {
+	uint64_t address;
+	uint32_t parent, module;
+	uint8_t flags; /* enum snapshot_frame_flag */
+};
+
+struct snapshot_stack {
+	uint32_t frame;
+	bool cut;
+};
+
+struct snapshot_thread {
+	uint64_t flags, tid, threads;
+	const char *name, *label;
+	uint64_t alloc_blocks, alloc_bytes, freed_blocks, freed_bytes;
+};
+
+struct snapshot_site {
+	uint32_t stack, thread;
+	uint64_t live_blocks, live_bytes; /* from the cohorts */
+	uint64_t alloc_blocks, alloc_bytes, temporary_blocks, peak_blocks, peak_bytes;
+};
+
+struct snapshot_cohort {
+	uint32_t site;
+	uint64_t epoch, live_blocks, live_bytes;
+};
+
+struct snapshot_point {
+	uint64_t elapsed_ns; /* since the start, not since the previous point */
+	uint64_t live_bytes, live_blocks, rss_bytes;
+};
+
+/* SECTION_SYMBOLS. Numbers of strings are checked and already turned into texts. */
+struct stored_name {
+	const char *function, *linkage_name, *file; /* NULL: not known */
+	uint32_t line;
+	bool inlined;
+};
+struct stored_address {
+	uint64_t address;
+	uint32_t first_name, name_count;
+	uint8_t flags; /* as of the frame */
+};
+struct stored_module {
+	const char *note; /* NULL: none */
+	uint32_t module;
+	uint32_t first_address, address_count;
+};
+
+struct snapshot {
+	const char *file_name; /* base name, for messages; owned */
+	uint64_t file_bytes;
+	uint64_t numbers[META_KEYS];   /* by enum snapshot_meta, even keys */
+	struct text texts[META_KEYS];  /* by enum snapshot_meta, odd keys */
+	uint64_t totals[TOTAL_KEYS];   /* by enum snapshot_total */
+	uint64_t losses[LOSS_KEYS];    /* by enum snapshot_loss */
+	uint64_t unknown_losses;       /* sum over keys that this version has no words for */
+	struct snapshot_module *modules; /* [module_count + 1] */
+	struct snapshot_frame *frames;   /* [frame_count + 1] */
+	struct snapshot_stack *stacks;   /* [stack_count + 1] */
+	struct snapshot_thread *threads; /* [thread_count + 1] */
+	struct snapshot_site *sites;     /* [site_count + 1] */
+	struct snapshot_cohort *cohorts; /* [cohort_count], no place-holder: cohorts have no ids */
+	struct snapshot_point *timeline; /* [timeline_count], likewise */
+	const char **notes;              /* [note_count], likewise */
+	uint32_t module_count, frame_count, stack_count, thread_count, site_count, cohort_count, timeline_count,
+		note_count;
+	bool has_symbols; /* SECTION_SYMBOLS was there */
+	struct stored_module *stored_modules;    /* [stored_module_count] in file order */
+	struct stored_address *stored_addresses; /* by first_address of a module, in file order */
+	struct stored_name *stored_names;
+	uint32_t stored_module_count, stored_address_count, stored_name_count;
+	struct arena arena;
+};
+
+enum snapshot_decode_flag {
+	SNAPSHOT_SKIP_CHECKSUMS = 1, /* for the fuzzer: reach what lies behind them */
+};
+
+/*
+ * Decodes size bytes; name is used in messages only. Returns NULL and fills error (EXIT_INPUT) when the bytes are
+ * not a whole, undamaged snapshot of a version that this program reads. The bytes are not needed afterwards.
+ */
+struct snapshot *snapshot_decode(const void *bytes, size_t size, const char *name, unsigned flags,
+				 struct error *error);
+
+/* Reads and decodes the file at path; "-" is standard input. As snapshot_decode(). */
+struct snapshot *snapshot_load(const char *path, struct error *error);
+
+/* The raw bytes of the file, malloced; NULL and error when it cannot be read. */
+unsigned char *snapshot_file_bytes(const char *path, size_t *size, struct error *error);
+
+void snapshot_free(struct snapshot *snapshot);
+
+/* "exit", "signal", ...; "unknown" for a trigger of a later version. */
+const char *snapshot_trigger_name(uint64_t trigger);
+/* "SITES", ...; NULL for a type of a later version. */
+const char *snapshot_section_name(uint32_t type);
+
+#endif

@@ -1,0 +1,218 @@
+/*
+ * See snapshot_write.h.
+ */
+#define XXH_INLINE_ALL
+#include "report/snapshot_write.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+void snapshot_begin(struct buffer *file)
+{
+	struct snapshot_header header = {
+		.major = SNAPSHOT_MAJOR, .minor = SNAPSHOT_MINOR, .header_bytes = sizeof header};
+	memcpy(header.magic, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_BYTES);
+	file->length = 0;
+	buffer_append(file, &header, sizeof header);
+}
+
+void snapshot_section_add(struct buffer *file, uint32_t type, const struct buffer *data)
+{
+	static const char zeros[8];
+	struct snapshot_section section = {.type = type, .data_bytes = data->length};
+	section.checksum = XXH3_64bits(data->data, data->length);
+	buffer_append(file, &section, sizeof section);
+	buffer_append(file, data->data, data->length);
+	buffer_append(file, zeros, -data->length & 7);
+	struct snapshot_header *header = (struct snapshot_header *)(void *)file->data;
+	header->section_count++;
+}
+
+void snapshot_finish(struct buffer *file)
+{
+	struct buffer nothing = {0};
+	snapshot_section_add(file, SECTION_END, &nothing);
+	struct snapshot_header *header = (struct snapshot_header *)(void *)file->data;
+	header->file_bytes = file->length;
+	header->checksum = XXH3_64bits(header, offsetof(struct snapshot_header, checksum));
+}
+
+void snapshot_add_symbols(const void *bytes, size_t size, const struct buffer *symbols, struct buffer *file)
+{
+	struct snapshot_header old_header;
+	memcpy(&old_header, bytes, sizeof old_header);
+	snapshot_begin(file);
+	((struct snapshot_header *)(void *)file->data)->minor = old_header.minor;
+	for (size_t offset = old_header.header_bytes; offset < size;) {
+		struct snapshot_section section;
+		memcpy(&section, (const char *)bytes + offset, sizeof section);
+		offset += sizeof section;
+		if (section.type == SECTION_END)
+			break;
+		struct buffer data = {.data = (char *)bytes + offset, .length = (size_t)section.data_bytes};
+		if (section.type != SECTION_SYMBOLS)
+			snapshot_section_add(file, section.type, &data);
+		offset += ((size_t)section.data_bytes + 7) & ~(size_t)7;
+	}
+	snapshot_section_add(file, SECTION_SYMBOLS, symbols);
+	snapshot_finish(file);
+}
+
+/* --- every section --------------------------------------------------------------------------------------------- */
+
+static void put_text(struct buffer *data, const char *bytes, size_t length)
+{
+	buffer_varint(data, length);
+	buffer_append(data, bytes, length);
+}
+
+static void put_numbers(struct buffer *data, const uint64_t *numbers, uint64_t keys)
+{
+	for (uint64_t key = 0; key < keys; key += 2)
+		if (numbers[key]) {
+			buffer_varint(data, key);
+			buffer_varint(data, numbers[key]);
+		}
+}
+
+static void finish_section(struct buffer *file, uint32_t type, struct buffer *data)
+{
+	snapshot_section_add(file, type, data);
+	data->length = 0;
+}
+
+static void encode_modules(const struct snapshot *snapshot, struct buffer *data)
+{
+	buffer_varint(data, snapshot->module_count);
+	for (uint32_t id = 1; id <= snapshot->module_count; id++) {
+		const struct snapshot_module *module = &snapshot->modules[id];
+		buffer_varint(data, module->flags);
+		buffer_varint(data, module->bias);
+		put_text(data, module->path, strlen(module->path));
+		put_text(data, (const char *)module->build_id, module->build_id_bytes);
+		buffer_varint(data, module->device);
+		buffer_varint(data, module->inode);
+		buffer_varint(data, module->size);
+		buffer_varint(data, module->mtime_ns);
+		buffer_varint(data, module->segment_count);
+		for (size_t i = 0; i < module->segment_count; i++) {
+			buffer_varint(data, module->segments[i].vaddr);
+			buffer_varint(data, module->segments[i].offset);
+			buffer_varint(data, module->segments[i].filesz);
+			buffer_varint(data, module->segments[i].memsz);
+			buffer_varint(data, module->segments[i].flags);
+		}
+	}
+}
+
+static void encode_frames(const struct snapshot *snapshot, struct buffer *data)
+{
+	buffer_varint(data, snapshot->frame_count);
+	for (uint32_t id = 1; id <= snapshot->frame_count; id++) {
+		const struct snapshot_frame *frame = &snapshot->frames[id];
+		buffer_varint(data, frame->flags);
+		buffer_varint(data, id - frame->parent);
+		buffer_varint(data, frame->module);
+		buffer_varint(data, frame->address);
+	}
+}
+
+static void encode_stacks(const struct snapshot *snapshot, struct buffer *data)
+{
+	buffer_varint(data, snapshot->stack_count);
+	for (uint32_t id = 1; id <= snapshot->stack_count; id++)
+		buffer_varint(data, (uint64_t)snapshot->stacks[id].frame << 1 | snapshot->stacks[id].cut);
+}
+
+static void encode_threads(const struct snapshot *snapshot, struct buffer *data)
+{
+	buffer_varint(data, snapshot->thread_count);
+	for (uint32_t id = 1; id <= snapshot->thread_count; id++) {
+		const struct snapshot_thread *thread = &snapshot->threads[id];
+		buffer_varint(data, thread->flags);
+		buffer_varint(data, thread->tid);
+		buffer_varint(data, thread->threads);
+		put_text(data, thread->name, strlen(thread->name));
+		put_text(data, thread->label, strlen(thread->label));
+		buffer_varint(data, thread->alloc_blocks);
+		buffer_varint(data, thread->alloc_bytes);
+		buffer_varint(data, thread->freed_blocks);
+		buffer_varint(data, thread->freed_bytes);
+	}
+}
+
+static void encode_sites(const struct snapshot *snapshot, struct buffer *data)
+{
+	buffer_varint(data, snapshot->site_count);
+	for (uint32_t id = 1; id <= snapshot->site_count; id++) {
+		const struct snapshot_site *site = &snapshot->sites[id];
+		buffer_varint(data, site->stack);
+		buffer_varint(data, site->thread);
+		buffer_varint(data, site->alloc_blocks);
+		buffer_varint(data, site->alloc_bytes);
+		buffer_varint(data, site->temporary_blocks);
+		buffer_varint(data, site->peak_blocks);
+		buffer_varint(data, site->peak_bytes);
+	}
+}
+
+static void encode_cohorts(const struct snapshot *snapshot, struct buffer *data)
+{
+	buffer_varint(data, snapshot->cohort_count);
+	for (uint32_t i = 0; i < snapshot->cohort_count; i++) {
+		buffer_varint(data, snapshot->cohorts[i].site);
+		buffer_varint(data, snapshot->cohorts[i].epoch);
+		buffer_varint(data, snapshot->cohorts[i].live_blocks);
+		buffer_varint(data, snapshot->cohorts[i].live_bytes);
+	}
+}
+
+static void encode_timeline(const struct snapshot *snapshot, struct buffer *data)
+{
+	uint64_t previous_ns = 0;
+	buffer_varint(data, snapshot->timeline_count);
+	for (uint32_t i = 0; i < snapshot->timeline_count; i++) {
+		buffer_varint(data, snapshot->timeline[i].elapsed_ns - previous_ns);
+		buffer_varint(data, snapshot->timeline[i].live_bytes);
+		buffer_varint(data, snapshot->timeline[i].live_blocks);
+		buffer_varint(data, snapshot->timeline[i].rss_bytes);
+		previous_ns = snapshot->timeline[i].elapsed_ns;
+	}
+}
+
+void snapshot_encode(const struct snapshot *snapshot, struct buffer *file)
+{
+	struct buffer data = {0};
+	snapshot_begin(file);
+	put_numbers(&data, snapshot->numbers, META_KEYS);
+	for (uint64_t key = 1; key < META_KEYS; key += 2)
+		if (snapshot->texts[key].length) {
+			buffer_varint(&data, key);
+			put_text(&data, snapshot->texts[key].data, snapshot->texts[key].length);
+		}
+	finish_section(file, SECTION_META, &data);
+	put_numbers(&data, snapshot->totals, TOTAL_KEYS);
+	finish_section(file, SECTION_TOTALS, &data);
+	put_numbers(&data, snapshot->losses, LOSS_KEYS);
+	finish_section(file, SECTION_LOSSES, &data);
+	encode_modules(snapshot, &data);
+	finish_section(file, SECTION_MODULES, &data);
+	encode_frames(snapshot, &data);
+	finish_section(file, SECTION_FRAMES, &data);
+	encode_stacks(snapshot, &data);
+	finish_section(file, SECTION_STACKS, &data);
+	encode_threads(snapshot, &data);
+	finish_section(file, SECTION_THREADS, &data);
+	encode_sites(snapshot, &data);
+	finish_section(file, SECTION_SITES, &data);
+	encode_cohorts(snapshot, &data);
+	finish_section(file, SECTION_COHORTS, &data);
+	encode_timeline(snapshot, &data);
+	finish_section(file, SECTION_TIMELINE, &data);
+	buffer_varint(&data, snapshot->note_count);
+	for (uint32_t i = 0; i < snapshot->note_count; i++)
+		put_text(&data, snapshot->notes[i], strlen(snapshot->notes[i]));
+	finish_section(file, SECTION_NOTES, &data);
+	snapshot_finish(file);
+	buffer_free(&data);
+}

@@ -1,0 +1,22 @@
+/*
+ * UTF-8 as it comes from untrusted bytes: one decoder for JSON escapes and for the widths of table cells.
+ */
+#ifndef MUDLARK_UTF8_H
+#define MUDLARK_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { UTF8_REPLACEMENT = 0xfffd };
+
+/*
+ * Decodes the character at text (length >= 1 bytes are there) into *code and returns how many bytes it takes.
+ * A byte that starts no valid character (overlong, surrogate, beyond U+10FFFF, cut) counts as one byte and
+ * UTF8_REPLACEMENT.
+ */
+size_t utf8_decode(const char *text, size_t length, uint32_t *code);
+
+/* Columns that the character takes on a terminal: 0, 1 or 2. Control characters count as 1: they print as '?'. */
+unsigned utf8_width(uint32_t code);
+
+#endif

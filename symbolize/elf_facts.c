@@ -56,8 +56,9 @@ static void read_symbols(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, st
 			continue;
 		unsigned type = GELF_ST_TYPE(symbol.st_info);
 		bool is_function = type == STT_FUNC || type == STT_GNU_IFUNC;
-		/* A local malloc is somebody's static function; only a global one takes the process's place. */
-		if (is_function && GELF_ST_BIND(symbol.st_info) != STB_LOCAL && strcmp(name, "malloc") == 0)
+		/* In a library a local malloc is somebody's static function; a program's may be an allocator linked in. */
+		bool is_program = out->is_pie || out->type == ELF_FACTS_EXEC;
+		if (is_function && (is_program || GELF_ST_BIND(symbol.st_info) != STB_LOCAL) && strcmp(name, "malloc") == 0)
 			out->defines_malloc = true;
 		for (size_t s = 0; s < sizeof sanitizer_symbols / sizeof sanitizer_symbols[0]; s++) {
 			if (is_function && strcmp(name, sanitizer_symbols[s]) == 0)
@@ -304,8 +305,8 @@ int elf_facts_read(const char *path, struct elf_facts *out) {
 		result = read_segments(elf, out, &flags_1);
 		why = ENOMEM;
 		if (result == 0) {
-			read_sections(elf, out);
 			conclude(out, flags_1);
+			read_sections(elf, out);
 		}
 	}
 	elf_end(elf);

@@ -74,8 +74,7 @@ void heap_give_slow(struct heap *heap, struct slab *slab)
 {
 	if (slab->full)
 		queue_insert(heap, slab);
-	bool only_one = slab->prev == &slab_none && slab->next == &slab_none;
-	if (slab->used == 0 && !only_one) {
+	if (slab->used == 0 && !slab_is_alone(slab)) {
 		queue_remove(heap, slab);
 		pool_release(slab);
 	}

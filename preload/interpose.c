@@ -135,7 +135,7 @@ EXPORT void *malloc(size_t size)
 {
 	if (LIKELY(size <= SMALL_MAX_BYTES && !record_is_on())) {
 		struct heap *heap = heap_enter();
-		void *p = slab_pop(heap->queue[false][size_class_of(size)]);
+		void *p = slab_pop_fast(heap->queue[false][size_class_of(size)]);
 		heap_leave(heap);
 		if (LIKELY(p))
 			return p;
@@ -154,11 +154,11 @@ EXPORT void *calloc(size_t count, size_t size)
 /* Whether p, in a chunk, is a block that can be freed; says so if not. */
 static bool slot_is_live(const struct slab *slab, const void *p)
 {
-	if (UNLIKELY(!slab_is_slot(slab, p, slab_index(slab, p)))) {
+	if (!slab_is_slot(slab, p, slab_index(slab, p))) {
 		damage_found("free of a pointer that is not the start of a block", p);
 		return false;
 	}
-	if (UNLIKELY(slot_link_plausible(slot_next(p), p))) {
+	if (slot_link_plausible(slot_next(p), p)) {
 		damage_found("double free", p);
 		return false;
 	}
@@ -174,7 +174,26 @@ static void slot_forget(struct heap *heap, struct slab *slab, const void *p)
 	__atomic_store_n(&slab->cohorts[index], 0, __ATOMIC_RELAXED);
 }
 
-/* A block of a tracked slab, of another thread, or none at all. */
+/*
+ * The common free: a sound block of our own, untracked, in a slab that is neither full before nor empty after. False
+ * when it is anything else; then nothing has changed.
+ */
+static inline bool free_fast(struct heap *heap, struct slab *slab, void *p)
+{
+	void *rest = slab->free;
+	if (UNLIKELY(atomic_load_explicit(&slab->heap, memory_order_relaxed) != heap || slab->cohorts != NULL))
+		return false;
+	if (UNLIKELY(!slab_is_slot(slab, p, slab_index(slab, p)) || slot_link_plausible(slot_next(p), p)))
+		return false;
+	if (UNLIKELY(rest == NULL || (slab->used == 1 && !slab_is_alone(slab))))
+		return false;
+	slot_link(p, rest);
+	slab->free = p;
+	slab->used--;
+	return true;
+}
+
+/* Every other block of a chunk: of a tracked slab, of another thread, or none at all. */
 static __attribute__((noinline)) void free_pool_slow(struct slab *slab, void *p)
 {
 	struct heap *heap = heap_enter();
@@ -228,14 +247,10 @@ EXPORT void free(void *p)
 	}
 	struct slab *slab = slab_of(p);
 	struct heap *heap = heap_enter();
-	if (LIKELY(atomic_load_explicit(&slab->heap, memory_order_relaxed) == heap && !slab->cohorts)) {
-		if (LIKELY(slot_is_live(slab, p)))
-			heap_give(heap, slab, p);
-		heap_leave(heap);
-		return;
-	}
+	bool done = free_fast(heap, slab, p);
 	heap_leave(heap);
-	free_pool_slow(slab, p);
+	if (UNLIKELY(!done))
+		free_pool_slow(slab, p);
 }
 
 /* Bytes that the program may use; what it can have written. 0 for a foreign block of unknown size. */

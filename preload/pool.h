@@ -112,6 +112,12 @@ static inline bool slab_is_slot(const struct slab *slab, const void *p, uint32_t
 	return index * slab->size == ((uintptr_t)p & (SLAB_BYTES - 1)) && index < slab->carved;
 }
 
+/* Whether it is the only slab with room in its queue: that one is kept when it becomes empty. */
+static inline bool slab_is_alone(const struct slab *slab)
+{
+	return slab->prev == &slab_none && slab->next == &slab_none;
+}
+
 static inline uint16_t *slab_slack(const struct slab *slab)
 {
 	return (uint16_t *)(slab->cohorts + slab->slots);

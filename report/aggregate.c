@@ -270,6 +270,9 @@ static void add_sites(struct builder *builder, uint32_t side)
 		const struct snapshot_stack *stack = &snapshot->stacks[site->stack];
 		if (options->filter && !filter_keeps(options->filter, facts.matches[stack->frame]))
 			continue;
+		/* A site that nothing was ever allocated at is a place-holder of the recorder's table. */
+		if (!(site->alloc_blocks | site->live_blocks | site->peak_blocks | site->alloc_bytes | site->live_bytes))
+			continue;
 		uint32_t owner = choose_owner(&facts.owners[stack->frame], options->by);
 		key.length = 0;
 		if (options->by == BY_THREAD)

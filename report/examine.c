@@ -17,6 +17,7 @@
 #include <ftw.h>
 #include <glob.h>
 #include <gnu/libc-version.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>

@@ -2,6 +2,7 @@
  * mudlark: finds the command, runs it, prints its error, gives its exit status.
  */
 #include "report/commands.h"
+#include "report/output.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -11,10 +12,9 @@
 
 static int finish_output(int status, struct error *error)
 {
-	errno = 0;
-	if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE && !error->code)
-		return error_set(error, EXIT_INPUT, NULL, "standard output: cannot write it: %s",
-				 strerror(errno ? errno : EIO));
+	int number = output_flush(stdout);
+	if (number && number != EPIPE && !error->code)
+		return error_set(error, EXIT_INPUT, NULL, "standard output: cannot write it: %s", strerror(number));
 	return status;
 }
 
@@ -28,7 +28,7 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	const struct command *command = find_command(argv[1]);
-	/* run restores nothing: it must leave its child's SIGPIPE as it found it. */
+	/* A closed pipe is told by errno; but the child of run must find SIGPIPE as we found it. */
 	if (command != &run_command)
 		signal(SIGPIPE, SIG_IGN);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {

@@ -73,6 +73,18 @@ const char *grouping_name(enum grouping by)
 	return names[by];
 }
 
+size_t rows_with_figures(const struct aggregate *aggregate, uint32_t side, enum metric metric)
+{
+	size_t count = aggregate->row_count;
+	uint64_t bytes, blocks;
+	for (; count; count--) {
+		metric_pair(&aggregate->rows[count - 1].figures[side], metric, &bytes, &blocks);
+		if (bytes || blocks)
+			break;
+	}
+	return count;
+}
+
 size_t rows_to_print(const struct aggregate *aggregate, size_t top)
 {
 	return top && top < aggregate->row_count ? top : aggregate->row_count;
@@ -92,7 +104,7 @@ int64_t figure_change(uint64_t old_value, uint64_t new_value)
 }
 
 struct rank {
-	uint64_t value;
+	uint64_t value, bytes, blocks;
 	size_t position;
 };
 
@@ -101,6 +113,10 @@ static int compare_ranks(const void *left, const void *right)
 	const struct rank *a = left, *b = right;
 	if (a->value != b->value)
 		return a->value > b->value ? -1 : 1;
+	if (a->bytes != b->bytes)
+		return a->bytes > b->bytes ? -1 : 1;
+	if (a->blocks != b->blocks)
+		return a->blocks > b->blocks ? -1 : 1;
 	return (a->position > b->position) - (a->position < b->position);
 }
 
@@ -120,8 +136,11 @@ static void reorder(struct aggregate *aggregate, struct rank *ranks, size_t coun
 void rank_rows(struct aggregate *aggregate, uint32_t side, enum metric metric)
 {
 	struct rank *ranks = must_allocate(aggregate->row_count, sizeof *ranks);
-	for (size_t i = 0; i < aggregate->row_count; i++)
-		ranks[i] = (struct rank){metric_value(&aggregate->rows[i].figures[side], metric), i};
+	for (size_t i = 0; i < aggregate->row_count; i++) {
+		const struct figures *figures = &aggregate->rows[i].figures[side];
+		ranks[i] = (struct rank){.value = metric_value(figures, metric), .position = i};
+		metric_pair(figures, metric, &ranks[i].bytes, &ranks[i].blocks);
+	}
 	reorder(aggregate, ranks, aggregate->row_count);
 	free(ranks);
 }
@@ -138,7 +157,9 @@ void rank_changes(struct aggregate *aggregate, enum metric metric)
 		if (old_bytes == new_bytes && old_blocks == new_blocks)
 			continue;
 		int64_t change = figure_change(metric_value(&figures[0], metric), metric_value(&figures[1], metric));
-		ranks[count++] = (struct rank){change < 0 ? -(uint64_t)change : (uint64_t)change, i};
+		ranks[count++] = (struct rank){
+			.value = change < 0 ? -(uint64_t)change : (uint64_t)change, .bytes = new_bytes,
+			.blocks = new_blocks, .position = i};
 	}
 	reorder(aggregate, ranks, count);
 	free(ranks);

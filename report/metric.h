@@ -35,11 +35,13 @@ const char *grouping_name(enum grouping by);
 /* new - old, in two's complement. */
 int64_t figure_change(uint64_t old_value, uint64_t new_value);
 
-/* Puts the rows with the largest value on side first; rows of equal value in the order of their sites. */
+/* Puts the rows with the largest value on side first; then by the metric's bytes and blocks. */
 void rank_rows(struct aggregate *aggregate, uint32_t side, enum metric metric);
 /* Puts the rows with the largest absolute change first, and drops those whose metric and pair are unchanged. */
 void rank_changes(struct aggregate *aggregate, enum metric metric);
 
+/* How many of the rows, ranked by the metric, have something to show in its pair. */
+size_t rows_with_figures(const struct aggregate *aggregate, uint32_t side, enum metric metric);
 /* How many rows are printed when the largest `top` are asked for; 0: all. */
 size_t rows_to_print(const struct aggregate *aggregate, size_t top);
 /* The exact sums of the rows from the first one on, by side. */

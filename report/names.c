@@ -61,7 +61,8 @@ bool names_is_runtime(const char *module_name, const char *function, const char 
 	for (size_t i = 0; function && i < sizeof functions / sizeof *functions; i++)
 		if (!strncmp(function, functions[i], strlen(functions[i])))
 			return true;
-	return false;
+	/* The one frame outside of main that is linked into every program. */
+	return function && !strcmp(function, "_start");
 }
 
 static uint32_t identify(struct names *names, const struct snapshot_module *module)

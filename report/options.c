@@ -140,27 +140,25 @@ int options_parse(const struct command *command, int argc, char **argv, option_h
 /* --- help ------------------------------------------------------------------------------------------------------ */
 
 /* Prints words in lines up to HELP_WIDTH; each line after the first starts at the indent. */
-static void wrap(FILE *stream, const char *text, unsigned indent, unsigned column)
+static void wrap(FILE *stream, const char *text, int indent)
 {
+	int column = indent;
+	bool spaced = false;
 	for (const char *word = text; *word;) {
-		size_t length = strcspn(word, " \n");
-		if (column + length > HELP_WIDTH && column > indent) {
-			fprintf(stream, "\n%*s", (int)indent, "");
+		int length = (int)strcspn(word, " \n");
+		if (spaced && column + 1 + length > HELP_WIDTH) {
+			fprintf(stream, "\n%*s", indent, "");
 			column = indent;
-		}
-		fwrite(word, 1, length, stream);
-		column += (unsigned)length;
-		word += length;
-		if (*word == '\n') {
-			fprintf(stream, "\n%*s", word[1] ? (int)indent : 0, "");
-			column = indent;
-			word++;
-		} else if (*word == ' ') {
-			if (column < HELP_WIDTH)
-				fputc(' ', stream);
+		} else if (spaced) {
+			fputc(' ', stream);
 			column++;
-			word++;
 		}
+		fwrite(word, 1, (size_t)length, stream);
+		column += length;
+		word += length;
+		spaced = *word == ' ';
+		if (*word)
+			word++;
 	}
 	fputc('\n', stream);
 }
@@ -175,13 +173,13 @@ static void help_option(FILE *stream, char letter, const char *name, const char 
 		fprintf(stream, "\n%*s", HELP_COLUMN, "");
 	else
 		fprintf(stream, "%*s", HELP_COLUMN - used, "");
-	wrap(stream, help, HELP_COLUMN, HELP_COLUMN);
+	wrap(stream, help, HELP_COLUMN);
 }
 
 void options_help(const struct command *command, FILE *stream)
 {
 	fprintf(stream, "usage: mudlark %s [options] %s\n\n", command->name, command->operands);
-	wrap(stream, command->description, 0, 0);
+	wrap(stream, command->description, 0);
 	fputs("\nOptions:\n", stream);
 	for (const struct option_spec *spec = command->options; spec && spec->id; spec++)
 		help_option(stream, spec->letter, spec->name, spec->argument, spec->help);

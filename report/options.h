@@ -27,7 +27,7 @@ struct option_spec {
 	const char *argument; /* as shown in --help; NULL: takes none */
 	enum argument_kind kind;
 	const char *choices;  /* "a|b|c"; checked by the parser */
-	const char *help;     /* may hold newlines */
+	const char *help;
 };
 
 struct command {

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +17,24 @@ static int cannot_write(const char *path, int number, struct error *error)
 {
 	return error_set(error, EXIT_INPUT, number == ENOSPC ? "free some space or choose another place with -o" : NULL,
 			 "%s: cannot write it: %s", path ? path : "standard output", strerror(number));
+}
+
+/* Why writing to the stream failed some time ago, when errno was overwritten since. */
+static int lost_errno(FILE *stream)
+{
+	struct pollfd reader = {.fd = fileno(stream), .events = POLLOUT};
+	return poll(&reader, 1, 0) == 1 && (reader.revents & POLLERR) ? EPIPE : EIO;
+}
+
+int output_flush(FILE *stream)
+{
+	errno = 0;
+	bool failed = fflush(stream) != 0;
+	int number = errno;
+	if (!failed && !ferror(stream))
+		return 0;
+	clearerr(stream);
+	return number ? number : lost_errno(stream);
 }
 
 bool output_open(struct output *output, const char *path, struct error *error)
@@ -61,10 +80,7 @@ void output_abandon(struct output *output)
 
 int output_close(struct output *output, struct error *error)
 {
-	int number = 0;
-	errno = 0;
-	if (fflush(output->stream) || ferror(output->stream))
-		number = errno ? errno : EIO;
+	int number = output_flush(output->stream);
 	if (output->stream != stdout) {
 		if (fclose(output->stream) && !number)
 			number = errno;

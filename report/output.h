@@ -22,6 +22,8 @@ struct output {
 bool output_open(struct output *output, const char *path, struct error *error);
 /* Flushes and renames. Returns EXIT_FINE, or EXIT_INPUT with error filled; then no file was made or replaced. */
 int output_close(struct output *output, struct error *error);
+/* 0, or the errno with which this or an earlier write to the stream failed; the failure is reported once. */
+int output_flush(FILE *stream);
 /* Gives up: the temporary file is removed. */
 void output_abandon(struct output *output);
 

@@ -48,7 +48,7 @@ enum reading_option {
 /* Entries for a command's table of options. */
 #define METRIC_OPTION                                                                                                 \
 	{READING_METRIC, 'm', "metric", "METRIC", ARGUMENT_CHOICE, METRIC_CHOICES,                                    \
-	 "what counts: " METRIC_CHOICES " (default live-bytes)"}
+	 "what rows are ranked by: live-bytes (the default), live-blocks, alloc-bytes, alloc-blocks, peak-bytes or " "temporary-blocks"}
 #define FILTER_OPTIONS                                                                                                \
 	{READING_FILTER, 'f', "filter", "PATTERN", ARGUMENT_WORD, NULL,                                               \
 	 "keep stacks with a frame whose module, file or function matches the glob; repeatable"},                     \
@@ -69,7 +69,7 @@ enum reading_option {
 	}
 #define TABLE_OPTIONS                                                                                                 \
 	{READING_BY, 'b', "by", "GROUP", ARGUMENT_CHOICE, GROUPING_CHOICES,                                           \
-	 "what a row is: " GROUPING_CHOICES " (default stack)"},                                                      \
+	 "what a row is: stack (the default), line, function, file, module, type or thread"},                                                      \
 		METRIC_OPTION,                                                                                        \
 		{READING_TOP, 'n', "top", "N", ARGUMENT_WORD, NULL,                                                   \
 		 "rows to print (default 20; 0: all); the rest is summed in one row"},                                \

@@ -225,8 +225,9 @@ static void print_largest(const char *path)
 			break;
 		/* As by stack: the function first, and then where. */
 		row_text(&text, reading.names, row, BY_STACK);
-		notice("  %s bytes in %s blocks: %s", format_count(bytes, row->figures[0].live_bytes),
-		       format_count(blocks, row->figures[0].live_blocks), buffer_string(&text));
+		notice("  %s bytes in %s block%s: %s", format_count(bytes, row->figures[0].live_bytes),
+		       format_count(blocks, row->figures[0].live_blocks),
+		       row->figures[0].live_blocks == 1 ? "" : "s", buffer_string(&text));
 		buffer_free(&text);
 	}
 	aggregate_free(&aggregate);

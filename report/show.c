@@ -69,7 +69,11 @@ static void show_text(const struct reading *reading, const struct aggregate *agg
 	columns[column_count++] = (struct table_column){where[reading->group.by], false, false};
 
 	struct table table = {.columns = columns, .column_count = column_count};
+	/* Rows of which nothing is live any more are of no use to people; JSON has them. */
+	size_t useful = rows_with_figures(aggregate, 0, reading->metric);
 	size_t count = rows_to_print(aggregate, reading->top);
+	if (count > useful)
+		count = useful;
 	for (size_t i = 0; i < count; i++) {
 		const struct row *row = &aggregate->rows[i];
 		struct buffer text = {0};
@@ -82,11 +86,11 @@ static void show_text(const struct reading *reading, const struct aggregate *agg
 	}
 	char number[32];
 	struct buffer text = {0};
-	if (count < aggregate->row_count) {
+	if (count < useful) {
 		struct figures others[NAMES_MOST_SNAPSHOTS];
 	sum_others(aggregate, count, others);
 		add_figures(&table, reading, &others[0], &aggregate->totals[0]);
-		buffer_format(&text, "other: %s more rows", format_count(number, aggregate->row_count - count));
+		buffer_format(&text, "other: %s more rows", format_count(number, useful - count));
 		table_cell(&table, STYLE_PLAIN, buffer_string(&text));
 	}
 	add_figures(&table, reading, &aggregate->totals[0], &aggregate->totals[0]);

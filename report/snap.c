@@ -161,6 +161,17 @@ static char *newest_file(const struct process *process, struct timespec since)
 	return newest;
 }
 
+/* A process in a chroot or container names the file as it sees it; we print what can be opened from here. */
+static void print_path(const struct process *process, const char *path)
+{
+	char *outside = must_format("/proc/%lu/root%s", process->pid, path);
+	struct stat ours, theirs;
+	bool elsewhere = !stat(outside, &theirs) &&
+			 (stat(path, &ours) || ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev);
+	printf("%s\n", elsewhere ? outside : path);
+	free(outside);
+}
+
 /* --- one request ------------------------------------------------------------------------------------------------ */
 
 /* Reads the answer into out. Returns EXIT_FINE, EXIT_INPUT with error, or -1 when none came in wait_ms. */
@@ -212,7 +223,7 @@ static int request(const struct process *process, const struct snap_options *opt
 	if (file)
 		printf("%s\n", file);
 	else if (status == EXIT_FINE)
-		printf("%s\n", answer + 1);
+		print_path(process, answer + 1);
 	else if (status < 0)
 		status = no_answer(process, options->timeout_s, error);
 	if (file)

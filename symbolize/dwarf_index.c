@@ -7,12 +7,13 @@
 #include "symbolize/dwarf_names.h"
 #include "symbolize/dwarf_scopes.h"
 #include "symbolize/interval_map.h"
+#include "symbolize/line_table.h"
 
 #include <dwarf.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { UNIT_RANGES_MAX = 1 << 20, RANGES_FLOOR = 1 << 20 };
+enum { UNIT_RANGES_MAX = 1 << 20, RANGES_FLOOR = 1 << 20, ROWS_FLOOR = 1 << 20 };
 
 struct dwarf_unit {
 	Dwarf_Die die;    /* the unit's DIE in the module's file */
@@ -22,6 +23,7 @@ struct dwarf_unit {
 	bool rangeless;   /* its DIE gives no ranges: it is not in the unit map */
 	const char *directory; /* DW_AT_comp_dir, NULL: none */
 	struct dwarf_scopes scopes;
+	struct line_table lines; /* of die, also for a split unit */
 };
 
 struct dwarf_index {
@@ -33,6 +35,8 @@ struct dwarf_index {
 	bool rangeless_expanded;
 	struct code_bounds text;
 	size_t ranges_left; /* budget for all scope maps together */
+	size_t rows_left;   /* the same for all line tables */
+	struct line_sections sections;
 	const char *missing_dwo;
 	bool has_lines;
 	bool damaged;
@@ -124,6 +128,22 @@ static bool add_unit(struct dwarf_index *index, const Dwarf_Die *die, uint8_t ty
 	return add_unit_ranges(index, unit, (uint32_t)index->unit_count++);
 }
 
+static struct line_section section_bytes(const struct elf_file *file, const char *name, const char *old_name) {
+	/* libdw unpacked compressed sections when it opened the file. */
+	Elf_Data *data = elf_file_section(file, name);
+	if (data == NULL)
+		data = elf_file_section(file, old_name);
+	return data == NULL ? (struct line_section){NULL, 0} : (struct line_section){data->d_buf, data->d_size};
+}
+
+static void find_line_sections(struct dwarf_index *index, const struct elf_file *file) {
+	index->sections.line = section_bytes(file, ".debug_line", ".zdebug_line");
+	index->sections.line_str = section_bytes(file, ".debug_line_str", ".zdebug_line_str");
+	index->sections.str = section_bytes(file, ".debug_str", ".zdebug_str");
+	/* A row takes a byte of its program at least, and units do not share programs. */
+	index->rows_left = ROWS_FLOOR + 2 * index->sections.line.count;
+}
+
 struct dwarf_index *dwarf_index_open(Dwarf *dwarf, const struct elf_file *file, struct string_pool *pool) {
 	struct dwarf_index *index = calloc(1, sizeof *index);
 	if (index == NULL)
@@ -133,6 +153,7 @@ struct dwarf_index *dwarf_index_open(Dwarf *dwarf, const struct elf_file *file, 
 	/* A range costs a file at least two bytes, unless many scopes share one list: then the file is hostile. */
 	index->ranges_left = RANGES_FLOOR + file->bytes / 2;
 	find_text(index, file->elf);
+	find_line_sections(index, file);
 
 	Dwarf_CU *unit = NULL;
 	for (;;) {
@@ -165,17 +186,32 @@ struct dwarf_index *dwarf_index_open(Dwarf *dwarf, const struct elf_file *file, 
 void dwarf_index_close(struct dwarf_index *index) {
 	if (index == NULL)
 		return;
-	for (size_t i = 0; i < index->unit_count; i++)
+	for (size_t i = 0; i < index->unit_count; i++) {
 		dwarf_scopes_free(&index->units[i].scopes);
+		line_table_free(&index->units[i].lines);
+	}
 	free(index->units);
 	interval_map_free(&index->unit_map);
 	free(index);
+}
+
+static bool unsigned_attribute(Dwarf_Die *die, unsigned name, uint64_t *value) {
+	Dwarf_Attribute attribute;
+	Dwarf_Word word;
+	if (dwarf_attr(die, name, &attribute) == NULL || dwarf_formudata(&attribute, &word) != 0)
+		return false;
+	*value = word;
+	return true;
 }
 
 static void expand(struct dwarf_index *index, struct dwarf_unit *unit) {
 	if (unit->expanded)
 		return;
 	unit->expanded = true;
+	uint64_t offset;
+	if (unsigned_attribute(&unit->die, DW_AT_stmt_list, &offset) &&
+		!line_table_read(&unit->lines, &index->sections, offset, &index->text, &index->rows_left))
+		index->damaged = true;
 	if (unit->skeleton && unit->source.addr == unit->die.addr) {
 		find_split_unit(index, unit);
 		if (unit->source.addr == unit->die.addr)
@@ -203,35 +239,32 @@ static struct dwarf_unit *find_unit(struct dwarf_index *index, uint64_t address)
 	return NULL;
 }
 
-static bool unsigned_attribute(Dwarf_Die *die, unsigned name, uint64_t *value) {
-	Dwarf_Attribute attribute;
-	Dwarf_Word word;
-	if (dwarf_attr(die, name, &attribute) == NULL || dwarf_formudata(&attribute, &word) != 0)
-		return false;
-	*value = word;
-	return true;
+/* A split unit has a file table of its own in DWARF 5; libdw knows where. */
+static const char *path_of_call(struct dwarf_index *index, struct dwarf_unit *unit, uint64_t file) {
+	if (unit->source.addr == unit->die.addr)
+		return line_table_path(&unit->lines, index->pool, unit->directory, file);
+	Dwarf_Files *files;
+	size_t count;
+	if (dwarf_getsrcfiles(&unit->source, &files, &count) != 0 || file >= count)
+		return NULL;
+	return dwarf_absolute_path(index->pool, unit->directory, dwarf_filesrc(files, file, NULL, NULL));
 }
 
 /* Where an inlined function was called. */
 static void put_call(struct dwarf_index *index, struct dwarf_unit *unit, struct dwarf_scope *inlined, struct symbol *out) {
-	uint64_t line = 0, file = 0;
+	uint64_t line, file;
 	if (unsigned_attribute(&inlined->die, DW_AT_call_line, &line) && line <= UINT32_MAX)
 		out->line = (uint32_t)line;
-	Dwarf_Files *files;
-	size_t count;
-	if (unsigned_attribute(&inlined->die, DW_AT_call_file, &file) &&
-		dwarf_getsrcfiles(&unit->source, &files, &count) == 0 && file < count)
-		out->file = dwarf_absolute_path(index->pool, unit->directory, dwarf_filesrc(files, file, NULL, NULL));
+	if (unsigned_attribute(&inlined->die, DW_AT_call_file, &file))
+		out->file = path_of_call(index, unit, file);
 }
 
 static bool put_line(struct dwarf_index *index, struct dwarf_unit *unit, uint64_t address, struct symbol *out) {
-	Dwarf_Line *row = dwarf_getsrc_die(&unit->die, address);
-	int line;
+	const struct line_row *row = line_table_find(&unit->lines, address);
 	if (row == NULL)
 		return false;
-	if (dwarf_lineno(row, &line) == 0 && line > 0)
-		out->line = (uint32_t)line;
-	out->file = dwarf_absolute_path(index->pool, unit->directory, dwarf_linesrc(row, NULL, NULL));
+	out->line = row->line;
+	out->file = line_table_path(&unit->lines, index->pool, unit->directory, row->file);
 	return true;
 }
 

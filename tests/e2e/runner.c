@@ -427,7 +427,7 @@ void host_case_run(const struct host_case *host)
 	struct outcome plain = {0};
 	struct outcome outcome;
 	char *plain_files = strdup("");
-	command.environment[0] = host->environment;
+	memcpy(command.environment, host->environment, sizeof(host->environment));
 	if (!host->only_preloaded) {
 		run_one(&command, host->status, &plain);
 		free(plain_files);

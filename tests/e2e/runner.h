@@ -92,6 +92,7 @@ struct brief {
 	uint64_t modules, frames, stacks, threads, sites, cohorts, timeline_points, notes;
 	uint64_t site_alloc_blocks, site_alloc_bytes; /* sums over the sites and cohorts */
 	uint64_t cohort_live_blocks, cohort_live_bytes;
+	uint64_t latest_epoch;
 	uint64_t file_bytes;
 };
 
@@ -127,7 +128,7 @@ struct host_case {
 	bool output_differs;     /* stdout is not compared */
 	bool recorded_only;      /* no run with record=0 */
 	int preloaded_status;    /* instead of status, when not 0 */
-	const char *environment; /* one more NAME=value */
+	const char *environment[3]; /* more NAME=value */
 	void (*prepare)(void);
 };
 

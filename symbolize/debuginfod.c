@@ -16,12 +16,14 @@ typedef debuginfod_client *begin_function(void);
 typedef void end_function(debuginfod_client *);
 typedef int find_function(debuginfod_client *, const unsigned char *, int, char **);
 
-bool debuginfod_wanted(void) {
+bool debuginfod_wanted(void)
+{
 	const char *urls = getenv(DEBUGINFOD_URLS_ENV_VAR);
 	return urls != NULL && urls[strspn(urls, " \t")] != '\0';
 }
 
-static void load(struct debuginfod *service) {
+static void load(struct debuginfod *service)
+{
 	service->tried = true;
 	service->library = dlopen("libdebuginfod.so.1", RTLD_NOW | RTLD_LOCAL);
 	if (service->library != NULL) {
@@ -32,7 +34,8 @@ static void load(struct debuginfod *service) {
 	service->unavailable = service->client == NULL;
 }
 
-int debuginfod_get(struct debuginfod *service, enum debuginfod_kind kind, const uint8_t *build_id, size_t bytes) {
+int debuginfod_get(struct debuginfod *service, enum debuginfod_kind kind, const uint8_t *build_id, size_t bytes)
+{
 	if (!debuginfod_wanted() || bytes == 0 || bytes > INT_MAX)
 		return -1;
 	if (!service->tried)
@@ -44,7 +47,8 @@ int debuginfod_get(struct debuginfod *service, enum debuginfod_kind kind, const 
 	return find == NULL ? -1 : find(service->client, build_id, (int)bytes, NULL);
 }
 
-void debuginfod_close(struct debuginfod *service) {
+void debuginfod_close(struct debuginfod *service)
+{
 	if (service->client != NULL) {
 		end_function *end = (end_function *)dlsym(service->library, "debuginfod_end");
 		if (end != NULL)

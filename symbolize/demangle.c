@@ -17,7 +17,8 @@ struct demangled {
 	jmp_buf give_up; /* the callback has no other way to say stop */
 };
 
-static void append(const char *text, size_t bytes, void *opaque) {
+static void append(const char *text, size_t bytes, void *opaque)
+{
 	struct demangled *out = opaque;
 	if (bytes > OUTPUT_MAX_BYTES - out->bytes)
 		longjmp(out->give_up, 1);
@@ -36,7 +37,8 @@ static void append(const char *text, size_t bytes, void *opaque) {
 }
 
 /* Rust first: its legacy names are valid C++ ones with a hash at the end. libiberty's recursion limit stays on. */
-static bool run_demanglers(const char *name, struct demangled *out) {
+static bool run_demanglers(const char *name, struct demangled *out)
+{
 	if (setjmp(out->give_up) != 0)
 		return false;
 	if (rust_demangle_callback(name, DMGL_NO_OPTS, append, out) != 0 && out->bytes > 0)
@@ -45,7 +47,8 @@ static bool run_demanglers(const char *name, struct demangled *out) {
 	return cplus_demangle_v3_callback(name, DMGL_NO_OPTS, append, out) != 0 && out->bytes > 0;
 }
 
-const char *demangle(struct string_pool *pool, const char *name) {
+const char *demangle(struct string_pool *pool, const char *name)
+{
 	if (name[0] != '_' || (name[1] != 'Z' && name[1] != 'R') || strnlen(name, INPUT_MAX_BYTES) == INPUT_MAX_BYTES)
 		return NULL;
 	struct demangled *out = calloc(1, sizeof *out);

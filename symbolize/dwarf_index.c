@@ -20,7 +20,7 @@ struct dwarf_unit {
 	Dwarf_Die source; /* the DIE whose children are walked: die, or the split unit's in a .dwo */
 	bool skeleton;
 	bool expanded;
-	bool rangeless;   /* its DIE gives no ranges: it is not in the unit map */
+	bool rangeless;        /* its DIE gives no ranges: it is not in the unit map */
 	const char *directory; /* DW_AT_comp_dir, NULL: none */
 	struct dwarf_scopes scopes;
 	struct line_table lines; /* of die, also for a split unit */
@@ -42,7 +42,8 @@ struct dwarf_index {
 	bool damaged;
 };
 
-static void find_text(struct dwarf_index *index, Elf *elf) {
+static void find_text(struct dwarf_index *index, Elf *elf)
+{
 	index->text = (struct code_bounds){UINT64_MAX, 0};
 	size_t count;
 	if (elf_getphdrnum(elf, &count) != 0)
@@ -63,11 +64,13 @@ static void find_text(struct dwarf_index *index, Elf *elf) {
 }
 
 /* A smaller unit wins where two overlap: hand-written code inside a unit with one wide range. */
-static uint32_t level_of_bytes(uint64_t bytes) {
+static uint32_t level_of_bytes(uint64_t bytes)
+{
 	return (uint32_t)__builtin_clzll(bytes | 1);
 }
 
-static bool add_unit_ranges(struct dwarf_index *index, struct dwarf_unit *unit, uint32_t number) {
+static bool add_unit_ranges(struct dwarf_index *index, struct dwarf_unit *unit, uint32_t number)
+{
 	Dwarf_Addr base, start, end;
 	ptrdiff_t at = 0;
 	size_t count = 0;
@@ -86,7 +89,8 @@ static bool add_unit_ranges(struct dwarf_index *index, struct dwarf_unit *unit, 
 	return true;
 }
 
-static void find_split_unit(struct dwarf_index *index, struct dwarf_unit *unit) {
+static void find_split_unit(struct dwarf_index *index, struct dwarf_unit *unit)
+{
 	Dwarf_Half version;
 	uint8_t type;
 	Dwarf_Die split;
@@ -104,7 +108,8 @@ static void find_split_unit(struct dwarf_index *index, struct dwarf_unit *unit) 
 	index->missing_dwo = dwarf_absolute_path(index->pool, unit->directory, name == NULL ? "?" : name);
 }
 
-static bool add_unit(struct dwarf_index *index, const Dwarf_Die *die, uint8_t type) {
+static bool add_unit(struct dwarf_index *index, const Dwarf_Die *die, uint8_t type)
+{
 	if (index->unit_count == index->unit_room) {
 		size_t room = index->unit_room == 0 ? 64 : index->unit_room * 2;
 		struct dwarf_unit *bigger = realloc(index->units, room * sizeof *bigger);
@@ -128,7 +133,8 @@ static bool add_unit(struct dwarf_index *index, const Dwarf_Die *die, uint8_t ty
 	return add_unit_ranges(index, unit, (uint32_t)index->unit_count++);
 }
 
-static struct line_section section_bytes(const struct elf_file *file, const char *name, const char *old_name) {
+static struct line_section section_bytes(const struct elf_file *file, const char *name, const char *old_name)
+{
 	/* libdw unpacked compressed sections when it opened the file. */
 	Elf_Data *data = elf_file_section(file, name);
 	if (data == NULL)
@@ -136,7 +142,8 @@ static struct line_section section_bytes(const struct elf_file *file, const char
 	return data == NULL ? (struct line_section){NULL, 0} : (struct line_section){data->d_buf, data->d_size};
 }
 
-static void find_line_sections(struct dwarf_index *index, const struct elf_file *file) {
+static void find_line_sections(struct dwarf_index *index, const struct elf_file *file)
+{
 	index->sections.line = section_bytes(file, ".debug_line", ".zdebug_line");
 	index->sections.line_str = section_bytes(file, ".debug_line_str", ".zdebug_line_str");
 	index->sections.str = section_bytes(file, ".debug_str", ".zdebug_str");
@@ -144,7 +151,8 @@ static void find_line_sections(struct dwarf_index *index, const struct elf_file 
 	index->rows_left = ROWS_FLOOR + 2 * index->sections.line.count;
 }
 
-struct dwarf_index *dwarf_index_open(Dwarf *dwarf, const struct elf_file *file, struct string_pool *pool) {
+struct dwarf_index *dwarf_index_open(Dwarf *dwarf, const struct elf_file *file, struct string_pool *pool)
+{
 	struct dwarf_index *index = calloc(1, sizeof *index);
 	if (index == NULL)
 		return NULL;
@@ -183,7 +191,8 @@ struct dwarf_index *dwarf_index_open(Dwarf *dwarf, const struct elf_file *file, 
 	return index;
 }
 
-void dwarf_index_close(struct dwarf_index *index) {
+void dwarf_index_close(struct dwarf_index *index)
+{
 	if (index == NULL)
 		return;
 	for (size_t i = 0; i < index->unit_count; i++) {
@@ -195,7 +204,8 @@ void dwarf_index_close(struct dwarf_index *index) {
 	free(index);
 }
 
-static bool unsigned_attribute(Dwarf_Die *die, unsigned name, uint64_t *value) {
+static bool unsigned_attribute(Dwarf_Die *die, unsigned name, uint64_t *value)
+{
 	Dwarf_Attribute attribute;
 	Dwarf_Word word;
 	if (dwarf_attr(die, name, &attribute) == NULL || dwarf_formudata(&attribute, &word) != 0)
@@ -204,13 +214,14 @@ static bool unsigned_attribute(Dwarf_Die *die, unsigned name, uint64_t *value) {
 	return true;
 }
 
-static void expand(struct dwarf_index *index, struct dwarf_unit *unit) {
+static void expand(struct dwarf_index *index, struct dwarf_unit *unit)
+{
 	if (unit->expanded)
 		return;
 	unit->expanded = true;
 	uint64_t offset;
 	if (unsigned_attribute(&unit->die, DW_AT_stmt_list, &offset) &&
-		!line_table_read(&unit->lines, &index->sections, offset, &index->text, &index->rows_left))
+	    !line_table_read(&unit->lines, &index->sections, offset, &index->text, &index->rows_left))
 		index->damaged = true;
 	if (unit->skeleton && unit->source.addr == unit->die.addr) {
 		find_split_unit(index, unit);
@@ -222,7 +233,8 @@ static void expand(struct dwarf_index *index, struct dwarf_unit *unit) {
 }
 
 /* Units without ranges of their own are all expanded at the first address that no other unit has. */
-static struct dwarf_unit *find_unit(struct dwarf_index *index, uint64_t address) {
+static struct dwarf_unit *find_unit(struct dwarf_index *index, uint64_t address)
+{
 	uint32_t number = interval_map_find(&index->unit_map, address);
 	if (number != INTERVAL_NONE) {
 		expand(index, &index->units[number]);
@@ -240,7 +252,8 @@ static struct dwarf_unit *find_unit(struct dwarf_index *index, uint64_t address)
 }
 
 /* A split unit has a file table of its own in DWARF 5; libdw knows where. */
-static const char *path_of_call(struct dwarf_index *index, struct dwarf_unit *unit, uint64_t file) {
+static const char *path_of_call(struct dwarf_index *index, struct dwarf_unit *unit, uint64_t file)
+{
 	if (unit->source.addr == unit->die.addr)
 		return line_table_path(&unit->lines, index->pool, unit->directory, file);
 	Dwarf_Files *files;
@@ -251,7 +264,9 @@ static const char *path_of_call(struct dwarf_index *index, struct dwarf_unit *un
 }
 
 /* Where an inlined function was called. */
-static void put_call(struct dwarf_index *index, struct dwarf_unit *unit, struct dwarf_scope *inlined, struct symbol *out) {
+static void put_call(struct dwarf_index *index, struct dwarf_unit *unit, struct dwarf_scope *inlined,
+		     struct symbol *out)
+{
 	uint64_t line, file;
 	if (unsigned_attribute(&inlined->die, DW_AT_call_line, &line) && line <= UINT32_MAX)
 		out->line = (uint32_t)line;
@@ -259,7 +274,8 @@ static void put_call(struct dwarf_index *index, struct dwarf_unit *unit, struct 
 		out->file = path_of_call(index, unit, file);
 }
 
-static bool put_line(struct dwarf_index *index, struct dwarf_unit *unit, uint64_t address, struct symbol *out) {
+static bool put_line(struct dwarf_index *index, struct dwarf_unit *unit, uint64_t address, struct symbol *out)
+{
 	const struct line_row *row = line_table_find(&unit->lines, address);
 	if (row == NULL)
 		return false;
@@ -268,8 +284,8 @@ static bool put_line(struct dwarf_index *index, struct dwarf_unit *unit, uint64_
 	return true;
 }
 
-size_t dwarf_index_resolve(
-	struct dwarf_index *index, uint64_t address, bool no_inlines, struct symbol *out, size_t max) {
+size_t dwarf_index_resolve(struct dwarf_index *index, uint64_t address, bool no_inlines, struct symbol *out, size_t max)
+{
 	struct dwarf_unit *unit = find_unit(index, address);
 	if (unit == NULL)
 		return 0;
@@ -290,7 +306,8 @@ size_t dwarf_index_resolve(
 		symbol->linkage_name = scope->linkage_name;
 		if (!symbol->inlined)
 			return count + 1;
-		/* The last place is the outermost function's: inlined ones that do not fit write over each other there. */
+		/* The last place is the outermost function's: inlined ones that do not fit write over each other there.
+		 */
 		if (!no_inlines && count + 1 < max)
 			count++;
 		memset(&out[count], 0, sizeof out[count]);
@@ -299,14 +316,32 @@ size_t dwarf_index_resolve(
 	}
 }
 
-bool dwarf_index_has_lines(const struct dwarf_index *index) {
+bool dwarf_index_is_cxx(struct dwarf_index *index, uint64_t address)
+{
+	struct dwarf_unit *unit = find_unit(index, address);
+	switch (unit == NULL ? -1 : dwarf_srclang(&unit->source)) {
+	case DW_LANG_C_plus_plus:
+	case DW_LANG_C_plus_plus_03:
+	case DW_LANG_C_plus_plus_11:
+	case DW_LANG_C_plus_plus_14:
+	case DW_LANG_ObjC_plus_plus:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool dwarf_index_has_lines(const struct dwarf_index *index)
+{
 	return index->has_lines;
 }
 
-const char *dwarf_index_missing_dwo(const struct dwarf_index *index) {
+const char *dwarf_index_missing_dwo(const struct dwarf_index *index)
+{
 	return index->missing_dwo;
 }
 
-bool dwarf_index_damaged(const struct dwarf_index *index) {
+bool dwarf_index_damaged(const struct dwarf_index *index)
+{
 	return index->damaged;
 }

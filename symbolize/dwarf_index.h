@@ -38,7 +38,11 @@ void dwarf_index_close(struct dwarf_index *index);
  * As symbol_module_resolve(), but the outermost symbol may be without a function name, and a result may have
  * lines only. max >= 1.
  */
-size_t dwarf_index_resolve(struct dwarf_index *index, uint64_t address, bool no_inlines, struct symbol *out, size_t max);
+size_t dwarf_index_resolve(struct dwarf_index *index, uint64_t address, bool no_inlines, struct symbol *out,
+			   size_t max);
+
+/* Whether the address is in a unit whose language is C++: names are mangled, and those of local functions left out. */
+bool dwarf_index_is_cxx(struct dwarf_index *index, uint64_t address);
 
 bool dwarf_index_has_lines(const struct dwarf_index *index);
 

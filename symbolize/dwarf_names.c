@@ -12,12 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *integrated_text(Dwarf_Die *die, unsigned name) {
+static const char *integrated_text(Dwarf_Die *die, unsigned name)
+{
 	Dwarf_Attribute attribute;
 	return dwarf_formstring(dwarf_attr_integrate(die, name, &attribute));
 }
 
-void dwarf_name_scope(struct string_pool *pool, struct dwarf_scope *scope) {
+void dwarf_name_scope(struct string_pool *pool, struct dwarf_scope *scope)
+{
 	if (scope->named)
 		return;
 	scope->named = true;
@@ -36,7 +38,8 @@ void dwarf_name_scope(struct string_pool *pool, struct dwarf_scope *scope) {
 	scope->linkage_name = linkage == function ? NULL : linkage;
 }
 
-const char *dwarf_absolute_path(struct string_pool *pool, const char *directory, const char *path) {
+const char *dwarf_absolute_path(struct string_pool *pool, const char *directory, const char *path)
+{
 	if (path == NULL || path[0] == '\0')
 		return NULL;
 	if (path[0] == '/' || directory == NULL || directory[0] == '\0')

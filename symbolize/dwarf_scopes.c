@@ -29,14 +29,15 @@ struct walk {
 	struct level stack[DWARF_DEPTH_MAX];
 };
 
-static bool find_end(Dwarf_Die *root, struct walk *walk) {
+static bool find_end(Dwarf_Die *root, struct walk *walk)
+{
 	Dwarf_Off die_offset = dwarf_dieoffset(root);
 	Dwarf_Off unit_offset = die_offset - dwarf_cuoffset(root);
 	Dwarf_Off next;
 	size_t header_bytes;
 	Dwarf *dwarf = dwarf_cu_getdwarf(root->cu);
 	if (dwarf_next_unit(dwarf, unit_offset, &next, &header_bytes, NULL, NULL, NULL, NULL, NULL, NULL) != 0 ||
-		next <= die_offset)
+	    next <= die_offset)
 		return false;
 	walk->end = (const char *)root->addr + (next - die_offset);
 	walk->reread_left = (next - die_offset) * REREAD_MAX;
@@ -44,7 +45,8 @@ static bool find_end(Dwarf_Die *root, struct walk *walk) {
 }
 
 /* Returns the scope's number, DWARF_SCOPE_NONE when out of memory. */
-static uint32_t add_scope(struct dwarf_scopes *out, const Dwarf_Die *die, uint32_t parent) {
+static uint32_t add_scope(struct dwarf_scopes *out, const Dwarf_Die *die, uint32_t parent)
+{
 	if (out->count == out->room) {
 		size_t room = out->room == 0 ? 64 : out->room * 2;
 		struct dwarf_scope *bigger = realloc(out->scopes, room * sizeof *bigger);
@@ -60,7 +62,8 @@ static uint32_t add_scope(struct dwarf_scopes *out, const Dwarf_Die *die, uint32
 }
 
 /* Adds a scope for the DIE when it has code. Returns false when the walk must stop. */
-static bool enter_scope(struct walk *walk, Dwarf_Die *die, const struct level *at, bool inlined, struct level *below) {
+static bool enter_scope(struct walk *walk, Dwarf_Die *die, const struct level *at, bool inlined, struct level *below)
+{
 	uint32_t parent = inlined ? at->scope : DWARF_SCOPE_NONE;
 	uint32_t inline_level = inlined ? at->inline_level : 0;
 	uint32_t scope = DWARF_SCOPE_NONE;
@@ -88,7 +91,8 @@ static bool enter_scope(struct walk *walk, Dwarf_Die *die, const struct level *a
 }
 
 /* Looks at one DIE. Returns false when the walk must stop; *descend tells whether its children may have scopes. */
-static bool visit(struct walk *walk, struct level *at, struct level *below, bool *descend) {
+static bool visit(struct walk *walk, struct level *at, struct level *below, bool *descend)
+{
 	below->scope = at->scope;
 	below->inline_level = at->inline_level;
 	*descend = true;
@@ -114,7 +118,8 @@ static bool visit(struct walk *walk, struct level *at, struct level *below, bool
 	}
 }
 
-static bool inside(const struct walk *walk, const Dwarf_Die *previous, const Dwarf_Die *die) {
+static bool inside(const struct walk *walk, const Dwarf_Die *previous, const Dwarf_Die *die)
+{
 	return (const char *)die->addr > (const char *)previous->addr && (const char *)die->addr < walk->end;
 }
 
@@ -122,7 +127,8 @@ static bool inside(const struct walk *walk, const Dwarf_Die *previous, const Dwa
  * Replaces the DIE by its next sibling. Returns 1 at the end of the list, -1 when the walk must stop. At the end
  * libdw leaves the address of the list's terminator in `next`, which tells how far it had to read.
  */
-static int next_sibling(struct walk *walk, Dwarf_Die *die) {
+static int next_sibling(struct walk *walk, Dwarf_Die *die)
+{
 	Dwarf_Die next = {.addr = NULL};
 	int result = dwarf_siblingof(die, &next);
 	if (inside(walk, die, &next)) {
@@ -139,7 +145,8 @@ static int next_sibling(struct walk *walk, Dwarf_Die *die) {
 	return 0;
 }
 
-static bool walk_unit(struct walk *walk, Dwarf_Die *root) {
+static bool walk_unit(struct walk *walk, Dwarf_Die *root)
+{
 	size_t depth = 0;
 	int result = dwarf_child(root, &walk->stack[0].die);
 	if (result != 0 || !inside(walk, root, &walk->stack[0].die))
@@ -152,7 +159,7 @@ static bool walk_unit(struct walk *walk, Dwarf_Die *root) {
 		if (!visit(walk, at, &below, &descend))
 			return false;
 		if (descend && depth + 1 < DWARF_DEPTH_MAX && dwarf_child(&at->die, &below.die) == 0 &&
-			inside(walk, &at->die, &below.die)) {
+		    inside(walk, &at->die, &below.die)) {
 			walk->stack[++depth] = below;
 			continue;
 		}
@@ -166,8 +173,8 @@ static bool walk_unit(struct walk *walk, Dwarf_Die *root) {
 	}
 }
 
-bool dwarf_scopes_read(
-	struct dwarf_scopes *out, Dwarf_Die *root, const struct code_bounds *text, size_t *ranges_left) {
+bool dwarf_scopes_read(struct dwarf_scopes *out, Dwarf_Die *root, const struct code_bounds *text, size_t *ranges_left)
+{
 	struct walk *walk = malloc(sizeof *walk);
 	if (walk == NULL)
 		return false;
@@ -179,7 +186,8 @@ bool dwarf_scopes_read(
 	return interval_map_build(&out->map) && whole;
 }
 
-void dwarf_scopes_free(struct dwarf_scopes *scopes) {
+void dwarf_scopes_free(struct dwarf_scopes *scopes)
+{
 	free(scopes->scopes);
 	interval_map_free(&scopes->map);
 	memset(scopes, 0, sizeof *scopes);

@@ -36,8 +36,7 @@ struct dwarf_scopes {
  * are read, which goes down by as many. Returns false when out of memory, over budget or damaged: what was
  * read until then is usable.
  */
-bool dwarf_scopes_read(
-	struct dwarf_scopes *out, Dwarf_Die *root, const struct code_bounds *text, size_t *ranges_left);
+bool dwarf_scopes_read(struct dwarf_scopes *out, Dwarf_Die *root, const struct code_bounds *text, size_t *ranges_left);
 void dwarf_scopes_free(struct dwarf_scopes *scopes);
 
 #endif

@@ -27,20 +27,30 @@ enum { NEEDED_MAX = 4096, NAME_MAX_BYTES = 4096 };
 static const struct {
 	const char *symbol, *allocator;
 } allocator_symbols[] = {
-	{"tc_malloc", "tcmalloc"},     {"MallocExtension_ReleaseFreeMemory", "tcmalloc"},
-	{"TCMallocInternalMalloc", "tcmalloc"}, {"je_malloc", "jemalloc"}, {"malloc_conf", "jemalloc"},
-	{"je_mallctl", "jemalloc"},    {"mallctl", "jemalloc"},
-	{"mi_malloc", "mimalloc"},     {"scalable_malloc", "tbbmalloc"}, {"rpmalloc", "rpmalloc"},
+	{"tc_malloc", "tcmalloc"},
+	{"MallocExtension_ReleaseFreeMemory", "tcmalloc"},
+	{"TCMallocInternalMalloc", "tcmalloc"},
+	{"je_malloc", "jemalloc"},
+	{"malloc_conf", "jemalloc"},
+	{"je_mallctl", "jemalloc"},
+	{"mallctl", "jemalloc"},
+	{"mi_malloc", "mimalloc"},
+	{"scalable_malloc", "tbbmalloc"},
+	{"rpmalloc", "rpmalloc"},
 };
 
-static const char *const allocator_libraries[] = {"tcmalloc", "jemalloc", "mimalloc", "tbbmalloc", "rpmalloc", "snmalloc"};
+static const char *const allocator_libraries[] = {"tcmalloc",  "jemalloc", "mimalloc",
+						  "tbbmalloc", "rpmalloc", "snmalloc"};
 
-static const char *const sanitizer_symbols[] = {"__asan_init", "__msan_init", "__tsan_init", "__hwasan_init", "__lsan_init"};
+static const char *const sanitizer_symbols[] = {"__asan_init", "__msan_init", "__tsan_init", "__hwasan_init",
+						"__lsan_init"};
 
-static const char *const sanitizer_libraries[] = {"libasan.so", "libtsan.so", "liblsan.so", "libhwasan.so",
-	"libclang_rt.asan", "libclang_rt.tsan", "libclang_rt.hwasan", "libclang_rt.msan"};
+static const char *const sanitizer_libraries[] = {"libasan.so",         "libtsan.so",       "liblsan.so",
+						  "libhwasan.so",       "libclang_rt.asan", "libclang_rt.tsan",
+						  "libclang_rt.hwasan", "libclang_rt.msan"};
 
-static void read_symbols(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, struct elf_facts *out) {
+static void read_symbols(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, struct elf_facts *out)
+{
 	Elf_Data *data = elf_getdata(section, NULL);
 	if (data == NULL || header->sh_entsize == 0)
 		return;
@@ -56,9 +66,11 @@ static void read_symbols(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, st
 			continue;
 		unsigned type = GELF_ST_TYPE(symbol.st_info);
 		bool is_function = type == STT_FUNC || type == STT_GNU_IFUNC;
-		/* In a library a local malloc is somebody's static function; a program's may be an allocator linked in. */
+		/* In a library a local malloc is somebody's static function; a program's may be an allocator linked in.
+		 */
 		bool is_program = out->is_pie || out->type == ELF_FACTS_EXEC;
-		if (is_function && (is_program || GELF_ST_BIND(symbol.st_info) != STB_LOCAL) && strcmp(name, "malloc") == 0)
+		if (is_function && (is_program || GELF_ST_BIND(symbol.st_info) != STB_LOCAL) &&
+		    strcmp(name, "malloc") == 0)
 			out->defines_malloc = true;
 		for (size_t s = 0; s < sizeof sanitizer_symbols / sizeof sanitizer_symbols[0]; s++) {
 			if (is_function && strcmp(name, sanitizer_symbols[s]) == 0)
@@ -73,7 +85,8 @@ static void read_symbols(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, st
 	}
 }
 
-static void read_sections(Elf *elf, struct elf_facts *out) {
+static void read_sections(Elf *elf, struct elf_facts *out)
+{
 	size_t names;
 	if (elf_getshdrstrndx(elf, &names) != 0)
 		return;
@@ -102,9 +115,10 @@ static void read_sections(Elf *elf, struct elf_facts *out) {
 	}
 }
 
-static void read_notes(Elf *elf, const GElf_Phdr *segment, struct elf_facts *out) {
+static void read_notes(Elf *elf, const GElf_Phdr *segment, struct elf_facts *out)
+{
 	Elf_Data *data = elf_getdata_rawchunk(elf, (int64_t)segment->p_offset, segment->p_filesz,
-		segment->p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
+					      segment->p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
 	if (data == NULL)
 		return;
 	GElf_Nhdr note;
@@ -112,7 +126,7 @@ static void read_notes(Elf *elf, const GElf_Phdr *segment, struct elf_facts *out
 	while ((at = gelf_getnote(data, at, &note, &name_at, &desc_at)) != 0) {
 		const char *bytes = data->d_buf;
 		if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != sizeof "GNU" ||
-			memcmp(bytes + name_at, "GNU", sizeof "GNU") != 0)
+		    memcmp(bytes + name_at, "GNU", sizeof "GNU") != 0)
 			continue;
 		if (note.n_descsz == 0 || note.n_descsz > ELF_FACTS_BUILD_ID_MAX)
 			continue;
@@ -123,7 +137,8 @@ static void read_notes(Elf *elf, const GElf_Phdr *segment, struct elf_facts *out
 }
 
 /* Returns a copy of the text at the file offset, NULL when there is none or out of memory. */
-static char *text_at(Elf *elf, uint64_t offset, uint64_t limit_bytes) {
+static char *text_at(Elf *elf, uint64_t offset, uint64_t limit_bytes)
+{
 	if (limit_bytes > NAME_MAX_BYTES)
 		limit_bytes = NAME_MAX_BYTES;
 	Elf_Data *data = elf_getdata_rawchunk(elf, (int64_t)offset, limit_bytes, ELF_T_BYTE);
@@ -133,7 +148,8 @@ static char *text_at(Elf *elf, uint64_t offset, uint64_t limit_bytes) {
 }
 
 /* File offset of a virtual address and how many bytes of the file follow in its segment; false: not in the file. */
-static bool file_offset(Elf *elf, uint64_t vaddr, uint64_t *offset, uint64_t *left_bytes) {
+static bool file_offset(Elf *elf, uint64_t vaddr, uint64_t *offset, uint64_t *left_bytes)
+{
 	size_t count;
 	if (elf_getphdrnum(elf, &count) != 0)
 		return false;
@@ -150,7 +166,8 @@ static bool file_offset(Elf *elf, uint64_t vaddr, uint64_t *offset, uint64_t *le
 	return false;
 }
 
-static int add_needed(struct elf_facts *out, char *name) {
+static int add_needed(struct elf_facts *out, char *name)
+{
 	if (name == NULL)
 		return 0;
 	if (out->needed_count >= NEEDED_MAX) {
@@ -168,7 +185,8 @@ static int add_needed(struct elf_facts *out, char *name) {
 	return 0;
 }
 
-static int read_dynamic(Elf *elf, const GElf_Phdr *segment, struct elf_facts *out, uint64_t *flags_1) {
+static int read_dynamic(Elf *elf, const GElf_Phdr *segment, struct elf_facts *out, uint64_t *flags_1)
+{
 	Elf_Data *data = elf_getdata_rawchunk(elf, (int64_t)segment->p_offset, segment->p_filesz, ELF_T_DYN);
 	if (data == NULL)
 		return 0;
@@ -217,7 +235,8 @@ static int read_dynamic(Elf *elf, const GElf_Phdr *segment, struct elf_facts *ou
 	return 0;
 }
 
-static int read_segments(Elf *elf, struct elf_facts *out, uint64_t *flags_1) {
+static int read_segments(Elf *elf, struct elf_facts *out, uint64_t *flags_1)
+{
 	size_t count;
 	if (elf_getphdrnum(elf, &count) != 0)
 		return 0;
@@ -229,27 +248,35 @@ static int read_segments(Elf *elf, struct elf_facts *out, uint64_t *flags_1) {
 			out->interpreter = text_at(elf, segment.p_offset, segment.p_filesz);
 		else if (segment.p_type == PT_NOTE && out->build_id_bytes == 0)
 			read_notes(elf, &segment, out);
-		else if (segment.p_type == PT_DYNAMIC && out->needed == NULL && read_dynamic(elf, &segment, out, flags_1) != 0)
+		else if (segment.p_type == PT_DYNAMIC && out->needed == NULL &&
+			 read_dynamic(elf, &segment, out, flags_1) != 0)
 			return -1;
 	}
 	return 0;
 }
 
-static enum elf_facts_type facts_type(unsigned type) {
+static enum elf_facts_type facts_type(unsigned type)
+{
 	switch (type) {
-	case ET_REL: return ELF_FACTS_REL;
-	case ET_EXEC: return ELF_FACTS_EXEC;
-	case ET_DYN: return ELF_FACTS_DYN;
-	case ET_CORE: return ELF_FACTS_CORE;
-	default: return ELF_FACTS_OTHER;
+	case ET_REL:
+		return ELF_FACTS_REL;
+	case ET_EXEC:
+		return ELF_FACTS_EXEC;
+	case ET_DYN:
+		return ELF_FACTS_DYN;
+	case ET_CORE:
+		return ELF_FACTS_CORE;
+	default:
+		return ELF_FACTS_OTHER;
 	}
 }
 
-static void conclude(struct elf_facts *out, uint64_t flags_1) {
+static void conclude(struct elf_facts *out, uint64_t flags_1)
+{
 	bool has_interpreter = out->interpreter != NULL;
 	/* libc.so.6 is a library with an interpreter: DF_1_PIE tells programs, an old linker's lack a DT_SONAME. */
-	out->is_pie = out->type == ELF_FACTS_DYN &&
-		((flags_1 & DF_1_PIE) != 0 || (has_interpreter && out->soname == NULL));
+	out->is_pie =
+		out->type == ELF_FACTS_DYN && ((flags_1 & DF_1_PIE) != 0 || (has_interpreter && out->soname == NULL));
 	out->is_static = !has_interpreter && out->needed_count == 0 && (out->type == ELF_FACTS_EXEC || out->is_pie);
 	out->is_static_pie = out->is_static && out->is_pie;
 
@@ -265,13 +292,14 @@ static void conclude(struct elf_facts *out, uint64_t flags_1) {
 		}
 		for (size_t s = 0; s < sizeof allocator_libraries / sizeof allocator_libraries[0]; s++) {
 			if (out->allocator == NULL && strncmp(name, "lib", 3) == 0 &&
-				strncmp(name + 3, allocator_libraries[s], strlen(allocator_libraries[s])) == 0)
+			    strncmp(name + 3, allocator_libraries[s], strlen(allocator_libraries[s])) == 0)
 				out->allocator = allocator_libraries[s];
 		}
 	}
 }
 
-int elf_facts_read(const char *path, struct elf_facts *out) {
+int elf_facts_read(const char *path, struct elf_facts *out)
+{
 	memset(out, 0, sizeof *out);
 	/* O_NONBLOCK: a FIFO must not make us wait. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -316,7 +344,8 @@ int elf_facts_read(const char *path, struct elf_facts *out) {
 	return result;
 }
 
-void elf_facts_free(struct elf_facts *facts) {
+void elf_facts_free(struct elf_facts *facts)
+{
 	for (size_t i = 0; i < facts->needed_count; i++)
 		free(facts->needed[i]);
 	free(facts->needed);

@@ -18,7 +18,7 @@ enum { ELF_FACTS_BUILD_ID_MAX = 64 };
 
 /* Strings belong to the struct; elf_facts_free() gives them back. */
 struct elf_facts {
-	unsigned class_bits;      /* 32 or 64 */
+	unsigned class_bits; /* 32 or 64 */
 	bool big_endian;
 	unsigned machine;         /* e_machine: 62 is x86-64, 183 aarch64, 3 i386 */
 	enum elf_facts_type type; /* a position-independent executable is ELF_FACTS_DYN with is_pie */
@@ -26,28 +26,29 @@ struct elf_facts {
 	bool is_static;           /* a program without PT_INTERP and DT_NEEDED: no preload possible */
 	bool is_static_pie;       /* is_static and is_pie */
 
-	char *interpreter;        /* PT_INTERP, NULL: none */
-	bool musl;                /* the interpreter or a needed library is musl's */
+	char *interpreter; /* PT_INTERP, NULL: none */
+	bool musl;         /* the interpreter or a needed library is musl's */
 
 	uint8_t build_id[ELF_FACTS_BUILD_ID_MAX];
-	size_t build_id_bytes;    /* 0: none */
+	size_t build_id_bytes; /* 0: none */
 
-	bool has_debug_info;      /* .debug_info, also compressed */
+	bool has_debug_info; /* .debug_info, also compressed */
 	bool has_symtab;
 	bool has_debuglink;
-	bool has_minidebug;       /* .gnu_debugdata */
+	bool has_minidebug; /* .gnu_debugdata */
 
-	bool defines_malloc;      /* has a malloc of its own: a linked-in allocator */
-	const char *allocator;    /* "tcmalloc", "jemalloc", "mimalloc" when its own names tell so or it is needed, else NULL */
+	bool defines_malloc;   /* has a malloc of its own: a linked-in allocator */
+	const char *allocator; /* "tcmalloc", "jemalloc", "mimalloc" when its own names tell so or it is needed, else
+				  NULL */
 	bool is_go;
-	bool has_sanitizer;             /* needs or contains a sanitizer's allocator */
+	bool has_sanitizer; /* needs or contains a sanitizer's allocator */
 
-	char **needed;            /* DT_NEEDED in order, needed_count of them */
+	char **needed; /* DT_NEEDED in order, needed_count of them */
 	size_t needed_count;
-	char *soname;             /* DT_SONAME, NULL: none */
-	char *runpath;            /* DT_RUNPATH or else DT_RPATH, NULL: none */
+	char *soname;  /* DT_SONAME, NULL: none */
+	char *runpath; /* DT_RUNPATH or else DT_RPATH, NULL: none */
 
-	bool setuid, setgid;      /* mode bits of a regular executable file */
+	bool setuid, setgid; /* mode bits of a regular executable file */
 	bool has_file_capabilities;
 	uint64_t size_bytes;
 };

@@ -22,12 +22,23 @@ static const uint64_t uncompressed_max_bytes = (uint64_t)8 << 30;
 static const uint64_t minidebug_max_bytes = (uint64_t)256 << 20;
 static const uint64_t minidebug_memory_bytes = (uint64_t)128 << 20;
 
-static bool starts_with(const char *text, const char *start) {
+static bool starts_with(const char *text, const char *start)
+{
 	return strncmp(text, start, strlen(start)) == 0;
 }
 
-static uint64_t claimed_bytes(Elf_Scn *section, const GElf_Shdr *header, const char *name) {
+static uint64_t claimed_bytes(struct elf_file *file, Elf_Scn *section, const GElf_Shdr *header, const char *name)
+{
 	if ((header->sh_flags & SHF_COMPRESSED) != 0) {
+		/* libelf refuses headers of ways that it does not know, so that the type is read from the bytes. */
+		Elf_Data *raw = elf_rawdata(section, NULL);
+		uint32_t type = 0;
+		if (raw != NULL && raw->d_buf != NULL && raw->d_size >= sizeof type)
+			memcpy(&type, raw->d_buf, sizeof type);
+		if (type != ELFCOMPRESS_ZLIB) {
+			file->unknown_compression = true;
+			return header->sh_size;
+		}
 		GElf_Chdr chdr;
 		return gelf_getchdr(section, &chdr) == NULL ? UINT64_MAX : chdr.ch_size;
 	}
@@ -44,7 +55,8 @@ static uint64_t claimed_bytes(Elf_Scn *section, const GElf_Shdr *header, const c
 	return bytes;
 }
 
-static bool check_sections(struct elf_file *file) {
+static bool check_sections(struct elf_file *file)
+{
 	size_t names;
 	if (elf_getshdrstrndx(file->elf, &names) != 0)
 		return false;
@@ -63,7 +75,7 @@ static bool check_sections(struct elf_file *file) {
 		const char *name = elf_strptr(file->elf, names, header.sh_name);
 		if (name == NULL || (!starts_with(name, ".debug_") && !starts_with(name, ".zdebug_")))
 			continue;
-		uint64_t bytes = claimed_bytes(section, &header, name);
+		uint64_t bytes = claimed_bytes(file, section, &header, name);
 		if (bytes / COMPRESSION_RATIO_MAX > header.sh_size || bytes > uncompressed_max_bytes)
 			return false;
 		total_bytes += bytes;
@@ -75,7 +87,8 @@ static bool check_sections(struct elf_file *file) {
 	return true;
 }
 
-static struct elf_file *check(struct elf_file *file, enum elf_file_fault *fault) {
+static struct elf_file *check(struct elf_file *file, enum elf_file_fault *fault)
+{
 	if (file->elf == NULL || elf_kind(file->elf) != ELF_K_ELF)
 		*fault = ELF_FILE_NOT_ELF;
 	else if (!check_sections(file))
@@ -95,7 +108,8 @@ static struct elf_file *check(struct elf_file *file, enum elf_file_fault *fault)
 	return file;
 }
 
-struct elf_file *elf_file_open_fd(int fd, const char *path, enum elf_file_fault *fault) {
+struct elf_file *elf_file_open_fd(int fd, const char *path, enum elf_file_fault *fault)
+{
 	elf_version(EV_CURRENT);
 	struct stat status;
 	struct elf_file *file = NULL;
@@ -118,7 +132,8 @@ struct elf_file *elf_file_open_fd(int fd, const char *path, enum elf_file_fault 
 	return check(file, fault);
 }
 
-struct elf_file *elf_file_open(const char *path, enum elf_file_fault *fault) {
+struct elf_file *elf_file_open(const char *path, enum elf_file_fault *fault)
+{
 	/* O_NONBLOCK: a FIFO of that name must not make us wait. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0) {
@@ -128,7 +143,8 @@ struct elf_file *elf_file_open(const char *path, enum elf_file_fault *fault) {
 	return elf_file_open_fd(fd, path, fault);
 }
 
-struct elf_file *elf_file_open_image(void *image, size_t bytes, enum elf_file_fault *fault) {
+struct elf_file *elf_file_open_image(void *image, size_t bytes, enum elf_file_fault *fault)
+{
 	elf_version(EV_CURRENT);
 	struct elf_file *file = calloc(1, sizeof *file);
 	if (file == NULL) {
@@ -143,7 +159,8 @@ struct elf_file *elf_file_open_image(void *image, size_t bytes, enum elf_file_fa
 	return check(file, fault);
 }
 
-void elf_file_close(struct elf_file *file) {
+void elf_file_close(struct elf_file *file)
+{
 	if (file == NULL)
 		return;
 	elf_end(file->elf);
@@ -154,15 +171,18 @@ void elf_file_close(struct elf_file *file) {
 	free(file);
 }
 
-bool elf_file_same_build_id(const struct elf_file *file, const uint8_t *build_id, size_t bytes) {
+bool elf_file_same_build_id(const struct elf_file *file, const uint8_t *build_id, size_t bytes)
+{
 	return bytes != 0 && file->build_id_bytes == bytes && memcmp(file->build_id, build_id, bytes) == 0;
 }
 
-bool elf_file_same_file(const struct elf_file *left, const struct elf_file *right) {
+bool elf_file_same_file(const struct elf_file *left, const struct elf_file *right)
+{
 	return left->fd >= 0 && right->fd >= 0 && left->device == right->device && left->inode == right->inode;
 }
 
-static Elf_Scn *find_section(const struct elf_file *file, const char *wanted) {
+static Elf_Scn *find_section(const struct elf_file *file, const char *wanted)
+{
 	size_t names;
 	if (elf_getshdrstrndx(file->elf, &names) != 0)
 		return NULL;
@@ -178,13 +198,15 @@ static Elf_Scn *find_section(const struct elf_file *file, const char *wanted) {
 	return NULL;
 }
 
-Elf_Data *elf_file_section(const struct elf_file *file, const char *name) {
+Elf_Data *elf_file_section(const struct elf_file *file, const char *name)
+{
 	Elf_Scn *section = find_section(file, name);
 	Elf_Data *data = section == NULL ? NULL : elf_rawdata(section, NULL);
 	return data == NULL || data->d_buf == NULL || data->d_size == 0 ? NULL : data;
 }
 
-const char *elf_file_debuglink(const struct elf_file *file, uint32_t *crc) {
+const char *elf_file_debuglink(const struct elf_file *file, uint32_t *crc)
+{
 	GElf_Word stored;
 	const char *name = dwelf_elf_gnu_debuglink(file->elf, &stored);
 	if (name == NULL)
@@ -196,7 +218,8 @@ const char *elf_file_debuglink(const struct elf_file *file, uint32_t *crc) {
 	return name[0] == '\0' ? NULL : name;
 }
 
-bool elf_file_crc(const struct elf_file *file, uint32_t *crc) {
+bool elf_file_crc(const struct elf_file *file, uint32_t *crc)
+{
 	enum { BLOCK_BYTES = 256 << 10 };
 	if (file->fd < 0)
 		return false;
@@ -220,7 +243,8 @@ bool elf_file_crc(const struct elf_file *file, uint32_t *crc) {
 }
 
 /* Returns the unpacked bytes, NULL: damaged, too large, or out of memory. */
-static void *unpack_xz(const Elf_Data *packed, size_t *bytes) {
+static void *unpack_xz(const Elf_Data *packed, size_t *bytes)
+{
 	lzma_stream stream = LZMA_STREAM_INIT;
 	if (lzma_stream_decoder(&stream, minidebug_memory_bytes, 0) != LZMA_OK)
 		return NULL;
@@ -251,7 +275,8 @@ static void *unpack_xz(const Elf_Data *packed, size_t *bytes) {
 	return image;
 }
 
-struct elf_file *elf_file_minidebug(const struct elf_file *file) {
+struct elf_file *elf_file_minidebug(const struct elf_file *file)
+{
 	Elf_Data *packed = elf_file_section(file, ".gnu_debugdata");
 	size_t bytes = 0;
 	void *image = packed == NULL ? NULL : unpack_xz(packed, &bytes);

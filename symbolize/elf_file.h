@@ -15,23 +15,24 @@
 
 enum elf_file_fault {
 	ELF_FILE_OK,
-	ELF_FILE_MISSING,    /* cannot be opened: errno tells */
-	ELF_FILE_NOT_ELF,    /* not a regular ELF file */
-	ELF_FILE_DAMAGED,    /* truncated, or it claims what cannot be */
+	ELF_FILE_MISSING, /* cannot be opened: errno tells */
+	ELF_FILE_NOT_ELF, /* not a regular ELF file */
+	ELF_FILE_DAMAGED, /* truncated, or it claims what cannot be */
 	ELF_FILE_NO_MEMORY,
 };
 
 struct elf_file {
 	Elf *elf;
-	int fd;          /* -1: image is used */
-	void *image;     /* an owned copy in memory, NULL when fd is used */
-	char *path;      /* as opened, NULL: none */
-	uint64_t bytes;  /* size of the file or image */
+	int fd;         /* -1: image is used */
+	void *image;    /* an owned copy in memory, NULL when fd is used */
+	char *path;     /* as opened, NULL: none */
+	uint64_t bytes; /* size of the file or image */
 	uint64_t device, inode, mtime_ns;
 	const uint8_t *build_id; /* within elf */
 	size_t build_id_bytes;
-	bool has_dwarf;  /* has .debug_info with bytes, also compressed */
-	bool truncated;  /* a section lies beyond the end: what is whole is used */
+	bool has_dwarf;           /* has .debug_info with bytes, also compressed */
+	bool unknown_compression; /* of a debug section: not zlib */
+	bool truncated;           /* a section lies beyond the end: what is whole is used */
 };
 
 /* Each returns NULL with *fault set. elf_file_open_fd() and elf_file_open_image() own fd and image from the call on. */

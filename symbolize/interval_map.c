@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool interval_map_add(struct interval_map *map, uint64_t start, uint64_t end, uint32_t level, uint32_t owner) {
+bool interval_map_add(struct interval_map *map, uint64_t start, uint64_t end, uint32_t level, uint32_t owner)
+{
 	if (start >= end)
 		return true;
 	if (map->range_count == map->range_room) {
@@ -22,7 +23,8 @@ bool interval_map_add(struct interval_map *map, uint64_t start, uint64_t end, ui
 }
 
 /* At the same start an outer range comes before an inner one, and an earlier owner before a later one. */
-static int compare_ranges(const void *left, const void *right) {
+static int compare_ranges(const void *left, const void *right)
+{
 	const struct interval_range *a = left, *b = right;
 	if (a->start != b->start)
 		return a->start < b->start ? -1 : 1;
@@ -34,7 +36,8 @@ static int compare_ranges(const void *left, const void *right) {
 }
 
 /* From start on the owner is this one. */
-static void put_segment(struct interval_map *map, uint64_t start, uint32_t owner) {
+static void put_segment(struct interval_map *map, uint64_t start, uint32_t owner)
+{
 	if (map->segment_count > 0 && map->segments[map->segment_count - 1].start == start)
 		map->segment_count--;
 	if (map->segment_count > 0 ? map->segments[map->segment_count - 1].owner == owner : owner == INTERVAL_NONE)
@@ -42,13 +45,15 @@ static void put_segment(struct interval_map *map, uint64_t start, uint32_t owner
 	map->segments[map->segment_count++] = (struct interval_segment){start, owner};
 }
 
-bool interval_map_build(struct interval_map *map) {
+bool interval_map_build(struct interval_map *map)
+{
 	size_t count = map->range_count;
 	if (count == 0)
 		return true;
 	qsort(map->ranges, count, sizeof *map->ranges, compare_ranges);
 	map->segments = malloc((2 * count + 1) * sizeof *map->segments);
-	/* open: the ranges that contain the current start, outermost first; its levels increase strictly, its ends never. */
+	/* open: the ranges that contain the current start, outermost first; its levels increase strictly, its ends
+	 * never. */
 	struct interval_range *open = malloc(count * sizeof *open);
 	if (map->segments == NULL || open == NULL) {
 		free(open);
@@ -82,7 +87,8 @@ bool interval_map_build(struct interval_map *map) {
 	return true;
 }
 
-uint32_t interval_map_find(const struct interval_map *map, uint64_t address) {
+uint32_t interval_map_find(const struct interval_map *map, uint64_t address)
+{
 	size_t low = 0, high = map->segment_count; /* segments before low start at or before address */
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -94,7 +100,8 @@ uint32_t interval_map_find(const struct interval_map *map, uint64_t address) {
 	return low == 0 ? INTERVAL_NONE : map->segments[low - 1].owner;
 }
 
-void interval_map_free(struct interval_map *map) {
+void interval_map_free(struct interval_map *map)
+{
 	free(map->ranges);
 	free(map->segments);
 	memset(map, 0, sizeof *map);

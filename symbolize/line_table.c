@@ -38,7 +38,8 @@ struct reader {
 	bool out_of_memory;
 };
 
-static uint64_t take(struct cursor *cursor, size_t bytes) {
+static uint64_t take(struct cursor *cursor, size_t bytes)
+{
 	if (cursor->bad || (size_t)(cursor->end - cursor->at) < bytes) {
 		cursor->bad = true;
 		return 0;
@@ -50,14 +51,16 @@ static uint64_t take(struct cursor *cursor, size_t bytes) {
 	return value;
 }
 
-static void skip(struct cursor *cursor, uint64_t bytes) {
+static void skip(struct cursor *cursor, uint64_t bytes)
+{
 	if (cursor->bad || (uint64_t)(cursor->end - cursor->at) < bytes)
 		cursor->bad = true;
 	else
 		cursor->at += bytes;
 }
 
-static uint64_t take_uleb(struct cursor *cursor) {
+static uint64_t take_uleb(struct cursor *cursor)
+{
 	uint64_t value = 0;
 	for (unsigned shift = 0; !cursor->bad; shift += 7) {
 		if (cursor->at == cursor->end) {
@@ -73,7 +76,8 @@ static uint64_t take_uleb(struct cursor *cursor) {
 	return 0;
 }
 
-static int64_t take_sleb(struct cursor *cursor) {
+static int64_t take_sleb(struct cursor *cursor)
+{
 	uint64_t value = 0;
 	for (unsigned shift = 0; !cursor->bad; shift += 7) {
 		if (cursor->at == cursor->end) {
@@ -93,7 +97,8 @@ static int64_t take_sleb(struct cursor *cursor) {
 }
 
 /* A NUL-terminated string within the section, NULL: it does not end. */
-static const char *take_string(struct cursor *cursor) {
+static const char *take_string(struct cursor *cursor)
+{
 	const uint8_t *end = cursor->bad ? NULL : memchr(cursor->at, '\0', (size_t)(cursor->end - cursor->at));
 	if (end == NULL) {
 		cursor->bad = true;
@@ -104,7 +109,8 @@ static const char *take_string(struct cursor *cursor) {
 	return text;
 }
 
-static const char *string_at(const struct line_section *section, uint64_t offset) {
+static const char *string_at(const struct line_section *section, uint64_t offset)
+{
 	if (section->bytes == NULL || offset >= section->count)
 		return NULL;
 	struct cursor cursor = {section->bytes + offset, section->bytes + section->count, false};
@@ -112,7 +118,8 @@ static const char *string_at(const struct line_section *section, uint64_t offset
 }
 
 /* Makes room for one more element; returns the array or NULL when out of memory. */
-static void *make_room(struct reader *reader, void *array, size_t count, size_t *room, size_t element_bytes) {
+static void *make_room(struct reader *reader, void *array, size_t count, size_t *room, size_t element_bytes)
+{
 	if (count < *room)
 		return array;
 	size_t bigger_room = *room == 0 ? 32 : *room * 2;
@@ -124,10 +131,11 @@ static void *make_room(struct reader *reader, void *array, size_t count, size_t 
 	return bigger;
 }
 
-static bool add_directory(struct reader *reader, const char *path) {
+static bool add_directory(struct reader *reader, const char *path)
+{
 	struct header *header = &reader->header;
-	const char **bigger = make_room(
-		reader, header->directories, header->directory_count, &header->directory_room, sizeof *bigger);
+	const char **bigger = make_room(reader, header->directories, header->directory_count, &header->directory_room,
+					sizeof *bigger);
 	if (bigger == NULL)
 		return false;
 	header->directories = bigger;
@@ -135,7 +143,8 @@ static bool add_directory(struct reader *reader, const char *path) {
 	return true;
 }
 
-static bool add_file(struct reader *reader, const char *name, uint64_t directory) {
+static bool add_file(struct reader *reader, const char *name, uint64_t directory)
+{
 	struct line_table *out = reader->out;
 	struct line_file *bigger = make_room(reader, out->files, out->file_count, &out->file_room, sizeof *bigger);
 	if (bigger == NULL)
@@ -147,7 +156,8 @@ static bool add_file(struct reader *reader, const char *name, uint64_t directory
 }
 
 /* DWARF 2 to 4: lists of strings. Directory 0 is the unit's, files count from 1. */
-static bool read_old_tables(struct reader *reader, struct cursor *cursor) {
+static bool read_old_tables(struct reader *reader, struct cursor *cursor)
+{
 	reader->out->first_file = 1;
 	if (!add_directory(reader, NULL))
 		return false;
@@ -172,23 +182,44 @@ struct entry {
 };
 
 /* Reads a value of one form into the entry. Returns false for forms that a table cannot have. */
-static bool read_form(struct reader *reader, struct cursor *cursor, uint64_t content, uint64_t form, struct entry *entry) {
+static bool read_form(struct reader *reader, struct cursor *cursor, uint64_t content, uint64_t form,
+		      struct entry *entry)
+{
 	const char *text = NULL;
 	uint64_t number = 0;
 	switch (form) {
-	case DW_FORM_string: text = take_string(cursor); break;
+	case DW_FORM_string:
+		text = take_string(cursor);
+		break;
 	case DW_FORM_line_strp:
 		text = string_at(&reader->sections->line_str, take(cursor, reader->header.offset_bytes));
 		break;
-	case DW_FORM_strp: text = string_at(&reader->sections->str, take(cursor, reader->header.offset_bytes)); break;
-	case DW_FORM_udata: number = take_uleb(cursor); break;
-	case DW_FORM_data1: number = take(cursor, 1); break;
-	case DW_FORM_data2: number = take(cursor, 2); break;
-	case DW_FORM_data4: number = take(cursor, 4); break;
-	case DW_FORM_data8: number = take(cursor, 8); break;
-	case DW_FORM_data16: skip(cursor, 16); break;
-	case DW_FORM_block: skip(cursor, take_uleb(cursor)); break;
-	default: return false;
+	case DW_FORM_strp:
+		text = string_at(&reader->sections->str, take(cursor, reader->header.offset_bytes));
+		break;
+	case DW_FORM_udata:
+		number = take_uleb(cursor);
+		break;
+	case DW_FORM_data1:
+		number = take(cursor, 1);
+		break;
+	case DW_FORM_data2:
+		number = take(cursor, 2);
+		break;
+	case DW_FORM_data4:
+		number = take(cursor, 4);
+		break;
+	case DW_FORM_data8:
+		number = take(cursor, 8);
+		break;
+	case DW_FORM_data16:
+		skip(cursor, 16);
+		break;
+	case DW_FORM_block:
+		skip(cursor, take_uleb(cursor));
+		break;
+	default:
+		return false;
 	}
 	if (content == DW_LNCT_path)
 		entry->path = text;
@@ -198,7 +229,8 @@ static bool read_form(struct reader *reader, struct cursor *cursor, uint64_t con
 }
 
 /* DWARF 5: a description of the columns, then the rows; once for directories and once for files. */
-static bool read_new_table(struct reader *reader, struct cursor *cursor, bool files) {
+static bool read_new_table(struct reader *reader, struct cursor *cursor, bool files)
+{
 	uint64_t contents[256], forms[256];
 	size_t columns = take(cursor, 1);
 	for (size_t i = 0; i < columns; i++) {
@@ -221,7 +253,8 @@ static bool read_new_table(struct reader *reader, struct cursor *cursor, bool fi
 	return true;
 }
 
-static bool read_header(struct reader *reader, struct cursor *cursor) {
+static bool read_header(struct reader *reader, struct cursor *cursor)
+{
 	struct header *header = &reader->header;
 	uint64_t bytes = take(cursor, 4);
 	header->offset_bytes = 4;
@@ -246,7 +279,7 @@ static bool read_header(struct reader *reader, struct cursor *cursor) {
 	header->minimum_instruction_bytes = (uint8_t)take(&tables, 1);
 	if (header->version >= 4)
 		take(&tables, 1); /* operations in an instruction: more than 1 only on VLIW machines */
-	take(&tables, 1);     /* default_is_stmt */
+	take(&tables, 1);         /* default_is_stmt */
 	header->line_base = (int8_t)take(&tables, 1);
 	header->line_range = (uint8_t)take(&tables, 1);
 	header->opcode_base = (uint8_t)take(&tables, 1);
@@ -267,12 +300,14 @@ struct state {
 	size_t first_row;
 };
 
-static void reset(struct state *state, const struct line_table *out) {
+static void reset(struct state *state, const struct line_table *out)
+{
 	*state = (struct state){.file = 1, .line = 1, .first_row = out->row_count};
 }
 
 /* Returns false when the reading must stop. */
-static bool put_row(struct reader *reader, const struct state *state) {
+static bool put_row(struct reader *reader, const struct state *state)
+{
 	struct line_table *out = reader->out;
 	if (*reader->rows_left == 0)
 		return false;
@@ -295,7 +330,8 @@ static bool put_row(struct reader *reader, const struct state *state) {
 	return true;
 }
 
-static bool end_sequence(struct reader *reader, const struct state *state) {
+static bool end_sequence(struct reader *reader, const struct state *state)
+{
 	struct line_table *out = reader->out;
 	size_t count = out->row_count - state->first_row;
 	if (count == 0)
@@ -316,7 +352,8 @@ static bool end_sequence(struct reader *reader, const struct state *state) {
 	return interval_map_add(&out->map, start, state->address, level, (uint32_t)out->sequence_count++);
 }
 
-static bool run_extended(struct reader *reader, struct cursor *cursor, struct state *state) {
+static bool run_extended(struct reader *reader, struct cursor *cursor, struct state *state)
+{
 	uint64_t bytes = take_uleb(cursor);
 	if (cursor->bad || bytes == 0 || bytes > (uint64_t)(cursor->end - cursor->at))
 		return false;
@@ -340,18 +377,28 @@ static bool run_extended(struct reader *reader, struct cursor *cursor, struct st
 	}
 }
 
-static bool run_standard(struct reader *reader, struct cursor *cursor, struct state *state, uint8_t opcode) {
+static bool run_standard(struct reader *reader, struct cursor *cursor, struct state *state, uint8_t opcode)
+{
 	const struct header *header = &reader->header;
 	switch (opcode) {
-	case DW_LNS_copy: return put_row(reader, state);
-	case DW_LNS_advance_pc: state->address += take_uleb(cursor) * header->minimum_instruction_bytes; return true;
-	case DW_LNS_advance_line: state->line += (uint32_t)take_sleb(cursor); return true;
-	case DW_LNS_set_file: state->file = take_uleb(cursor); return true;
-	case DW_LNS_const_add_pc:
-		state->address +=
-			(uint64_t)((255 - header->opcode_base) / header->line_range) * header->minimum_instruction_bytes;
+	case DW_LNS_copy:
+		return put_row(reader, state);
+	case DW_LNS_advance_pc:
+		state->address += take_uleb(cursor) * header->minimum_instruction_bytes;
 		return true;
-	case DW_LNS_fixed_advance_pc: state->address += take(cursor, 2); return true;
+	case DW_LNS_advance_line:
+		state->line += (uint32_t)take_sleb(cursor);
+		return true;
+	case DW_LNS_set_file:
+		state->file = take_uleb(cursor);
+		return true;
+	case DW_LNS_const_add_pc:
+		state->address += (uint64_t)((255 - header->opcode_base) / header->line_range) *
+				  header->minimum_instruction_bytes;
+		return true;
+	case DW_LNS_fixed_advance_pc:
+		state->address += take(cursor, 2);
+		return true;
 	default:
 		for (unsigned i = 0; i < header->operand_counts[opcode]; i++)
 			take_uleb(cursor);
@@ -359,7 +406,8 @@ static bool run_standard(struct reader *reader, struct cursor *cursor, struct st
 	}
 }
 
-static bool run_program(struct reader *reader, struct cursor *cursor) {
+static bool run_program(struct reader *reader, struct cursor *cursor)
+{
 	const struct header *header = &reader->header;
 	struct state state;
 	reset(&state, reader->out);
@@ -382,7 +430,8 @@ static bool run_program(struct reader *reader, struct cursor *cursor) {
 }
 
 bool line_table_read(struct line_table *out, const struct line_sections *sections, uint64_t offset,
-	const struct code_bounds *text, size_t *rows_left) {
+		     const struct code_bounds *text, size_t *rows_left)
+{
 	if (sections->line.bytes == NULL || offset >= sections->line.count)
 		return false;
 	struct cursor cursor = {sections->line.bytes + offset, sections->line.bytes + sections->line.count, false};
@@ -392,7 +441,8 @@ bool line_table_read(struct line_table *out, const struct line_sections *section
 	return interval_map_build(&out->map) && whole;
 }
 
-const struct line_row *line_table_find(const struct line_table *table, uint64_t address) {
+const struct line_row *line_table_find(const struct line_table *table, uint64_t address)
+{
 	uint32_t number = interval_map_find(&table->map, address);
 	if (number == INTERVAL_NONE)
 		return NULL;
@@ -409,7 +459,8 @@ const struct line_row *line_table_find(const struct line_table *table, uint64_t 
 	return low == 0 ? NULL : &rows[low - 1];
 }
 
-const char *line_table_path(struct line_table *table, struct string_pool *pool, const char *directory, uint64_t file) {
+const char *line_table_path(struct line_table *table, struct string_pool *pool, const char *directory, uint64_t file)
+{
 	if (file < table->first_file || file - table->first_file >= table->file_count)
 		return NULL;
 	struct line_file *entry = &table->files[file - table->first_file];
@@ -425,7 +476,8 @@ const char *line_table_path(struct line_table *table, struct string_pool *pool, 
 	return entry->path;
 }
 
-void line_table_free(struct line_table *table) {
+void line_table_free(struct line_table *table)
+{
 	free(table->rows);
 	free(table->sequences);
 	free(table->files);

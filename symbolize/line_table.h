@@ -56,7 +56,7 @@ struct line_table {
  * read until then is usable. The sections must outlive the table.
  */
 bool line_table_read(struct line_table *out, const struct line_sections *sections, uint64_t offset,
-	const struct code_bounds *text, size_t *rows_left);
+		     const struct code_bounds *text, size_t *rows_left);
 
 /* The row that holds the address, or NULL. */
 const struct line_row *line_table_find(const struct line_table *table, uint64_t address);

@@ -22,7 +22,8 @@
 static char *text_of(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Returns NULL when out of memory. */
-static char *text_of(const char *format, ...) {
+static char *text_of(const char *format, ...)
+{
 	char *text;
 	va_list arguments;
 	va_start(arguments, format);
@@ -31,19 +32,21 @@ static char *text_of(const char *format, ...) {
 	return length < 0 ? NULL : text;
 }
 
-static void remember(struct locate_result *result, enum locate_failure failure) {
+static void remember(struct locate_result *result, enum locate_failure failure)
+{
 	if (failure > result->failure)
 		result->failure = failure;
 }
 
 /* Whether the file is the one that the identity describes; says why not. */
-static bool is_proven(
-	const struct elf_file *file, const struct module_identity *identity, struct locate_result *result) {
+static bool is_proven(const struct elf_file *file, const struct module_identity *identity, struct locate_result *result)
+{
 	if (identity->build_id_bytes != 0) {
 		if (elf_file_same_build_id(file, identity->build_id, identity->build_id_bytes))
 			return true;
 		if (result->failure < LOCATE_OTHER_BUILD_ID) {
-			size_t bytes = file->build_id_bytes < sizeof result->have ? file->build_id_bytes : sizeof result->have;
+			size_t bytes =
+				file->build_id_bytes < sizeof result->have ? file->build_id_bytes : sizeof result->have;
 			if (bytes != 0)
 				memcpy(result->have, file->build_id, bytes);
 			result->have_bytes = bytes;
@@ -62,7 +65,8 @@ static bool is_proven(
 }
 
 /* Opens and checks one candidate; takes the path. */
-static struct elf_file *try_module(char *path, const struct module_identity *identity, struct locate_result *result) {
+static struct elf_file *try_module(char *path, const struct module_identity *identity, struct locate_result *result)
+{
 	if (path == NULL) {
 		remember(result, LOCATE_NO_MEMORY);
 		return NULL;
@@ -98,13 +102,15 @@ static struct elf_file *try_module(char *path, const struct module_identity *ide
 	return NULL;
 }
 
-static const char *base_name(const char *path) {
+static const char *base_name(const char *path)
+{
 	const char *slash = strrchr(path, '/');
 	return slash == NULL ? path : slash + 1;
 }
 
 /* Returns "xx/rest" for .build-id directories, NULL when out of memory or too short. */
-static char *build_id_path(const uint8_t *build_id, size_t bytes) {
+static char *build_id_path(const uint8_t *build_id, size_t bytes)
+{
 	if (bytes < 2 || bytes > 64)
 		return NULL;
 	char *text = malloc(2 * bytes + 2);
@@ -116,8 +122,9 @@ static char *build_id_path(const uint8_t *build_id, size_t bytes) {
 	return text;
 }
 
-struct elf_file *locate_module(
-	const struct locate_places *places, const struct module_identity *identity, struct locate_result *result) {
+struct elf_file *locate_module(const struct locate_places *places, const struct module_identity *identity,
+			       struct locate_result *result)
+{
 	memset(result, 0, sizeof *result);
 	const char *path = identity->path == NULL ? "" : identity->path;
 	struct elf_file *file = NULL;
@@ -153,7 +160,8 @@ struct debug_proof {
 	const struct elf_file *not_this; /* the module itself, NULL: none */
 };
 
-static bool is_debug_proven(const struct elf_file *file, const struct debug_proof *proof) {
+static bool is_debug_proven(const struct elf_file *file, const struct debug_proof *proof)
+{
 	if (!file->has_dwarf || (proof->not_this != NULL && elf_file_same_file(file, proof->not_this)))
 		return false;
 	if (proof->build_id_bytes != 0 && file->build_id_bytes != 0)
@@ -163,7 +171,8 @@ static bool is_debug_proven(const struct elf_file *file, const struct debug_proo
 }
 
 /* Takes the file. */
-static struct elf_file *keep_if_proven(struct elf_file *file, const struct debug_proof *proof) {
+static struct elf_file *keep_if_proven(struct elf_file *file, const struct debug_proof *proof)
+{
 	if (file != NULL && is_debug_proven(file, proof))
 		return file;
 	elf_file_close(file);
@@ -171,14 +180,16 @@ static struct elf_file *keep_if_proven(struct elf_file *file, const struct debug
 }
 
 /* Takes the path. */
-static struct elf_file *try_debug(char *path, const struct debug_proof *proof) {
+static struct elf_file *try_debug(char *path, const struct debug_proof *proof)
+{
 	enum elf_file_fault fault;
 	struct elf_file *file = path == NULL ? NULL : elf_file_open(path, &fault);
 	free(path);
 	return keep_if_proven(file, proof);
 }
 
-static struct elf_file *try_build_id_dirs(const struct locate_places *places, const struct debug_proof *proof) {
+static struct elf_file *try_build_id_dirs(const struct locate_places *places, const struct debug_proof *proof)
+{
 	char *by_id = build_id_path(proof->build_id, proof->build_id_bytes);
 	struct elf_file *file = NULL;
 	for (char **dir = places->debug_dirs; file == NULL && by_id != NULL && *dir != NULL; dir++) {
@@ -194,7 +205,8 @@ static struct elf_file *try_build_id_dirs(const struct locate_places *places, co
 }
 
 static struct elf_file *try_debuglink(const struct locate_places *places, const struct module_identity *identity,
-	const struct elf_file *main, const char *link, const struct debug_proof *proof) {
+				      const struct elf_file *main, const char *link, const struct debug_proof *proof)
+{
 	struct elf_file *file = NULL;
 	if (main->path != NULL) {
 		int length = (int)(base_name(main->path) - main->path);
@@ -219,7 +231,8 @@ static struct elf_file *try_debuglink(const struct locate_places *places, const 
 }
 
 static struct elf_file *ask_debuginfod(struct debuginfod *service, enum debuginfod_kind kind, const uint8_t *build_id,
-	size_t bytes) {
+				       size_t bytes)
+{
 	int fd = debuginfod_get(service, kind, build_id, bytes);
 	enum elf_file_fault fault;
 	struct elf_file *file = fd < 0 ? NULL : elf_file_open_fd(fd, NULL, &fault);
@@ -231,7 +244,8 @@ static struct elf_file *ask_debuginfod(struct debuginfod *service, enum debuginf
 }
 
 struct elf_file *locate_debug(const struct locate_places *places, struct debuginfod *service,
-	const struct module_identity *identity, const struct elf_file *main) {
+			      const struct module_identity *identity, const struct elf_file *main)
+{
 	struct debug_proof proof = {
 		.build_id = identity->build_id, .build_id_bytes = identity->build_id_bytes, .not_this = main};
 	if (proof.build_id_bytes == 0 && main != NULL) {
@@ -253,12 +267,15 @@ struct elf_file *locate_debug(const struct locate_places *places, struct debugin
 	return file;
 }
 
-struct elf_file *locate_remote_module(struct debuginfod *service, const struct module_identity *identity) {
+struct elf_file *locate_remote_module(struct debuginfod *service, const struct module_identity *identity)
+{
 	return ask_debuginfod(service, DEBUGINFOD_EXECUTABLE, identity->build_id, identity->build_id_bytes);
 }
 
 struct elf_file *locate_alternate(const struct locate_places *places, struct debuginfod *service,
-	const struct elf_file *debug, const char *name, const uint8_t *build_id, size_t build_id_bytes) {
+				  const struct elf_file *debug, const char *name, const uint8_t *build_id,
+				  size_t build_id_bytes)
+{
 	struct debug_proof proof = {.build_id = build_id, .build_id_bytes = build_id_bytes, .not_this = debug};
 	struct elf_file *file = NULL;
 	if (name[0] == '/') {

@@ -11,12 +11,14 @@
 struct note_facts {
 	const struct module_identity *identity;
 	const struct locate_result *located; /* why the module's own file was not used */
-	bool has_file;             /* a file of the module was found: its own, or a debug file */
+	bool has_file;                       /* a file of the module was found: its own, or a debug file */
 	bool has_dwarf;
-	bool has_symbols;          /* any function symbol, when has_dwarf is false */
+	bool unreadable_dwarf; /* there is DWARF, but libdw cannot open it */
+	bool unknown_compression;
+	bool has_symbols; /* any function symbol, when has_dwarf is false */
 	bool truncated;
-	bool damaged;              /* DWARF that cannot be read */
-	const char *missing_dwo;   /* NULL: none */
+	bool damaged;                  /* DWARF that cannot be read */
+	const char *missing_dwo;       /* NULL: none */
 	const char *missing_alternate; /* NULL: none */
 	bool debuginfod_wanted, debuginfod_unavailable;
 };

@@ -15,7 +15,8 @@ struct string_pool_chunk {
 	char text[];
 };
 
-void string_pool_close(struct string_pool *pool) {
+void string_pool_close(struct string_pool *pool)
+{
 	while (pool->chunks != NULL) {
 		struct string_pool_chunk *next = pool->chunks->next;
 		free(pool->chunks);
@@ -26,14 +27,16 @@ void string_pool_close(struct string_pool *pool) {
 }
 
 /* FNV-1a: the texts are short and hashing them is nowhere near the cost of reading DWARF. */
-static uint64_t hash_text(const char *text, size_t bytes) {
+static uint64_t hash_text(const char *text, size_t bytes)
+{
 	uint64_t hash = 0xcbf29ce484222325u;
 	for (size_t i = 0; i < bytes; i++)
 		hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3u;
 	return hash ^ hash >> 29;
 }
 
-static bool grow_slots(struct string_pool *pool) {
+static bool grow_slots(struct string_pool *pool)
+{
 	size_t count = pool->slot_count == 0 ? FIRST_SLOTS : pool->slot_count * 2;
 	const char **slots = calloc(count, sizeof *slots);
 	if (slots == NULL)
@@ -53,7 +56,8 @@ static bool grow_slots(struct string_pool *pool) {
 	return true;
 }
 
-static char *allocate_text(struct string_pool *pool, size_t bytes) {
+static char *allocate_text(struct string_pool *pool, size_t bytes)
+{
 	struct string_pool_chunk *chunk = pool->chunks;
 	if (chunk == NULL || chunk->bytes - chunk->used < bytes) {
 		size_t chunk_bytes = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
@@ -70,7 +74,8 @@ static char *allocate_text(struct string_pool *pool, size_t bytes) {
 	return text;
 }
 
-const char *string_pool_add(struct string_pool *pool, const char *text, size_t bytes) {
+const char *string_pool_add(struct string_pool *pool, const char *text, size_t bytes)
+{
 	if (pool->string_count * 4 >= pool->slot_count * 3 && !grow_slots(pool))
 		return NULL;
 	size_t at = hash_text(text, bytes) & (pool->slot_count - 1);
@@ -90,6 +95,7 @@ const char *string_pool_add(struct string_pool *pool, const char *text, size_t b
 	return copy;
 }
 
-const char *string_pool_add_text(struct string_pool *pool, const char *text) {
+const char *string_pool_add_text(struct string_pool *pool, const char *text)
+{
 	return text == NULL ? NULL : string_pool_add(pool, text, strlen(text));
 }

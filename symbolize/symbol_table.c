@@ -9,7 +9,8 @@
 /* A symbol may contain others (labels in hand-written code): so many are looked at below an address. */
 enum { LOOK_BACK = 16 };
 
-static bool is_function(Elf *elf, const GElf_Sym *symbol, uint64_t *limit) {
+static bool is_function(Elf *elf, const GElf_Sym *symbol, uint64_t *limit)
+{
 	unsigned type = GELF_ST_TYPE(symbol->st_info);
 	if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
 		return false;
@@ -23,7 +24,8 @@ static bool is_function(Elf *elf, const GElf_Sym *symbol, uint64_t *limit) {
 	return true;
 }
 
-static uint32_t rank_of(const GElf_Sym *symbol) {
+static uint32_t rank_of(const GElf_Sym *symbol)
+{
 	uint32_t rank = GELF_ST_TYPE(symbol->st_info) == STT_NOTYPE ? 8 : 0;
 	if (symbol->st_size == 0)
 		rank += 4;
@@ -31,7 +33,8 @@ static uint32_t rank_of(const GElf_Sym *symbol) {
 	return rank + (binding == STB_GLOBAL ? 0 : binding == STB_WEAK ? 1 : 2);
 }
 
-static bool add_entry(struct symbol_table *table, struct symbol_entry entry) {
+static bool add_entry(struct symbol_table *table, struct symbol_entry entry)
+{
 	if (table->count == table->room) {
 		size_t room = table->room == 0 ? 256 : table->room * 2;
 		struct symbol_entry *bigger = realloc(table->entries, room * sizeof *bigger);
@@ -44,7 +47,8 @@ static bool add_entry(struct symbol_table *table, struct symbol_entry entry) {
 	return true;
 }
 
-static bool add_section(struct symbol_table *table, Elf *elf, Elf_Scn *section, const GElf_Shdr *header) {
+static bool add_section(struct symbol_table *table, Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
+{
 	Elf_Data *data = elf_getdata(section, NULL);
 	size_t entry_bytes = gelf_fsize(elf, ELF_T_SYM, 1, EV_CURRENT);
 	if (data == NULL || data->d_buf == NULL || entry_bytes == 0)
@@ -67,20 +71,22 @@ static bool add_section(struct symbol_table *table, Elf *elf, Elf_Scn *section, 
 	return true;
 }
 
-bool symbol_table_add(struct symbol_table *table, const struct elf_file *file) {
+bool symbol_table_add(struct symbol_table *table, const struct elf_file *file)
+{
 	Elf_Scn *section = NULL;
 	while ((section = elf_nextscn(file->elf, section)) != NULL) {
 		GElf_Shdr header;
 		if (gelf_getshdr(section, &header) == NULL)
 			continue;
 		if ((header.sh_type == SHT_SYMTAB || header.sh_type == SHT_DYNSYM) &&
-			!add_section(table, file->elf, section, &header))
+		    !add_section(table, file->elf, section, &header))
 			return false;
 	}
 	return true;
 }
 
-static int compare_entries(const void *left, const void *right) {
+static int compare_entries(const void *left, const void *right)
+{
 	const struct symbol_entry *a = left, *b = right;
 	if (a->address != b->address)
 		return a->address < b->address ? -1 : 1;
@@ -93,7 +99,8 @@ static int compare_entries(const void *left, const void *right) {
 	return strcmp(a->name, b->name);
 }
 
-void symbol_table_sort(struct symbol_table *table) {
+void symbol_table_sort(struct symbol_table *table)
+{
 	if (table->count == 0)
 		return;
 	qsort(table->entries, table->count, sizeof *table->entries, compare_entries);
@@ -105,7 +112,8 @@ void symbol_table_sort(struct symbol_table *table) {
 	table->count = kept;
 }
 
-const struct symbol_entry *symbol_table_find(const struct symbol_table *table, uint64_t address) {
+const struct symbol_entry *symbol_table_find(const struct symbol_table *table, uint64_t address)
+{
 	size_t low = 0, high = table->count;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -125,7 +133,8 @@ const struct symbol_entry *symbol_table_find(const struct symbol_table *table, u
 	return nearest->bytes == 0 && address < nearest->limit ? nearest : NULL;
 }
 
-void symbol_table_free(struct symbol_table *table) {
+void symbol_table_free(struct symbol_table *table)
+{
 	free(table->entries);
 	memset(table, 0, sizeof *table);
 }

@@ -3,7 +3,8 @@
  *
  * Usage: one struct symbolizer per process run; one symbol_module per loaded module that the caller knows of,
  * described by a struct module_identity taken from a snapshot. Nothing here needs the process or the machine
- * that wrote the snapshot. Files are untrusted input: a damaged one gives a note, never a crash.
+ * that wrote the snapshot. Files are untrusted input: a damaged one gives a note, never a crash. One thread at a time
+ * for a symbolizer and its modules.
  *
  * Decision that shaped it: libdw's per-address scope functions take 1861 us an address on a 31 MB library;
  * walking each compilation unit once into sorted intervals takes 0.3 us. So we index, lazily by unit.
@@ -42,11 +43,11 @@ struct module_identity {
 
 /* One name for an address. Strings belong to the symbolizer and live until symbolizer_close(). */
 struct symbol {
-	const char *function; /* demangled, without parameter list; NULL: not known */
+	const char *function;     /* demangled, without parameter list; NULL: not known */
 	const char *linkage_name; /* as in the symbol table, NULL when equal to function or not known */
-	const char *file;     /* path as the compiler saw it, made absolute with DW_AT_comp_dir; NULL: not known */
-	uint32_t line;        /* 0: not known */
-	bool inlined;         /* this function was inlined into the next symbol */
+	const char *file;         /* path as the compiler saw it, made absolute with DW_AT_comp_dir; NULL: not known */
+	uint32_t line;            /* 0: not known */
+	bool inlined;             /* this function was inlined into the next symbol */
 };
 
 enum { SYMBOL_MAX_INLINES = 64 };
@@ -66,6 +67,8 @@ struct symbol_module *symbolizer_module(struct symbolizer *symbolizer, const str
 /*
  * Why names of this module may be missing, in one line with the mend ("libfoo.so: the file has another build-id
  * (have 12ab, need 34cd): install the version that ran or give --extra-dir"), or NULL when all is well.
+ * Units are read when an address hits them, so that a missing .dwo file may only be known after resolving: ask again
+ * then.
  */
 const char *symbol_module_note(const struct symbol_module *module);
 

@@ -29,7 +29,7 @@ struct symbol_module {
 	struct elf_file *minidebug; /* NULL: none */
 	Dwarf *dwarf;               /* of debug, else of file */
 	Dwarf *alternate_dwarf;
-	struct dwarf_index *index;  /* NULL: no DWARF */
+	struct dwarf_index *index; /* NULL: no DWARF */
 	struct symbol_table symbols;
 	bool symbols_read;
 	struct locate_result located;
@@ -47,14 +47,16 @@ struct symbolizer {
 	struct symbol_module *modules; /* newest first */
 };
 
-static void free_list(char **list) {
+static void free_list(char **list)
+{
 	for (char **item = list; item != NULL && *item != NULL; item++)
 		free(*item);
 	free(list);
 }
 
 /* Copies a NULL-terminated list and adds `last` when it is not NULL. Returns NULL when out of memory. */
-static char **copy_list(const char *const *list, const char *last) {
+static char **copy_list(const char *const *list, const char *last)
+{
 	size_t count = 0;
 	while (list != NULL && list[count] != NULL)
 		count++;
@@ -71,7 +73,8 @@ static char **copy_list(const char *const *list, const char *last) {
 	return copy;
 }
 
-struct symbolizer *symbolizer_open(const struct symbolizer_options *options) {
+struct symbolizer *symbolizer_open(const struct symbolizer_options *options)
+{
 	static const struct symbolizer_options none;
 	if (options == NULL)
 		options = &none;
@@ -85,14 +88,15 @@ struct symbolizer *symbolizer_open(const struct symbolizer_options *options) {
 	if (has_sysroot)
 		symbolizer->places.sysroot = strdup(options->sysroot);
 	if (symbolizer->places.debug_dirs == NULL || symbolizer->places.extra_dirs == NULL ||
-		(has_sysroot && symbolizer->places.sysroot == NULL)) {
+	    (has_sysroot && symbolizer->places.sysroot == NULL)) {
 		symbolizer_close(symbolizer);
 		return NULL;
 	}
 	return symbolizer;
 }
 
-static void close_module(struct symbol_module *module) {
+static void close_module(struct symbol_module *module)
+{
 	dwarf_index_close(module->index);
 	symbol_table_free(&module->symbols);
 	dwarf_end(module->dwarf);
@@ -104,7 +108,8 @@ static void close_module(struct symbol_module *module) {
 	free(module);
 }
 
-void symbolizer_close(struct symbolizer *symbolizer) {
+void symbolizer_close(struct symbolizer *symbolizer)
+{
 	if (symbolizer == NULL)
 		return;
 	while (symbolizer->modules != NULL) {
@@ -121,15 +126,16 @@ void symbolizer_close(struct symbolizer *symbolizer) {
 }
 
 /* Opens the file that dwz moved shared DIEs to, when `debug` has one. */
-static void open_alternate(struct symbol_module *module, const struct elf_file *debug) {
+static void open_alternate(struct symbol_module *module, const struct elf_file *debug)
+{
 	struct symbolizer *symbolizer = module->symbolizer;
 	const char *name;
 	const void *build_id;
 	ssize_t bytes = dwelf_dwarf_gnu_debugaltlink(module->dwarf, &name, &build_id);
 	if (bytes <= 0)
 		return;
-	module->alternate = locate_alternate(
-		&symbolizer->places, &symbolizer->debuginfod, debug, name, build_id, (size_t)bytes);
+	module->alternate =
+		locate_alternate(&symbolizer->places, &symbolizer->debuginfod, debug, name, build_id, (size_t)bytes);
 	if (module->alternate != NULL)
 		module->alternate_dwarf = dwarf_begin_elf(module->alternate->elf, DWARF_C_READ, NULL);
 	if (module->alternate_dwarf != NULL)
@@ -139,7 +145,8 @@ static void open_alternate(struct symbol_module *module, const struct elf_file *
 }
 
 /* Returns false when out of memory. */
-static bool open_dwarf(struct symbol_module *module) {
+static bool open_dwarf(struct symbol_module *module)
+{
 	struct symbolizer *symbolizer = module->symbolizer;
 	if (module->file == NULL || !module->file->has_dwarf)
 		module->debug =
@@ -155,7 +162,8 @@ static bool open_dwarf(struct symbol_module *module) {
 	return module->index != NULL;
 }
 
-static void read_symbols(struct symbol_module *module) {
+static void read_symbols(struct symbol_module *module)
+{
 	if (module->symbols_read)
 		return;
 	module->symbols_read = true;
@@ -171,7 +179,8 @@ static void read_symbols(struct symbol_module *module) {
 }
 
 /* A note about missing .dwo files can come up only when a unit is hit, so this is done again then. */
-static void write_note(struct symbol_module *module) {
+static void write_note(struct symbol_module *module)
+{
 	struct symbolizer *symbolizer = module->symbolizer;
 	const struct elf_file *main = module->file, *debug = module->debug;
 	struct note_facts facts = {
@@ -179,6 +188,9 @@ static void write_note(struct symbol_module *module) {
 		.located = &module->located,
 		.has_file = main != NULL || debug != NULL,
 		.has_dwarf = module->index != NULL,
+		.unreadable_dwarf = module->index == NULL && ((main != NULL && main->has_dwarf) || debug != NULL),
+		.unknown_compression =
+			(main != NULL && main->unknown_compression) || (debug != NULL && debug->unknown_compression),
 		.truncated = (main != NULL && main->truncated) || (debug != NULL && debug->truncated),
 		.missing_alternate = module->missing_alternate,
 		.debuginfod_wanted = debuginfod_wanted(),
@@ -194,7 +206,8 @@ static void write_note(struct symbol_module *module) {
 	module->note = note_for(&symbolizer->pool, &facts);
 }
 
-static void copy_identity(struct symbol_module *module, const struct module_identity *identity) {
+static void copy_identity(struct symbol_module *module, const struct module_identity *identity)
+{
 	module->identity = *identity;
 	module->identity.path = string_pool_add_text(&module->symbolizer->pool, identity->path);
 	module->identity.segments = NULL;
@@ -206,7 +219,8 @@ static void copy_identity(struct symbol_module *module, const struct module_iden
 	module->identity.build_id = module->identity.build_id_bytes == 0 ? NULL : module->build_id;
 }
 
-struct symbol_module *symbolizer_module(struct symbolizer *symbolizer, const struct module_identity *identity) {
+struct symbol_module *symbolizer_module(struct symbolizer *symbolizer, const struct module_identity *identity)
+{
 	struct symbol_module *module = calloc(1, sizeof *module);
 	if (module == NULL)
 		return NULL;
@@ -229,43 +243,55 @@ struct symbol_module *symbolizer_module(struct symbolizer *symbolizer, const str
 	return module;
 }
 
-const char *symbol_module_note(const struct symbol_module *module) {
+const char *symbol_module_note(const struct symbol_module *module)
+{
 	return module->note;
 }
 
-bool symbol_module_has_lines(const struct symbol_module *module) {
+bool symbol_module_has_lines(const struct symbol_module *module)
+{
 	return module->index != NULL && dwarf_index_has_lines(module->index);
 }
 
-/* Fills in what the symbol table knows of the function at the address. */
-static void name_by_symbol(struct symbol_module *module, uint64_t vaddr, struct symbol *out) {
+/* Fills in what the symbol table knows of the function at the address; with only_mangled, when that is a mangled name.
+ */
+static void name_by_symbol(struct symbol_module *module, uint64_t vaddr, bool only_mangled, struct symbol *out)
+{
 	read_symbols(module);
 	const struct symbol_entry *entry = symbol_table_find(&module->symbols, vaddr);
 	if (entry == NULL)
 		return;
+	/* In a function that DWARF names, the suffix of a clone (.cold, .constprop.0) is not a part of the name. */
 	struct string_pool *pool = &module->symbolizer->pool;
-	const char *name = string_pool_add(pool, entry->name, strcspn(entry->name, "@"));
+	const char *name = string_pool_add(pool, entry->name, strcspn(entry->name, only_mangled ? "@." : "@"));
 	if (name == NULL || name[0] == '\0')
 		return;
 	const char *demangled = demangle(pool, name);
+	if (only_mangled && demangled == NULL)
+		return;
 	out->function = demangled != NULL ? demangled : name;
 	out->linkage_name = demangled != NULL ? name : NULL;
 }
 
-size_t symbol_module_resolve(struct symbol_module *module, uint64_t vaddr, struct symbol *out, size_t max) {
+size_t symbol_module_resolve(struct symbol_module *module, uint64_t vaddr, struct symbol *out, size_t max)
+{
 	size_t count = 0;
 	if (module->index != NULL) {
 		bool was_damaged = dwarf_index_damaged(module->index);
 		const char *missing_dwo = dwarf_index_missing_dwo(module->index);
 		count = dwarf_index_resolve(module->index, vaddr, module->symbolizer->no_inlines, out, max);
 		if (dwarf_index_damaged(module->index) != was_damaged ||
-			dwarf_index_missing_dwo(module->index) != missing_dwo)
+		    dwarf_index_missing_dwo(module->index) != missing_dwo)
 			write_note(module);
 	}
 	if (count == 0)
 		memset(&out[0], 0, sizeof out[0]);
 	struct symbol *outermost = &out[count == 0 ? 0 : count - 1];
 	if (outermost->function == NULL)
-		name_by_symbol(module, vaddr, outermost);
+		name_by_symbol(module, vaddr, false, outermost);
+	else if (outermost->linkage_name == NULL && dwarf_index_is_cxx(module->index, vaddr))
+		/* gcc gives functions of anonymous namespaces, lambdas and local classes only a bare name: operator().
+		 */
+		name_by_symbol(module, vaddr, true, outermost);
 	return count == 0 && outermost->function != NULL ? 1 : count;
 }

@@ -13,7 +13,8 @@
 
 enum { VDSO_MAX_BYTES = 1 << 20 };
 
-struct elf_file *vdso_open(const uint8_t *build_id, size_t build_id_bytes) {
+struct elf_file *vdso_open(const uint8_t *build_id, size_t build_id_bytes)
+{
 	const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)getauxval(AT_SYSINFO_EHDR); /* NOLINT: an address as a number */
 	if (header == NULL || build_id_bytes == 0)
 		return NULL;

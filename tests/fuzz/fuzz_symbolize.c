@@ -22,7 +22,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-static void resolve_all(struct symbol_module *module, uint64_t start, uint64_t end) {
+static void resolve_all(struct symbol_module *module, uint64_t start, uint64_t end)
+{
 	enum { PROBES = 512 };
 	for (uint64_t probe = 0; probe < PROBES; probe++) {
 		uint64_t address = start + (end - start) / PROBES * probe;
@@ -39,7 +40,8 @@ static void resolve_all(struct symbol_module *module, uint64_t start, uint64_t e
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
 	if (fd < 0 || write(fd, data, bytes) != (ssize_t)bytes)
 		__builtin_trap();
@@ -57,8 +59,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
 		size_t build_id_bytes = file->build_id_bytes <= sizeof build_id ? file->build_id_bytes : 0;
 		if (build_id_bytes != 0)
 			memcpy(build_id, file->build_id, build_id_bytes);
-		struct module_identity identity = {.path = path, .build_id = build_id, .build_id_bytes = build_id_bytes,
-			.size = file->bytes, .mtime_ns = file->mtime_ns};
+		struct module_identity identity = {.path = path,
+						   .build_id = build_id,
+						   .build_id_bytes = build_id_bytes,
+						   .size = file->bytes,
+						   .mtime_ns = file->mtime_ns};
 		elf_file_close(file);
 		struct symbolizer *symbolizer = symbolizer_open(NULL);
 		struct symbol_module *module = symbolizer_module(symbolizer, &identity);

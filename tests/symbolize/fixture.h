@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 /* The fixture's absolute path; the result stays until the eighth call after this one. */
-static inline const char *fixture(const char *name) {
+static inline const char *fixture(const char *name)
+{
 	static char paths[8][PATH_MAX];
 	static unsigned next;
 	char self[PATH_MAX];
@@ -32,7 +33,8 @@ static inline const char *fixture(const char *name) {
 }
 
 /* Prints why and returns false when the fixture was not built because a tool is missing. */
-static inline bool have_fixture(const char *name) {
+static inline bool have_fixture(const char *name)
+{
 	if (access(fixture(name), R_OK) == 0)
 		return true;
 	printf("SKIPPED: fixture %s was not built (tool not installed)\n", name);
@@ -40,7 +42,8 @@ static inline bool have_fixture(const char *name) {
 }
 
 /* The number of the source line with `mark`, as "@leaf". */
-static inline uint32_t marked_line(const char *source, const char *mark) {
+static inline uint32_t marked_line(const char *source, const char *mark)
+{
 	char path[PATH_MAX], line[4096], wanted[64];
 	snprintf(path, sizeof path, "tests/symbolize/fixtures/%s", source);
 	snprintf(wanted, sizeof wanted, "%s */", mark);
@@ -58,7 +61,8 @@ static inline uint32_t marked_line(const char *source, const char *mark) {
 }
 
 /* Address and size of a function symbol in .symtab or .dynsym; false: it has none of that name. */
-static inline bool find_function(const char *path, const char *name, uint64_t *address, uint64_t *bytes) {
+static inline bool find_function(const char *path, const char *name, uint64_t *address, uint64_t *bytes)
+{
 	enum elf_file_fault fault;
 	struct elf_file *file = elf_file_open(path, &fault);
 	ck_assert_msg(file != NULL, "%s: fault %d", path, (int)fault);
@@ -74,7 +78,8 @@ static inline bool find_function(const char *path, const char *name, uint64_t *a
 			GElf_Sym symbol;
 			gelf_getsym(data, i, &symbol);
 			const char *text = elf_strptr(file->elf, header.sh_link, symbol.st_name);
-			if (GELF_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF || strcmp(text, name) != 0)
+			if (GELF_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF ||
+			    strcmp(text, name) != 0)
 				continue;
 			*address = symbol.st_value;
 			*bytes = symbol.st_size;
@@ -86,7 +91,8 @@ static inline bool find_function(const char *path, const char *name, uint64_t *a
 }
 
 /* What a snapshot would say of the file. The build-id is in a buffer that the next eight calls keep. */
-static inline struct module_identity identity_of(const char *path) {
+static inline struct module_identity identity_of(const char *path)
+{
 	static uint8_t build_ids[8][64];
 	static unsigned next;
 	enum elf_file_fault fault;
@@ -110,20 +116,23 @@ static inline struct module_identity identity_of(const char *path) {
 }
 
 /* Writes "function file:line" of each symbol, innermost first, " < " between them; base names only. */
-static inline void put_chain(const struct symbol *symbols, size_t count, char *text, size_t room) {
+static inline void put_chain(const struct symbol *symbols, size_t count, char *text, size_t room)
+{
 	size_t used = 0;
 	text[0] = '\0';
 	for (size_t i = 0; i < count && used < room; i++) {
 		const char *file = symbols[i].file == NULL ? "?" : symbols[i].file;
 		const char *slash = strrchr(file, '/');
 		used += (size_t)snprintf(text + used, room - used, "%s%s %s:%u", i == 0 ? "" : " < ",
-			symbols[i].function == NULL ? "?" : symbols[i].function, slash == NULL ? file : slash + 1,
-			symbols[i].line);
+					 symbols[i].function == NULL ? "?" : symbols[i].function,
+					 slash == NULL ? file : slash + 1, symbols[i].line);
 	}
 }
 
 /* Whether some address of the function has this chain; reports what there was when not. */
-static inline void assert_chain(struct symbol_module *module, const char *path, const char *function, const char *expected) {
+static inline void assert_chain(struct symbol_module *module, const char *path, const char *function,
+				const char *expected)
+{
 	uint64_t address, bytes;
 	ck_assert_msg(find_function(path, function, &address, &bytes), "%s has no %s", path, function);
 	char text[4096], seen[8192] = "";

@@ -13,7 +13,8 @@
 
 enum { TEXT_MAX = 16384, ADDRESSES_MAX = 20000 };
 
-static void cut_clone(char *name) {
+static void cut_clone(char *name)
+{
 	static const char *const suffixes[] = {".cold", ".constprop.", ".isra.", ".part.", ".lto_priv.", ".llvm."};
 	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
 		char *at = strstr(name, suffixes[i]);
@@ -22,7 +23,8 @@ static void cut_clone(char *name) {
 	}
 }
 
-static void clean_path(char *path) {
+static void clean_path(char *path)
+{
 	char *to = path;
 	for (const char *from = path; *from != '\0'; from++) {
 		if (from[0] == '/' && from[1] == '/')
@@ -36,7 +38,8 @@ static void clean_path(char *path) {
 	*to = '\0';
 }
 
-static void put_line(char *text, const char *function, const char *file, uint32_t line) {
+static void put_line(char *text, const char *function, const char *file, uint32_t line)
+{
 	char name[4096], path[PATH_MAX];
 	snprintf(name, sizeof name, "%s", function == NULL ? "??" : function);
 	snprintf(path, sizeof path, "%s", file == NULL ? "??" : file);
@@ -47,7 +50,8 @@ static void put_line(char *text, const char *function, const char *file, uint32_
 }
 
 /* Reads one answer, up to its empty line. */
-static bool read_oracle(FILE *oracle, char *text) {
+static bool read_oracle(FILE *oracle, char *text)
+{
 	char name[TEXT_MAX], place[TEXT_MAX];
 	text[0] = '\0';
 	while (fgets(name, sizeof name, oracle) != NULL) {
@@ -71,7 +75,8 @@ static bool read_oracle(FILE *oracle, char *text) {
 	return false;
 }
 
-static bool have_oracle(void) {
+static bool have_oracle(void)
+{
 	if (system("command -v llvm-symbolizer >/dev/null") == 0)
 		return true;
 	printf("SKIPPED: llvm-symbolizer is not installed\n");
@@ -79,7 +84,8 @@ static bool have_oracle(void) {
 }
 
 /* Whether the two answers differ in the outermost function's name alone. */
-static bool differ_in_outermost_name(const char *left, const char *right) {
+static bool differ_in_outermost_name(const char *left, const char *right)
+{
 	size_t lines = 0, same = 0;
 	for (const char *at = left; *at != '\0'; at++)
 		lines += *at == '\n';
@@ -98,7 +104,8 @@ static bool differ_in_outermost_name(const char *left, const char *right) {
 }
 
 /* All of .text, or every step-th byte of it when it is large. */
-static size_t choose_addresses(const char *path, uint64_t *addresses) {
+static size_t choose_addresses(const char *path, uint64_t *addresses)
+{
 	enum elf_file_fault fault;
 	struct elf_file *file = elf_file_open(path, &fault);
 	ck_assert_ptr_nonnull(file);
@@ -119,7 +126,8 @@ static size_t choose_addresses(const char *path, uint64_t *addresses) {
 	return count;
 }
 
-static void cross_check(const char *name) {
+static void cross_check(const char *name)
+{
 	if (!have_fixture(name) || !have_oracle())
 		return;
 	const char *path = fixture(name);
@@ -135,7 +143,7 @@ static void cross_check(const char *name) {
 		fprintf(input, "0x%" PRIx64 "\n", addresses[i]);
 	fclose(input);
 	snprintf(command, sizeof command,
-		"llvm-symbolizer --functions=linkage --no-demangle --inlines -e '%s' < %s 2>/dev/null", path, list);
+		 "llvm-symbolizer --functions=linkage --no-demangle --inlines -e '%s' < %s 2>/dev/null", path, list);
 	FILE *oracle = popen(command, "r");
 	ck_assert_ptr_nonnull(oracle);
 
@@ -151,7 +159,7 @@ static void cross_check(const char *name) {
 		ours[0] = '\0';
 		for (size_t s = 0; s < levels; s++) {
 			put_line(ours, symbols[s].linkage_name != NULL ? symbols[s].linkage_name : symbols[s].function,
-				symbols[s].file, symbols[s].line);
+				 symbols[s].file, symbols[s].line);
 			ck_assert(symbols[s].inlined == (s + 1 < levels));
 		}
 		if (levels == 0)
@@ -159,12 +167,13 @@ static void cross_check(const char *name) {
 		/* Code of crt files has no DWARF: llvm-symbolizer takes its file from STT_FILE, without a line. */
 		if (strstr(expected, ":0\n") != NULL && levels <= 1 && (levels == 0 || symbols[0].file == NULL))
 			continue;
-		if (strncmp(name, "rust_", 5) == 0 && strcmp(ours, expected) != 0 && differ_in_outermost_name(ours, expected)) {
+		if (strncmp(name, "rust_", 5) == 0 && strcmp(ours, expected) != 0 &&
+		    differ_in_outermost_name(ours, expected)) {
 			folded++;
 			continue;
 		}
 		ck_assert_msg(strcmp(ours, expected) == 0, "%s 0x%" PRIx64 "\nours:\n%sllvm-symbolizer:\n%s", name,
-			addresses[i], ours, expected);
+			      addresses[i], ours, expected);
 		known++;
 		inlined += levels > 1;
 	}
@@ -177,16 +186,19 @@ static void cross_check(const char *name) {
 	printf("%s: %zu addresses equal, %zu of them inlined\n", name, known, inlined);
 }
 
-static const char *const checked[] = {"gcc5.so", "gcc4.so", "pie", "nopie", "shifted.so", "gz.so", "gzgnu.so", "lto.so",
-	"cxx.so", "split5.so", "split4.so", "clang5.so", "clang4.so", "cxx_clang.so", "split_clang.so", "lld.so",
-	"lto_clang.so", "dropped.so", "rust_v0.so", "rust_legacy.so"};
+static const char *const checked[] = {"gcc5.so",   "gcc4.so",      "pie",        "nopie",        "shifted.so",
+				      "gz.so",     "gzgnu.so",     "lto.so",     "cxx.so",       "split5.so",
+				      "split4.so", "clang5.so",    "clang4.so",  "cxx_clang.so", "split_clang.so",
+				      "lld.so",    "lto_clang.so", "dropped.so", "rust_v0.so",   "rust_legacy.so"};
 
-START_TEST(equals_llvm_symbolizer) {
+START_TEST(equals_llvm_symbolizer)
+{
 	cross_check(checked[_i]);
 }
 END_TEST
 
-int main(void) {
+int main(void)
+{
 	Suite *suite = suite_create("crosscheck");
 	TCase *cases = tcase_create("crosscheck");
 	tcase_set_timeout(cases, 120);

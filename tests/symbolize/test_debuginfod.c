@@ -7,13 +7,15 @@
 
 static char directory[64];
 
-static void run(const char *format, const char *first, const char *second) {
+static void run(const char *format, const char *first, const char *second)
+{
 	char command[4 * PATH_MAX];
 	snprintf(command, sizeof command, format, first, second);
 	ck_assert_msg(system(command) == 0, "%s", command);
 }
 
-static void set_up(void) {
+static void set_up(void)
+{
 	strcpy(directory, "/tmp/mudlark-debuginfod-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 	char text[128];
@@ -23,12 +25,14 @@ static void set_up(void) {
 	unsetenv("DEBUGINFOD_PROGRESS");
 }
 
-static void tear_down(void) {
+static void tear_down(void)
+{
 	run("rm -rf '%s'%s", directory, "");
 }
 
 /* Puts the file where a server would have it for this build-id. */
-static void serve(const struct module_identity *identity, const char *file, const char *kind) {
+static void serve(const struct module_identity *identity, const char *file, const char *kind)
+{
 	char place[PATH_MAX], hex[129] = "";
 	for (size_t i = 0; i < identity->build_id_bytes; i++)
 		sprintf(hex + 2 * i, "%02x", identity->build_id[i]);
@@ -38,7 +42,8 @@ static void serve(const struct module_identity *identity, const char *file, cons
 	run("cp '%s' '%s'", file, place);
 }
 
-static bool has_lines(const struct module_identity *identity, char *note, size_t room) {
+static bool has_lines(const struct module_identity *identity, char *note, size_t room)
+{
 	struct symbolizer *symbolizer = symbolizer_open(NULL);
 	struct symbol_module *module = symbolizer_module(symbolizer, identity);
 	bool result = symbol_module_has_lines(module);
@@ -48,14 +53,16 @@ static bool has_lines(const struct module_identity *identity, char *note, size_t
 	return result;
 }
 
-static bool library_is_installed(void) {
+static bool library_is_installed(void)
+{
 	void *library = dlopen("libdebuginfod.so.1", RTLD_LAZY | RTLD_LOCAL);
 	if (library == NULL)
 		printf("SKIPPED: libdebuginfod.so.1 is not installed\n");
 	return library != NULL;
 }
 
-START_TEST(not_loaded_without_the_variable) {
+START_TEST(not_loaded_without_the_variable)
+{
 	char note[1024];
 	struct module_identity identity = identity_of(fixture("stripped.so"));
 	serve(&identity, fixture("gcc5.so"), "debuginfo");
@@ -67,7 +74,8 @@ START_TEST(not_loaded_without_the_variable) {
 }
 END_TEST
 
-START_TEST(debug_file_is_fetched_and_proven) {
+START_TEST(debug_file_is_fetched_and_proven)
+{
 	if (!library_is_installed())
 		return;
 	char note[1024], url[128];
@@ -87,7 +95,8 @@ START_TEST(debug_file_is_fetched_and_proven) {
 }
 END_TEST
 
-START_TEST(executable_is_fetched_for_its_symbols) {
+START_TEST(executable_is_fetched_for_its_symbols)
+{
 	if (!library_is_installed())
 		return;
 	char url[128];
@@ -108,7 +117,8 @@ START_TEST(executable_is_fetched_for_its_symbols) {
 }
 END_TEST
 
-int main(void) {
+int main(void)
+{
 	Suite *suite = suite_create("debuginfod");
 	TCase *cases = tcase_create("debuginfod");
 	tcase_add_checked_fixture(cases, set_up, tear_down);

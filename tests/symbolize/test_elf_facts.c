@@ -10,15 +10,18 @@
 
 static struct elf_facts facts;
 
-static void read_facts(const char *path) {
+static void read_facts(const char *path)
+{
 	ck_assert_msg(elf_facts_read(path, &facts) == 0, "%s: %s", path, strerror(errno));
 }
 
-static void forget(void) {
+static void forget(void)
+{
 	elf_facts_free(&facts);
 }
 
-START_TEST(library) {
+START_TEST(library)
+{
 	read_facts(fixture("gcc5.so"));
 	ck_assert_uint_eq(facts.class_bits, 64);
 	ck_assert_uint_eq(facts.machine, 62);
@@ -31,7 +34,8 @@ START_TEST(library) {
 }
 END_TEST
 
-START_TEST(programs) {
+START_TEST(programs)
+{
 	read_facts(fixture("pie"));
 	ck_assert(facts.is_pie && !facts.is_static);
 	ck_assert_str_eq(facts.interpreter, "/lib64/ld-linux-x86-64.so.2");
@@ -44,7 +48,8 @@ START_TEST(programs) {
 }
 END_TEST
 
-START_TEST(static_programs) {
+START_TEST(static_programs)
+{
 	read_facts(fixture("static"));
 	ck_assert(facts.is_static && !facts.is_static_pie && facts.defines_malloc);
 	elf_facts_free(&facts);
@@ -53,7 +58,8 @@ START_TEST(static_programs) {
 }
 END_TEST
 
-START_TEST(debug_information) {
+START_TEST(debug_information)
+{
 	read_facts(fixture("gzgnu.so"));
 	ck_assert(facts.has_debug_info);
 	elf_facts_free(&facts);
@@ -63,14 +69,16 @@ START_TEST(debug_information) {
 }
 END_TEST
 
-START_TEST(own_malloc) {
+START_TEST(own_malloc)
+{
 	read_facts(fixture("own_malloc"));
 	ck_assert(facts.defines_malloc);
 	ck_assert_str_eq(facts.allocator, "mimalloc");
 }
 END_TEST
 
-START_TEST(set_user_id) {
+START_TEST(set_user_id)
+{
 	char path[] = "/tmp/mudlark-facts-XXXXXX", command[2 * PATH_MAX];
 	ck_assert_int_ge(close(mkstemp(path)), 0);
 	snprintf(command, sizeof command, "cp '%s' %s && chmod 6755 %s", fixture("pie"), path, path);
@@ -81,7 +89,8 @@ START_TEST(set_user_id) {
 }
 END_TEST
 
-START_TEST(not_elf) {
+START_TEST(not_elf)
+{
 	ck_assert_int_eq(elf_facts_read("/etc/passwd", &facts), -1);
 	ck_assert_int_eq(errno, ENOEXEC);
 	ck_assert_int_eq(elf_facts_read("/", &facts), -1);
@@ -93,7 +102,8 @@ START_TEST(not_elf) {
 }
 END_TEST
 
-int main(void) {
+int main(void)
+{
 	Suite *suite = suite_create("elf_facts");
 	TCase *cases = tcase_create("elf_facts");
 	tcase_add_checked_fixture(cases, NULL, forget);

@@ -17,14 +17,16 @@ enum { FILE_MAX_BYTES = 1 << 20 };
 
 static unsigned char whole[FILE_MAX_BYTES], changed[FILE_MAX_BYTES];
 
-static void limit_memory(void) {
+static void limit_memory(void)
+{
 #ifndef __SANITIZE_ADDRESS__ /* which reserves terabytes of addresses */
 	struct rlimit limit = {(rlim_t)2 << 30, (rlim_t)2 << 30};
 	ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
 #endif
 }
 
-static size_t read_whole(const char *path) {
+static size_t read_whole(const char *path)
+{
 	FILE *file = fopen(path, "r");
 	ck_assert_ptr_nonnull(file);
 	size_t bytes = fread(whole, 1, sizeof whole, file);
@@ -34,7 +36,8 @@ static size_t read_whole(const char *path) {
 }
 
 /* Opens the bytes as a module that is proven by its own build-id and asks for some addresses. */
-static void resolve_bytes(const unsigned char *bytes, size_t count) {
+static void resolve_bytes(const unsigned char *bytes, size_t count)
+{
 	int fd = memfd_create("hostile", MFD_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(write(fd, bytes, count), (ssize_t)count);
@@ -60,10 +63,11 @@ static void resolve_bytes(const unsigned char *bytes, size_t count) {
 	close(fd);
 }
 
-static const char *const changed_files[] = {
-	"gcc5.so", "gcc4.so", "clang5.so", "clang4.so", "cxx.so", "gz.so", "gzgnu.so", "minidebug.so", "split5.so"};
+static const char *const changed_files[] = {"gcc5.so", "gcc4.so",  "clang5.so",    "clang4.so", "cxx.so",
+					    "gz.so",   "gzgnu.so", "minidebug.so", "split5.so"};
 
-START_TEST(truncated) {
+START_TEST(truncated)
+{
 	if (!have_fixture(changed_files[_i]))
 		return;
 	limit_memory();
@@ -74,7 +78,8 @@ START_TEST(truncated) {
 END_TEST
 
 /* xorshift64*: the same changes on every machine. */
-static uint64_t next_random(uint64_t *state) {
+static uint64_t next_random(uint64_t *state)
+{
 	*state ^= *state >> 12;
 	*state ^= *state << 25;
 	*state ^= *state >> 27;
@@ -82,7 +87,8 @@ static uint64_t next_random(uint64_t *state) {
 }
 
 /* Offsets of what matters: headers, notes, symbols and DWARF, not code. Returns how many ranges. */
-static size_t find_targets(const char *path, uint64_t starts[64], uint64_t bytes[64]) {
+static size_t find_targets(const char *path, uint64_t starts[64], uint64_t bytes[64])
+{
 	enum elf_file_fault fault;
 	struct elf_file *file = elf_file_open(path, &fault);
 	ck_assert_ptr_nonnull(file);
@@ -94,7 +100,7 @@ static size_t find_targets(const char *path, uint64_t starts[64], uint64_t bytes
 		gelf_getshdr(section, &header);
 		const char *name = elf_strptr(file->elf, names, header.sh_name);
 		if (header.sh_type == SHT_NOBITS || header.sh_size == 0 || (header.sh_flags & SHF_EXECINSTR) != 0 ||
-			strncmp(name, ".eh_", 4) == 0)
+		    strncmp(name, ".eh_", 4) == 0)
 			continue;
 		starts[count] = header.sh_offset;
 		bytes[count++] = header.sh_size;
@@ -109,7 +115,8 @@ static size_t find_targets(const char *path, uint64_t starts[64], uint64_t bytes
 	return count;
 }
 
-START_TEST(changed_bytes) {
+START_TEST(changed_bytes)
+{
 	if (!have_fixture(changed_files[_i]))
 		return;
 	const char *path = fixture(changed_files[_i]), *more = getenv("MUDLARK_HOSTILE_ROUNDS");
@@ -125,7 +132,8 @@ START_TEST(changed_bytes) {
 			size_t target = next_random(&state) % target_count;
 			uint64_t at = starts[target] + next_random(&state) % bytes[target];
 			uint64_t choice = next_random(&state);
-			changed[at] = choice % 2 == 0 ? extremes[choice / 2 % sizeof extremes] : (unsigned char)(choice >> 32);
+			changed[at] = choice % 2 == 0 ? extremes[choice / 2 % sizeof extremes]
+						      : (unsigned char)(choice >> 32);
 		}
 		resolve_bytes(changed, count);
 	}
@@ -134,11 +142,15 @@ END_TEST
 
 static const struct {
 	const char *file, *function;
-} crafted[] = {{"hostile/cycle.so", "victim"}, {"hostile/deep.so", "victim_of_dwarf"},
-	{"hostile/inlines.so", "victim_of_dwarf"}, {"hostile/siblings.so", "victim_of_dwarf"},
-	{"hostile/ranges.so", "victim_of_dwarf"}};
+} crafted[] = {{"hostile/cycle.so", "victim"},
+	       {"hostile/deep.so", "victim_of_dwarf"},
+	       {"hostile/inlines.so", "victim_of_dwarf"},
+	       {"hostile/siblings.so", "victim_of_dwarf"},
+	       {"hostile/ranges.so", "victim_of_dwarf"},
+	       {"hostile/rangeless.so", "victim_of_dwarf"}};
 
-START_TEST(crafted_dwarf) {
+START_TEST(crafted_dwarf)
+{
 	limit_memory();
 	const char *path = fixture(crafted[_i].file);
 	struct module_identity identity = identity_of(path);
@@ -158,7 +170,8 @@ START_TEST(crafted_dwarf) {
 }
 END_TEST
 
-START_TEST(names_that_explode) {
+START_TEST(names_that_explode)
+{
 	limit_memory();
 	struct string_pool pool = {.chunks = NULL};
 	/* Each template argument is a pair of the one before: 2^25 names in 300 bytes. */
@@ -168,8 +181,8 @@ START_TEST(names_that_explode) {
 	strcpy(name, "_Z1fI1aIiiE");
 	for (int i = 0; i < 25; i++) {
 		char more[32];
-		snprintf(more, sizeof more, i == 0 ? "1aIS1_S1_E" : "1aIS%c_S%c_E", "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i + 1],
-			"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i + 1]);
+		snprintf(more, sizeof more, i == 0 ? "1aIS1_S1_E" : "1aIS%c_S%c_E",
+			 "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i + 1], "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i + 1]);
 		strcat(name, more);
 	}
 	strcat(name, "EvT_");
@@ -196,7 +209,8 @@ START_TEST(names_that_explode) {
 }
 END_TEST
 
-int main(void) {
+int main(void)
+{
 	Suite *suite = suite_create("hostile");
 	TCase *cases = tcase_create("hostile");
 	tcase_set_timeout(cases, 300);

@@ -11,7 +11,8 @@
 
 enum { SPACE = 512 };
 
-static uint64_t next_random(uint64_t *state) {
+static uint64_t next_random(uint64_t *state)
+{
 	*state ^= *state >> 12;
 	*state ^= *state << 25;
 	*state ^= *state >> 27;
@@ -20,7 +21,8 @@ static uint64_t next_random(uint64_t *state) {
 
 /* Adds ranges that nest, as compilers make them, and paints them in a model: a child over its parent. */
 static void add_nested(struct interval_map *map, uint32_t *model, uint64_t start, uint64_t end, uint32_t level,
-	uint32_t *next, uint64_t *state) {
+		       uint32_t *next, uint64_t *state)
+{
 	uint64_t at = start;
 	while (at < end && level < 6) {
 		uint64_t from = at + next_random(state) % 9, to = from + 1 + next_random(state) % 60;
@@ -35,7 +37,8 @@ static void add_nested(struct interval_map *map, uint32_t *model, uint64_t start
 	}
 }
 
-START_TEST(nested_ranges_equal_a_model) {
+START_TEST(nested_ranges_equal_a_model)
+{
 	uint64_t state = 88172645463325252u + (uint64_t)_i;
 	struct interval_map map = {.ranges = NULL};
 	uint32_t model[SPACE], next = 0;
@@ -55,7 +58,8 @@ START_TEST(nested_ranges_equal_a_model) {
 END_TEST
 
 /* Ranges without any order: every address has an owner whose range contains it, or none. */
-START_TEST(wild_ranges_stay_within_themselves) {
+START_TEST(wild_ranges_stay_within_themselves)
+{
 	uint64_t state = 123456789 + (uint64_t)_i, starts[64], ends[64];
 	struct interval_map map = {.ranges = NULL};
 	for (uint32_t i = 0; i < 64; i++) {
@@ -73,7 +77,8 @@ START_TEST(wild_ranges_stay_within_themselves) {
 }
 END_TEST
 
-START_TEST(empty_and_extreme) {
+START_TEST(empty_and_extreme)
+{
 	struct interval_map map = {.ranges = NULL};
 	ck_assert(interval_map_build(&map));
 	ck_assert_uint_eq(interval_map_find(&map, 5), INTERVAL_NONE);
@@ -90,7 +95,8 @@ START_TEST(empty_and_extreme) {
 }
 END_TEST
 
-START_TEST(pool_keeps_one_copy) {
+START_TEST(pool_keeps_one_copy)
+{
 	struct string_pool pool = {.chunks = NULL};
 	static const char *kept[5000];
 	char text[32];
@@ -117,7 +123,8 @@ START_TEST(pool_keeps_one_copy) {
 }
 END_TEST
 
-int main(void) {
+int main(void)
+{
 	Suite *suite = suite_create("interval_map");
 	TCase *cases = tcase_create("interval_map");
 	tcase_add_loop_test(cases, nested_ranges_equal_a_model, 0, 200);

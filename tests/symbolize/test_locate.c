@@ -3,29 +3,32 @@
  */
 #include "tests/symbolize/fixture.h"
 
+#include <elf.h>
 #include <fcntl.h>
 #include <sys/auxv.h>
-#include <elf.h>
 #include <sys/stat.h>
 
 static struct symbolizer *symbolizer;
 static char directory[64];
 
-static void set_up(void) {
+static void set_up(void)
+{
 	unsetenv("DEBUGINFOD_URLS");
 	strcpy(directory, "/tmp/mudlark-locate-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(directory));
 	symbolizer = NULL;
 }
 
-static void tear_down(void) {
+static void tear_down(void)
+{
 	symbolizer_close(symbolizer);
 	char command[128];
 	snprintf(command, sizeof command, "rm -rf '%s'", directory);
 	ck_assert_int_eq(system(command), 0);
 }
 
-static struct symbol_module *open_with(const struct symbolizer_options *options, const struct module_identity *identity) {
+static struct symbol_module *open_with(const struct symbolizer_options *options, const struct module_identity *identity)
+{
 	symbolizer_close(symbolizer);
 	symbolizer = symbolizer_open(options);
 	struct symbol_module *module = symbolizer_module(symbolizer, identity);
@@ -33,7 +36,8 @@ static struct symbol_module *open_with(const struct symbolizer_options *options,
 	return module;
 }
 
-static void assert_note(const struct symbol_module *module, const char *expected) {
+static void assert_note(const struct symbol_module *module, const char *expected)
+{
 	const char *note = symbol_module_note(module);
 	if (expected == NULL)
 		ck_assert_msg(note == NULL, "%s", note);
@@ -44,7 +48,8 @@ static void assert_note(const struct symbol_module *module, const char *expected
 }
 
 /* `gcc5.so`, moved to `to` below the test's directory. */
-static const char *copy_to(const char *name, const char *to) {
+static const char *copy_to(const char *name, const char *to)
+{
 	static char path[PATH_MAX];
 	char command[4 * PATH_MAX];
 	snprintf(path, sizeof path, "%s/%s", directory, to);
@@ -53,14 +58,17 @@ static const char *copy_to(const char *name, const char *to) {
 	return path;
 }
 
-static void assert_outer(struct symbol_module *module) {
+static void assert_outer(struct symbol_module *module)
+{
 	char expected[256];
 	snprintf(expected, sizeof expected, "leaf inlines.c:%u < middle inlines.c:%u < outer inlines.c:%u",
-		marked_line("inlines.c", "@leaf"), marked_line("inlines.c", "@middle"), marked_line("inlines.c", "@outer"));
+		 marked_line("inlines.c", "@leaf"), marked_line("inlines.c", "@middle"),
+		 marked_line("inlines.c", "@outer"));
 	assert_chain(module, fixture("gcc5.so"), "outer", expected);
 }
 
-START_TEST(another_build_id_is_refused) {
+START_TEST(another_build_id_is_refused)
+{
 	struct module_identity identity = identity_of(fixture("gcc5.so"));
 	uint8_t other[20];
 	memcpy(other, identity.build_id, sizeof other);
@@ -68,24 +76,28 @@ START_TEST(another_build_id_is_refused) {
 	identity.build_id = other;
 	struct symbol_module *module = open_with(NULL, &identity);
 	char expected[256];
-	snprintf(expected, sizeof expected, "gcc5.so: the file has another build-id (have %02x%02x", other[0] ^ 0xff, other[1]);
+	snprintf(expected, sizeof expected, "gcc5.so: the file has another build-id (have %02x%02x", other[0] ^ 0xff,
+		 other[1]);
 	assert_note(module, expected);
 	struct symbol symbol;
 	ck_assert_uint_eq(symbol_module_resolve(module, 0x1050, &symbol, 1), 0);
 }
 END_TEST
 
-START_TEST(missing_and_deleted) {
+START_TEST(missing_and_deleted)
+{
 	struct module_identity identity = identity_of(fixture("gcc5.so"));
 	identity.path = "/nonexistent/lib\ngone.so";
-	assert_note(open_with(NULL, &identity), "lib?gone.so: the file is not there: install the version that ran, give "
-						"--extra-dir or --sysroot, or set DEBUGINFOD_URLS");
+	assert_note(open_with(NULL, &identity),
+		    "lib?gone.so: the file is not there: install the version that ran, give "
+		    "--extra-dir or --sysroot, or set DEBUGINFOD_URLS");
 	identity.deleted = true;
 	assert_note(open_with(NULL, &identity), "the file was deleted or replaced during the run");
 }
 END_TEST
 
-START_TEST(sysroot_and_extra_dirs) {
+START_TEST(sysroot_and_extra_dirs)
+{
 	struct module_identity identity = identity_of(fixture("gcc5.so"));
 	identity.path = "/opt/app/gcc5.so";
 	copy_to("gcc5.so", "root/opt/app/gcc5.so");
@@ -107,7 +119,8 @@ START_TEST(sysroot_and_extra_dirs) {
 }
 END_TEST
 
-START_TEST(debug_file_by_build_id) {
+START_TEST(debug_file_by_build_id)
+{
 	char debug_dir[PATH_MAX];
 	snprintf(debug_dir, sizeof debug_dir, "%s", fixture("debug"));
 	const char *dirs[] = {debug_dir, NULL};
@@ -128,7 +141,8 @@ START_TEST(debug_file_by_build_id) {
 }
 END_TEST
 
-START_TEST(debuglink) {
+START_TEST(debuglink)
+{
 	struct module_identity identity = identity_of(fixture("linked/whole.so"));
 	struct symbol_module *module = open_with(NULL, &identity);
 	assert_note(module, NULL);
@@ -143,14 +157,16 @@ END_TEST
 
 static const char *const loops[] = {"loop/a.so", "loop/b.so", "loop/self.so"};
 
-START_TEST(debuglink_loop_ends) {
+START_TEST(debuglink_loop_ends)
+{
 	struct module_identity identity = identity_of(fixture(loops[_i]));
 	struct symbol_module *module = open_with(NULL, &identity);
 	assert_note(module, "no debug information");
 }
 END_TEST
 
-START_TEST(without_build_id_size_and_time_decide) {
+START_TEST(without_build_id_size_and_time_decide)
+{
 	struct module_identity identity = identity_of(fixture("noid.so"));
 	ck_assert_uint_eq(identity.build_id_bytes, 0);
 	assert_note(open_with(NULL, &identity), NULL);
@@ -164,7 +180,8 @@ START_TEST(without_build_id_size_and_time_decide) {
 }
 END_TEST
 
-START_TEST(lost_dwo) {
+START_TEST(lost_dwo)
+{
 	struct module_identity identity = identity_of(fixture("lostdwo.so"));
 	struct symbol_module *module = open_with(NULL, &identity);
 	assert_note(module, "inline frames are missing: built with -gsplit-dwarf");
@@ -180,7 +197,8 @@ START_TEST(lost_dwo) {
 }
 END_TEST
 
-START_TEST(lost_dwz_file) {
+START_TEST(lost_dwz_file)
+{
 	if (!have_fixture("unshared/one.so"))
 		return;
 	struct module_identity identity = identity_of(fixture("unshared/one.so"));
@@ -195,7 +213,8 @@ START_TEST(lost_dwz_file) {
 }
 END_TEST
 
-START_TEST(not_a_library) {
+START_TEST(not_a_library)
+{
 	struct module_identity identity = identity_of(fixture("gcc5.so"));
 	identity.path = "/etc/passwd";
 	assert_note(open_with(NULL, &identity), "passwd: the file is not an ELF file");
@@ -215,14 +234,17 @@ START_TEST(not_a_library) {
 }
 END_TEST
 
-START_TEST(distribution_files_name_the_package) {
+START_TEST(distribution_files_name_the_package)
+{
 	struct module_identity identity = identity_of("/bin/ls");
-	assert_note(open_with(NULL, &identity), "ls: no debug information, only symbol names: install the package's -dbgsym or "
-						"-dbg package, or set DEBUGINFOD_URLS");
+	assert_note(open_with(NULL, &identity),
+		    "ls: no debug information, only symbol names: install the package's -dbgsym or "
+		    "-dbg package, or set DEBUGINFOD_URLS");
 }
 END_TEST
 
-START_TEST(vdso) {
+START_TEST(vdso)
+{
 	/* Its build-id: the only note of that type in the mapped image. */
 	const uint8_t *image = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
 	if (image == NULL) {
@@ -255,7 +277,8 @@ START_TEST(vdso) {
 }
 END_TEST
 
-int main(void) {
+int main(void)
+{
 	Suite *suite = suite_create("locate");
 	TCase *cases = tcase_create("locate");
 	tcase_add_checked_fixture(cases, set_up, tear_down);

@@ -6,16 +6,19 @@
 
 static struct symbolizer *symbolizer;
 
-static void open_symbolizer(void) {
+static void open_symbolizer(void)
+{
 	symbolizer = symbolizer_open(NULL);
 	ck_assert_ptr_nonnull(symbolizer);
 }
 
-static void close_symbolizer(void) {
+static void close_symbolizer(void)
+{
 	symbolizer_close(symbolizer);
 }
 
-static struct symbol_module *open_module(const char *path) {
+static struct symbol_module *open_module(const char *path)
+{
 	struct module_identity identity = identity_of(path);
 	struct symbol_module *module = symbolizer_module(symbolizer, &identity);
 	ck_assert_ptr_nonnull(module);
@@ -23,16 +26,20 @@ static struct symbol_module *open_module(const char *path) {
 }
 
 /* In every way of building, the innermost call of `outer` looks so. */
-static void expected_chain(char *text, size_t room) {
+static void expected_chain(char *text, size_t room)
+{
 	snprintf(text, room, "leaf inlines.c:%u < middle inlines.c:%u < outer inlines.c:%u",
-		marked_line("inlines.c", "@leaf"), marked_line("inlines.c", "@middle"), marked_line("inlines.c", "@outer"));
+		 marked_line("inlines.c", "@leaf"), marked_line("inlines.c", "@middle"),
+		 marked_line("inlines.c", "@outer"));
 }
 
-static const char *const all[] = {"gcc5.so", "gcc4.so", "pie", "nopie", "shifted.so", "gz.so", "gzgnu.so", "lto.so",
-	"split5.so", "split4.so", "noid.so", "dropped.so", "clang5.so", "clang4.so", "split_clang.so", "lld.so",
-	"lto_clang.so", "shared/one.so", "shared/two.so"};
+static const char *const all[] = {"gcc5.so", "gcc4.so",      "pie",           "nopie",        "shifted.so",
+				  "gz.so",   "gzgnu.so",     "lto.so",        "split5.so",    "split4.so",
+				  "noid.so", "dropped.so",   "clang5.so",     "clang4.so",    "split_clang.so",
+				  "lld.so",  "lto_clang.so", "shared/one.so", "shared/two.so"};
 
-START_TEST(inline_chain) {
+START_TEST(inline_chain)
+{
 	if (!have_fixture(all[_i]))
 		return;
 	const char *path = fixture(all[_i]);
@@ -46,7 +53,8 @@ START_TEST(inline_chain) {
 }
 END_TEST
 
-START_TEST(cold_part_has_its_functions_name) {
+START_TEST(cold_part_has_its_functions_name)
+{
 	const char *path = fixture("gcc5.so");
 	char expected[64];
 	snprintf(expected, sizeof expected, "risky inlines.c:%u", marked_line("inlines.c", "@risky"));
@@ -54,16 +62,18 @@ START_TEST(cold_part_has_its_functions_name) {
 }
 END_TEST
 
-START_TEST(lto_inlines_across_units) {
+START_TEST(lto_inlines_across_units)
+{
 	const char *path = fixture("lto.so");
 	char expected[128];
-	snprintf(expected, sizeof expected, "twice inlines.c:%u < across other.c:%u", marked_line("inlines.c", "@twice"),
-		marked_line("other.c", "@across"));
+	snprintf(expected, sizeof expected, "twice inlines.c:%u < across other.c:%u",
+		 marked_line("inlines.c", "@twice"), marked_line("other.c", "@across"));
 	assert_chain(open_module(path), path, "across", expected);
 }
 END_TEST
 
-START_TEST(cxx_names_have_no_parameters) {
+START_TEST(cxx_names_have_no_parameters)
+{
 	const char *path = fixture("cxx.so");
 	struct symbol_module *module = open_module(path);
 	uint64_t address, bytes;
@@ -76,9 +86,25 @@ START_TEST(cxx_names_have_no_parameters) {
 }
 END_TEST
 
+START_TEST(local_cxx_functions_have_their_whole_name)
+{
+	const char *path = fixture("local.so");
+	struct symbol_module *module = open_module(path);
+	uint64_t address, bytes;
+	ck_assert(find_function(path, "_ZN12_GLOBAL__N_15aloneEi", &address, &bytes));
+	struct symbol symbol;
+	ck_assert_uint_eq(symbol_module_resolve(module, address, &symbol, 1), 1);
+	ck_assert_str_eq(symbol.function, "(anonymous namespace)::alone");
+	ck_assert(find_function(path, "_ZZ12local_lambdaiENKUliE_clEi.constprop.0", &address, &bytes));
+	ck_assert_uint_eq(symbol_module_resolve(module, address, &symbol, 1), 1);
+	ck_assert_str_eq(symbol.function, "local_lambda(int)::{lambda(int)#1}::operator()");
+}
+END_TEST
+
 static const char *const crates[] = {"rust_legacy.so", "rust_v0.so"};
 
-START_TEST(rust_names) {
+START_TEST(rust_names)
+{
 	if (!have_fixture(crates[_i]))
 		return;
 	const char *path = fixture(crates[_i]);
@@ -92,13 +118,15 @@ START_TEST(rust_names) {
 		ck_assert_uint_ge(count, 1);
 		ck_assert_str_eq(symbols[count - 1].function, "rust_entry");
 		for (size_t s = 0; s + 1 < count; s++)
-			leaf = leaf || (strstr(symbols[s].function, "::inner::leaf") != NULL && strstr(symbols[s].file, "crate.rs"));
+			leaf = leaf || (strstr(symbols[s].function, "::inner::leaf") != NULL &&
+					strstr(symbols[s].file, "crate.rs"));
 	}
 	ck_assert(leaf);
 }
 END_TEST
 
-START_TEST(odd_file_name_is_unchanged) {
+START_TEST(odd_file_name_is_unchanged)
+{
 	const char *path = fixture("odd.so");
 	uint64_t address, bytes;
 	ck_assert(find_function(path, "outer", &address, &bytes));
@@ -109,7 +137,8 @@ START_TEST(odd_file_name_is_unchanged) {
 }
 END_TEST
 
-START_TEST(outermost_is_kept_when_there_is_no_room) {
+START_TEST(outermost_is_kept_when_there_is_no_room)
+{
 	const char *path = fixture("gcc5.so");
 	struct symbol_module *module = open_module(path);
 	uint64_t address, bytes;
@@ -137,7 +166,8 @@ START_TEST(outermost_is_kept_when_there_is_no_room) {
 }
 END_TEST
 
-START_TEST(no_inlines_gives_the_functions_own_line) {
+START_TEST(no_inlines_gives_the_functions_own_line)
+{
 	struct symbolizer *plain = symbolizer_open(&(struct symbolizer_options){.no_inlines = true});
 	const char *path = fixture("gcc5.so");
 	struct module_identity identity = identity_of(path);
@@ -149,7 +179,8 @@ START_TEST(no_inlines_gives_the_functions_own_line) {
 END_TEST
 
 /* Files with symbols only: the name, and nothing else. */
-static void check_symbols_only(const char *name, const char *symbols_of, const char *function, const char *expected) {
+static void check_symbols_only(const char *name, const char *symbols_of, const char *function, const char *expected)
+{
 	uint64_t address, bytes;
 	ck_assert(find_function(fixture(symbols_of), function, &address, &bytes));
 	struct symbol_module *module = open_module(fixture(name));
@@ -167,7 +198,8 @@ static void check_symbols_only(const char *name, const char *symbols_of, const c
 	ck_assert(!symbol.inlined);
 }
 
-START_TEST(symbol_tables) {
+START_TEST(symbol_tables)
+{
 	check_symbols_only("nodwarf.so", "gcc5.so", "risky.cold", "risky.cold");
 	check_symbols_only("nodwarf.so", "gcc5.so", "dropped", "dropped");
 	check_symbols_only("stripped.so", "gcc5.so", "outer", "outer");
@@ -176,7 +208,8 @@ START_TEST(symbol_tables) {
 }
 END_TEST
 
-START_TEST(minidebuginfo) {
+START_TEST(minidebuginfo)
+{
 	if (!have_fixture("minidebug.so"))
 		return;
 	check_symbols_only("minidebug.so", "gcc5.so", "dropped", "dropped");
@@ -184,7 +217,8 @@ START_TEST(minidebuginfo) {
 }
 END_TEST
 
-START_TEST(addresses_outside) {
+START_TEST(addresses_outside)
+{
 	struct symbol_module *module = open_module(fixture("gcc5.so"));
 	struct symbol symbols[4];
 	static const uint64_t outside[] = {0, 1, 0x10, 0x100000, UINT64_MAX - 1, UINT64_MAX, (uint64_t)1 << 63};
@@ -193,7 +227,8 @@ START_TEST(addresses_outside) {
 }
 END_TEST
 
-int main(void) {
+int main(void)
+{
 	Suite *suite = suite_create("resolve");
 	TCase *cases = tcase_create("resolve");
 	tcase_add_checked_fixture(cases, open_symbolizer, close_symbolizer);
@@ -201,6 +236,7 @@ int main(void) {
 	tcase_add_test(cases, cold_part_has_its_functions_name);
 	tcase_add_test(cases, lto_inlines_across_units);
 	tcase_add_test(cases, cxx_names_have_no_parameters);
+	tcase_add_test(cases, local_cxx_functions_have_their_whole_name);
 	tcase_add_loop_test(cases, rust_names, 0, sizeof crates / sizeof crates[0]);
 	tcase_add_test(cases, odd_file_name_is_unchanged);
 	tcase_add_test(cases, outermost_is_kept_when_there_is_no_room);

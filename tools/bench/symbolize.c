@@ -6,8 +6,8 @@
  * Prints what `llvm-symbolizer --functions=linkage --no-demangle --inlines` prints, so that the two can be compared;
  * -q prints only the number of frames and the time without process start.
  */
-#include "symbolize/elf_file.h"
 #include "symbolize/symbolize.h"
+#include "symbolize/elf_file.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,13 +15,15 @@
 #include <string.h>
 #include <time.h>
 
-static double now_ms(void) {
+static double now_ms(void)
+{
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
 	bool quiet = argc > 2 && strcmp(argv[1], "-q") == 0;
 	const char *path = argv[argc - 1];
 	if (argc < 2) {
@@ -36,8 +38,11 @@ int main(int argc, char **argv) {
 	}
 	double start_ms = now_ms();
 	struct symbolizer *symbolizer = symbolizer_open(NULL);
-	struct module_identity identity = {.path = path, .build_id = file->build_id, .build_id_bytes = file->build_id_bytes,
-		.size = file->bytes, .mtime_ns = file->mtime_ns};
+	struct module_identity identity = {.path = path,
+					   .build_id = file->build_id,
+					   .build_id_bytes = file->build_id_bytes,
+					   .size = file->bytes,
+					   .mtime_ns = file->mtime_ns};
 	const char *extra_dirs[] = {".", NULL};
 	if (path[0] != '/') {
 		symbolizer_close(symbolizer);
@@ -57,8 +62,8 @@ int main(int argc, char **argv) {
 		for (size_t i = 0; i < count && !quiet; i++) {
 			const struct symbol *symbol = &symbols[i];
 			const char *name = symbol->linkage_name != NULL ? symbol->linkage_name : symbol->function;
-			printf("%s\n%s:%" PRIu32 "\n", name == NULL ? "??" : name, symbol->file == NULL ? "??" : symbol->file,
-				symbol->line);
+			printf("%s\n%s:%" PRIu32 "\n", name == NULL ? "??" : name,
+			       symbol->file == NULL ? "??" : symbol->file, symbol->line);
 		}
 		if (!quiet)
 			puts(count == 0 ? "??\n??:0\n" : "");
@@ -68,7 +73,7 @@ int main(int argc, char **argv) {
 		fprintf(stderr, "note: %s\n", note);
 	if (quiet)
 		printf("%zu addresses, %zu frames, open %.1f ms, all %.1f ms\n", addresses, frames, open_ms - start_ms,
-			now_ms() - start_ms);
+		       now_ms() - start_ms);
 	symbolizer_close(symbolizer);
 	elf_file_close(file);
 	return 0;

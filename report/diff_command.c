@@ -32,42 +32,42 @@ static void diff_json(const struct reading *reading, const struct aggregate *agg
 	struct json json = {.stream = stream};
 	const struct snapshot *old_snapshot = reading->snapshots[OLD], *new_snapshot = reading->snapshots[NEW];
 	size_t count = rows_to_print(aggregate, reading->top);
-	json_object(&json, NULL, false);
-	json_text(&json, "schema", "mudlark.diff/1");
+	json_put_object(&json, NULL, false);
+	json_put_text(&json, "schema", "mudlark.diff/1");
 	heading_json(new_snapshot, &json);
-	json_object(&json, "old", false);
+	json_put_object(&json, "old", false);
 	heading_json(old_snapshot, &json);
 	json_end_object(&json);
 	bool one = same_process(old_snapshot, new_snapshot);
-	json_boolean(&json, "same_process", one);
+	json_put_boolean(&json, "same_process", one);
 	if (one)
-		json_signed(&json, "between_ns",
+		json_put_signed(&json, "between_ns",
 			    figure_change(old_snapshot->numbers[META_ELAPSED_NS],
 					  new_snapshot->numbers[META_ELAPSED_NS]));
 	else
-		json_null(&json, "between_ns");
-	json_text(&json, "by", grouping_name(reading->group.by));
-	json_text(&json, "metric", metric_name(reading->metric));
-	json_object(&json, "selected", true);
+		json_put_null(&json, "between_ns");
+	json_put_text(&json, "by", grouping_name(reading->group.by));
+	json_put_text(&json, "metric", metric_name(reading->metric));
+	json_put_object(&json, "selected", true);
 	figures_json(&aggregate->totals[NEW], &json);
 	changes_json(&aggregate->totals[OLD], &aggregate->totals[NEW], &json);
 	json_end_object(&json);
-	json_number(&json, "row_count", aggregate->row_count);
-	json_array(&json, "rows", false);
+	json_put_number(&json, "row_count", aggregate->row_count);
+	json_put_array(&json, "rows", false);
 	for (size_t i = 0; i < count; i++) {
 		const struct row *row = &aggregate->rows[i];
-		json_object(&json, NULL, false);
+		json_put_object(&json, NULL, false);
 		figures_json(&row->figures[NEW], &json);
 		changes_json(&row->figures[OLD], &row->figures[NEW], &json);
-		json_text(&json, "status", row_status(row, reading->metric));
+		json_put_text(&json, "status", row_status(row, reading->metric));
 		row_json(reading->names, row, &reading->group, &json);
 		json_end_object(&json);
 	}
 	json_end_array(&json);
 	struct figures others[NAMES_MOST_SNAPSHOTS];
 	sum_others(aggregate, count, others);
-	json_object(&json, "other", true);
-	json_number(&json, "rows", aggregate->row_count - count);
+	json_put_object(&json, "other", true);
+	json_put_number(&json, "rows", aggregate->row_count - count);
 	figures_json(&others[NEW], &json);
 	changes_json(&others[OLD], &others[NEW], &json);
 	json_end_object(&json);

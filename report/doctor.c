@@ -77,17 +77,17 @@ static void print_text(const struct examination *examination, FILE *stream, enum
 static void print_json(const struct examination *examination, FILE *stream)
 {
 	struct json json = {.stream = stream};
-	json_object(&json, NULL, false);
-	json_text(&json, "schema", "mudlark.doctor/1");
-	json_boolean(&json, "usable", usable(examination));
-	json_array(&json, "findings", false);
+	json_put_object(&json, NULL, false);
+	json_put_text(&json, "schema", "mudlark.doctor/1");
+	json_put_boolean(&json, "usable", usable(examination));
+	json_put_array(&json, "findings", false);
 	for (size_t i = 0; i < examination->count; i++) {
 		const struct finding *finding = &examination->findings[i];
-		json_object(&json, NULL, true);
-		json_text(&json, "check", finding->check);
-		json_text(&json, "verdict", verdict_name(finding->verdict));
-		json_text(&json, "reason", finding->reason);
-		json_text(&json, "mend", finding->mend);
+		json_put_object(&json, NULL, true);
+		json_put_text(&json, "check", finding->check);
+		json_put_text(&json, "verdict", verdict_name(finding->verdict));
+		json_put_text(&json, "reason", finding->reason);
+		json_put_text(&json, "mend", finding->mend);
 		json_end_object(&json);
 	}
 	json_end_array(&json);

@@ -115,9 +115,9 @@ void totals_json(const struct snapshot *snapshot, const char *key, struct json *
 		{TOTAL_OWN_BYTES, "own_bytes"},
 		{TOTAL_THREADS, "threads"},
 	};
-	json_object(json, key, false);
+	json_put_object(json, key, false);
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		json_number(json, names[i].name, snapshot->totals[names[i].key]);
+		json_put_number(json, names[i].name, snapshot->totals[names[i].key]);
 	json_end_object(json);
 }
 
@@ -125,10 +125,10 @@ void totals_json(const struct snapshot *snapshot, const char *key, struct json *
 static void command_line_json(const struct snapshot *snapshot, struct json *json)
 {
 	const struct text *text = &snapshot->texts[META_COMMAND_LINE];
-	json_array(json, "command_line", true);
+	json_put_array(json, "command_line", true);
 	for (size_t start = 0; start < text->length;) {
 		size_t length = strnlen(text->data + start, text->length - start);
-		json_bytes(json, NULL, text->data + start, length);
+		json_put_bytes(json, NULL, text->data + start, length);
 		start += length + 1;
 	}
 	json_end_array(json);
@@ -138,26 +138,26 @@ void heading_json(const struct snapshot *snapshot, struct json *json)
 {
 	char when[64];
 	const uint64_t *numbers = snapshot->numbers;
-	json_text(json, "program", snapshot->texts[META_PROGRAM].data);
-	json_number(json, "pid", numbers[META_PID]);
-	json_text(json, "time", format_time(when, numbers[META_TIME_NS]));
-	json_text(json, "start_time", format_time(when, numbers[META_START_TIME_NS]));
-	json_number(json, "elapsed_ns", numbers[META_ELAPSED_NS]);
-	json_number(json, "number", numbers[META_NUMBER]);
-	json_text(json, "trigger", snapshot_trigger_name(numbers[META_TRIGGER]));
-	json_text(json, "label", snapshot->texts[META_LABEL].length ? snapshot->texts[META_LABEL].data : NULL);
-	json_number(json, "epoch", numbers[META_EPOCH]);
-	json_number(json, "parent_pid", numbers[META_PARENT_PID]);
-	json_text(json, "host", snapshot->texts[META_HOST].data);
-	json_text(json, "executable", snapshot->texts[META_EXECUTABLE].data);
+	json_put_text(json, "program", snapshot->texts[META_PROGRAM].data);
+	json_put_number(json, "pid", numbers[META_PID]);
+	json_put_text(json, "time", format_time(when, numbers[META_TIME_NS]));
+	json_put_text(json, "start_time", format_time(when, numbers[META_START_TIME_NS]));
+	json_put_number(json, "elapsed_ns", numbers[META_ELAPSED_NS]);
+	json_put_number(json, "number", numbers[META_NUMBER]);
+	json_put_text(json, "trigger", snapshot_trigger_name(numbers[META_TRIGGER]));
+	json_put_text(json, "label", snapshot->texts[META_LABEL].length ? snapshot->texts[META_LABEL].data : NULL);
+	json_put_number(json, "epoch", numbers[META_EPOCH]);
+	json_put_number(json, "parent_pid", numbers[META_PARENT_PID]);
+	json_put_text(json, "host", snapshot->texts[META_HOST].data);
+	json_put_text(json, "executable", snapshot->texts[META_EXECUTABLE].data);
 	command_line_json(snapshot, json);
-	json_number(json, "sample_bytes", numbers[META_SAMPLE_BYTES]);
-	json_number(json, "held_ns", numbers[META_HELD_NS]);
-	json_text(json, "version", snapshot->texts[META_VERSION].data);
+	json_put_number(json, "sample_bytes", numbers[META_SAMPLE_BYTES]);
+	json_put_number(json, "held_ns", numbers[META_HELD_NS]);
+	json_put_text(json, "version", snapshot->texts[META_VERSION].data);
 	totals_json(snapshot, "totals", json);
 	losses_json(snapshot, json);
-	json_array(json, "notes", false);
+	json_put_array(json, "notes", false);
 	for (uint32_t i = 0; i < snapshot->note_count; i++)
-		json_text(json, NULL, snapshot->notes[i]);
+		json_put_text(json, NULL, snapshot->notes[i]);
 	json_end_array(json);
 }

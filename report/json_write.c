@@ -78,12 +78,12 @@ static void close_value(struct json *json, char bracket)
 	fputc(bracket, json->stream);
 }
 
-void json_object(struct json *json, const char *key, bool flat)
+void json_put_object(struct json *json, const char *key, bool flat)
 {
 	open_value(json, key, flat, '{');
 }
 
-void json_array(struct json *json, const char *key, bool flat)
+void json_put_array(struct json *json, const char *key, bool flat)
 {
 	open_value(json, key, flat, '[');
 }
@@ -98,33 +98,33 @@ void json_end_array(struct json *json)
 	close_value(json, ']');
 }
 
-void json_bytes(struct json *json, const char *key, const char *bytes, size_t length)
+void json_put_bytes(struct json *json, const char *key, const char *bytes, size_t length)
 {
 	begin(json, key);
 	quote(json->stream, bytes, length);
 }
 
-void json_text(struct json *json, const char *key, const char *text)
+void json_put_text(struct json *json, const char *key, const char *text)
 {
 	if (text)
-		json_bytes(json, key, text, strlen(text));
+		json_put_bytes(json, key, text, strlen(text));
 	else
-		json_null(json, key);
+		json_put_null(json, key);
 }
 
-void json_number(struct json *json, const char *key, uint64_t number)
+void json_put_number(struct json *json, const char *key, uint64_t number)
 {
 	begin(json, key);
 	fprintf(json->stream, "%" PRIu64, number);
 }
 
-void json_signed(struct json *json, const char *key, int64_t number)
+void json_put_signed(struct json *json, const char *key, int64_t number)
 {
 	begin(json, key);
 	fprintf(json->stream, "%" PRId64, number);
 }
 
-void json_real(struct json *json, const char *key, double number)
+void json_put_real(struct json *json, const char *key, double number)
 {
 	begin(json, key);
 	if (isfinite(number))
@@ -133,13 +133,13 @@ void json_real(struct json *json, const char *key, double number)
 		fputs("null", json->stream);
 }
 
-void json_boolean(struct json *json, const char *key, bool value)
+void json_put_boolean(struct json *json, const char *key, bool value)
 {
 	begin(json, key);
 	fputs(value ? "true" : "false", json->stream);
 }
 
-void json_null(struct json *json, const char *key)
+void json_put_null(struct json *json, const char *key)
 {
 	begin(json, key);
 	fputs("null", json->stream);

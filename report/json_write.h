@@ -22,19 +22,19 @@ struct json {
 };
 
 /* key is NULL inside arrays and for the outermost value. A flat object or array stands on one line. */
-void json_object(struct json *json, const char *key, bool flat);
-void json_array(struct json *json, const char *key, bool flat);
+void json_put_object(struct json *json, const char *key, bool flat);
+void json_put_array(struct json *json, const char *key, bool flat);
 void json_end_object(struct json *json);
 void json_end_array(struct json *json);
 /* NULL gives null. */
-void json_text(struct json *json, const char *key, const char *text);
-void json_bytes(struct json *json, const char *key, const char *bytes, size_t length);
-void json_number(struct json *json, const char *key, uint64_t number);
-void json_signed(struct json *json, const char *key, int64_t number);
+void json_put_text(struct json *json, const char *key, const char *text);
+void json_put_bytes(struct json *json, const char *key, const char *bytes, size_t length);
+void json_put_number(struct json *json, const char *key, uint64_t number);
+void json_put_signed(struct json *json, const char *key, int64_t number);
 /* Six significant digits. */
-void json_real(struct json *json, const char *key, double number);
-void json_boolean(struct json *json, const char *key, bool value);
-void json_null(struct json *json, const char *key);
+void json_put_real(struct json *json, const char *key, double number);
+void json_put_boolean(struct json *json, const char *key, bool value);
+void json_put_null(struct json *json, const char *key);
 /* Ends the outermost value's line. */
 void json_finish(struct json *json);
 

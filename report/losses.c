@@ -46,10 +46,10 @@ void losses_print(const struct snapshot *snapshot, FILE *stream, const struct te
 
 void losses_json(const struct snapshot *snapshot, struct json *json)
 {
-	json_object(json, "losses", false);
+	json_put_object(json, "losses", false);
 	for (size_t i = 0; i < sizeof losses / sizeof *losses; i++)
-		json_number(json, losses[i].name, snapshot->losses[losses[i].key]);
+		json_put_number(json, losses[i].name, snapshot->losses[losses[i].key]);
 	if (snapshot->unknown_losses)
-		json_number(json, "unknown", snapshot->unknown_losses);
+		json_put_number(json, "unknown", snapshot->unknown_losses);
 	json_end_object(json);
 }

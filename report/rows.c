@@ -128,24 +128,24 @@ void row_callers(struct table *table, const struct names *names, const struct ro
 
 void figures_json(const struct figures *figures, struct json *json)
 {
-	json_number(json, "live_bytes", figures->live_bytes);
-	json_number(json, "live_blocks", figures->live_blocks);
-	json_number(json, "alloc_bytes", figures->alloc_bytes);
-	json_number(json, "alloc_blocks", figures->alloc_blocks);
-	json_number(json, "peak_bytes", figures->peak_bytes);
-	json_number(json, "peak_blocks", figures->peak_blocks);
-	json_number(json, "temporary_blocks", figures->temporary_blocks);
+	json_put_number(json, "live_bytes", figures->live_bytes);
+	json_put_number(json, "live_blocks", figures->live_blocks);
+	json_put_number(json, "alloc_bytes", figures->alloc_bytes);
+	json_put_number(json, "alloc_blocks", figures->alloc_blocks);
+	json_put_number(json, "peak_bytes", figures->peak_bytes);
+	json_put_number(json, "peak_blocks", figures->peak_blocks);
+	json_put_number(json, "temporary_blocks", figures->temporary_blocks);
 }
 
 void changes_json(const struct figures *old_figures, const struct figures *new_figures, struct json *json)
 {
-	json_signed(json, "live_bytes_diff", figure_change(old_figures->live_bytes, new_figures->live_bytes));
-	json_signed(json, "live_blocks_diff", figure_change(old_figures->live_blocks, new_figures->live_blocks));
-	json_signed(json, "alloc_bytes_diff", figure_change(old_figures->alloc_bytes, new_figures->alloc_bytes));
-	json_signed(json, "alloc_blocks_diff", figure_change(old_figures->alloc_blocks, new_figures->alloc_blocks));
-	json_signed(json, "peak_bytes_diff", figure_change(old_figures->peak_bytes, new_figures->peak_bytes));
-	json_signed(json, "peak_blocks_diff", figure_change(old_figures->peak_blocks, new_figures->peak_blocks));
-	json_signed(json, "temporary_blocks_diff",
+	json_put_signed(json, "live_bytes_diff", figure_change(old_figures->live_bytes, new_figures->live_bytes));
+	json_put_signed(json, "live_blocks_diff", figure_change(old_figures->live_blocks, new_figures->live_blocks));
+	json_put_signed(json, "alloc_bytes_diff", figure_change(old_figures->alloc_bytes, new_figures->alloc_bytes));
+	json_put_signed(json, "alloc_blocks_diff", figure_change(old_figures->alloc_blocks, new_figures->alloc_blocks));
+	json_put_signed(json, "peak_bytes_diff", figure_change(old_figures->peak_bytes, new_figures->peak_bytes));
+	json_put_signed(json, "peak_blocks_diff", figure_change(old_figures->peak_blocks, new_figures->peak_blocks));
+	json_put_signed(json, "temporary_blocks_diff",
 		    figure_change(old_figures->temporary_blocks, new_figures->temporary_blocks));
 }
 
@@ -155,31 +155,31 @@ static void frame_json(const struct location *location, enum grouping by, struct
 	bool has_function = by != BY_FILE && by != BY_MODULE, has_file = by != BY_MODULE;
 	bool has_line = by == BY_STACK || by == BY_LINE;
 	char address[32];
-	json_object(json, NULL, true);
-	json_text(json, "function", has_function ? location->function : NULL);
-	json_text(json, "file", has_file ? location->file : NULL);
+	json_put_object(json, NULL, true);
+	json_put_text(json, "function", has_function ? location->function : NULL);
+	json_put_text(json, "file", has_file ? location->file : NULL);
 	if (has_line && location->line)
-		json_number(json, "line", location->line);
+		json_put_number(json, "line", location->line);
 	else
-		json_null(json, "line");
-	json_text(json, "module", location->module_path[0] ? location->module_path : NULL);
-	json_text(json, "language", location->python ? "python" : "native");
-	json_boolean(json, "inlined", by == BY_STACK && location->inlined);
+		json_put_null(json, "line");
+	json_put_text(json, "module", location->module_path[0] ? location->module_path : NULL);
+	json_put_text(json, "language", location->python ? "python" : "native");
+	json_put_boolean(json, "inlined", by == BY_STACK && location->inlined);
 	if (by == BY_STACK) {
-		json_text(json, "linkage_name", location->linkage_name);
+		json_put_text(json, "linkage_name", location->linkage_name);
 		snprintf(address, sizeof address, "0x%" PRIx64, location->address);
-		json_text(json, "address", address);
+		json_put_text(json, "address", address);
 	}
 	json_end_object(json);
 }
 
 static void thread_json(const struct snapshot_thread *thread, struct json *json)
 {
-	json_object(json, "thread", true);
-	json_number(json, "tid", thread->tid);
-	json_text(json, "name", thread->name);
-	json_text(json, "label", thread->label[0] ? thread->label : NULL);
-	json_boolean(json, "alive", thread->flags & THREAD_ALIVE);
+	json_put_object(json, "thread", true);
+	json_put_number(json, "tid", thread->tid);
+	json_put_text(json, "name", thread->name);
+	json_put_text(json, "label", thread->label[0] ? thread->label : NULL);
+	json_put_boolean(json, "alive", thread->flags & THREAD_ALIVE);
 	json_end_object(json);
 }
 
@@ -190,9 +190,9 @@ void row_json(const struct names *names, const struct row *row, const struct agg
 		if (row->thread)
 			thread_json(&names->snapshots[row->side]->threads[row->thread], json);
 		else
-			json_null(json, "thread");
+			json_put_null(json, "thread");
 	}
-	json_array(json, "frames", false);
+	json_put_array(json, "frames", false);
 	if (options->by == BY_STACK) {
 		struct stack_walk walk = {0};
 		const struct location *location;
@@ -203,13 +203,13 @@ void row_json(const struct names *names, const struct row *row, const struct agg
 	}
 	json_end_array(json);
 	if (options->by == BY_STACK)
-		json_boolean(json, "cut", row->cut);
+		json_put_boolean(json, "cut", row->cut);
 }
 
 void symbol_notes_json(const struct names *names, struct json *json)
 {
-	json_array(json, "symbol_notes", false);
+	json_put_array(json, "symbol_notes", false);
 	for (uint32_t number = 1; number <= names->notes.count; number++)
-		json_text(json, NULL, intern_get(&names->notes, number));
+		json_put_text(json, NULL, intern_get(&names->notes, number));
 	json_end_array(json);
 }

@@ -11,19 +11,19 @@ void show_json(const struct reading *reading, const struct aggregate *aggregate,
 {
 	struct json json = {.stream = stream};
 	size_t count = rows_to_print(aggregate, reading->top);
-	json_object(&json, NULL, false);
-	json_text(&json, "schema", "mudlark.show/1");
+	json_put_object(&json, NULL, false);
+	json_put_text(&json, "schema", "mudlark.show/1");
 	heading_json(reading->snapshots[0], &json);
-	json_text(&json, "by", grouping_name(reading->group.by));
-	json_text(&json, "metric", metric_name(reading->metric));
-	json_object(&json, "selected", true);
+	json_put_text(&json, "by", grouping_name(reading->group.by));
+	json_put_text(&json, "metric", metric_name(reading->metric));
+	json_put_object(&json, "selected", true);
 	figures_json(&aggregate->totals[0], &json);
 	json_end_object(&json);
-	json_number(&json, "row_count", aggregate->row_count);
-	json_array(&json, "rows", false);
+	json_put_number(&json, "row_count", aggregate->row_count);
+	json_put_array(&json, "rows", false);
 	for (size_t i = 0; i < count; i++) {
 		const struct row *row = &aggregate->rows[i];
-		json_object(&json, NULL, false);
+		json_put_object(&json, NULL, false);
 		figures_json(&row->figures[0], &json);
 		row_json(reading->names, row, &reading->group, &json);
 		json_end_object(&json);
@@ -31,8 +31,8 @@ void show_json(const struct reading *reading, const struct aggregate *aggregate,
 	json_end_array(&json);
 	struct figures others[NAMES_MOST_SNAPSHOTS];
 	sum_others(aggregate, count, others);
-	json_object(&json, "other", true);
-	json_number(&json, "rows", aggregate->row_count - count);
+	json_put_object(&json, "other", true);
+	json_put_number(&json, "rows", aggregate->row_count - count);
 	figures_json(&others[0], &json);
 	json_end_object(&json);
 	symbol_notes_json(reading->names, &json);

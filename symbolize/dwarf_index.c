@@ -29,6 +29,7 @@ struct dwarf_unit {
 struct dwarf_index {
 	Dwarf *dwarf;
 	struct string_pool *pool;
+	char *file_directory;     /* NULL: not known */
 	struct dwarf_unit *units; /* in the file's order */
 	size_t unit_count, unit_room;
 	struct interval_map unit_map; /* owner: number of a unit */
@@ -89,23 +90,44 @@ static bool add_unit_ranges(struct dwarf_index *index, struct dwarf_unit *unit, 
 	return true;
 }
 
+/* libdw looks for name and directory/name, each below the file's directory unless absolute. */
+static bool is_harmless_dwo(const struct dwarf_index *index, const char *directory, const char *name)
+{
+	if (!elf_file_is_harmless(index->file_directory, name))
+		return false;
+	if (directory == NULL || name[0] == '/')
+		return true;
+	if (directory[0] == '/')
+		return elf_file_is_harmless(directory, name);
+	size_t directory_bytes = strlen(directory), name_bytes = strlen(name);
+	char *joined = malloc(directory_bytes + 1 + name_bytes + 1);
+	if (joined == NULL)
+		return false;
+	memcpy(joined, directory, directory_bytes);
+	joined[directory_bytes] = '/';
+	memcpy(joined + directory_bytes + 1, name, name_bytes + 1);
+	bool harmless = elf_file_is_harmless(index->file_directory, joined);
+	free(joined);
+	return harmless;
+}
+
 static void find_split_unit(struct dwarf_index *index, struct dwarf_unit *unit)
 {
-	Dwarf_Half version;
-	uint8_t type;
-	Dwarf_Die split;
-	memset(&split, 0, sizeof split);
-	if (dwarf_cu_info(unit->die.cu, &version, &type, NULL, &split, NULL, NULL, NULL) == 0 && split.addr != NULL) {
-		unit->source = split;
-		return;
-	}
-	if (index->missing_dwo != NULL)
-		return;
 	Dwarf_Attribute attribute;
 	const char *name = dwarf_formstring(dwarf_attr(&unit->die, DW_AT_dwo_name, &attribute));
 	if (name == NULL)
 		name = dwarf_formstring(dwarf_attr(&unit->die, DW_AT_GNU_dwo_name, &attribute));
-	index->missing_dwo = dwarf_absolute_path(index->pool, unit->directory, name == NULL ? "?" : name);
+	Dwarf_Half version;
+	uint8_t type;
+	Dwarf_Die split;
+	memset(&split, 0, sizeof split);
+	if (name != NULL && is_harmless_dwo(index, unit->directory, name) &&
+	    dwarf_cu_info(unit->die.cu, &version, &type, NULL, &split, NULL, NULL, NULL) == 0 && split.addr != NULL) {
+		unit->source = split;
+		return;
+	}
+	if (index->missing_dwo == NULL)
+		index->missing_dwo = dwarf_absolute_path(index->pool, unit->directory, name == NULL ? "?" : name);
 }
 
 static bool add_unit(struct dwarf_index *index, const Dwarf_Die *die, uint8_t type)
@@ -158,6 +180,7 @@ struct dwarf_index *dwarf_index_open(Dwarf *dwarf, const struct elf_file *file, 
 		return NULL;
 	index->dwarf = dwarf;
 	index->pool = pool;
+	index->file_directory = elf_file_directory(file);
 	/* A range costs a file at least two bytes, unless many scopes share one list: then the file is hostile. */
 	index->ranges_left = RANGES_FLOOR + file->bytes / 2;
 	find_text(index, file->elf);
@@ -199,6 +222,7 @@ void dwarf_index_close(struct dwarf_index *index)
 		dwarf_scopes_free(&index->units[i].scopes);
 		line_table_free(&index->units[i].lines);
 	}
+	free(index->file_directory);
 	free(index->units);
 	interval_map_free(&index->unit_map);
 	free(index);

@@ -9,7 +9,9 @@
 #include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <lzma.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -169,6 +171,39 @@ void elf_file_close(struct elf_file *file)
 	free(file->image);
 	free(file->path);
 	free(file);
+}
+
+bool elf_file_is_harmless(const char *directory, const char *name)
+{
+	size_t directory_bytes = name[0] == '/' || directory == NULL ? 0 : strlen(directory);
+	char *path = malloc(directory_bytes + 1 + strlen(name) + 1);
+	if (path == NULL)
+		return false;
+	path[0] = '\0';
+	if (directory_bytes != 0) {
+		strcpy(path, directory);
+		strcat(path, "/");
+	}
+	strcat(path, name);
+	enum elf_file_fault fault;
+	elf_file_close(elf_file_open(path, &fault));
+	free(path);
+	return fault == ELF_FILE_OK || fault == ELF_FILE_MISSING;
+}
+
+char *elf_file_directory(const struct elf_file *file)
+{
+	char link[64], path[PATH_MAX];
+	snprintf(link, sizeof link, "/proc/self/fd/%d", file->fd);
+	ssize_t bytes = file->fd < 0 ? -1 : readlink(link, path, sizeof path - 1);
+	if (bytes <= 0)
+		return NULL;
+	path[bytes] = '\0';
+	char *slash = strrchr(path, '/');
+	if (slash == NULL)
+		return NULL;
+	*slash = '\0';
+	return strdup(path);
 }
 
 bool elf_file_same_build_id(const struct elf_file *file, const uint8_t *build_id, size_t bytes)

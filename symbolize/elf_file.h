@@ -41,6 +41,15 @@ struct elf_file *elf_file_open_fd(int fd, const char *path, enum elf_file_fault 
 struct elf_file *elf_file_open_image(void *image, size_t bytes, enum elf_file_fault *fault);
 void elf_file_close(struct elf_file *file);
 
+/*
+ * Whether libdw may open what a file names by itself (.dwo, .gnu_debugaltlink): nothing is there, or an ELF file that
+ * passes our checks. It would wait for a FIFO for ever. `directory` and `name` are joined unless name is absolute.
+ */
+bool elf_file_is_harmless(const char *directory, const char *name);
+
+/* Directory of the file as libdw knows it, without the last slash; the caller frees it. NULL: none. */
+char *elf_file_directory(const struct elf_file *file);
+
 bool elf_file_same_build_id(const struct elf_file *file, const uint8_t *build_id, size_t bytes);
 bool elf_file_same_file(const struct elf_file *left, const struct elf_file *right);
 

@@ -142,6 +142,15 @@ static void open_alternate(struct symbol_module *module, const struct elf_file *
 		dwarf_setalt(module->dwarf, module->alternate_dwarf);
 	else
 		module->missing_alternate = string_pool_add_text(&symbolizer->pool, name);
+	if (module->alternate_dwarf != NULL)
+		return;
+	/* libdw looks again by itself, for just the name. */
+	char *directory = elf_file_directory(debug);
+	if (!elf_file_is_harmless(directory, name)) {
+		dwarf_end(module->dwarf);
+		module->dwarf = NULL;
+	}
+	free(directory);
 }
 
 /* Returns false when out of memory. */
@@ -158,6 +167,8 @@ static bool open_dwarf(struct symbol_module *module)
 	if (module->dwarf == NULL)
 		return true;
 	open_alternate(module, debug);
+	if (module->dwarf == NULL)
+		return true;
 	module->index = dwarf_index_open(module->dwarf, debug, &symbolizer->pool);
 	return module->index != NULL;
 }

@@ -197,6 +197,35 @@ START_TEST(lost_dwo)
 }
 END_TEST
 
+/* A hostile module can name any file as its .dwo: opening a FIFO would wait for ever. */
+START_TEST(fifo_in_place_of_dwo)
+{
+	char fifo[PATH_MAX];
+	snprintf(fifo, sizeof fifo, "%s", fixture("lost/gone.dwo"));
+	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+	struct module_identity identity = identity_of(fixture("lostdwo.so"));
+	struct symbol_module *module = open_with(NULL, &identity);
+	unlink(fifo);
+	assert_note(module, "inline frames are missing: built with -gsplit-dwarf");
+}
+END_TEST
+
+START_TEST(fifo_in_place_of_dwz_file)
+{
+	if (!have_fixture("unshared/one.so"))
+		return;
+	char fifo[PATH_MAX];
+	snprintf(fifo, sizeof fifo, "%s", fixture("unshared/common.debug"));
+	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+	struct module_identity identity = identity_of(fixture("unshared/one.so"));
+	struct symbol_module *module = open_with(NULL, &identity);
+	struct symbol symbol;
+	symbol_module_resolve(module, 0x1080, &symbol, 1);
+	unlink(fifo);
+	ck_assert_ptr_nonnull(symbol_module_note(module));
+}
+END_TEST
+
 START_TEST(lost_dwz_file)
 {
 	if (!have_fixture("unshared/one.so"))
@@ -290,6 +319,8 @@ int main(void)
 	tcase_add_loop_test(cases, debuglink_loop_ends, 0, sizeof loops / sizeof loops[0]);
 	tcase_add_test(cases, without_build_id_size_and_time_decide);
 	tcase_add_test(cases, lost_dwo);
+	tcase_add_test(cases, fifo_in_place_of_dwo);
+	tcase_add_test(cases, fifo_in_place_of_dwz_file);
 	tcase_add_test(cases, lost_dwz_file);
 	tcase_add_test(cases, not_a_library);
 	tcase_add_test(cases, distribution_files_name_the_package);

@@ -10,6 +10,7 @@ pairs=${3:-7}
 build=${BUILD:-build}
 test -n "$library" || { echo "no library given and no libpython found" >&2; exit 2; }
 command -v llvm-symbolizer >/dev/null || { echo "llvm-symbolizer is not installed" >&2; exit 2; }
+library=$(realpath "$library")
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 

@@ -1,0 +1,449 @@
+/*
+ * The command itself, run as a user runs it: exit codes, what goes to which stream, JSON read by jansson, and the
+ * decisions of run before it starts anything.
+ *
+ * The working directory is a fresh one below /tmp; the command is build/mudlark or $MUDLARK.
+ */
+#include "report/preflight.h"
+#include "report/table.h"
+#include "tests/report/synthetic.h"
+
+#include <check.h>
+#include <elf.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char tool[PATH_MAX], place[] = "/tmp/mudlark-commands.XXXXXX";
+
+/* Runs a shell line in `place`, with $M for the command; gives its status. Output goes to files out and err. */
+static int shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static int shell(const char *format, ...)
+{
+	char line[4096];
+	va_list arguments;
+	int used = snprintf(line, sizeof line, "M='%s'; cd %s && { ", tool, place);
+	va_start(arguments, format);
+	used += vsnprintf(line + used, sizeof line - (size_t)used, format, arguments);
+	va_end(arguments);
+	snprintf(line + used, sizeof line - (size_t)used, "\n} >out 2>err </dev/null");
+	int status = system(line);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static const char *contents(const char *name)
+{
+	static char text[2][1 << 20];
+	static int turn;
+	char path[PATH_MAX];
+	char *buffer = text[turn ^= 1];
+	snprintf(path, sizeof path, "%s/%s", place, name);
+	FILE *stream = fopen(path, "r");
+	size_t length = stream ? fread(buffer, 1, sizeof text[0] - 1, stream) : 0;
+	if (stream)
+		fclose(stream);
+	buffer[length] = '\0';
+	return buffer;
+}
+
+#define expect_in(name, words)                                                                                        \
+	ck_assert_msg(strstr(contents(name), words), "'%s' is not in %s: %s", words, name, contents(name))
+#define expect_empty(name) ck_assert_str_eq(contents(name), "")
+#define expect_status(status, ...)                                                                                    \
+	do {                                                                                                          \
+		int got = shell(__VA_ARGS__);                                                                         \
+		ck_assert_msg(got == (status), "status %d, not %d: %s", got, status, contents("err"));                \
+	} while (0)
+
+static void write_file(const char *name, const void *bytes, size_t length, unsigned mode)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof path, "%s/%s", place, name);
+	FILE *stream = fopen(path, "w");
+	ck_assert_ptr_nonnull(stream);
+	ck_assert_uint_eq(fwrite(bytes, 1, length, stream), length);
+	fclose(stream);
+	chmod(path, mode);
+}
+
+static void write_snapshot(const char *name, bool with_names, uint64_t more)
+{
+	struct synthetic *s = synthetic_new(1234, 0x1000 * more, "AAAAAAAA");
+	struct buffer file = {0};
+	synthetic_usual_sites(s);
+	if (more)
+		synthetic_site(s, 1, 1, more, more * 10, more, more * 10);
+	s->snapshot.numbers[META_ELAPSED_NS] += more * 1000000000;
+	synthetic_file(s, with_names, 100, &file);
+	write_file(name, file.data, file.length, 0644);
+	buffer_free(&file);
+	free(s);
+}
+
+static void prepare(void)
+{
+	static bool done;
+	if (done)
+		return;
+	done = true;
+	write_snapshot("a.mud", true, 0);
+	write_snapshot("b.mud", true, 30);
+	write_snapshot("bare.mud", false, 0);
+	write_file("bad.mud", SNAPSHOT_MAGIC "xx", 10, 0644);
+}
+
+static json_t *parsed(void)
+{
+	json_error_t error;
+	json_t *value = json_loads(contents("out"), 0, &error);
+	ck_assert_msg(value, "%s at line %d: %s", error.text, error.line, contents("out"));
+	return value;
+}
+
+static int64_t number_at(json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+	ck_assert_msg(json_is_integer(value), "%s", key);
+	return json_integer_value(value);
+}
+
+START_TEST(exit_codes)
+{
+	prepare();
+	expect_status(0, "$M --help");
+	expect_empty("err");
+	expect_status(0, "$M --version");
+	expect_in("out", "mudlark 0.");
+	expect_status(2, "$M");
+	expect_empty("out");
+	expect_status(2, "$M leaks a.mud");
+	expect_in("err", "there is no command 'leaks'");
+	expect_in("err", "show, diff");
+	for (size_t i = 0; i < 7; i++) {
+		static const char *const names[] = {"run", "snap", "show", "diff", "symbolize", "export", "doctor"};
+		expect_status(0, "$M %s --help", names[i]);
+		expect_in("out", "usage: mudlark ");
+		expect_empty("err");
+		expect_status(0, "$M help %s", names[i]);
+		expect_status(2, "$M %s --no-such-option", names[i]);
+		expect_in("err", "--no-such-option");
+		expect_in("err", "hint: ");
+		expect_empty("out");
+	}
+	expect_status(0, "$M show a.mud");
+	expect_empty("err");
+	expect_status(2, "$M show");
+	expect_status(2, "$M show a.mud b.mud");
+	expect_status(2, "$M show --by colour a.mud");
+	expect_status(2, "$M show --top many a.mud");
+	expect_status(2, "$M show --by type a.mud");
+	expect_in("err", "has no object types");
+	expect_status(3, "$M show bad.mud");
+	expect_in("err", "bad.mud: it is truncated");
+	expect_status(3, "$M show absent.mud");
+	expect_status(3, "$M diff a.mud bad.mud");
+	expect_status(2, "$M diff a.mud");
+	expect_status(2, "$M export a.mud");
+	expect_status(2, "$M export --format pprof a.mud");
+	expect_status(2, "$M export --format json a.mud b.mud");
+	expect_status(2, "$M symbolize a.mud");
+	expect_status(3, "$M symbolize bad.mud -o x.mud");
+	expect_status(3, "$M export --format json a.mud -o /nonexistent/x");
+	expect_status(3, "$M show a.mud >/dev/full");
+	expect_in("err", "No space left");
+	expect_status(3, "$M --help >/dev/full");
+	expect_status(0, "$M show --top 0 a.mud | true");
+	expect_status(2, "$M snap");
+	expect_status(2, "$M snap xyz");
+	expect_status(3, "$M snap $$");
+	expect_in("err", "libmudlark.so is not loaded");
+	expect_status(3, "sleep 0 & wait; $M snap $!");
+	expect_in("err", "there is no process");
+}
+END_TEST
+
+START_TEST(show_json_is_the_contract)
+{
+	prepare();
+	expect_status(0, "$M show --json a.mud");
+	json_t *root = parsed(), *rows = json_object_get(root, "rows"), *row = json_array_get(rows, 0);
+	ck_assert_str_eq(json_string_value(json_object_get(root, "schema")), "mudlark.show/1");
+	ck_assert_str_eq(json_string_value(json_object_get(root, "program")), "app");
+	ck_assert_str_eq(json_string_value(json_object_get(root, "time")), "2023-11-14T22:13:20.123Z");
+	ck_assert_int_eq(number_at(root, "pid"), 1234);
+	ck_assert_int_eq(number_at(json_object_get(root, "totals"), "live_bytes"), 1957);
+	ck_assert_int_eq(number_at(json_object_get(root, "losses"), "stacks_cut"), 7);
+	ck_assert_uint_eq(json_array_size(rows), 5);
+	static const char *const keys[] = {"live_bytes", "live_blocks", "alloc_bytes", "alloc_blocks", "peak_bytes", "temporary_blocks"};
+	static const int64_t values[] = {1100, 11, 2100, 21, 1100, 10};
+	for (size_t i = 0; i < 6; i++)
+		ck_assert_int_eq(number_at(row, keys[i]), values[i]);
+	json_t *frames = json_object_get(row, "frames"), *frame = json_array_get(frames, 0);
+	ck_assert_uint_eq(json_array_size(frames), 3);
+	ck_assert_str_eq(json_string_value(json_object_get(frame, "function")), "tiny");
+	ck_assert_str_eq(json_string_value(json_object_get(frame, "file")), "/src/app.c");
+	ck_assert_int_eq(number_at(frame, "line"), 103);
+	ck_assert_str_eq(json_string_value(json_object_get(frame, "module")), "/opt/app");
+	ck_assert_str_eq(json_string_value(json_object_get(frame, "language")), "native");
+	ck_assert(json_is_true(json_object_get(frame, "inlined")));
+	ck_assert(json_is_false(json_object_get(json_array_get(frames, 1), "inlined")));
+	json_decref(root);
+
+	/* What --top leaves out is in "other", exactly. */
+	expect_status(0, "$M show --json --top 2 a.mud");
+	root = parsed();
+	int64_t sum = number_at(json_object_get(root, "other"), "live_bytes");
+	json_t *value;
+	size_t index;
+	json_array_foreach(json_object_get(root, "rows"), index, value) sum += number_at(value, "live_bytes");
+	ck_assert_uint_eq(index, 2);
+	ck_assert_int_eq(sum, 1957);
+	json_decref(root);
+
+	/* export is show with all rows; the Mudlark frame of stack 3 is in neither. */
+	expect_status(0, "$M show --json --top 0 a.mud >1; $M export --format json a.mud >2; cmp 1 2; ! grep libmudlark 1");
+	static const char *const groups[] = {"stack", "line", "function", "file", "module", "thread"};
+	for (size_t i = 0; i < 6; i++) {
+		expect_status(0, "$M show --json --by %s --metric alloc-blocks a.mud", groups[i]);
+		json_decref(parsed());
+	}
+}
+END_TEST
+
+START_TEST(diff_json_is_the_contract)
+{
+	prepare();
+	expect_status(0, "$M diff --json a.mud b.mud");
+	json_t *root = parsed(), *rows = json_object_get(root, "rows"), *row = json_array_get(rows, 0);
+	ck_assert_str_eq(json_string_value(json_object_get(root, "schema")), "mudlark.diff/1");
+	ck_assert_uint_eq(json_array_size(rows), 1);
+	ck_assert_int_eq(number_at(row, "live_bytes"), 1400);
+	ck_assert_int_eq(number_at(row, "live_bytes_diff"), 300);
+	ck_assert_int_eq(number_at(row, "live_blocks_diff"), 30);
+	ck_assert_int_eq(number_at(row, "alloc_bytes_diff"), 300);
+	ck_assert_int_eq(number_at(row, "alloc_blocks_diff"), 30);
+	json_decref(root);
+	expect_status(0, "$M diff b.mud a.mud --by line");
+	expect_in("out", "-300 B");
+	expect_in("out", "swap them");
+	expect_status(0, "$M diff a.mud b.mud");
+	expect_in("out", "+300 bytes, +30 blocks in 30.0 s: +10 B/s");
+	expect_status(0, "$M diff a.mud a.mud");
+	expect_in("out", "nothing changed");
+	expect_status(0, "$M diff - b.mud <a.mud");
+	expect_status(2, "$M diff - -");
+}
+END_TEST
+
+START_TEST(folded)
+{
+	prepare();
+	expect_status(0, "$M export --format folded a.mud");
+	expect_in("out", "outer;inner;tiny 1100\n");
+	expect_in("out", "outer;inner;tiny;strdup 250\n");
+	expect_in("out", "[outer frames not recorded];outer 100\n");
+	expect_in("out", "[no stack recorded] 7\n");
+	expect_status(0, "$M export --format folded a.mud b.mud");
+	ck_assert_str_eq(contents("out"), "outer;inner;tiny -300\n");
+	expect_status(0, "$M export --format folded --metric alloc-blocks -o f.txt b.mud a.mud && ls f.txt*");
+	ck_assert_str_eq(contents("f.txt"), "outer;inner;tiny 30\n");
+	ck_assert_str_eq(contents("out"), "f.txt\n");
+	expect_status(0, "$M export --format folded bare.mud");
+	expect_in("out", "[app+0x1100];[app+0x1200] 1100\n");
+}
+END_TEST
+
+START_TEST(symbolize_carries_names)
+{
+	prepare();
+	expect_status(0, "$M symbolize a.mud -o c.mud && $M show c.mud >1 && $M show a.mud >2 && cmp 1 2");
+	expect_status(0, "$M symbolize a.mud -o - >d.mud && cmp c.mud d.mud");
+	/* In place, and with nothing to find: a snapshot all the same. */
+	expect_status(0, "cp bare.mud e.mud; $M symbolize e.mud -o e.mud && $M show e.mud");
+}
+END_TEST
+
+static unsigned width_of_line(const char *text)
+{
+	char line[1024];
+	snprintf(line, sizeof line, "%.*s", (int)strcspn(text, "\n"), text);
+	return text_width(line);
+}
+
+START_TEST(text_fits)
+{
+	prepare();
+	static const unsigned widths[] = {40, 80, 200};
+	for (size_t i = 0; i < 3; i++) {
+		expect_status(0, "COLUMNS=%u $M show a.mud | sed '1,/^$/d' && COLUMNS=%u $M diff a.mud b.mud | sed '1,/^$/d'", widths[i], widths[i]);
+		const char *text = contents("out");
+		for (; *text; text += strcspn(text, "\n") + 1)
+			ck_assert_uint_le(width_of_line(text), widths[i]);
+	}
+	expect_status(0, "$M show --color always a.mud");
+	expect_in("out", "\x1b[1m");
+	expect_status(0, "$M show a.mud");
+	ck_assert_ptr_null(strchr(contents("out"), '\x1b'));
+}
+END_TEST
+
+/* --- run: before anything is started -------------------------------------------------------------------------- */
+
+static void write_elf(const char *name, unsigned char class, uint16_t machine)
+{
+	unsigned char bytes[512] = {0x7f, 'E', 'L', 'F', class, ELFDATA2LSB, EV_CURRENT};
+	Elf32_Ehdr *header = (Elf32_Ehdr *)(void *)bytes;
+	header->e_type = ET_EXEC;
+	header->e_machine = machine;
+	header->e_version = EV_CURRENT;
+	header->e_ehsize = class == ELFCLASS32 ? sizeof(Elf32_Ehdr) : sizeof(Elf64_Ehdr);
+	write_file(name, bytes, sizeof bytes, 0755);
+}
+
+START_TEST(run_refuses_what_cannot_work)
+{
+	prepare();
+	static const char program[] = "int main(void) { return 0; }\n";
+	write_file("p.c", program, sizeof program - 1, 0644);
+	expect_status(0, "gcc -o dynamic p.c && gcc -static -o static p.c && gcc -static-pie -o staticpie p.c");
+	expect_status(2, "$M run ./static");
+	expect_in("err", "linked statically");
+	expect_in("err", "hint: link it dynamically");
+	expect_empty("out");
+	expect_status(2, "$M run ./staticpie");
+	write_elf("elf32", ELFCLASS32, EM_386);
+	expect_status(2, "$M run ./elf32");
+	expect_in("err", "32-bit program (i386)");
+	write_elf("arm", ELFCLASS64, EM_AARCH64);
+	expect_status(2, "$M run ./arm");
+	expect_in("err", "AArch64");
+	write_file("script", "#!./static\n", 11, 0755);
+	expect_status(2, "$M run ./script");
+	expect_in("err", "./static cannot be profiled");
+	write_file("envscript", "#!/usr/bin/env -S A=b static -x\n", 32, 0755);
+	expect_status(2, "PATH=.:$PATH $M run ./envscript");
+	write_file("lost", "#!/no/such/interpreter\n", 23, 0755);
+	expect_status(126, "$M run ./lost");
+	expect_in("err", "/no/such/interpreter");
+	write_file("loop", "#!./loop\n", 9, 0755);
+	expect_status(126, "$M run ./loop");
+	expect_status(127, "$M run no-such-command-anywhere");
+	expect_status(127, "$M run ./nothing-here");
+	expect_status(126, "$M run ./p.c");
+	expect_status(126, "$M run /tmp");
+	expect_status(2, "$M run");
+	expect_status(2, "$M run --every often ./dynamic");
+	expect_status(2, "$M run --peak maybe ./dynamic");
+	expect_status(2, "MUDLARK_LIBRARY=/no/such/lib.so $M run ./dynamic");
+	expect_in("err", "MUDLARK_LIBRARY");
+	expect_status(2, "mkdir -p 'a b'; touch 'a b/lib.so'; MUDLARK_LIBRARY=\"$PWD/a b/lib.so\" $M run ./dynamic");
+	expect_in("err", "cannot hold a path with a space");
+	if (getuid() == 0) {
+		expect_status(0, "cp dynamic setuid && chown 65534 setuid && chmod u+s setuid");
+		expect_status(2, "$M run ./setuid");
+		expect_in("err", "set-user-ID");
+		/* The caller's own rights are nothing new. */
+		expect_status(0, "cp dynamic own && chmod u+s own && $M run -q ./own");
+	}
+}
+END_TEST
+
+START_TEST(preflight_follows_the_chain)
+{
+	struct preflight check;
+	struct error error = {0};
+	ck_assert_int_eq(preflight(&check, "sh", &error), EXIT_FINE);
+	ck_assert(check.has_facts && check.file[0] == '/');
+	preflight_free(&check);
+	char path[PATH_MAX];
+	write_file("plain", "exit 4\n", 7, 0755);
+	snprintf(path, sizeof path, "%s/plain", place);
+	ck_assert_int_eq(preflight(&check, path, &error), EXIT_FINE);
+	ck_assert_str_eq(check.program, "/bin/sh");
+	preflight_free(&check);
+}
+END_TEST
+
+/* --- run: what it starts -------------------------------------------------------------------------------------- */
+
+/* With a library that does nothing: what is tested here is run, not the recorder. */
+START_TEST(run_passes_status_and_signals)
+{
+	prepare();
+	write_file("empty.c", "int nothing_to_see;\n", 20, 0644);
+	expect_status(0, "gcc -shared -fPIC -o empty.so empty.c");
+	char path[PATH_MAX];
+	snprintf(path, sizeof path, "%s/empty.so", place);
+	setenv("MUDLARK_LIBRARY", path, 1);
+	expect_status(0, "$M run -q true");
+	expect_empty("out");
+	expect_empty("err");
+	expect_status(7, "$M run -q -- sh -c 'exit 7'");
+	expect_status(137, "$M run -q sh -c 'kill -9 $$'");
+	expect_status(143, "$M run -q sleep 60 & sleep 0.3; kill -TERM $!; wait $!");
+	expect_status(130, "env --default-signal=INT $M run -q sleep 60 & sleep 0.3; kill -INT $!; wait $!");
+	expect_status(0, "$M run -q sh -c 'echo \"$LD_PRELOAD|$MUDLARK_OPTIONS\"'");
+	expect_in("out", "empty.so|output=");
+	expect_status(0, "LD_PRELOAD=%s MUDLARK_OPTIONS='depth=9:every=5' $M run -q --every 2 -o 'x y/%%p' sh -c 'echo \"$LD_PRELOAD|$MUDLARK_OPTIONS\"'", path);
+	expect_in("out", "empty.so:/tmp/");
+	expect_in("out", "|depth=9:every=2:output=\"/tmp/");
+	expect_in("out", "/x y/%p\"");
+	expect_status(0, "$M run true");
+	expect_in("err", "no snapshot was written at /tmp/");
+	expect_empty("out");
+	/* A shell starts background jobs with INT ignored, hence env. A closed pipe must kill the child as it would without us. */
+	expect_status(0, "$M run -q sh -c 'yes; kill -l $? >&2' | head -1");
+	unsetenv("MUDLARK_LIBRARY");
+}
+END_TEST
+
+START_TEST(doctor)
+{
+	prepare();
+	expect_status(1, "MUDLARK_LIBRARY=/no/such.so $M doctor --json");
+	json_t *root = parsed();
+	ck_assert_str_eq(json_string_value(json_object_get(root, "schema")), "mudlark.doctor/1");
+	ck_assert(json_is_false(json_object_get(root, "usable")));
+	json_decref(root);
+	write_file("q.c", "int main(void) { return 0; }\n", 29, 0644);
+	expect_status(1, "gcc -static -o static2 q.c; $M doctor ./static2");
+	expect_in("out", "linked statically");
+	expect_status(1, "$M doctor no-such-command-anywhere");
+	expect_status(1, "$M doctor 4194303");
+	expect_status(2, "$M doctor a b");
+}
+END_TEST
+
+int main(void)
+{
+	const char *asked = getenv("MUDLARK");
+	if (!realpath(asked ? asked : "build/mudlark", tool) || !mkdtemp(place)) {
+		fprintf(stderr, "test_commands: run it in the source tree, after 'make build/mudlark'\n");
+		return EXIT_FAILURE;
+	}
+	Suite *suite = suite_create("commands");
+	TCase *cases = tcase_create("all");
+	tcase_add_test(cases, exit_codes);
+	tcase_add_test(cases, show_json_is_the_contract);
+	tcase_add_test(cases, diff_json_is_the_contract);
+	tcase_add_test(cases, folded);
+	tcase_add_test(cases, symbolize_carries_names);
+	tcase_add_test(cases, text_fits);
+	tcase_add_test(cases, run_refuses_what_cannot_work);
+	tcase_add_test(cases, preflight_follows_the_chain);
+	tcase_add_test(cases, run_passes_status_and_signals);
+	tcase_add_test(cases, doctor);
+	tcase_set_timeout(cases, 60);
+	suite_add_tcase(suite, cases);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	if (!failed && shell("cd / && rm -rf %s", place))
+		fprintf(stderr, "test_commands: %s is left\n", place);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -20,3 +20,16 @@ $(BUILD)/mudlark: $(REPORT_OBJECTS) $(SYMBOLIZE_LIBRARY)
 $(BUILD)/tests/report/%: CHECK_LIBS += -ljansson
 $(BUILD)/tests/report/%: BASE_CFLAGS += -D_GNU_SOURCE
 $(BUILD)/tests/report/test_commands: $(BUILD)/mudlark
+
+# Completions come out of the command's own option tables.
+COMPLETIONS := $(BUILD)/completions/mudlark.bash $(BUILD)/completions/_mudlark $(BUILD)/completions/mudlark.fish
+
+.PHONY: completions
+completions: $(COMPLETIONS)
+
+$(BUILD)/completions/mudlark.bash: SHELL_NAME := bash
+$(BUILD)/completions/_mudlark: SHELL_NAME := zsh
+$(BUILD)/completions/mudlark.fish: SHELL_NAME := fish
+$(COMPLETIONS): $(BUILD)/mudlark
+	@mkdir -p $(@D)
+	$(BUILD)/mudlark completions $(SHELL_NAME) > $@

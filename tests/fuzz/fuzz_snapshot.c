@@ -1,0 +1,223 @@
+/*
+ * libFuzzer harness for the snapshot reader and everything behind it: decoding, names, grouping, ranking, text, JSON,
+ * and writing again.
+ *
+ *   clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -I. -DMUDLARK_VERSION='"fuzz"' \
+ *       -o build/fuzz_snapshot tests/fuzz/fuzz_snapshot.c report/{aggregate,buffer,error,filter,heading,intern}.c \
+ *       report/{json_write,losses,memory,metric,names,rows,snapshot_read,snapshot_write,table,utf8}.c
+ *   build/fuzz_snapshot -max_total_time=300 tests/fuzz/corpus-snapshot
+ *
+ * An input is either a whole file (it starts with the magic's first byte), or a section type followed by the data of
+ * that section, which replaces the section in a good file: so the fuzzer reaches each decoder without having to
+ * invent a section chain. Checksums are not looked at in either case.
+ *
+ * Properties, besides not crashing: what decodes can be encoded and decoded again with the same figures, in every
+ * grouping the rows add up to the totals, and names can be added to it.
+ *
+ * symbolize/ has its own harness; here it is a stub, so that no file of the machine has a say.
+ *
+ * The seeds: built with -DMAKE_SEEDS and without -fsanitize=fuzzer, the program writes them into the directory that it
+ * is given.
+ */
+#include "report/heading.h"
+#include "report/metric.h"
+#include "report/rows.h"
+#include "tests/report/synthetic.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+/* --- the stub of symbolize/ ------------------------------------------------------------------------------------ */
+
+struct symbolizer *symbolizer_open(const struct symbolizer_options *options)
+{
+	(void)options;
+	return NULL;
+}
+
+void symbolizer_close(struct symbolizer *symbolizer)
+{
+	(void)symbolizer;
+}
+
+struct symbol_module *symbolizer_module(struct symbolizer *symbolizer, const struct module_identity *identity)
+{
+	(void)symbolizer, (void)identity;
+	return NULL;
+}
+
+const char *symbol_module_note(const struct symbol_module *module)
+{
+	(void)module;
+	return NULL;
+}
+
+size_t symbol_module_resolve(struct symbol_module *module, uint64_t vaddr, struct symbol *out, size_t max)
+{
+	(void)module, (void)vaddr, (void)out, (void)max;
+	return 0;
+}
+
+/* --- inputs ---------------------------------------------------------------------------------------------------- */
+
+static struct buffer good_file(void)
+{
+	struct synthetic *s = synthetic_new(1234, 0x1000, "AAAAAAAA");
+	struct buffer file = {0};
+	synthetic_usual_sites(s);
+	synthetic_file(s, true, 100, &file);
+	free(s);
+	return file;
+}
+
+/* A good file with one of its sections replaced. */
+static void replace_section(uint32_t type, const uint8_t *bytes, size_t size, struct buffer *out)
+{
+	struct buffer good = good_file();
+	struct buffer data = {.data = (char *)bytes, .length = size};
+	snapshot_begin(out);
+	for (size_t offset = sizeof(struct snapshot_header);;) {
+		struct snapshot_section section;
+		memcpy(&section, good.data + offset, sizeof section);
+		offset += sizeof section;
+		if (section.type == SECTION_END)
+			break;
+		struct buffer old = {.data = good.data + offset, .length = (size_t)section.data_bytes};
+		snapshot_section_add(out, section.type, section.type == type ? &data : &old);
+		offset += ((size_t)section.data_bytes + 7) & ~(size_t)7;
+	}
+	snapshot_finish(out);
+	buffer_free(&good);
+}
+
+/* --- properties ------------------------------------------------------------------------------------------------ */
+
+static void report(const struct snapshot *snapshot)
+{
+	static FILE *null;
+	static const struct terminal terminal = {.width = 80, .color = true, .unicode = true};
+	static const struct table_column columns[] = {{"Bytes", true, true}, {"Where", false, false}};
+	null = null ? null : fopen("/dev/null", "w");
+	struct names *names = names_open(NULL);
+	names_add(names, snapshot);
+	names_add(names, snapshot);
+	struct filter filter = {0};
+	filter_exclude(&filter, "*strdup?");
+	heading_print(snapshot, null, &terminal);
+	for (enum grouping by = BY_STACK; by <= BY_THREAD; by++) {
+		struct aggregate_options options = {.by = by, .filter = by == BY_FILE ? &filter : NULL};
+		struct aggregate aggregate;
+		struct figures others[NAMES_MOST_SNAPSHOTS];
+		struct json json = {.stream = null};
+		struct table table = {.columns = columns, .column_count = 2};
+		aggregate_build(&aggregate, names, &options);
+		sum_others(&aggregate, 0, others);
+		assert(!memcmp(&others[0], &aggregate.totals[0], sizeof others[0]));
+		assert(!memcmp(&others[0], &others[1], sizeof others[0]));
+		rank_rows(&aggregate, 1, METRIC_LIVE_BYTES);
+		json_put_object(&json, NULL, false);
+		heading_json(snapshot, &json);
+		json_put_array(&json, "rows", false);
+		for (size_t i = 0; i < aggregate.row_count && i < 50; i++) {
+			struct buffer text = {0};
+			json_put_object(&json, NULL, false);
+			figures_json(&aggregate.rows[i].figures[0], &json);
+			row_json(names, &aggregate.rows[i], &options, &json);
+			json_end_object(&json);
+			row_text(&text, names, &aggregate.rows[i], by);
+			table_cell(&table, STYLE_PLAIN, "1");
+			table_cell(&table, STYLE_BOLD, buffer_string(&text));
+			row_callers(&table, names, &aggregate.rows[i], &options, &terminal);
+			buffer_free(&text);
+		}
+		json_end_array(&json);
+		json_end_object(&json);
+		json_finish(&json);
+		table_print(&table, null, &terminal);
+		table_free(&table);
+		rank_changes(&aggregate, METRIC_LIVE_BYTES);
+		assert(!aggregate.row_count);
+		aggregate_free(&aggregate);
+	}
+
+	/* Written again, with names. */
+	struct buffer plain = {0}, symbols = {0}, file = {0};
+	struct error error;
+	names_encode(names, 0, &symbols);
+	snapshot_encode(snapshot, &plain);
+	snapshot_add_symbols(plain.data, plain.length, &symbols, &file);
+	struct snapshot *again = snapshot_decode(file.data, file.length, "again.mud", 0, &error);
+	assert(again);
+	assert(again->site_count == snapshot->site_count && again->frame_count == snapshot->frame_count);
+	for (uint32_t id = 1; id <= again->site_count; id++)
+		assert(again->sites[id].live_bytes == snapshot->sites[id].live_bytes);
+	snapshot_free(again);
+	buffer_free(&plain);
+	buffer_free(&symbols);
+	buffer_free(&file);
+	filter_free(&filter);
+	names_close(names);
+}
+
+static void examine(const void *bytes, size_t size)
+{
+	struct error error = {0};
+	struct snapshot *snapshot = snapshot_decode(bytes, size, "fuzz.mud", SNAPSHOT_SKIP_CHECKSUMS, &error);
+	assert((snapshot == NULL) == (error.code == EXIT_INPUT));
+	if (snapshot)
+		report(snapshot);
+	snapshot_free(snapshot);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	if (size && bytes[0] <= SECTION_SYMBOLS) {
+		struct buffer file = {0};
+		replace_section(bytes[0], bytes + 1, size - 1, &file);
+		examine(file.data, file.length);
+		buffer_free(&file);
+	} else {
+		examine(bytes, size);
+	}
+	return 0;
+}
+
+#ifdef MAKE_SEEDS
+static void write_seed(const char *directory, const char *name, const void *bytes, size_t size, int first)
+{
+	char path[4096];
+	snprintf(path, sizeof path, "%s/%s", directory, name);
+	FILE *stream = fopen(path, "w");
+	assert(stream);
+	if (first >= 0)
+		fputc(first, stream);
+	fwrite(bytes, 1, size, stream);
+	fclose(stream);
+}
+
+int main(int argc, char **argv)
+{
+	assert(argc == 2);
+	struct buffer good = good_file(), empty = {0};
+	write_seed(argv[1], "whole", good.data, good.length, -1);
+	struct synthetic *s = synthetic_new(1, 0, "");
+	snapshot_encode(&s->snapshot, &empty);
+	write_seed(argv[1], "no-sites", empty.data, empty.length, -1);
+	write_seed(argv[1], "cut", good.data, good.length / 2, -1);
+	free(s);
+	for (size_t offset = sizeof(struct snapshot_header);;) {
+		struct snapshot_section section;
+		memcpy(&section, good.data + offset, sizeof section);
+		offset += sizeof section;
+		if (section.type == SECTION_END)
+			break;
+		write_seed(argv[1], snapshot_section_name(section.type), good.data + offset, (size_t)section.data_bytes,
+			   (int)section.type);
+		offset += ((size_t)section.data_bytes + 7) & ~(size_t)7;
+	}
+	buffer_free(&good);
+	buffer_free(&empty);
+	return 0;
+}
+#endif

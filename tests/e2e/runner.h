@@ -70,7 +70,7 @@ void runner_done(struct outcome *outcome);
 /* "name [argument...]" for messages; one static buffer. */
 const char *runner_name(const struct command *command);
 
-/* The library under test; MUDLARK_TEST_PRELOAD names another one, which is then not expected to write snapshots. */
+/* The library under test. MUDLARK_TEST_PRELOAD names another one, which writes snapshots if it is a libmudlark.so. */
 const char *runner_preload(void);
 bool runner_expects_snapshots(void);
 const char *runner_host_path(const char *host);

@@ -105,8 +105,8 @@ START_TEST(other_preload)
 			ck_assert_msg(outcome.err_bytes == 0, "%s with %s %s ours: stderr %s", hosts[i], other,
 			              before ? "before" : "after", outcome.err);
 			runner_briefs(outcome.directory, other, &briefs);
-			ck_assert_msg(briefs.count == 1, "%s with %s %s ours: %zu snapshots", hosts[i], other,
-			              before ? "before" : "after", briefs.count);
+			ck_assert_msg(runner_brief_of(&briefs, outcome.pid) != NULL, "%s with %s %s ours: no snapshot", hosts[i],
+			              other, before ? "before" : "after"); /* libc_memory starts a shell, which has its own */
 			runner_briefs_free(&briefs);
 		}
 		runner_done(&outcome);

@@ -45,6 +45,7 @@ static const struct host_case cases[] = {
         {.line = "ending abort", .options = "fatal=1", .status = ABORTED, .snapshots = 1},
         {.line = "ending sigsegv", .options = "fatal=1", .status = FAULTED, .snapshots = 1},
         {.line = "ending return", .options = "fatal=1", .status = 3, .snapshots = 1},
+        {.line = "terminated_while_exiting", .snapshots = SNAPSHOTS_ANY, .timeout_s = 30, .recorded_only = true},
         /* 6, 7 */
         {.line = "atexit_in_constructor", .snapshots = 1},
         {.line = "threads_outlive_exit", .snapshots = 1},

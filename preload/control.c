@@ -4,6 +4,7 @@
 #include "preload/losses.h"
 #include "preload/notes.h"
 #include "preload/record.h"
+#include "preload/sandbox.h"
 #include "preload/sys.h"
 #include "preload/text.h"
 #include "preload/totals.h"
@@ -77,11 +78,15 @@ static void reply(uint64_t token, int error, const char *path)
 	sys_send_datagram(name, message, text.length);
 }
 
-/* Called between enter and leave, not nested. */
-static int take(enum snapshot_trigger trigger, const char *label, bool wait)
+/* Called between enter and leave, without a lock of ours. */
+static int take(enum snapshot_trigger trigger, const char *label, bool wait, bool nested)
 {
-	struct snapshot_request request = {trigger, label, wait};
+	struct snapshot_request request = {trigger, label, nested, wait};
 	const char *path = "";
+	if (sandboxed()) {
+		loss_count(LOSS_SNAPSHOTS_FAILED);
+		return -EPERM;
+	}
 	uint64_t token = trigger == TRIGGER_REQUEST ? atomic_exchange(&control.token, 0) : 0;
 	int error = snapshot_take(&request, &path);
 	if (error == -EBUSY)
@@ -104,7 +109,7 @@ void control_poll_slow(struct heap *heap)
 		return;
 	heap = heap_enter();
 	for (; pending; pending &= pending - 1)
-		take((enum snapshot_trigger)__builtin_ctz(pending), NULL, false);
+		take((enum snapshot_trigger)__builtin_ctz(pending), NULL, false, false);
 	heap_leave(heap);
 }
 
@@ -117,10 +122,10 @@ int control_snapshot(enum snapshot_trigger trigger, const char *label, bool wait
 {
 	struct heap *heap = heap_enter();
 	int error = -EBUSY;
-	if (heap == &heap_busy)
+	if (lock_depth)
 		note_request(trigger);
 	else
-		error = take(trigger, label, wait);
+		error = take(trigger, label, wait, heap == &heap_busy);
 	heap_leave(heap);
 	return error;
 }
@@ -174,7 +179,7 @@ static void on_fatal(int number, siginfo_t *info, void *context)
 	(void)info, (void)context;
 	int saved = errno;
 	signal(number, SIG_DFL);
-	if (control_owns_process() && heap_mine != &heap_busy)
+	if (control_owns_process())
 		control_snapshot(TRIGGER_FATAL, NULL, false);
 	errno = saved;
 	/* Blocked until we return; a fault happens again by itself then, but a sent signal does not. */
@@ -245,7 +250,7 @@ void control_fork_child(pid_t pid)
 
 bool control_owns_process(void)
 {
-	return control.options && sys_getpid() == atomic_load_explicit(&control.pid, memory_order_relaxed);
+	return control.options && !sandboxed() && sys_getpid() == atomic_load_explicit(&control.pid, memory_order_relaxed);
 }
 
 static bool is_child_left_out(void)
@@ -260,4 +265,12 @@ void control_at_exit(void)
 	if (atomic_exchange(&control.exit_done, true))
 		return;
 	control_snapshot(TRIGGER_EXIT, NULL, true);
+}
+
+void control_before_sandbox(void)
+{
+	if (!control.options->at_exit || is_child_left_out())
+		return;
+	notes_add("the program locked itself in with seccomp: this is the last snapshot that could be written");
+	control_snapshot(TRIGGER_SANDBOX, NULL, true);
 }

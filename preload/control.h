@@ -1,9 +1,9 @@
 /*
  * When snapshots are taken: on the signal, at an interval, at the high-water mark, when asked.
  *
- * The signal may arrive inside the allocator. Then the request is noted in control_pending and served where the thread
- * leaves the allocator (control_poll): no lock of ours is held there. Requests from within, the interval's and the
- * peak's, take the same way.
+ * The signal may arrive inside the allocator. If the thread holds one of our locks there, the request is noted in
+ * control_pending and served where the thread leaves the allocator (control_poll): no lock is held then. Requests from
+ * within, the interval's and the peak's, take the same way.
  */
 #ifndef MUDLARK_CONTROL_H
 #define MUDLARK_CONTROL_H
@@ -44,5 +44,7 @@ bool control_owns_process(void);
 
 /* The snapshot at the end, once. */
 void control_at_exit(void);
+/* The last one before a seccomp filter, which may not allow another. */
+void control_before_sandbox(void);
 
 #endif

@@ -67,6 +67,7 @@ struct heap {
 	_Atomic uint32_t x_epoch_in_use;     /* epoch of the allocation being recorded, 0: none */
 	_Atomic uint32_t x_flush_sequence;   /* odd while counters move from the cache to the tables */
 	uintptr_t stack_low, stack_high;     /* the thread's stack; 0: not known */
+	char *spare_stack;                   /* for the unwinder where that one is too small; NULL: not needed yet */
 
 	/* Ownership. */
 	struct heap *next_heap;   /* all heaps, newest first, constant */

@@ -224,8 +224,12 @@ static __attribute__((noinline)) void free_other(void *p)
 	if (!p)
 		return;
 	int saved = errno;
-	struct large_record *record = pool_kind_of(p) == KIND_LARGE ? large_find(p) : NULL;
-	if (record) {
+	bool large = pool_kind_of(p) == KIND_LARGE;
+	struct large_record *record = large ? large_find(p) : NULL;
+	const char *wrong = large && !record ? large_diagnose(p) : NULL;
+	if (wrong) {
+		damage_found(wrong, p);
+	} else if (record) {
 		struct heap *heap = heap_enter();
 		uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
 		if (cohort && heap_attach(&heap))

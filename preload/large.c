@@ -13,6 +13,8 @@ enum {
 	LEAF_BITS = 10,
 	MIDDLE_BITS = 13,
 	ROOT_BITS = 12,
+	LARGE_KIND_MASK = 15, /* of a record's state; the rest is the offset */
+	DIAGNOSE_PAGES = 1 << 18, /* blocks up to 1 GiB are searched for their start */
 };
 _Static_assert(PAGE_BITS + LEAF_BITS + MIDDLE_BITS + ROOT_BITS == ADDRESS_BITS, "the radix covers user addresses");
 
@@ -69,24 +71,60 @@ static struct large_record *record_make(const void *p)
 	return record_at(p);
 }
 
-struct large_record *large_find(const void *p)
+static uint32_t offset_in_page(const void *p)
 {
-	if ((uintptr_t)p & (SIZE_UNIT_BYTES - 1))
-		return NULL;
-	struct large_record *record = record_at(p);
-	if (!record || atomic_load_explicit(&record->state, memory_order_acquire) == LARGE_NONE)
-		return NULL;
-	return record;
+	return (uint32_t)((uintptr_t)p & (SYS_PAGE_BYTES - 1));
 }
 
-static bool record_set(void *p, size_t size, enum large_state state)
+static enum large_kind record_kind(const struct large_record *record)
+{
+	return atomic_load_explicit(&record->state, memory_order_acquire) & LARGE_KIND_MASK;
+}
+
+static bool record_is_live(const struct large_record *record)
+{
+	enum large_kind kind = record_kind(record);
+	return kind == LARGE_JEMALLOC || kind == LARGE_DIRECT;
+}
+
+struct large_record *large_find(const void *p)
+{
+	struct large_record *record = record_at(p);
+	if (!record || !record_is_live(record))
+		return NULL;
+	uint32_t state = atomic_load_explicit(&record->state, memory_order_relaxed);
+	return (state & ~(uint32_t)LARGE_KIND_MASK) == offset_in_page(p) ? record : NULL;
+}
+
+const char *large_diagnose(const void *p)
+{
+	const struct large_record *record = record_at(p);
+	if (record && atomic_load_explicit(&record->state, memory_order_relaxed) == (LARGE_FREED | offset_in_page(p)))
+		return "double free";
+	/* Is it inside a block that begins in an earlier page? Only a host in error waits for this. */
+	uintptr_t page = (uintptr_t)p & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
+	for (size_t i = 0; i < DIAGNOSE_PAGES && page; i++, page -= SYS_PAGE_BYTES) {
+		record = record_at((const void *)page);
+		if (!record || !record_is_live(record))
+			continue;
+		uintptr_t start = page + (atomic_load_explicit(&record->state, memory_order_relaxed) &
+					  ~(uint32_t)LARGE_KIND_MASK);
+		if (start <= (uintptr_t)p && (uintptr_t)p < start + record->size)
+			return "free of a pointer that is not the start of a block";
+		if (start < (uintptr_t)p)
+			return NULL;
+	}
+	return NULL;
+}
+
+static bool record_set(void *p, size_t size, enum large_kind kind)
 {
 	struct large_record *record = record_make(p);
 	if (!record)
 		return false;
 	record->size = size;
 	atomic_store_explicit(&record->cohort, 0, memory_order_relaxed);
-	atomic_store_explicit(&record->state, state, memory_order_release);
+	atomic_store_explicit(&record->state, kind | offset_in_page(p), memory_order_release);
 	/* A chunk of the pools can't be here; a mark that outlives the block only costs a look into the radix. */
 	atomic_store_explicit(&pool_kind[(uintptr_t)p >> CHUNK_BITS], KIND_LARGE, memory_order_release);
 	return true;
@@ -154,13 +192,16 @@ void *large_allocate(struct heap *heap, size_t size, size_t alignment, bool zero
 void large_free(struct heap *heap, void *p, struct large_record *record)
 {
 	int saved = errno;
-	uint32_t state = atomic_exchange_explicit(&record->state, LARGE_NONE, memory_order_acq_rel);
+	uint32_t state = atomic_exchange_explicit(&record->state, LARGE_FREED | offset_in_page(p), memory_order_acq_rel);
+	enum large_kind kind = state & LARGE_KIND_MASK;
 	atomic_store_explicit(&record->cohort, 0, memory_order_relaxed);
-	if (state == LARGE_DIRECT) {
+	if (kind == LARGE_DIRECT) {
+		/* The kernel may give these addresses to anybody now. */
+		atomic_store_explicit(&record->state, LARGE_NONE, memory_order_relaxed);
 		size_t bytes = direct_bytes(record->size ? record->size : 1);
 		atomic_fetch_sub_explicit(&large.direct_bytes, bytes, memory_order_relaxed);
 		sys_unmap(p, bytes);
-	} else if (state == LARGE_NONE) {
+	} else if (kind != LARGE_JEMALLOC) {
 		damage_found("double free", p); /* another thread freed it since it was looked up */
 	} else if (jemalloc_usable(heap)) {
 		pvt_dallocx(p, 0);
@@ -178,9 +219,8 @@ void large_free(struct heap *heap, void *p, struct large_record *record)
 void *large_resize(struct heap *heap, void *p, struct large_record *record, size_t size)
 {
 	uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
-	uint32_t state = atomic_load_explicit(&record->state, memory_order_relaxed);
 	int saved = errno;
-	if (state == LARGE_JEMALLOC && jemalloc_usable(heap)) {
+	if (record_kind(record) == LARGE_JEMALLOC && jemalloc_usable(heap)) {
 		/*
 		 * The record goes first: once jemalloc has moved the block, another thread may be given the old address
 		 * and set its own record there.
@@ -212,7 +252,7 @@ void *large_resize(struct heap *heap, void *p, struct large_record *record, size
 
 size_t large_usable(const void *p, const struct large_record *record)
 {
-	if (atomic_load_explicit(&record->state, memory_order_relaxed) == LARGE_DIRECT)
+	if (record_kind(record) == LARGE_DIRECT)
 		return direct_bytes(record->size ? record->size : 1);
 	return pvt_sallocx(p, 0);
 }
@@ -230,7 +270,7 @@ void large_walk(void (*visit)(const struct large_record *record, void *context),
 		for (size_t m = 0; middle && m < (size_t)1 << MIDDLE_BITS; m++) {
 			struct radix_leaf *leaf = atomic_load_explicit(&middle->leaf[m], memory_order_acquire);
 			for (size_t i = 0; leaf && i < (size_t)1 << LEAF_BITS; i++)
-				if (atomic_load_explicit(&leaf->record[i].state, memory_order_relaxed) != LARGE_NONE)
+				if (record_is_live(&leaf->record[i]))
 					visit(&leaf->record[i], context);
 		}
 	}

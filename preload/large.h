@@ -20,11 +20,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum large_state { LARGE_NONE = 0, LARGE_JEMALLOC = 1, LARGE_DIRECT = 2 };
+enum large_kind {
+	LARGE_NONE = 0,
+	LARGE_JEMALLOC = 1,
+	LARGE_DIRECT = 2,
+	LARGE_FREED = 3, /* a block began here, and nothing has since */
+};
 
 struct large_record {
 	_Atomic uint32_t cohort; /* as in a slab's records; 0: not recorded */
-	_Atomic uint32_t state;  /* enum large_state */
+	_Atomic uint32_t state;  /* enum large_kind | offset of the block in its page, a multiple of 16 */
 	uint64_t size;           /* requested bytes */
 };
 _Static_assert(sizeof(struct large_record) == 16, "1024 of them are 16 KiB");
@@ -37,6 +42,12 @@ void *large_allocate(struct heap *heap, size_t size, size_t alignment, bool zero
 
 /* The record of a live large block that begins at p, or NULL. Lock-free. */
 struct large_record *large_find(const void *p);
+
+/*
+ * What a pointer is that large_find() does not know: "double free", "free of a pointer that is not the start of a
+ * block" when it points into a live one, or NULL when it may be another allocator's.
+ */
+const char *large_diagnose(const void *p);
 
 /* Frees a block with its record, whose cohort is cleared. Called like large_allocate(). */
 void large_free(struct heap *heap, void *p, struct large_record *record);

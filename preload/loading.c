@@ -3,6 +3,7 @@
 
 #include "preload/heap.h"
 #include "preload/modules.h"
+#include "preload/sandbox.h"
 
 #include <dlfcn.h>
 
@@ -25,7 +26,8 @@ __attribute__((visibility("default"))) int dlclose(void *handle)
 		loading_init();
 	/* What files tell of it can't be asked any more afterwards. Destructors that run in between are the program's. */
 	struct heap *heap = heap_enter();
-	modules_describe();
+	if (!sandboxed())
+		modules_describe();
 	heap_leave(heap);
 	int result = next_dlclose(handle);
 	heap = heap_enter();

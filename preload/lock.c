@@ -22,8 +22,11 @@ static void lock_check(struct lock *lock)
 #define LOCK_FORGET(lock) ((void)0)
 #endif
 
+_Thread_local uint32_t lock_depth;
+
 static void lock_taken(struct lock *lock)
 {
+	lock_depth++;
 	atomic_store_explicit(&lock->owner, lock_self(), memory_order_relaxed);
 	LOCK_NOTE(lock);
 }
@@ -53,6 +56,7 @@ void lock_acquire(struct lock *lock)
 void lock_release(struct lock *lock)
 {
 	LOCK_FORGET(lock);
+	lock_depth--;
 	atomic_store_explicit(&lock->owner, 0, memory_order_relaxed);
 	if (atomic_exchange_explicit(&lock->state, 0, memory_order_release) == 2)
 		sys_futex_wake(&lock->state, 1);

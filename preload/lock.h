@@ -47,6 +47,9 @@ static inline uintptr_t lock_self(void)
 	return (uintptr_t)__builtin_thread_pointer();
 }
 
+/* Locks that the calling thread holds. */
+extern _Thread_local uint32_t lock_depth __attribute__((tls_model("initial-exec")));
+
 /* Whether the calling thread holds it: then it is a signal handler that interrupted the holder. */
 static inline bool lock_mine(struct lock *lock)
 {

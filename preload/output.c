@@ -44,8 +44,6 @@ void output_set_program(const char *name)
 	const char *base = slash ? slash + 1 : name;
 	if (!base || !*base)
 		base = "program";
-	/* A login shell's "-bash" would read as an option. */
-	base += base[0] == '-' && base[1];
 	size_t length = strnlen(base, sizeof output.program - 1);
 	memcpy(output.program, base, length);
 	output.program[length] = '\0';

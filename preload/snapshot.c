@@ -205,27 +205,33 @@ static void add_tally(struct tally *sum, const struct tally *tally)
 
 static void encode_totals(struct encoder *encoder, const struct picture *picture, uint64_t rss)
 {
-	struct tally sum = {0};
-	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap)
-		add_tally(&sum, &heap->tally);
-	for (uint32_t id = 1; id <= threads_count(); id++)
-		add_tally(&sum, &threads_entry(id)->ended);
 	struct totals_peak peak = totals_peak();
 	const struct survey *survey = &picture->survey;
+	/*
+	 * From the same numbers as the rows, so that they add up even while other threads go on: a recorded block either
+	 * lives or was freed.
+	 */
+	struct site_sum sum = {0};
+	for (uint32_t id = 1; id < picture->sites; id++) {
+		sum.alloc_blocks += picture->site[id].alloc_blocks;
+		sum.alloc_bytes += picture->site[id].alloc_bytes;
+		sum.temporary_blocks += picture->site[id].temporary_blocks;
+	}
+	uint64_t live_blocks = survey->total.blocks, live_bytes = survey->total.bytes;
 	encode_section_begin(encoder, SECTION_TOTALS);
-	encode_tag_number(encoder, TOTAL_ALLOC_BLOCKS, tally_get(&sum.alloc_blocks));
-	encode_tag_number(encoder, TOTAL_ALLOC_BYTES, tally_get(&sum.alloc_bytes));
-	encode_tag_number(encoder, TOTAL_FREED_BLOCKS, tally_get(&sum.freed_blocks));
-	encode_tag_number(encoder, TOTAL_FREED_BYTES, tally_get(&sum.freed_bytes));
-	encode_tag_number(encoder, TOTAL_LIVE_BLOCKS, survey->total.blocks);
-	encode_tag_number(encoder, TOTAL_LIVE_BYTES, survey->total.bytes);
+	encode_tag_number(encoder, TOTAL_ALLOC_BLOCKS, sum.alloc_blocks);
+	encode_tag_number(encoder, TOTAL_ALLOC_BYTES, sum.alloc_bytes);
+	encode_tag_number(encoder, TOTAL_FREED_BLOCKS, sum.alloc_blocks > live_blocks ? sum.alloc_blocks - live_blocks : 0);
+	encode_tag_number(encoder, TOTAL_FREED_BYTES, sum.alloc_bytes > live_bytes ? sum.alloc_bytes - live_bytes : 0);
+	encode_tag_number(encoder, TOTAL_LIVE_BLOCKS, live_blocks);
+	encode_tag_number(encoder, TOTAL_LIVE_BYTES, live_bytes);
 	encode_tag_number(encoder, TOTAL_PEAK_BYTES, peak.bytes);
 	encode_tag_number(encoder, TOTAL_PEAK_BLOCKS, peak.blocks);
 	encode_tag_number(encoder, TOTAL_PEAK_ELAPSED_NS, peak.elapsed_ns);
 	encode_tag_number(encoder, TOTAL_PEAK_COMPOSITION_BYTES, peak.composition_bytes);
-	encode_tag_number(encoder, TOTAL_TEMPORARY_BLOCKS, tally_get(&sum.temporary_blocks));
+	encode_tag_number(encoder, TOTAL_TEMPORARY_BLOCKS, sum.temporary_blocks);
 	encode_tag_number(encoder, TOTAL_RSS_BYTES, rss);
-	encode_tag_number(encoder, TOTAL_HEAP_BYTES, survey->usage.mapped_bytes + large_mapped_bytes());
+	encode_tag_number(encoder, TOTAL_HEAP_BYTES, survey->usage.mapped_bytes + (picture->request->nested ? 0 : large_mapped_bytes()));
 	encode_tag_number(encoder, TOTAL_OWN_BYTES, meta_bytes() + survey->usage.record_bytes);
 	encode_tag_number(encoder, TOTAL_THREADS, threads_total());
 	encode_section_end(encoder);

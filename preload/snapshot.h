@@ -16,6 +16,7 @@
 struct snapshot_request {
 	enum snapshot_trigger trigger;
 	const char *label; /* NULL: none */
+	bool nested;       /* in a signal handler that interrupted the allocator, which may be inside jemalloc */
 	bool wait;         /* for a snapshot that another thread is taking; otherwise this one is skipped */
 };
 
@@ -26,7 +27,7 @@ void snapshot_fork_child(pid_t pid);
 
 /*
  * Writes a snapshot. 0, or -errno: -EBUSY when one is under way. *path, if asked for, is the file's name, valid until
- * the next snapshot. Called between heap_enter() and heap_leave(); takes locks of all ranks; preserves errno.
+ * the next snapshot. Called between heap_enter() and heap_leave() without a lock of ours; preserves errno.
  */
 int snapshot_take(const struct snapshot_request *request, const char **path);
 

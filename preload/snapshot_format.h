@@ -119,6 +119,7 @@ enum snapshot_trigger {
 	TRIGGER_REQUEST = 5, /* mudlark snap */
 	TRIGGER_API = 6,
 	TRIGGER_FATAL = 7,
+	TRIGGER_SANDBOX = 8, /* the program was about to install a seccomp filter */
 };
 
 /* All keys are even: numbers. Bytes are requested bytes unless the name says otherwise. */
@@ -146,7 +147,7 @@ enum snapshot_loss {
 	LOSS_TABLE_FULL = 4,         /* allocations recorded without their stack: a table was full */
 	LOSS_UNWIND_FAILED = 6,      /* allocations whose stack could not be walked at all */
 	LOSS_UNREADABLE = 8,         /* stacks that end at memory which could not be read */
-	LOSS_NESTED_BLOCKS = 10,     /* allocated by a signal handler that interrupted the allocator */
+	LOSS_NESTED_BLOCKS = 10,     /* allocated inside the allocator: by signal handlers, by the unwinder */
 	LOSS_EARLY_BLOCKS = 12,      /* allocated before recording could start */
 	LOSS_IGNORED_BLOCKS = 14,    /* allocated in a region that the program asked to ignore */
 	LOSS_FOREIGN_FREES = 16,     /* blocks of another allocator, handed on to it */

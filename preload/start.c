@@ -21,6 +21,7 @@
 #include "preload/options.h"
 #include "preload/output.h"
 #include "preload/record.h"
+#include "preload/sandbox.h"
 #include "preload/stacks.h"
 #include "preload/survey.h"
 #include "preload/sys.h"
@@ -28,6 +29,7 @@
 #include "preload/unwind.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,6 +197,30 @@ static void complain(const char *line)
 	notes_add(line);
 }
 
+/*
+ * libc's own initialisers set `environ`, argc and argv for its later uses. We come before them, but are about to call
+ * dlopen, which would run them as those of a dependency, with the arguments that they are there to set. So they run
+ * now, with the true ones; ld.so's call later finds the same values and changes nothing.
+ */
+static void libc_initialise(int argc, char **argv, char **environment)
+{
+	Dl_info info;
+	struct link_map *map = NULL;
+	if (environ || !dladdr1((void *)(uintptr_t)getpid, &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
+		return;
+	uintptr_t array = 0;
+	size_t bytes = 0;
+	for (const ElfW(Dyn) *entry = map->l_ld; entry->d_tag != DT_NULL; entry++) {
+		if (entry->d_tag == DT_INIT_ARRAY)
+			array = map->l_addr + entry->d_un.d_ptr;
+		if (entry->d_tag == DT_INIT_ARRAYSZ)
+			bytes = entry->d_un.d_val;
+	}
+	typedef void initialiser(int, char **, char **);
+	for (size_t i = 0; array && i < bytes / sizeof(initialiser *); i++)
+		((initialiser **)array)[i](argc, argv, environment);
+}
+
 /* Everything that recording needs. Called between enter and leave. */
 static bool recording_init(const char *text, pid_t pid)
 {
@@ -220,13 +246,14 @@ static bool recording_init(const char *text, pid_t pid)
 
 static __attribute__((constructor)) void start(int argc, char **argv, char **environment)
 {
-	(void)argc;
 	pid_t pid = sys_getpid();
 	struct heap *heap = heap_enter();
 	heap_attach(&heap);
+	libc_initialise(argc, argv, environment);
 	heap_init();
 	foreign_init();
 	loading_init();
+	sandbox_init();
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 	/* A program with more rights than its user: neither environment nor files. */
 	if (!getauxval(AT_SECURE)) {

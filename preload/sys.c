@@ -231,7 +231,8 @@ static uint64_t signal_bit(int number)
 
 void sys_quiet_begin(struct sys_quiet *quiet)
 {
-	uint64_t block = signal_bit(SIGXFSZ) | signal_bit(SIGPIPE);
+	/* A fault of our own must stay one. */
+	uint64_t block = ~(signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGILL) | signal_bit(SIGFPE));
 	uint64_t pending = 0;
 	quiet->old_mask = 0;
 	sys_call(SYS_rt_sigprocmask, SIG_BLOCK, (long)&block, (long)&quiet->old_mask, sizeof block, 0, 0);

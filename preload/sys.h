@@ -62,7 +62,10 @@ pid_t sys_gettid(void);
 /* One datagram to the abstract UNIX socket `name` (without its leading NUL). 0 or -errno. */
 int sys_send_datagram(const char *name, const void *data, size_t bytes);
 
-/* Blocks SIGXFSZ and SIGPIPE for the calling thread; what they raised meanwhile is swallowed by the end. */
+/*
+ * Blocks all signals for the calling thread, so that a file is written whole even when the process is being terminated.
+ * What our own writing raised meanwhile, SIGXFSZ and SIGPIPE, is swallowed by the end.
+ */
 struct sys_quiet {
 	uint64_t old_mask;
 	bool xfsz_was_pending;

@@ -2,6 +2,7 @@
 #include "preload/threads.h"
 
 #include "preload/losses.h"
+#include "preload/sandbox.h"
 #include "preload/sys.h"
 
 #include <string.h>
@@ -35,7 +36,7 @@ static uint32_t threads_number(void)
 
 void threads_begin(struct heap *heap)
 {
-	pid_t tid = sys_gettid();
+	pid_t tid = sandboxed() ? 0 : sys_gettid();
 	lock_acquire(&threads_lock);
 	uint32_t id = threads_number();
 	struct thread_entry *entry = &threads.entry[id];
@@ -62,7 +63,8 @@ void threads_end(struct heap *heap)
 	if (!heap->thread_id)
 		return;
 	char name[THREAD_NAME_BYTES] = "";
-	prctl(PR_GET_NAME, name);
+	if (!sandboxed())
+		prctl(PR_GET_NAME, name);
 	lock_acquire(&threads_lock);
 	struct thread_entry *entry = &threads.entry[heap->thread_id];
 	tally_move(&heap->tally.alloc_blocks, &entry->ended.alloc_blocks);

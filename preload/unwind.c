@@ -1,7 +1,10 @@
 /* libunwind on our terms: private, without descriptors, reading only what may be read. unwind.h says why. */
 #include "preload/unwind.h"
 
+#include "preload/meta.h"
 #include "preload/modules.h"
+#include "preload/on_stack.h"
+#include "preload/sandbox.h"
 #include "preload/sys.h"
 
 #include <dlfcn.h>
@@ -22,6 +25,8 @@ enum {
 	/* Words of the thread descriptor that are searched for the stack's bounds: glibc 2.36's has 288. */
 	DESCRIPTOR_WORDS = 280,
 	STACK_MIN_BYTES = 4096,
+	STACK_NEEDED_BYTES = 16 * 1024, /* libunwind took up to 7 KiB here */
+	SPARE_STACK_BYTES = 64 * 1024,
 	PAGES_REMEMBERED = 8, /* pages off the known stack that were found readable, during one walk */
 };
 
@@ -35,7 +40,8 @@ static struct {
 
 /* The walk under way in this thread: what our access_mem may read without asking. */
 struct walk {
-	uintptr_t low, high; /* the rest of the stack from the walk's start */
+	uintptr_t low, high;             /* the rest of the stack from the walk's start */
+	uintptr_t spare_low, spare_high; /* libunwind's own, if it has one */
 	uintptr_t page[PAGES_REMEMBERED];
 	uint32_t pages;
 	bool unreadable;
@@ -53,7 +59,7 @@ static bool page_readable(struct walk *walk, uintptr_t address)
 		if (walk->page[i] == page)
 			return true;
 	char probe;
-	if (!sys_read_memory((const void *)page, &probe, 1))
+	if (sandboxed() || !sys_read_memory((const void *)page, &probe, 1))
 		return false;
 	if (walk->pages < PAGES_REMEMBERED)
 		walk->page[walk->pages++] = page;
@@ -63,6 +69,8 @@ static bool page_readable(struct walk *walk, uintptr_t address)
 static bool may_read(struct walk *walk, uintptr_t address)
 {
 	if (address >= walk->low && address < walk->high && walk->high - address >= sizeof(unw_word_t))
+		return true;
+	if (address >= walk->spare_low && address < walk->spare_high)
 		return true;
 	if (modules_readable(address, sizeof(unw_word_t)))
 		return true;
@@ -132,7 +140,33 @@ static void stack_bounds(struct heap *heap, uintptr_t sp)
 	}
 }
 
-uint32_t unwind_stack(struct heap *heap, uintptr_t *pcs, uint32_t max, bool *unreadable)
+struct backtrace_call {
+	uintptr_t *pcs;
+	int max;
+	int depth;
+};
+
+static void backtrace_call(void *argument)
+{
+	struct backtrace_call *call = argument;
+	call->depth = unwinder.backtrace((void **)call->pcs, call->max);
+}
+
+/* A stack for libunwind where the thread's own may be too small; NULL when there is no memory. */
+static char *spare_stack(struct heap *heap)
+{
+	if (!heap->spare_stack) {
+		heap->spare_stack = sys_map(SPARE_STACK_BYTES);
+		if (heap->spare_stack)
+			meta_account(SPARE_STACK_BYTES);
+	}
+	return heap->spare_stack;
+}
+
+/*
+ * noinline, and the call is not a tail call: this frame separates the walk's begin from the hooks.
+ */
+__attribute__((noinline)) uint32_t unwind_stack(struct heap *heap, uintptr_t *pcs, uint32_t max, bool *unreadable)
 {
 	if (!unwinder.backtrace)
 		return 0;
@@ -140,14 +174,27 @@ uint32_t unwind_stack(struct heap *heap, uintptr_t *pcs, uint32_t max, bool *unr
 	uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
 	stack_bounds(heap, sp);
 	struct walk walk = {.low = sp, .high = sp};
-	if (sp >= heap->stack_low && sp < heap->stack_high)
+	struct backtrace_call call = {pcs, (int)max, 0};
+	bool roomy = lock_self() == unwinder.main_thread;
+	if (sp >= heap->stack_low && sp < heap->stack_high) {
 		walk.high = heap->stack_high;
+		roomy |= sp - heap->stack_low >= STACK_NEEDED_BYTES;
+	} else {
+		roomy = false;
+	}
 	walk_now = &walk;
-	int depth = unwinder.backtrace((void **)pcs, (int)max);
+	char *spare = roomy ? NULL : spare_stack(heap);
+	if (spare) {
+		walk.spare_low = (uintptr_t)spare;
+		walk.spare_high = walk.spare_low + SPARE_STACK_BYTES;
+		on_stack_call(spare + SPARE_STACK_BYTES, backtrace_call, &call);
+	} else {
+		backtrace_call(&call);
+	}
 	walk_now = NULL;
 	errno = saved;
 	*unreadable = walk.unreadable;
-	return depth > 0 ? (uint32_t)depth : 0;
+	return call.depth > 0 ? (uint32_t)call.depth : 0;
 }
 
 /*
@@ -177,7 +224,8 @@ static void initialise_without_pipe(unw_accessors_t *(*get_accessors)(unw_addr_s
 bool unwind_init(const char **reason)
 {
 	unwinder.main_thread = lock_self();
-	unwinder.main_stack_end = (uintptr_t)__libc_stack_end;
+	/* Arguments and environment stand above, in the same page at least. */
+	unwinder.main_stack_end = ((uintptr_t)__libc_stack_end | (SYS_PAGE_BYTES - 1)) + 1;
 	void *library = dlopen(LIBUNWIND_SONAME, RTLD_NOW | RTLD_LOCAL);
 	if (!library) {
 		*reason = "no stacks: " LIBUNWIND_SONAME " cannot be loaded; install the package libunwind8";

@@ -1,0 +1,25 @@
+/*
+ * Programs that lock themselves in: after a seccomp filter is installed, a system call that the program itself does not
+ * make may kill it.
+ *
+ * prctl and syscall are interposed by stubs that only look at their first argument and jump on. Just before a filter is
+ * installed the last snapshot is written; from then on Mudlark makes no system call but mmap and munmap (and futex,
+ * when threads contend). A filter inherited from the parent is not seen: it was made for programs that open files.
+ */
+#ifndef MUDLARK_SANDBOX_H
+#define MUDLARK_SANDBOX_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+extern _Atomic bool sandbox_entered;
+
+static inline bool sandboxed(void)
+{
+	return __builtin_expect(atomic_load_explicit(&sandbox_entered, memory_order_relaxed), 0);
+}
+
+/* Resolves libc's functions. From the constructor. */
+void sandbox_init(void);
+
+#endif

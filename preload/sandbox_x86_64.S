@@ -1,0 +1,73 @@
+/*
+ * prctl(PR_SET_SECCOMP, ...) and syscall(SYS_seccomp, ...) tell sandbox_enter() before they go on; every other call
+ * goes on at once. All argument registers are kept: both functions are variadic.
+ */
+#define PR_SET_SECCOMP 22
+#define SYS_SECCOMP 317
+
+	.text
+
+	.macro stub name, target, number
+	.globl	\name
+	.type	\name, @function
+\name:
+	.cfi_startproc
+	endbr64
+	cmp	$\number, %edi
+	je	1f
+2:	mov	\target(%rip), %rax
+	test	%rax, %rax
+	jz	3f
+	jmp	*%rax
+1:	call	keep_and_call_enter
+	jmp	2b
+3:	call	keep_and_call_init
+	jmp	*\target(%rip)
+	.cfi_endproc
+	.size	\name, . - \name
+	.endm
+
+	.macro keep_and_call name, function
+	.type	\name, @function
+\name:
+	.cfi_startproc
+	push	%rdi
+	.cfi_adjust_cfa_offset 8
+	push	%rsi
+	.cfi_adjust_cfa_offset 8
+	push	%rdx
+	.cfi_adjust_cfa_offset 8
+	push	%rcx
+	.cfi_adjust_cfa_offset 8
+	push	%r8
+	.cfi_adjust_cfa_offset 8
+	push	%r9
+	.cfi_adjust_cfa_offset 8
+	call	\function
+	pop	%r9
+	.cfi_adjust_cfa_offset -8
+	pop	%r8
+	.cfi_adjust_cfa_offset -8
+	pop	%rcx
+	.cfi_adjust_cfa_offset -8
+	pop	%rdx
+	.cfi_adjust_cfa_offset -8
+	pop	%rsi
+	.cfi_adjust_cfa_offset -8
+	pop	%rdi
+	.cfi_adjust_cfa_offset -8
+	ret
+	.cfi_endproc
+	.size	\name, . - \name
+	.endm
+
+	.hidden	sandbox_prctl
+	.hidden	sandbox_syscall
+	.hidden	sandbox_enter
+	.hidden	sandbox_init
+	keep_and_call keep_and_call_enter, sandbox_enter
+	keep_and_call keep_and_call_init, sandbox_init
+	stub	prctl, sandbox_prctl, PR_SET_SECCOMP
+	stub	syscall, sandbox_syscall, SYS_SECCOMP
+
+	.section .note.GNU-stack, "", @progbits

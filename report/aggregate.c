@@ -23,7 +23,6 @@ struct owners {
 	uint32_t named;     /* not runtime, with a function */
 	uint32_t plain;     /* not runtime */
 	uint32_t innermost; /* any */
-	uint32_t innermost_named;
 };
 
 struct builder {
@@ -130,8 +129,6 @@ static struct owners find_owners(const struct builder *builder, uint32_t number,
 		if (!shown(location, builder->options->language))
 			continue;
 		owners.innermost = index + 1;
-		if (location->function)
-			owners.innermost_named = index + 1;
 		if (location->runtime && !builder->options->all_frames)
 			continue;
 		owners.plain = index + 1;
@@ -153,9 +150,7 @@ static uint32_t choose_owner(const struct owners *owners, enum grouping by)
 		return owners->lined;
 	if (owners->named)
 		return owners->named;
-	if (owners->plain)
-		return owners->plain;
-	return owners->innermost_named ? owners->innermost_named : owners->innermost;
+	return owners->plain ? owners->plain : owners->innermost;
 }
 
 static void match_addresses(struct builder *builder)

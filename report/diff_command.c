@@ -214,7 +214,7 @@ static int diff(struct reading *reading, char **paths, struct error *error)
 		diff_text(reading, &aggregate, output.stream);
 	int status = output_close(&output, error);
 	if (!reading->json)
-		print_symbol_notes(reading->names);
+		print_symbol_notes(reading->names, reading->group.all_frames);
 	aggregate_free(&aggregate);
 	return status;
 }

@@ -129,7 +129,7 @@ static int export_snapshot(struct export_options *options, char **paths, uint32_
 		write_folded(reading, &aggregate, output.stream);
 	aggregate_free(&aggregate);
 	int status = output_close(&output, error);
-	print_symbol_notes(reading->names);
+	print_symbol_notes(reading->names, true);
 	return status;
 }
 

@@ -20,6 +20,9 @@ struct names *names_open(const struct symbolizer_options *options)
 		names->options = *options;
 	names->address_capacity = 256;
 	names->addresses = must_allocate(names->address_capacity, sizeof *names->addresses);
+	/* Never NULL, so that a frame without locations has a place to point to. */
+	names->location_capacity = 256;
+	names->locations = must_allocate(names->location_capacity, sizeof *names->locations);
 	return names;
 }
 

@@ -110,8 +110,15 @@ void reading_free(struct reading *reading)
 	free(reading->extra_dirs.paths);
 }
 
-void print_symbol_notes(const struct names *names)
+void print_symbol_notes(const struct names *names, bool all_frames)
 {
+	bool *due = must_allocate((size_t)names->notes.count + 1, sizeof *due);
+	for (uint32_t side = 0; side < names->snapshot_count; side++)
+		for (uint32_t id = 1; id <= names->snapshots[side]->module_count; id++)
+			due[names->module_notes[side][id]] |=
+				all_frames || !names_is_runtime(names->snapshots[side]->modules[id].name, NULL, NULL);
 	for (uint32_t number = 1; number <= names->notes.count; number++)
-		notice("%s", intern_get(&names->notes, number));
+		if (due[number])
+			notice("%s", intern_get(&names->notes, number));
+	free(due);
 }

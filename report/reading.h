@@ -91,7 +91,10 @@ int reading_load(struct reading *reading, const char *const *paths, uint32_t cou
 /* As reading_load(), with snapshots that are there already; they stay the caller's. */
 void reading_resolve(struct reading *reading);
 void reading_free(struct reading *reading);
-/* Why names are missing, each note once, on stderr. */
-void print_symbol_notes(const struct names *names);
+/*
+ * Why names are missing, each note once, on stderr. Without all_frames nothing is said of the C and C++ runtime: its
+ * frames are not shown, so its lines are not missed.
+ */
+void print_symbol_notes(const struct names *names, bool all_frames);
 
 #endif

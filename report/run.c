@@ -223,8 +223,9 @@ static void print_largest(const char *path)
 		struct buffer text = {0};
 		if (!row->figures[0].live_bytes)
 			break;
-		/* As by stack: the function first, and then where. */
-		row_text(&text, reading.names, row, BY_STACK);
+		/* As by stack, the function first and then where; but a row of functions without names is one of lines. */
+		bool named = row->location && reading.names->locations[row->location - 1].function;
+		row_text(&text, reading.names, row, named ? BY_STACK : BY_LINE);
 		notice("  %s bytes in %s block%s: %s", format_count(bytes, row->figures[0].live_bytes),
 		       format_count(blocks, row->figures[0].live_blocks),
 		       row->figures[0].live_blocks == 1 ? "" : "s", buffer_string(&text));

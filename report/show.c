@@ -119,7 +119,7 @@ static int show(struct reading *reading, const char *path, struct error *error)
 		show_text(reading, &aggregate, output.stream);
 	int status = output_close(&output, error);
 	if (!reading->json)
-		print_symbol_notes(reading->names);
+		print_symbol_notes(reading->names, reading->group.all_frames);
 	aggregate_free(&aggregate);
 	return status;
 }

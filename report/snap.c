@@ -107,8 +107,8 @@ static int no_answer(const struct process *process, unsigned long timeout_s, str
 			  now.state == 't' ? " by a debugger" : "");
 	else if (now.threads && now.threads_blocking == now.threads)
 		error_set(error, EXIT_INPUT, NULL,
-			  "process %lu gave no answer in %lu s: all its %u threads block signal %d", pid, timeout_s,
-			  now.threads, now.signal);
+			  "process %lu gave no answer in %lu s: signal %d is blocked in all its threads (%u)", pid, timeout_s,
+			  now.signal, now.threads);
 	else if (now.state == 'D')
 		error_set(error, EXIT_INPUT, NULL,
 			  "process %lu gave no answer in %lu s: it waits in the kernel for a device or a file system", pid,

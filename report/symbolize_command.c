@@ -49,7 +49,7 @@ static int symbolize(struct symbolize_options *options, const char *path, struct
 		}
 		buffer_free(&section);
 		buffer_free(&file);
-		print_symbol_notes(reading->names);
+		print_symbol_notes(reading->names, true);
 	}
 	free(bytes);
 	return status;

@@ -29,10 +29,10 @@ struct builder {
 	struct aggregate *aggregate;
 	const struct names *names;
 	const struct aggregate_options *options;
-	struct intern rows; /* keys; number n is rows[n - 1] */
+	struct intern rows;  /* keys; number n is rows[n - 1] */
 	struct intern nodes; /* of the trie that the sides share: (parent node, address key) */
 	struct intern address_keys;
-	uint32_t *key_of_address; /* by address number: number in address_keys; BY_STACK only */
+	uint32_t *key_of_address;  /* by address number: number in address_keys; BY_STACK only */
 	uint8_t *match_of_address; /* by address number: enum filter_match of its locations; 0 when no filter */
 };
 
@@ -77,7 +77,8 @@ static bool *find_rebuilt(const struct names *names)
 	for (uint32_t side = 0; side < 2; side++)
 		for (uint32_t id = 1; id <= names->snapshots[side]->module_count; id++) {
 			uint32_t identity = names->module_identities[side][id];
-			rebuilt[identity] = identity_sides[identity] != 3 && key_sides[names->module_keys[side][id]] == 3;
+			rebuilt[identity] =
+				identity_sides[identity] != 3 && key_sides[names->module_keys[side][id]] == 3;
 		}
 	free(identity_sides);
 	free(key_sides);
@@ -211,10 +212,10 @@ static struct row *find_row(struct builder *builder, const struct buffer *key)
 static void key_thread(const struct names *names, uint32_t side, uint32_t id, struct buffer *key)
 {
 	const struct snapshot_thread *thread = &names->snapshots[side]->threads[id];
-	bool one_process = names->snapshot_count < 2 ||
-			   (names->snapshots[0]->numbers[META_PID] == names->snapshots[1]->numbers[META_PID] &&
-			    names->snapshots[0]->numbers[META_START_TIME_NS] ==
-				    names->snapshots[1]->numbers[META_START_TIME_NS]);
+	bool one_process =
+		names->snapshot_count < 2 ||
+		(names->snapshots[0]->numbers[META_PID] == names->snapshots[1]->numbers[META_PID] &&
+		 names->snapshots[0]->numbers[META_START_TIME_NS] == names->snapshots[1]->numbers[META_START_TIME_NS]);
 	buffer_varint(key, id ? 1 : 0);
 	if (!id)
 		return;
@@ -266,7 +267,8 @@ static void add_sites(struct builder *builder, uint32_t side)
 		if (options->filter && !filter_keeps(options->filter, facts.matches[stack->frame]))
 			continue;
 		/* A site that nothing was ever allocated at is a place-holder of the recorder's table. */
-		if (!(site->alloc_blocks | site->live_blocks | site->peak_blocks | site->alloc_bytes | site->live_bytes))
+		if (!(site->alloc_blocks | site->live_blocks | site->peak_blocks | site->alloc_bytes |
+		      site->live_bytes))
 			continue;
 		uint32_t owner = choose_owner(&facts.owners[stack->frame], options->by);
 		key.length = 0;
@@ -333,8 +335,7 @@ const struct location *stack_next(struct stack_walk *walk, const struct names *n
 	while (walk->frame) {
 		const struct address *address = &names->addresses[names->frame_addresses[row->side][walk->frame]];
 		if (walk->location < address->location_count) {
-			const struct location *location =
-				&names->locations[address->first_location + walk->location++];
+			const struct location *location = &names->locations[address->first_location + walk->location++];
 			if (shown(location, language))
 				return location;
 			continue;

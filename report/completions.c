@@ -170,7 +170,8 @@ static void write_zsh(const struct command *const *commands, FILE *stream)
 static void fish_command(const struct command *command, FILE *stream)
 {
 	for (const struct option_spec *spec = command->options; spec->id; spec++) {
-		fprintf(stream, "complete -c mudlark -n '__fish_seen_subcommand_from %s' -l %s", command->name, spec->name);
+		fprintf(stream, "complete -c mudlark -n '__fish_seen_subcommand_from %s' -l %s", command->name,
+			spec->name);
 		if (spec->letter)
 			fprintf(stream, " -s %c", spec->letter);
 		if (spec->kind == ARGUMENT_CHOICE) {
@@ -193,11 +194,13 @@ static void fish_command(const struct command *command, FILE *stream)
 	if (command->operand_kind == ARGUMENT_FILE)
 		fprintf(stream, "complete -c mudlark -n '__fish_seen_subcommand_from %s' -F\n", command->name);
 	else if (command->operand_kind == ARGUMENT_PID)
-		fprintf(stream, "complete -c mudlark -n '__fish_seen_subcommand_from %s' -x -a '(__fish_complete_pids)'\n",
+		fprintf(stream,
+			"complete -c mudlark -n '__fish_seen_subcommand_from %s' -x -a '(__fish_complete_pids)'\n",
 			command->name);
 	else if (command->operand_kind == ARGUMENT_COMMAND)
 		fprintf(stream,
-			"complete -c mudlark -n '__fish_seen_subcommand_from %s' -x -a '(__fish_complete_subcommand)'\n",
+			"complete -c mudlark -n '__fish_seen_subcommand_from %s' -x -a "
+			"'(__fish_complete_subcommand)'\n",
 			command->name);
 }
 

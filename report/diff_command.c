@@ -41,9 +41,9 @@ static void diff_json(const struct reading *reading, const struct aggregate *agg
 	bool one = same_process(old_snapshot, new_snapshot);
 	json_put_boolean(&json, "same_process", one);
 	if (one)
-		json_put_signed(&json, "between_ns",
-			    figure_change(old_snapshot->numbers[META_ELAPSED_NS],
-					  new_snapshot->numbers[META_ELAPSED_NS]));
+		json_put_signed(
+			&json, "between_ns",
+			figure_change(old_snapshot->numbers[META_ELAPSED_NS], new_snapshot->numbers[META_ELAPSED_NS]));
 	else
 		json_put_null(&json, "between_ns");
 	json_put_text(&json, "by", grouping_name(reading->group.by));
@@ -110,7 +110,8 @@ static void print_growth(const struct reading *reading, FILE *stream)
 		fprintf(stream, " in %s: %s/s\n", format_duration(duration, (uint64_t)between),
 			format_size_change(rate_text, (int64_t)rate));
 	} else {
-		fprintf(stream, "\nnote:  OLD was taken after NEW in the same process: swap them to see growth as '+'\n");
+		fprintf(stream,
+			"\nnote:  OLD was taken after NEW in the same process: swap them to see growth as '+'\n");
 	}
 }
 
@@ -139,8 +140,8 @@ static void add_changes(struct table *table, const struct reading *reading, cons
 static void diff_text(const struct reading *reading, const struct aggregate *aggregate, FILE *stream)
 {
 	struct terminal terminal = terminal_of(stream, reading->color);
-	static const char *const where[] = {"Where it was allocated", "Line",        "Function", "File",
-					    "Module",                 "Object type", "Thread"};
+	static const char *const where[] = {
+		"Where it was allocated", "Line", "Function", "File", "Module", "Object type", "Thread"};
 	struct table_column columns[5];
 	unsigned column_count = 0;
 	if (metric_has_bytes(reading->metric)) {
@@ -239,11 +240,13 @@ const struct command diff_command = {
 	.name = "diff",
 	.operands = "OLD NEW",
 	.summary = "what changed between two snapshots",
-	.description =
-		"Compares two snapshots, of one process or of two runs, also of two builds: the largest absolute change "
-		"first, with the size, its change, the number of blocks and its change. Rows that did not change are left "
-		"out. Stacks are the same when their return addresses are the same places of the same files; in a program or "
-		"library that was rebuilt in between, when their functions have the same names.",
+	.description = "Compares two snapshots, of one process or of two runs, also of two builds: the largest "
+		       "absolute change "
+		       "first, with the size, its change, the number of blocks and its change. Rows that did not "
+		       "change are left "
+		       "out. Stacks are the same when their return addresses are the same places of the same files; in "
+		       "a program or "
+		       "library that was rebuilt in between, when their functions have the same names.",
 	.epilogue = "Exit status: 0, whether something changed or not; 2 wrong usage; 3 a snapshot cannot be read.\n",
 	.options = options,
 	.operand_kind = ARGUMENT_FILE,

@@ -153,9 +153,11 @@ const struct command doctor_command = {
 	.name = "doctor",
 	.operands = "[BINARY | PID | -- COMMAND...]",
 	.summary = "say what will and won't work here, or with a program or process",
-	.description = "Looks at this machine and, when one is named, at a program (found in PATH as `mudlark run` would find it) or "
-		       "a running process. Each line is ok, warn or fail, with the reason and the mend. Nothing but /bin/true "
-		       "is run, once, to see that preloading works.",
+	.description =
+		"Looks at this machine and, when one is named, at a program (found in PATH as `mudlark run` would find "
+		"it) or "
+		"a running process. Each line is ok, warn or fail, with the reason and the mend. Nothing but /bin/true "
+		"is run, once, to see that preloading works.",
 	.epilogue = "Exit status: 0 all is well, warnings included; 1 something will not work; 2 wrong usage.\n",
 	.options = options_table,
 	.operand_kind = ARGUMENT_COMMAND,

@@ -11,7 +11,7 @@
 enum verdict { VERDICT_OK, VERDICT_WARN, VERDICT_FAIL };
 
 struct finding {
-	const char *check;   /* short name, stable: also in JSON */
+	const char *check; /* short name, stable: also in JSON */
 	enum verdict verdict;
 	char *reason; /* owned */
 	char *mend;   /* owned; NULL: nothing to do */

@@ -44,8 +44,8 @@ static void examine_system(struct examination *examination)
 	if (major > 2 || (major == 2 && minor >= 34))
 		find(examination, "glibc", VERDICT_OK, NULL, "glibc %s", version);
 	else
-		find(examination, "glibc", VERDICT_FAIL, "use a system with glibc 2.34 or newer",
-		     "glibc %s is too old", version);
+		find(examination, "glibc", VERDICT_FAIL, "use a system with glibc 2.34 or newer", "glibc %s is too old",
+		     version);
 }
 
 static void examine_unwinder(struct examination *examination)
@@ -136,8 +136,7 @@ static void examine_names(struct examination *examination)
 	else
 		find(examination, "debuginfod", VERDICT_OK, NULL,
 		     "missing debug information is not fetched from the network: DEBUGINFOD_URLS is not set");
-	find(examination, "ptrace", VERDICT_OK, NULL,
-	     "no ptrace rights and no root are needed, also in containers");
+	find(examination, "ptrace", VERDICT_OK, NULL, "no ptrace rights and no root are needed, also in containers");
 }
 
 void examine_machine(struct examination *examination)
@@ -245,8 +244,8 @@ void examine_process(struct examination *examination, unsigned long pid)
 		     "all threads of process %lu block signal %d: mudlark snap will not be answered", pid,
 		     process.signal);
 	else if (process.library)
-		find(examination, "signal", VERDICT_OK, NULL, "process %lu takes signal %d: mudlark snap %lu works", pid,
-		     process.signal, pid);
+		find(examination, "signal", VERDICT_OK, NULL, "process %lu takes signal %d: mudlark snap %lu works",
+		     pid, process.signal, pid);
 	if (process.state == 'T' || process.state == 't')
 		find(examination, "state", VERDICT_WARN, "let it go on (kill -CONT)",
 		     "process %lu is stopped: it answers when it goes on", pid);

@@ -175,8 +175,10 @@ const struct command export_command = {
 	.name = "export",
 	.operands = "--format FORMAT SNAPSHOT [BASE]",
 	.summary = "write a snapshot for other programs: folded stacks or JSON",
-	.description = "Writes all rows of a snapshot in another format. With BASE, format folded gives the change from BASE to "
-		       "the snapshot: numbers may be negative, and stacks that did not change are left out. In names ';' becomes "
+	.description = "Writes all rows of a snapshot in another format. With BASE, format folded gives the change "
+		       "from BASE to "
+		       "the snapshot: numbers may be negative, and stacks that did not change are left out. In names "
+		       "';' becomes "
 		       "':' and a line break a space.",
 	.epilogue = "Exit status: 0; 2 wrong usage; 3 a snapshot cannot be read or FILE not be written.\n",
 	.options = options_table,

@@ -72,9 +72,9 @@ void heading_print(const struct snapshot *snapshot, FILE *stream, const struct t
 	char when[64], elapsed[64];
 	struct buffer line = {0};
 	text_clean(&line, snapshot->texts[META_PROGRAM].data);
-	buffer_format(&line, ", pid %" PRIu64 ", %s, snapshot %" PRIu64 " (%s) after %s",
-		      snapshot->numbers[META_PID], format_time(when, snapshot->numbers[META_TIME_NS]),
-		      snapshot->numbers[META_NUMBER], snapshot_trigger_name(snapshot->numbers[META_TRIGGER]),
+	buffer_format(&line, ", pid %" PRIu64 ", %s, snapshot %" PRIu64 " (%s) after %s", snapshot->numbers[META_PID],
+		      format_time(when, snapshot->numbers[META_TIME_NS]), snapshot->numbers[META_NUMBER],
+		      snapshot_trigger_name(snapshot->numbers[META_TRIGGER]),
 		      format_duration(elapsed, snapshot->numbers[META_ELAPSED_NS]));
 	if (snapshot->texts[META_LABEL].length) {
 		buffer_text(&line, ": ");

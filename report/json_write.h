@@ -18,7 +18,7 @@ struct json {
 	FILE *stream;
 	unsigned depth;
 	bool has_elements[JSON_DEEPEST]; /* by depth: a comma is due */
-	bool flat[JSON_DEEPEST]; /* by depth: on one line */
+	bool flat[JSON_DEEPEST];         /* by depth: on one line */
 };
 
 /* key is NULL inside arrays and for the outermost value. A flat object or array stands on one line. */

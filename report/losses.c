@@ -37,8 +37,8 @@ void losses_print(const struct snapshot *snapshot, FILE *stream, const struct te
 	for (size_t i = 0; i < sizeof losses / sizeof *losses; i++)
 		if (snapshot->losses[losses[i].key])
 			fprintf(stream, "%slost:%s  %s %s\n", style_on(terminal, STYLE_BOLD),
-				style_off(terminal, STYLE_BOLD),
-				format_count(number, snapshot->losses[losses[i].key]), losses[i].words);
+				style_off(terminal, STYLE_BOLD), format_count(number, snapshot->losses[losses[i].key]),
+				losses[i].words);
 	if (snapshot->unknown_losses)
 		fprintf(stream, "lost:  %s of a kind that this mudlark has no words for: read it with a newer one\n",
 			format_count(number, snapshot->unknown_losses));

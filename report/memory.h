@@ -20,9 +20,9 @@ char *must_copy(const char *text);
 char *must_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Makes room for one more element: `list`, its `count` used and `capacity` allocated elements. */
-#define must_grow(list, count, capacity)                                                                              \
-	((count) < (capacity) ? (void)0                                                                               \
-	                      : (void)((capacity) = (capacity) ? (capacity) * 2 : 16,                                 \
+#define must_grow(list, count, capacity)                                                                               \
+	((count) < (capacity) ? (void)0                                                                                \
+			      : (void)((capacity) = (capacity) ? (capacity)*2 : 16,                                    \
 				       (list) = must_resize((list), (capacity), sizeof *(list))))
 
 struct arena_chunk;

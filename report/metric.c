@@ -157,9 +157,10 @@ void rank_changes(struct aggregate *aggregate, enum metric metric)
 		if (old_bytes == new_bytes && old_blocks == new_blocks)
 			continue;
 		int64_t change = figure_change(metric_value(&figures[0], metric), metric_value(&figures[1], metric));
-		ranks[count++] = (struct rank){
-			.value = change < 0 ? -(uint64_t)change : (uint64_t)change, .bytes = new_bytes,
-			.blocks = new_blocks, .position = i};
+		ranks[count++] = (struct rank){.value = change < 0 ? -(uint64_t)change : (uint64_t)change,
+					       .bytes = new_bytes,
+					       .blocks = new_blocks,
+					       .position = i};
 	}
 	reorder(aggregate, ranks, count);
 	free(ranks);

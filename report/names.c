@@ -49,9 +49,9 @@ void names_close(struct names *names)
 bool names_is_runtime(const char *module_name, const char *function, const char *file)
 {
 	static const char *const modules[] = {
-		"libc.so.",   "libc-2.",     "libstdc++.so", "libc++.so", "libc++abi.so", "libgcc_s.so",
-		"ld-linux",   "ld-2.",       "libpthread",   "libm.so.",  "libm-2.",      "libdl.so.",
-		"libdl-2.",   "librt.so.",   "librt-2.",     "[vdso]",    "linux-vdso",   "libmudlark",
+		"libc.so.", "libc-2.",   "libstdc++.so", "libc++.so", "libc++abi.so", "libgcc_s.so",
+		"ld-linux", "ld-2.",     "libpthread",   "libm.so.",  "libm-2.",      "libdl.so.",
+		"libdl-2.", "librt.so.", "librt-2.",     "[vdso]",    "linux-vdso",   "libmudlark",
 	};
 	static const char *const directories[] = {"/include/c++/", "/c++/v1/", "/rustc/"};
 	static const char *const functions[] = {"operator new", "std::allocator", "__gnu_cxx::"};
@@ -100,7 +100,7 @@ struct module_source {
 	struct stored_address *stored; /* sorted copy; NULL: not in SYMBOLS */
 	uint32_t stored_count;
 	struct symbol_module *symbols; /* NULL: not opened, or not to be */
-	uint32_t note; /* number in names->notes */
+	uint32_t note;                 /* number in names->notes */
 	bool opened;
 };
 
@@ -266,8 +266,7 @@ uint32_t names_add(struct names *names, const struct snapshot *snapshot)
 		names->address_count = number;
 		must_grow(names->addresses, number, names->address_capacity);
 		struct address *address = &names->addresses[number];
-		*address = (struct address){
-			.vaddr = key.vaddr, .module_identity = key.identity, .flags = frame->flags};
+		*address = (struct address){.vaddr = key.vaddr, .module_identity = key.identity, .flags = frame->flags};
 		resolve(names, snapshot, frame, keys[frame->module], &sources[frame->module], address);
 	}
 	uint32_t *notes = must_allocate((size_t)snapshot->module_count + 1, sizeof *notes);
@@ -338,8 +337,7 @@ void names_encode(const struct names *names, uint32_t side, struct buffer *secti
 	uint32_t use_count = 0, module_count = 0;
 	for (uint32_t id = 1; id <= snapshot->frame_count; id++)
 		if (snapshot->frames[id].module)
-			uses[use_count++] =
-				(struct use){snapshot->frames[id].module, names->frame_addresses[side][id]};
+			uses[use_count++] = (struct use){snapshot->frames[id].module, names->frame_addresses[side][id]};
 	qsort(uses, use_count, sizeof *uses, compare_uses);
 
 	struct intern strings = {0};

@@ -24,33 +24,33 @@ struct location {
 	uint64_t address;                           /* vaddr in the module, or raw pc */
 	uint32_t function_id, file_id, module_id;   /* of the texts, equal when these are; 0: not known */
 	uint32_t module_key; /* as module_id, but main programs of one name are one, wherever they stand */
-	uint32_t line;                              /* 0: not known */
-	bool inlined;                               /* into the next location */
+	uint32_t line;       /* 0: not known */
+	bool inlined;        /* into the next location */
 	bool python;
 	bool runtime; /* code that allocates on behalf of its caller: see names_is_runtime() */
 };
 
 struct address {
 	uint64_t vaddr;
-	uint32_t module_identity;                 /* 0: no module */
-	uint32_t first_location, location_count;  /* 0 locations: the frame is not shown (Mudlark's own) */
-	uint8_t flags;                            /* enum snapshot_frame_flag */
+	uint32_t module_identity;                /* 0: no module */
+	uint32_t first_location, location_count; /* 0 locations: the frame is not shown (Mudlark's own) */
+	uint8_t flags;                           /* enum snapshot_frame_flag */
 };
 
 struct names {
 	struct symbolizer *symbolizer; /* opened when first needed */
 	struct symbolizer_options options;
-	struct intern texts;      /* functions, files, modules */
-	struct intern identities; /* of modules */
-	struct intern keys;       /* of addresses; number n is addresses[n] */
+	struct intern texts;       /* functions, files, modules */
+	struct intern identities;  /* of modules */
+	struct intern keys;        /* of addresses; number n is addresses[n] */
 	struct address *addresses; /* [address_count + 1] */
 	struct location *locations;
 	const struct snapshot *snapshots[NAMES_MOST_SNAPSHOTS];
-	uint32_t *frame_addresses[NAMES_MOST_SNAPSHOTS];    /* by frame id: number of its address */
-	uint32_t *module_identities[NAMES_MOST_SNAPSHOTS];  /* by module id */
-	uint32_t *module_keys[NAMES_MOST_SNAPSHOTS];        /* by module id: its locations' module_key */
-	uint32_t *module_notes[NAMES_MOST_SNAPSHOTS];       /* by module id: number in notes, 0: none */
-	struct intern notes; /* symbol notes, each once */
+	uint32_t *frame_addresses[NAMES_MOST_SNAPSHOTS];   /* by frame id: number of its address */
+	uint32_t *module_identities[NAMES_MOST_SNAPSHOTS]; /* by module id */
+	uint32_t *module_keys[NAMES_MOST_SNAPSHOTS];       /* by module id: its locations' module_key */
+	uint32_t *module_notes[NAMES_MOST_SNAPSHOTS];      /* by module id: number in notes, 0: none */
+	struct intern notes;                               /* symbol notes, each once */
 	uint32_t address_count, address_capacity, location_count, location_capacity, snapshot_count;
 };
 

@@ -76,8 +76,8 @@ static int refuse(const struct command *command, int result, char **argv, const 
 	} else if (optopt >= FIRST_LONG || (optopt == 0 && strchr(given, '=') && strncmp(given, "--", 2) == 0)) {
 		/* A known option that takes no argument has optopt set to its value. */
 		bool surplus = optopt >= FIRST_LONG;
-		error_set(error, EXIT_USAGE, NULL, surplus ? "%s: option %s takes no argument" : "%s: unknown option %s",
-			  command->name, given);
+		error_set(error, EXIT_USAGE, NULL,
+			  surplus ? "%s: option %s takes no argument" : "%s: unknown option %s", command->name, given);
 	} else if (optopt) {
 		error_set(error, EXIT_USAGE, NULL, "%s: unknown option -%c", command->name, optopt);
 	} else {
@@ -108,8 +108,7 @@ int options_parse(const struct command *command, int argc, char **argv, option_h
 	int status = EXIT_FINE, result;
 	optind = 0;
 	opterr = 0;
-	while (status == EXIT_FINE &&
-	       (result = getopt_long(argc, argv, buffer_string(&letters), longs, NULL)) != -1) {
+	while (status == EXIT_FINE && (result = getopt_long(argc, argv, buffer_string(&letters), longs, NULL)) != -1) {
 		const struct option_spec *spec = NULL;
 		if (result == 'h') {
 			options_help(command, stdout);
@@ -121,7 +120,8 @@ int options_parse(const struct command *command, int argc, char **argv, option_h
 			break;
 		}
 		for (size_t i = 0; i < count && !spec; i++)
-			if (result == FIRST_LONG + (int)i || (result < FIRST_LONG && result == command->options[i].letter))
+			if (result == FIRST_LONG + (int)i ||
+			    (result < FIRST_LONG && result == command->options[i].letter))
 				spec = &command->options[i];
 		if (spec->kind == ARGUMENT_CHOICE && options_choice(spec->choices, optarg) < 0) {
 			error_set(error, EXIT_USAGE, NULL, "%s: --%s wants one of %s, not '%s'", command->name,

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 enum argument_kind {
-	ARGUMENT_WORD,    /* nothing to complete */
+	ARGUMENT_WORD, /* nothing to complete */
 	ARGUMENT_FILE,
 	ARGUMENT_DIRECTORY,
 	ARGUMENT_CHOICE,  /* one of `choices` */
@@ -21,12 +21,12 @@ enum argument_kind {
 
 /* Ends with an all-zero entry. */
 struct option_spec {
-	int id;               /* given to the handler; not 0 */
-	char letter;          /* 0: long only */
+	int id;      /* given to the handler; not 0 */
+	char letter; /* 0: long only */
 	const char *name;
 	const char *argument; /* as shown in --help; NULL: takes none */
 	enum argument_kind kind;
-	const char *choices;  /* "a|b|c"; checked by the parser */
+	const char *choices; /* "a|b|c"; checked by the parser */
 	const char *help;
 };
 

@@ -120,7 +120,7 @@ static const char *machine_name(unsigned machine)
 		unsigned machine;
 		const char *name;
 	} names[] = {
-		{EM_386, "i386"},     {EM_X86_64, "x86-64"}, {EM_ARM, "ARM"}, {EM_AARCH64, "AArch64"},
+		{EM_386, "i386"},     {EM_X86_64, "x86-64"}, {EM_ARM, "ARM"},    {EM_AARCH64, "AArch64"},
 		{EM_RISCV, "RISC-V"}, {EM_PPC64, "POWER"},   {EM_S390, "S/390"},
 	};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -167,8 +167,9 @@ int preflight_facts(const char *path, const struct elf_facts *facts, struct erro
 				 "%s cannot be profiled: it uses the musl C library, and libmudlark.so needs glibc",
 				 path);
 	if (facts->is_static && facts->is_go)
-		return error_set(error, EXIT_USAGE, "Go's own heap is seen by Go's pprof; with cgo, C allocations are "
-						    "seen here (CGO_ENABLED=1)",
+		return error_set(error, EXIT_USAGE,
+				 "Go's own heap is seen by Go's pprof; with cgo, C allocations are "
+				 "seen here (CGO_ENABLED=1)",
 				 "%s cannot be profiled: it is a Go program without cgo, linked statically", path);
 	if (facts->is_static)
 		return error_set(error, EXIT_USAGE, "link it dynamically (without -static)",
@@ -192,18 +193,20 @@ static void warn_of_facts(struct preflight *preflight)
 {
 	const struct elf_facts *facts = &preflight->facts;
 	if (facts->has_sanitizer)
-		warn(preflight, must_format("%s is built with a sanitizer, which brings its own allocator: it may refuse to "
-					    "start, and nothing will be recorded; build it without -fsanitize",
-					    preflight->program));
+		warn(preflight,
+		     must_format("%s is built with a sanitizer, which brings its own allocator: it may refuse to "
+				 "start, and nothing will be recorded; build it without -fsanitize",
+				 preflight->program));
 	else if (facts->defines_malloc)
 		warn(preflight, must_format("%s has an allocator of its own linked in%s%s%s: nothing of it will be "
 					    "recorded; link it without that allocator",
 					    preflight->program, facts->allocator ? " (" : "",
 					    facts->allocator ? facts->allocator : "", facts->allocator ? ")" : ""));
 	if (facts->is_go)
-		warn(preflight, must_format("%s is a Go program: only allocations of its C code are seen, Go's own heap is "
-					    "not (use Go's pprof for that)",
-					    preflight->program));
+		warn(preflight,
+		     must_format("%s is a Go program: only allocations of its C code are seen, Go's own heap is "
+				 "not (use Go's pprof for that)",
+				 preflight->program));
 }
 
 /* --- the chain ------------------------------------------------------------------------------------------------- */
@@ -283,8 +286,7 @@ char *find_library(struct error *error)
 		free(places[i]);
 	/* ld.so splits LD_PRELOAD at spaces and colons and expands '$'; there is no way to escape them. */
 	if (found && found[strcspn(found, " :$")]) {
-		error_set(error, EXIT_USAGE,
-			  "copy libmudlark.so to a path without these and set MUDLARK_LIBRARY to it",
+		error_set(error, EXIT_USAGE, "copy libmudlark.so to a path without these and set MUDLARK_LIBRARY to it",
 			  "%s cannot be preloaded: LD_PRELOAD cannot hold a path with a space, ':' or '$'", found);
 		free(found);
 		return NULL;

@@ -10,13 +10,13 @@
 
 struct process {
 	unsigned long pid;
-	char state;            /* 'R', 'S', 'T', 'Z', ... */
-	char *library;         /* path of libmudlark.so in its maps; owned; NULL: not loaded */
-	char *pattern;         /* output pattern, absolute in its root; owned; NULL: not known */
-	int signal;            /* that asks for a snapshot; 0: none */
-	uint64_t caught;       /* SigCgt: bit n - 1 for signal n */
+	char state;                         /* 'R', 'S', 'T', 'Z', ... */
+	char *library;                      /* path of libmudlark.so in its maps; owned; NULL: not loaded */
+	char *pattern;                      /* output pattern, absolute in its root; owned; NULL: not known */
+	int signal;                         /* that asks for a snapshot; 0: none */
+	uint64_t caught;                    /* SigCgt: bit n - 1 for signal n */
 	unsigned threads, threads_blocking; /* all, and those that have the signal blocked */
-	bool other_network;    /* its network namespace is not ours */
+	bool other_network;                 /* its network namespace is not ours */
 };
 
 /* Returns EXIT_FINE, or fills error (EXIT_INPUT) when there is no such process or it may not be looked at. */

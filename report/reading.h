@@ -46,41 +46,84 @@ enum reading_option {
 };
 
 /* Entries for a command's table of options. */
-#define METRIC_OPTION                                                                                                 \
-	{READING_METRIC, 'm', "metric", "METRIC", ARGUMENT_CHOICE, METRIC_CHOICES,                                    \
-	 "what rows are ranked by: live-bytes (the default), live-blocks, alloc-bytes, alloc-blocks, peak-bytes or " "temporary-blocks"}
-#define FILTER_OPTIONS                                                                                                \
-	{READING_FILTER, 'f', "filter", "PATTERN", ARGUMENT_WORD, NULL,                                               \
-	 "keep stacks with a frame whose module, file or function matches the glob; repeatable"},                     \
-		{READING_EXCLUDE, 'x', "exclude", "PATTERN", ARGUMENT_WORD, NULL,                                     \
-		 "drop stacks with such a frame; repeatable"},                                                        \
-	{                                                                                                             \
-		READING_LANG, 0, "lang", "LANG", ARGUMENT_CHOICE, LANGUAGE_CHOICES,                                   \
-			"show frames of this language only: all, c or python (default all)"                           \
+#define METRIC_OPTION                                                                                                  \
+	{                                                                                                              \
+		READING_METRIC, 'm', "metric", "METRIC", ARGUMENT_CHOICE, METRIC_CHOICES,                              \
+			"what rows are ranked by: live-bytes (the default), live-blocks, alloc-bytes, alloc-blocks, "  \
+			"peak-bytes or "                                                                               \
+			"temporary-blocks"                                                                             \
 	}
-#define SYMBOL_OPTIONS                                                                                                \
-	{READING_SYSROOT, 0, "sysroot", "DIR", ARGUMENT_DIRECTORY, NULL,                                              \
-	 "look for the recorded files below DIR, as of a container or another machine"},                              \
-		{READING_DEBUG_DIR, 0, "debug-dir", "DIR", ARGUMENT_DIRECTORY, NULL,                                  \
-		 "look for separate debug files in DIR, before /usr/lib/debug; repeatable"},                          \
-	{                                                                                                             \
-		READING_EXTRA_DIR, 0, "extra-dir", "DIR", ARGUMENT_DIRECTORY, NULL,                                   \
-			"look in DIR for programs and libraries that have moved; repeatable"                          \
+#define FILTER_OPTIONS                                                                                                 \
+	{READING_FILTER,                                                                                               \
+	 'f',                                                                                                          \
+	 "filter",                                                                                                     \
+	 "PATTERN",                                                                                                    \
+	 ARGUMENT_WORD,                                                                                                \
+	 NULL,                                                                                                         \
+	 "keep stacks with a frame whose module, file or function matches the glob; repeatable"},                      \
+		{READING_EXCLUDE,                                                                                      \
+		 'x',                                                                                                  \
+		 "exclude",                                                                                            \
+		 "PATTERN",                                                                                            \
+		 ARGUMENT_WORD,                                                                                        \
+		 NULL,                                                                                                 \
+		 "drop stacks with such a frame; repeatable"},                                                         \
+	{                                                                                                              \
+		READING_LANG, 0, "lang", "LANG", ARGUMENT_CHOICE, LANGUAGE_CHOICES,                                    \
+			"show frames of this language only: all, c or python (default all)"                            \
 	}
-#define TABLE_OPTIONS                                                                                                 \
-	{READING_BY, 'b', "by", "GROUP", ARGUMENT_CHOICE, GROUPING_CHOICES,                                           \
-	 "what a row is: stack (the default), line, function, file, module, type or thread"},                                                      \
-		METRIC_OPTION,                                                                                        \
-		{READING_TOP, 'n', "top", "N", ARGUMENT_WORD, NULL,                                                   \
-		 "rows to print (default 20; 0: all); the rest is summed in one row"},                                \
-		FILTER_OPTIONS,                                                                                       \
-		{READING_ALL_FRAMES, 0, "all-frames", NULL, ARGUMENT_NONE, NULL,                                      \
-		 "show all frames, and let a row belong to its innermost one, also inside libc, libstdc++ and "       \
-		 "library headers"},                                                                                  \
-		{READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON"},                                 \
-		{READING_BYTES, 0, "bytes", NULL, ARGUMENT_NONE, NULL, "print sizes in bytes"},                       \
-		{READING_COLOR, 0, "color", "WHEN", ARGUMENT_CHOICE, COLOR_CHOICES,                                   \
-		 "auto, always or never (default auto; NO_COLOR is honoured)"},                                       \
+#define SYMBOL_OPTIONS                                                                                                 \
+	{READING_SYSROOT,                                                                                              \
+	 0,                                                                                                            \
+	 "sysroot",                                                                                                    \
+	 "DIR",                                                                                                        \
+	 ARGUMENT_DIRECTORY,                                                                                           \
+	 NULL,                                                                                                         \
+	 "look for the recorded files below DIR, as of a container or another machine"},                               \
+		{READING_DEBUG_DIR,                                                                                    \
+		 0,                                                                                                    \
+		 "debug-dir",                                                                                          \
+		 "DIR",                                                                                                \
+		 ARGUMENT_DIRECTORY,                                                                                   \
+		 NULL,                                                                                                 \
+		 "look for separate debug files in DIR, before /usr/lib/debug; repeatable"},                           \
+	{                                                                                                              \
+		READING_EXTRA_DIR, 0, "extra-dir", "DIR", ARGUMENT_DIRECTORY, NULL,                                    \
+			"look in DIR for programs and libraries that have moved; repeatable"                           \
+	}
+#define TABLE_OPTIONS                                                                                                  \
+	{READING_BY,                                                                                                   \
+	 'b',                                                                                                          \
+	 "by",                                                                                                         \
+	 "GROUP",                                                                                                      \
+	 ARGUMENT_CHOICE,                                                                                              \
+	 GROUPING_CHOICES,                                                                                             \
+	 "what a row is: stack (the default), line, function, file, module, type or thread"},                          \
+		METRIC_OPTION, {READING_TOP,                                                                           \
+				'n',                                                                                   \
+				"top",                                                                                 \
+				"N",                                                                                   \
+				ARGUMENT_WORD,                                                                         \
+				NULL,                                                                                  \
+				"rows to print (default 20; 0: all); the rest is summed in one row"},                  \
+		FILTER_OPTIONS,                                                                                        \
+		{READING_ALL_FRAMES,                                                                                   \
+		 0,                                                                                                    \
+		 "all-frames",                                                                                         \
+		 NULL,                                                                                                 \
+		 ARGUMENT_NONE,                                                                                        \
+		 NULL,                                                                                                 \
+		 "show all frames, and let a row belong to its innermost one, also inside libc, libstdc++ and "        \
+		 "library headers"},                                                                                   \
+		{READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON"},                                  \
+		{READING_BYTES, 0, "bytes", NULL, ARGUMENT_NONE, NULL, "print sizes in bytes"},                        \
+		{READING_COLOR,                                                                                        \
+		 0,                                                                                                    \
+		 "color",                                                                                              \
+		 "WHEN",                                                                                               \
+		 ARGUMENT_CHOICE,                                                                                      \
+		 COLOR_CHOICES,                                                                                        \
+		 "auto, always or never (default auto; NO_COLOR is honoured)"},                                        \
 		SYMBOL_OPTIONS
 
 void reading_init(struct reading *reading);

@@ -118,7 +118,8 @@ void row_callers(struct table *table, const struct names *names, const struct ro
 			buffer_format(&line, "  %s%zu more frame%s (--all-frames)", arrow, left_out,
 				      left_out == 1 ? "" : "s");
 		if (row->cut)
-			buffer_format(&line, "%s%s", left_out ? ", " : "  ", "outer frames were not recorded (--depth)");
+			buffer_format(&line, "%s%s", left_out ? ", " : "  ",
+				      "outer frames were not recorded (--depth)");
 		table_continue(table, STYLE_DIM, buffer_string(&line));
 		buffer_free(&line);
 	}
@@ -146,7 +147,7 @@ void changes_json(const struct figures *old_figures, const struct figures *new_f
 	json_put_signed(json, "peak_bytes_diff", figure_change(old_figures->peak_bytes, new_figures->peak_bytes));
 	json_put_signed(json, "peak_blocks_diff", figure_change(old_figures->peak_blocks, new_figures->peak_blocks));
 	json_put_signed(json, "temporary_blocks_diff",
-		    figure_change(old_figures->temporary_blocks, new_figures->temporary_blocks));
+			figure_change(old_figures->temporary_blocks, new_figures->temporary_blocks));
 }
 
 /* What the grouping has merged is null: a file's row has no function, a module's has no file. */

@@ -223,12 +223,13 @@ static void print_largest(const char *path)
 		struct buffer text = {0};
 		if (!row->figures[0].live_bytes)
 			break;
-		/* As by stack, the function first and then where; but a row of functions without names is one of lines. */
+		/* As by stack, the function first and then where; but a row of functions without names is one of lines.
+		 */
 		bool named = row->location && reading.names->locations[row->location - 1].function;
 		row_text(&text, reading.names, row, named ? BY_STACK : BY_LINE);
 		notice("  %s bytes in %s block%s: %s", format_count(bytes, row->figures[0].live_bytes),
-		       format_count(blocks, row->figures[0].live_blocks),
-		       row->figures[0].live_blocks == 1 ? "" : "s", buffer_string(&text));
+		       format_count(blocks, row->figures[0].live_blocks), row->figures[0].live_blocks == 1 ? "" : "s",
+		       buffer_string(&text));
 		buffer_free(&text);
 	}
 	aggregate_free(&aggregate);
@@ -270,7 +271,8 @@ static void print_epilogue(const char *pattern, pid_t pid, struct timespec since
 		if (at_exit && !strcmp(at_exit, "0"))
 			notice("at_exit is 0: snapshots come only by --every, a signal or mudlark snap");
 		else
-			notice("'mudlark doctor -- COMMAND' tells why; a program that a signal kills writes none without "
+			notice("'mudlark doctor -- COMMAND' tells why; a program that a signal kills writes none "
+			       "without "
 			       "--fatal or --every");
 	}
 	forget_findings(&own);
@@ -339,14 +341,18 @@ const struct command run_command = {
 	.name = "run",
 	.operands = "[--] COMMAND [ARG...]",
 	.summary = "profile a command; its exit status passes through",
-	.description =
-		"Runs a command with libmudlark.so preloaded, which records its allocations and writes snapshots. When it "
-		"has ended, tells on standard error where they are, the three largest live sites, and the next command. "
-		"Options but --quiet are also keys of the environment variable MUDLARK_OPTIONS (key=value, separated by ':' "
-		"or space, quoted where a value has such), and override what it says.",
-	.epilogue = "Exit status: the command's own, 128+n when signal n ended it; 126 when it cannot be executed, 127 when\n"
-		    "it is not found; 2 wrong usage, or a program that cannot be profiled (static, set-user-ID, 32-bit,\n"
-		    "musl): nothing was started then.\n",
+	.description = "Runs a command with libmudlark.so preloaded, which records its allocations and writes "
+		       "snapshots. When it "
+		       "has ended, tells on standard error where they are, the three largest live sites, and the next "
+		       "command. "
+		       "Options but --quiet are also keys of the environment variable MUDLARK_OPTIONS (key=value, "
+		       "separated by ':' "
+		       "or space, quoted where a value has such), and override what it says.",
+	.epilogue =
+		"Exit status: the command's own, 128+n when signal n ended it; 126 when it cannot be executed, 127 "
+		"when\n"
+		"it is not found; 2 wrong usage, or a program that cannot be profiled (static, set-user-ID, 32-bit,\n"
+		"musl): nothing was started then.\n",
 	.options = options_table,
 	.operand_kind = ARGUMENT_COMMAND,
 	.stops_at_operand = true,

@@ -58,8 +58,8 @@ static void add_figures(struct table *table, const struct reading *reading, cons
 static void show_text(const struct reading *reading, const struct aggregate *aggregate, FILE *stream)
 {
 	struct terminal terminal = terminal_of(stream, reading->color);
-	static const char *const where[] = {"Where it was allocated", "Line",        "Function", "File",
-					    "Module",                 "Object type", "Thread"};
+	static const char *const where[] = {
+		"Where it was allocated", "Line", "Function", "File", "Module", "Object type", "Thread"};
 	struct table_column columns[4];
 	unsigned column_count = 0;
 	if (metric_has_bytes(reading->metric))
@@ -88,7 +88,7 @@ static void show_text(const struct reading *reading, const struct aggregate *agg
 	struct buffer text = {0};
 	if (count < useful) {
 		struct figures others[NAMES_MOST_SNAPSHOTS];
-	sum_others(aggregate, count, others);
+		sum_others(aggregate, count, others);
 		add_figures(&table, reading, &others[0], &aggregate->totals[0]);
 		buffer_format(&text, "other: %s more rows", format_count(number, useful - count));
 		table_cell(&table, STYLE_PLAIN, buffer_string(&text));
@@ -146,7 +146,8 @@ const struct command show_command = {
 	.summary = "what is live in a snapshot, by stack, line, function, file, module or thread",
 	.description =
 		"Shows what is live in a snapshot, the largest first. A row belongs to the innermost frame that has a "
-		"source line and is not the C or C++ runtime or a library header; its sums are exact. '-' reads standard "
+		"source line and is not the C or C++ runtime or a library header; its sums are exact. '-' reads "
+		"standard "
 		"input.",
 	.epilogue = "Exit status: 0; 2 wrong usage; 3 the snapshot cannot be read.\n"
 		    "See also: mudlark diff, mudlark export\n",

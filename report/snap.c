@@ -76,18 +76,17 @@ static int check(const struct process *process, struct error *error)
 {
 	unsigned long pid = process->pid;
 	if (!process->library)
-		return error_set(error, EXIT_INPUT,
-				 "start it with 'mudlark run', or with libmudlark.so in LD_PRELOAD",
+		return error_set(error, EXIT_INPUT, "start it with 'mudlark run', or with libmudlark.so in LD_PRELOAD",
 				 "process %lu does not run under Mudlark: libmudlark.so is not loaded in it", pid);
 	if (!process->signal)
 		return error_set(error, EXIT_INPUT, "start it with --signal, or without --signal none",
 				 "process %lu cannot be asked for a snapshot: it was started with signal=none", pid);
 	if (!(process->caught >> (process->signal - 1) & 1))
-		return error_set(error, EXIT_INPUT,
-				 "start it with another --signal, one that the program does not use itself",
-				 "process %lu does not catch signal %d: recording is off, or the program has taken the signal "
-				 "for itself",
-				 pid, process->signal);
+		return error_set(
+			error, EXIT_INPUT, "start it with another --signal, one that the program does not use itself",
+			"process %lu does not catch signal %d: recording is off, or the program has taken the signal "
+			"for itself",
+			pid, process->signal);
 	return EXIT_FINE;
 }
 
@@ -102,20 +101,20 @@ static int no_answer(const struct process *process, unsigned long timeout_s, str
 		return error->code;
 	}
 	if (now.state == 'T' || now.state == 't')
-		error_set(error, EXIT_INPUT, NULL,
-			  "process %lu gave no answer in %lu s: it is stopped%s", pid, timeout_s,
-			  now.state == 't' ? " by a debugger" : "");
+		error_set(error, EXIT_INPUT, NULL, "process %lu gave no answer in %lu s: it is stopped%s", pid,
+			  timeout_s, now.state == 't' ? " by a debugger" : "");
 	else if (now.threads && now.threads_blocking == now.threads)
 		error_set(error, EXIT_INPUT, NULL,
-			  "process %lu gave no answer in %lu s: signal %d is blocked in all its threads (%u)", pid, timeout_s,
-			  now.signal, now.threads);
+			  "process %lu gave no answer in %lu s: signal %d is blocked in all its threads (%u)", pid,
+			  timeout_s, now.signal, now.threads);
 	else if (now.state == 'D')
 		error_set(error, EXIT_INPUT, NULL,
-			  "process %lu gave no answer in %lu s: it waits in the kernel for a device or a file system", pid,
-			  timeout_s);
+			  "process %lu gave no answer in %lu s: it waits in the kernel for a device or a file system",
+			  pid, timeout_s);
 	else
 		error_set(error, EXIT_INPUT, NULL,
-			  "process %lu gave no answer in %lu s: it is busy with another snapshot, or its handler of signal "
+			  "process %lu gave no answer in %lu s: it is busy with another snapshot, or its handler of "
+			  "signal "
 			  "%d is not Mudlark's",
 			  pid, timeout_s, now.signal);
 	if (now.state == 'T')
@@ -134,7 +133,7 @@ static int no_answer(const struct process *process, unsigned long timeout_s, str
 
 /* --- a process in another network namespace --------------------------------------------------------------------- */
 
-/* The newest file of the process, as seen from here, written since; NULL: none. The caller frees. */
+/* The newest file of the process written since, as the process names it; NULL: none. The caller frees. */
 static char *newest_file(const struct process *process, struct timespec since)
 {
 	char *pattern = process->pattern ? host_output_glob(process->pattern, process->pid) : NULL;
@@ -144,6 +143,7 @@ static char *newest_file(const struct process *process, struct timespec since)
 	if (!pattern)
 		return NULL;
 	char *outside = must_format("/proc/%lu/root%s", process->pid, pattern);
+	size_t prefix = strlen(outside) - strlen(pattern);
 	if (!glob(outside, GLOB_NOSORT, NULL, &matches)) {
 		for (size_t i = 0; i < matches.gl_pathc; i++) {
 			struct stat status;
@@ -152,7 +152,7 @@ static char *newest_file(const struct process *process, struct timespec since)
 				continue;
 			best = status.st_mtim;
 			free(newest);
-			newest = must_copy(matches.gl_pathv[i]);
+			newest = must_copy(matches.gl_pathv[i] + prefix);
 		}
 		globfree(&matches);
 	}
@@ -212,8 +212,8 @@ static int request(const struct process *process, const struct snap_options *opt
 	while (status < 0 && !file && now_ms() < deadline) {
 		uint64_t left = deadline - now_ms();
 		bool watch_files = process->other_network;
-		status = read_answer(descriptor, (int)(watch_files && left > FILE_POLL_MS ? FILE_POLL_MS : left), answer,
-				     error);
+		status = read_answer(descriptor, (int)(watch_files && left > FILE_POLL_MS ? FILE_POLL_MS : left),
+				     answer, error);
 		if (status < 0 && watch_files)
 			file = newest_file(process, since);
 		if (status < 0 && kill((pid_t)process->pid, 0) && errno == ESRCH)
@@ -221,7 +221,7 @@ static int request(const struct process *process, const struct snap_options *opt
 	}
 	close(descriptor);
 	if (file)
-		printf("%s\n", file);
+		print_path(process, file);
 	else if (status == EXIT_FINE)
 		print_path(process, answer + 1);
 	else if (status < 0)
@@ -241,8 +241,8 @@ static int snap(const char *text, const struct snap_options *options, struct err
 	errno = 0;
 	pid = strtoul(text, &end, 10);
 	if (text[0] < '0' || text[0] > '9' || *end || errno || !pid || pid > 4194304)
-		return error_set(error, EXIT_USAGE, "pgrep finds process numbers by name", "snap: '%s' is not a process number",
-				 text);
+		return error_set(error, EXIT_USAGE, "pgrep finds process numbers by name",
+				 "snap: '%s' is not a process number", text);
 	int status = process_read(&process, pid, error);
 	if (status == EXIT_FINE)
 		status = check(&process, error);
@@ -281,9 +281,12 @@ const struct command snap_command = {
 	.name = "snap",
 	.operands = "PID...",
 	.summary = "ask a running process for a snapshot; prints the file's path",
-	.description = "Asks processes that run under Mudlark to write a snapshot now, waits for each and prints the path of its "
-		       "file. The process must have been started with a signal (the default RTMAX-5 will do) and be yours.",
-	.epilogue = "Exit status: 0; 2 wrong usage; 3 a process is not there, does not run under Mudlark, or did not answer.\n",
+	.description =
+		"Asks processes that run under Mudlark to write a snapshot now, waits for each and prints the path of "
+		"its "
+		"file. The process must have been started with a signal (the default RTMAX-5 will do) and be yours.",
+	.epilogue = "Exit status: 0; 2 wrong usage; 3 a process is not there, does not run under Mudlark, or did not "
+		    "answer.\n",
 	.options = options_table,
 	.operand_kind = ARGUMENT_PID,
 	.run = run_snap,

@@ -26,10 +26,10 @@
 enum { KNOWN_SECTIONS = SECTION_SYMBOLS + 1 };
 
 static const char *const section_names[KNOWN_SECTIONS] = {
-	[SECTION_END] = "END",           [SECTION_META] = "META",         [SECTION_TOTALS] = "TOTALS",
-	[SECTION_LOSSES] = "LOSSES",     [SECTION_MODULES] = "MODULES",   [SECTION_FRAMES] = "FRAMES",
-	[SECTION_STACKS] = "STACKS",     [SECTION_THREADS] = "THREADS",   [SECTION_SITES] = "SITES",
-	[SECTION_COHORTS] = "COHORTS",   [SECTION_TIMELINE] = "TIMELINE", [SECTION_NOTES] = "NOTES",
+	[SECTION_END] = "END",         [SECTION_META] = "META",         [SECTION_TOTALS] = "TOTALS",
+	[SECTION_LOSSES] = "LOSSES",   [SECTION_MODULES] = "MODULES",   [SECTION_FRAMES] = "FRAMES",
+	[SECTION_STACKS] = "STACKS",   [SECTION_THREADS] = "THREADS",   [SECTION_SITES] = "SITES",
+	[SECTION_COHORTS] = "COHORTS", [SECTION_TIMELINE] = "TIMELINE", [SECTION_NOTES] = "NOTES",
 	[SECTION_SYMBOLS] = "SYMBOLS",
 };
 
@@ -62,8 +62,8 @@ const char *snapshot_section_name(uint32_t type)
 const char *snapshot_trigger_name(uint64_t trigger)
 {
 	static const char *const names[] = {
-		[TRIGGER_EXIT] = "exit", [TRIGGER_SIGNAL] = "signal",   [TRIGGER_INTERVAL] = "interval",
-		[TRIGGER_PEAK] = "peak", [TRIGGER_REQUEST] = "request", [TRIGGER_API] = "api",
+		[TRIGGER_EXIT] = "exit",   [TRIGGER_SIGNAL] = "signal",   [TRIGGER_INTERVAL] = "interval",
+		[TRIGGER_PEAK] = "peak",   [TRIGGER_REQUEST] = "request", [TRIGGER_API] = "api",
 		[TRIGGER_FATAL] = "fatal",
 	};
 	return trigger < sizeof names / sizeof *names && names[trigger] ? names[trigger] : "unknown";
@@ -358,8 +358,7 @@ static void decode_symbols(struct snapshot *snapshot, struct cursor *cursor)
 		uint32_t address_count = read_count(cursor, 3);
 		for (uint32_t j = 0; j < address_count && !cursor->failed; j++) {
 			must_grow(snapshot->stored_addresses, snapshot->stored_address_count, address_capacity);
-			struct stored_address *address =
-				&snapshot->stored_addresses[snapshot->stored_address_count++];
+			struct stored_address *address = &snapshot->stored_addresses[snapshot->stored_address_count++];
 			address->address = read_varint(cursor);
 			address->flags = (uint8_t)read_limited(cursor, UINT8_MAX, "frame flags are out of range");
 			address->first_name = snapshot->stored_name_count;
@@ -373,10 +372,10 @@ static void decode_symbols(struct snapshot *snapshot, struct cursor *cursor)
 }
 
 static void (*const section_decoders[KNOWN_SECTIONS])(struct snapshot *, struct cursor *) = {
-	[SECTION_META] = decode_meta,         [SECTION_TOTALS] = decode_totals,   [SECTION_LOSSES] = decode_losses,
-	[SECTION_MODULES] = decode_modules,   [SECTION_FRAMES] = decode_frames,   [SECTION_STACKS] = decode_stacks,
-	[SECTION_THREADS] = decode_threads,   [SECTION_SITES] = decode_sites,     [SECTION_COHORTS] = decode_cohorts,
-	[SECTION_TIMELINE] = decode_timeline, [SECTION_NOTES] = decode_notes,     [SECTION_SYMBOLS] = decode_symbols,
+	[SECTION_META] = decode_meta,         [SECTION_TOTALS] = decode_totals, [SECTION_LOSSES] = decode_losses,
+	[SECTION_MODULES] = decode_modules,   [SECTION_FRAMES] = decode_frames, [SECTION_STACKS] = decode_stacks,
+	[SECTION_THREADS] = decode_threads,   [SECTION_SITES] = decode_sites,   [SECTION_COHORTS] = decode_cohorts,
+	[SECTION_TIMELINE] = decode_timeline, [SECTION_NOTES] = decode_notes,   [SECTION_SYMBOLS] = decode_symbols,
 };
 
 /* --- wall 3: ids across sections ------------------------------------------------------------------------------- */
@@ -460,8 +459,7 @@ static bool check_header(struct decoder *decoder, const unsigned char *bytes, si
 		return refuse(decoder, again_hint, "it is damaged: %llu bytes follow its end",
 			      (unsigned long long)(size - header->file_bytes));
 	if (header->header_bytes < sizeof *header || header->header_bytes % 8 || header->header_bytes > size)
-		return refuse(decoder, again_hint, "its header is damaged (first section at %u)",
-			      header->header_bytes);
+		return refuse(decoder, again_hint, "its header is damaged (first section at %u)", header->header_bytes);
 	return true;
 }
 
@@ -501,8 +499,8 @@ static bool find_sections(struct decoder *decoder, const unsigned char *bytes, s
 				return refuse(decoder, again_hint, "section END is damaged: something follows it");
 			/* Writers may or may not count END itself. */
 			if (header->section_count != number && header->section_count != number - 1)
-				return refuse(decoder, again_hint, "it is damaged: %u sections of %u are there",
-					      number, header->section_count);
+				return refuse(decoder, again_hint, "it is damaged: %u sections of %u are there", number,
+					      header->section_count);
 			return true;
 		}
 		if (section.type >= KNOWN_SECTIONS) {
@@ -541,8 +539,7 @@ static bool decode_all(struct decoder *decoder, uint16_t minor)
 	return !broken || refuse(decoder, again_hint, "section %s is damaged: %s", section_names[broken], why);
 }
 
-struct snapshot *snapshot_decode(const void *bytes, size_t size, const char *name, unsigned flags,
-				 struct error *error)
+struct snapshot *snapshot_decode(const void *bytes, size_t size, const char *name, unsigned flags, struct error *error)
 {
 	struct snapshot *snapshot = must_allocate(1, sizeof *snapshot);
 	struct decoder decoder = {.snapshot = snapshot, .error = error, .name = name};
@@ -592,6 +589,9 @@ unsigned char *snapshot_file_bytes(const char *path, size_t *size, struct error 
 		if (got <= 0)
 			break;
 		length += (size_t)got;
+		/* What does not begin as a snapshot need not be read to its end; it may have none (/dev/zero). */
+		if (length >= SNAPSHOT_MAGIC_BYTES && memcmp(bytes, SNAPSHOT_MAGIC, 5) != 0)
+			break;
 	}
 	if (!standard_input)
 		close(descriptor);
@@ -605,8 +605,7 @@ struct snapshot *snapshot_load(const char *path, struct error *error)
 	unsigned char *bytes = snapshot_file_bytes(path, &size, error);
 	if (!bytes)
 		return NULL;
-	struct snapshot *snapshot =
-		snapshot_decode(bytes, size, strcmp(path, "-") ? path : "standard input", 0, error);
+	struct snapshot *snapshot = snapshot_decode(bytes, size, strcmp(path, "-") ? path : "standard input", 0, error);
 	free(bytes);
 	return snapshot;
 }

@@ -101,11 +101,11 @@ struct stored_module {
 struct snapshot {
 	const char *file_name; /* base name, for messages; owned */
 	uint64_t file_bytes;
-	uint64_t numbers[META_KEYS];   /* by enum snapshot_meta, even keys */
-	struct text texts[META_KEYS];  /* by enum snapshot_meta, odd keys */
-	uint64_t totals[TOTAL_KEYS];   /* by enum snapshot_total */
-	uint64_t losses[LOSS_KEYS];    /* by enum snapshot_loss */
-	uint64_t unknown_losses;       /* sum over keys that this version has no words for */
+	uint64_t numbers[META_KEYS];     /* by enum snapshot_meta, even keys */
+	struct text texts[META_KEYS];    /* by enum snapshot_meta, odd keys */
+	uint64_t totals[TOTAL_KEYS];     /* by enum snapshot_total */
+	uint64_t losses[LOSS_KEYS];      /* by enum snapshot_loss */
+	uint64_t unknown_losses;         /* sum over keys that this version has no words for */
 	struct snapshot_module *modules; /* [module_count + 1] */
 	struct snapshot_frame *frames;   /* [frame_count + 1] */
 	struct snapshot_stack *stacks;   /* [stack_count + 1] */
@@ -116,7 +116,7 @@ struct snapshot {
 	const char **notes;              /* [note_count], likewise */
 	uint32_t module_count, frame_count, stack_count, thread_count, site_count, cohort_count, timeline_count,
 		note_count;
-	bool has_symbols; /* SECTION_SYMBOLS was there */
+	bool has_symbols;                        /* SECTION_SYMBOLS was there */
 	struct stored_module *stored_modules;    /* [stored_module_count] in file order */
 	struct stored_address *stored_addresses; /* by first_address of a module, in file order */
 	struct stored_name *stored_names;
@@ -132,8 +132,7 @@ enum snapshot_decode_flag {
  * Decodes size bytes; name is used in messages only. Returns NULL and fills error (EXIT_INPUT) when the bytes are
  * not a whole, undamaged snapshot of a version that this program reads. The bytes are not needed afterwards.
  */
-struct snapshot *snapshot_decode(const void *bytes, size_t size, const char *name, unsigned flags,
-				 struct error *error);
+struct snapshot *snapshot_decode(const void *bytes, size_t size, const char *name, unsigned flags, struct error *error);
 
 /* Reads and decodes the file at path; "-" is standard input. As snapshot_decode(). */
 struct snapshot *snapshot_load(const char *path, struct error *error);

@@ -82,8 +82,9 @@ const struct command symbolize_command = {
 	.name = "symbolize",
 	.operands = "SNAPSHOT -o OUT",
 	.summary = "add names to a snapshot, so that it can be read on any machine",
-	.description = "Resolves every frame of a snapshot to functions, files and lines and writes the snapshot with these "
-		       "names in it. show, diff and export then need neither the programs nor their debug information.",
+	.description =
+		"Resolves every frame of a snapshot to functions, files and lines and writes the snapshot with these "
+		"names in it. show, diff and export then need neither the programs nor their debug information.",
 	.epilogue = "Exit status: 0; 2 wrong usage; 3 the snapshot cannot be read or OUT not be written.\n",
 	.options = options_table,
 	.operand_kind = ARGUMENT_FILE,

@@ -34,9 +34,8 @@ struct terminal terminal_of(FILE *stream, enum color_choice choice)
 		terminal.width = LEAST_WIDTH;
 
 	const char *no_color = getenv("NO_COLOR"), *type = getenv("TERM");
-	terminal.color = choice == COLOR_ALWAYS ||
-			 (choice == COLOR_AUTO && interactive && !(no_color && no_color[0]) &&
-			  !(type && !strcmp(type, "dumb")));
+	terminal.color = choice == COLOR_ALWAYS || (choice == COLOR_AUTO && interactive && !(no_color && no_color[0]) &&
+						    !(type && !strcmp(type, "dumb")));
 	terminal.unicode = !strcmp(nl_langinfo(CODESET), "UTF-8");
 	return terminal;
 }
@@ -45,11 +44,8 @@ const char *style_on(const struct terminal *terminal, enum style style)
 {
 	/* Growth and shrinkage also have signs, so that nothing is told by colour alone. */
 	static const char *const codes[] = {
-		[STYLE_PLAIN] = "",
-		[STYLE_BOLD] = "\x1b[1m",
-		[STYLE_DIM] = "\x1b[2m",
-		[STYLE_GROWN] = "\x1b[31m",
-		[STYLE_SHRUNK] = "\x1b[32m",
+		[STYLE_PLAIN] = "",         [STYLE_BOLD] = "\x1b[1m",    [STYLE_DIM] = "\x1b[2m",
+		[STYLE_GROWN] = "\x1b[31m", [STYLE_SHRUNK] = "\x1b[32m",
 	};
 	return terminal->color ? codes[style] : "";
 }
@@ -214,8 +210,8 @@ static void pad(struct buffer *line, unsigned columns)
 }
 
 /* A width of 0 leaves the column out. */
-static void print_row(const struct table *table, const struct table_cell *cells, const unsigned *widths,
-		      FILE *stream, const struct terminal *terminal)
+static void print_row(const struct table *table, const struct table_cell *cells, const unsigned *widths, FILE *stream,
+		      const struct terminal *terminal)
 {
 	struct buffer line = {0};
 	for (unsigned i = 0; i < table->column_count; i++) {

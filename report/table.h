@@ -57,7 +57,7 @@ struct table_cell {
 
 struct table {
 	const struct table_column *columns;
-	unsigned column_count; /* the last one is the flexible one */
+	unsigned column_count;    /* the last one is the flexible one */
 	struct table_cell *cells; /* row after row */
 	size_t cell_count, cell_capacity;
 };

@@ -16,7 +16,8 @@ enum { UTF8_REPLACEMENT = 0xfffd };
  */
 size_t utf8_decode(const char *text, size_t length, uint32_t *code);
 
-/* Columns that the character takes on a terminal: 0, 1 or 2. What is printed as "?" (controls, marks of direction) takes 1. */
+/* Columns that the character takes on a terminal: 0, 1 or 2. What is printed as "?" (controls, marks of direction)
+ * takes 1. */
 unsigned utf8_width(uint32_t code);
 
 #endif

@@ -64,8 +64,7 @@ static inline void synthetic_site(struct synthetic *s, uint32_t stack, uint32_t 
 					      .peak_blocks = live_blocks,
 					      .peak_bytes = live_bytes};
 	if (live_blocks)
-		s->cohorts[s->snapshot.cohort_count++] =
-			(struct snapshot_cohort){id, 1, live_blocks, live_bytes};
+		s->cohorts[s->snapshot.cohort_count++] = (struct snapshot_cohort){id, 1, live_blocks, live_bytes};
 	s->snapshot.totals[TOTAL_LIVE_BLOCKS] += live_blocks;
 	s->snapshot.totals[TOTAL_LIVE_BYTES] += live_bytes;
 	s->snapshot.totals[TOTAL_ALLOC_BLOCKS] += alloc_blocks;
@@ -106,7 +105,8 @@ static inline struct synthetic *synthetic_new(uint64_t pid, uint64_t slide, cons
 	s->stacks[3].frame = 5;
 	s->stacks[4] = (struct snapshot_stack){1, true};
 	snapshot->stack_count = 4;
-	s->threads[1] = (struct snapshot_thread){.flags = THREAD_ALIVE, .tid = pid, .threads = 1, .name = "main", .label = ""};
+	s->threads[1] =
+		(struct snapshot_thread){.flags = THREAD_ALIVE, .tid = pid, .threads = 1, .name = "main", .label = ""};
 	s->threads[2] = (struct snapshot_thread){.tid = pid + 1, .threads = 3, .name = "worker", .label = "pool"};
 	snapshot->thread_count = 2;
 	s->timeline[0] = (struct snapshot_point){1000, 10, 1, 4096};
@@ -146,17 +146,59 @@ static inline void put_text(struct buffer *out, const char *text)
 /* The inner function has an inline one within. Lines are the program's, first_line further down. */
 static inline void synthetic_symbols(struct buffer *out, unsigned first_line)
 {
-	static const char *const strings[] = {"outer", "inner", "tiny", "/src/app.c", "help", "strdup", "/src/help.c", "string.c"};
+	static const char *const strings[] = {"outer", "inner",  "tiny",        "/src/app.c",
+					      "help",  "strdup", "/src/help.c", "string.c"};
 	buffer_varint(out, 8);
 	for (size_t i = 0; i < 8; i++)
 		put_text(out, strings[i]);
 	buffer_varint(out, 3);
 	const uint64_t numbers[] = {
-		/* module, note, addresses */ 1, 0, 2,
-		ADDRESS_OUTER, 0, 1, 1, 0, 4, first_line + 10, 0,
-		ADDRESS_INNER, 0, 2, 3, 0, 4, first_line + 3, 1, 2, 0, 4, first_line + 20, 0,
-		2, 0, 1, ADDRESS_HELPER, 0, 1, 5, 0, 7, 42, 0,
-		3, 0, 1, ADDRESS_LIBC, 0, 1, 6, 0, 8, 7, 0,
+		/* module, note, addresses */ 1,
+		0,
+		2,
+		ADDRESS_OUTER,
+		0,
+		1,
+		1,
+		0,
+		4,
+		first_line + 10,
+		0,
+		ADDRESS_INNER,
+		0,
+		2,
+		3,
+		0,
+		4,
+		first_line + 3,
+		1,
+		2,
+		0,
+		4,
+		first_line + 20,
+		0,
+		2,
+		0,
+		1,
+		ADDRESS_HELPER,
+		0,
+		1,
+		5,
+		0,
+		7,
+		42,
+		0,
+		3,
+		0,
+		1,
+		ADDRESS_LIBC,
+		0,
+		1,
+		6,
+		0,
+		8,
+		7,
+		0,
 	};
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		buffer_varint(out, numbers[i]);
@@ -176,7 +218,8 @@ static inline void synthetic_file(const struct synthetic *s, bool with_names, un
 }
 
 /* A decoded snapshot with names and the usual sites. */
-static inline struct snapshot *synthetic_decoded(uint64_t pid, uint64_t slide, const char *build_id, unsigned first_line)
+static inline struct snapshot *synthetic_decoded(uint64_t pid, uint64_t slide, const char *build_id,
+						 unsigned first_line)
 {
 	struct synthetic *s = synthetic_new(pid, slide, build_id);
 	struct buffer file = {0};

@@ -155,9 +155,10 @@ START_TEST(filters)
 		const char *wanted, *unwanted;
 		uint64_t bytes;
 	} cases[] = {
-		{"help", NULL, 500},        {"hel?", NULL, 500},         {"libhelp*", NULL, 500}, {"/opt/lib/*", NULL, 500},
-		{"*/help.c", NULL, 500},    {"help.c", NULL, 500},       {"outer", NULL, 1950},   {NULL, "outer", 7},
-		{"outer", "strdup", 1700},  {NULL, "libc.so.*", 1707},   {"nothing", NULL, 0},    {NULL, "nothing", 1957},
+		{"help", NULL, 500},         {"hel?", NULL, 500},     {"libhelp*", NULL, 500},
+		{"/opt/lib/*", NULL, 500},   {"*/help.c", NULL, 500}, {"help.c", NULL, 500},
+		{"outer", NULL, 1950},       {NULL, "outer", 7},      {"outer", "strdup", 1700},
+		{NULL, "libc.so.*", 1707},   {"nothing", NULL, 0},    {NULL, "nothing", 1957},
 		{"tin[xy]", "worker", 1350}, {"HELP", NULL, 0},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -225,8 +226,8 @@ static void expect_the_changes(struct setup *setup, enum grouping by, const char
 
 START_TEST(two_runs_are_matched_across_aslr)
 {
-	struct setup *setup = open_setup(synthetic_decoded(1234, 0x555500000000, "AAAAAAAA", 100),
-					 second_run("AAAAAAAA", 100));
+	struct setup *setup =
+		open_setup(synthetic_decoded(1234, 0x555500000000, "AAAAAAAA", 100), second_run("AAAAAAAA", 100));
 	expect_the_changes(setup, BY_STACK, "tiny (/src/app.c:103)");
 	/* Gone: only in the first. */
 	expect_change(setup, 1, "tiny (/src/app.c:103)", -250, -2);
@@ -238,8 +239,8 @@ END_TEST
 /* Rebuilt: another build-id, lines moved by 50. Names match, addresses and lines do not count. */
 START_TEST(two_builds_are_matched_by_names)
 {
-	struct setup *setup = open_setup(synthetic_decoded(1234, 0x555500000000, "AAAAAAAA", 100),
-					 second_run("BBBBBBBB", 150));
+	struct setup *setup =
+		open_setup(synthetic_decoded(1234, 0x555500000000, "AAAAAAAA", 100), second_run("BBBBBBBB", 150));
 	expect_the_changes(setup, BY_STACK, "tiny (/src/app.c:153)");
 	aggregate_free(&setup->aggregate);
 	setup->options.by = BY_FUNCTION;
@@ -300,7 +301,8 @@ START_TEST(many_stacks_are_fast)
 			snapshot->frames[id] = (struct snapshot_frame){
 				.address = 0x10000 + (stack * 31 + i) % 20000, .module = 0, .parent = i ? id - 1 : 30};
 		snapshot->stacks[stack].frame = id - 1;
-		snapshot->sites[stack] = (struct snapshot_site){.stack = stack, .thread = 1, .alloc_blocks = 1, .alloc_bytes = stack};
+		snapshot->sites[stack] =
+			(struct snapshot_site){.stack = stack, .thread = 1, .alloc_blocks = 1, .alloc_bytes = stack};
 		snapshot->cohorts[stack - 1] = (struct snapshot_cohort){stack, 1, 1, stack};
 	}
 	struct buffer file = {0};

@@ -50,13 +50,13 @@ static const char *contents(const char *name)
 	return buffer;
 }
 
-#define expect_in(name, words)                                                                                        \
+#define expect_in(name, words)                                                                                         \
 	ck_assert_msg(strstr(contents(name), words), "'%s' is not in %s: %s", words, name, contents(name))
 #define expect_empty(name) ck_assert_str_eq(contents(name), "")
-#define expect_status(status, ...)                                                                                    \
-	do {                                                                                                          \
-		int got = shell(__VA_ARGS__);                                                                         \
-		ck_assert_msg(got == (status), "status %d, not %d: %s", got, status, contents("err"));                \
+#define expect_status(status, ...)                                                                                     \
+	do {                                                                                                           \
+		int got = shell(__VA_ARGS__);                                                                          \
+		ck_assert_msg(got == (status), "status %d, not %d: %s", got, status, contents("err"));                 \
 	} while (0)
 
 static void write_file(const char *name, const void *bytes, size_t length, unsigned mode)
@@ -181,7 +181,8 @@ START_TEST(show_json_is_the_contract)
 	ck_assert_int_eq(number_at(json_object_get(root, "totals"), "live_bytes"), 1957);
 	ck_assert_int_eq(number_at(json_object_get(root, "losses"), "stacks_cut"), 7);
 	ck_assert_uint_eq(json_array_size(rows), 5);
-	static const char *const keys[] = {"live_bytes", "live_blocks", "alloc_bytes", "alloc_blocks", "peak_bytes", "temporary_blocks"};
+	static const char *const keys[] = {"live_bytes",   "live_blocks", "alloc_bytes",
+					   "alloc_blocks", "peak_bytes",  "temporary_blocks"};
 	static const int64_t values[] = {1100, 11, 2100, 21, 1100, 10};
 	for (size_t i = 0; i < 6; i++)
 		ck_assert_int_eq(number_at(row, keys[i]), values[i]);
@@ -208,7 +209,8 @@ START_TEST(show_json_is_the_contract)
 	json_decref(root);
 
 	/* export is show with all rows; the Mudlark frame of stack 3 is in neither. */
-	expect_status(0, "$M show --json --top 0 a.mud >1; $M export --format json a.mud >2; cmp 1 2; ! grep libmudlark 1");
+	expect_status(
+		0, "$M show --json --top 0 a.mud >1; $M export --format json a.mud >2; cmp 1 2; ! grep libmudlark 1");
 	static const char *const groups[] = {"stack", "line", "function", "file", "module", "thread"};
 	for (size_t i = 0; i < 6; i++) {
 		expect_status(0, "$M show --json --by %s --metric alloc-blocks a.mud", groups[i]);
@@ -282,7 +284,9 @@ START_TEST(text_fits)
 	prepare();
 	static const unsigned widths[] = {40, 80, 200};
 	for (size_t i = 0; i < 3; i++) {
-		expect_status(0, "COLUMNS=%u $M show a.mud | sed '1,/^$/d' && COLUMNS=%u $M diff a.mud b.mud | sed '1,/^$/d'", widths[i], widths[i]);
+		expect_status(
+			0, "COLUMNS=%u $M show a.mud | sed '1,/^$/d' && COLUMNS=%u $M diff a.mud b.mud | sed '1,/^$/d'",
+			widths[i], widths[i]);
 		const char *text = contents("out");
 		for (; *text; text += strcspn(text, "\n") + 1)
 			ck_assert_uint_le(width_of_line(text), widths[i]);
@@ -388,14 +392,18 @@ START_TEST(run_passes_status_and_signals)
 	expect_status(130, "env --default-signal=INT $M run -q sleep 60 & sleep 0.3; kill -INT $!; wait $!");
 	expect_status(0, "$M run -q sh -c 'echo \"$LD_PRELOAD|$MUDLARK_OPTIONS\"'");
 	expect_in("out", "empty.so|output=");
-	expect_status(0, "LD_PRELOAD=%s MUDLARK_OPTIONS='depth=9:every=5' $M run -q --every 2 -o 'x y/%%p' sh -c 'echo \"$LD_PRELOAD|$MUDLARK_OPTIONS\"'", path);
+	expect_status(0,
+		      "LD_PRELOAD=%s MUDLARK_OPTIONS='depth=9:every=5' $M run -q --every 2 -o 'x y/%%p' sh -c 'echo "
+		      "\"$LD_PRELOAD|$MUDLARK_OPTIONS\"'",
+		      path);
 	expect_in("out", "empty.so:/tmp/");
 	expect_in("out", "|depth=9:every=2:output=\"/tmp/");
 	expect_in("out", "/x y/%p\"");
 	expect_status(0, "$M run true");
 	expect_in("err", "no snapshot was written at /tmp/");
 	expect_empty("out");
-	/* A shell starts background jobs with INT ignored, hence env. A closed pipe must kill the child as it would without us. */
+	/* A shell starts background jobs with INT ignored, hence env. A closed pipe must kill the child as it would
+	 * without us. */
 	expect_status(0, "$M run -q sh -c 'yes; kill -l $? >&2' | head -1");
 	unsetenv("MUDLARK_LIBRARY");
 }

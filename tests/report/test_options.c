@@ -136,7 +136,8 @@ END_TEST
 /* What is formatted parses back, whatever is in the value. */
 START_TEST(host_options_round_trip)
 {
-	static const char *const values[] = {"plain", "with space", "a:b", "q\"uote", "q'uote", "back\\slash", "", "\t\n", "%e.%p"};
+	static const char *const values[] = {"plain",       "with space", "a:b",  "q\"uote", "q'uote",
+					     "back\\slash", "",           "\t\n", "%e.%p"};
 	struct host_options options = {0};
 	struct buffer text = {0};
 	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {

@@ -198,8 +198,8 @@ static void with_section(uint32_t type, const uint64_t *numbers, size_t count, c
 	buffer_free(&data);
 }
 
-#define WITH_SECTION(type, words, ...)                                                                                \
-	with_section(type, (const uint64_t[]){__VA_ARGS__},                                                           \
+#define WITH_SECTION(type, words, ...)                                                                                 \
+	with_section(type, (const uint64_t[]){__VA_ARGS__},                                                            \
 		     sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t), words)
 
 START_TEST(lies)

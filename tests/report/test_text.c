@@ -27,7 +27,8 @@ static const char *fitted(const char *text, unsigned width, bool unicode)
 START_TEST(long_names_are_cut_in_the_middle)
 {
 	ck_assert_str_eq(fitted("short", 20, true), "short");
-	ck_assert_str_eq(fitted("function (some/long/path/file.c:1234)", 20, true), "functio\xe2\x80\xa6""file.c:1234)");
+	ck_assert_str_eq(fitted("function (some/long/path/file.c:1234)", 20, true), "functio\xe2\x80\xa6"
+										    "file.c:1234)");
 	ck_assert_str_eq(fitted("function (some/long/path/file.c:1234)", 20, false), "functio~file.c:1234)");
 	ck_assert_str_eq(fitted("abc", 1, false), "~");
 	ck_assert_str_eq(fitted("abc", 0, false), "");
@@ -43,17 +44,22 @@ END_TEST
 START_TEST(names_cannot_steer_the_terminal)
 {
 	ck_assert_str_eq(fitted("a\x1b[31mred\nline\x7f", 80, true), "a?[31mred?line?");
-	ck_assert_str_eq(fitted("bad\xff\xc3(utf", 80, true), "bad?" "?(utf");
+	ck_assert_str_eq(fitted("bad\xff\xc3(utf", 80, true), "bad?"
+							      "?(utf");
 	ck_assert_str_eq(fitted("turn\xe2\x80\xaeround", 80, true), "turn?round");
 	/* C1 controls, too: CSI as one character. */
-	ck_assert_str_eq(fitted("x\xc2\x9b" "31m", 80, true), "x?31m");
+	ck_assert_str_eq(fitted("x\xc2\x9b"
+				"31m",
+				80, true),
+			 "x?31m");
 }
 END_TEST
 
 START_TEST(tables_fit)
 {
 	static const unsigned widths[] = {40, 80, 200};
-	static const struct table_column columns[] = {{"Live", true, true}, {"Change", true, false}, {"Blocks", true, true}, {"Where", false, false}};
+	static const struct table_column columns[] = {
+		{"Live", true, true}, {"Change", true, false}, {"Blocks", true, true}, {"Where", false, false}};
 	for (size_t i = 0; i < 3; i++) {
 		struct terminal terminal = {.width = widths[i], .unicode = true};
 		struct table table = {.columns = columns, .column_count = 4};
@@ -64,7 +70,9 @@ START_TEST(tables_fit)
 			table_cell(&table, STYLE_PLAIN, "1234.5 MiB");
 			table_cell(&table, STYLE_GROWN, "+123.4 MiB");
 			table_cell(&table, STYLE_PLAIN, "1,234,567");
-			table_cell(&table, STYLE_BOLD, "a_function_with_a_rather_long_name<and, parameters> (/with/a/path/that/is/long/\xc3\xa9\xe6\xb3\xa5.cc:1234)");
+			table_cell(&table, STYLE_BOLD,
+				   "a_function_with_a_rather_long_name<and, parameters> "
+				   "(/with/a/path/that/is/long/\xc3\xa9\xe6\xb3\xa5.cc:1234)");
 			table_continue(&table, STYLE_DIM, "  < caller");
 		}
 		table_print(&table, stream, &terminal);
@@ -108,9 +116,17 @@ START_TEST(sizes)
 		uint64_t bytes;
 		const char *text;
 	} cases[] = {
-		{0, "0 B"},           {576, "576 B"},        {10239, "10239 B"},        {10240, "10.0 KiB"},
-		{102399, "100.0 KiB"}, {102400, "100 KiB"},   {10485759, "10240 KiB"},   {10485760, "10.0 MiB"},
-		{UINT64_C(1) << 40, "1024 GiB"}, {UINT64_C(20) << 40, "20.0 TiB"}, {UINT64_MAX, "16777216 TiB"},
+		{0, "0 B"},
+		{576, "576 B"},
+		{10239, "10239 B"},
+		{10240, "10.0 KiB"},
+		{102399, "100.0 KiB"},
+		{102400, "100 KiB"},
+		{10485759, "10240 KiB"},
+		{10485760, "10.0 MiB"},
+		{UINT64_C(1) << 40, "1024 GiB"},
+		{UINT64_C(20) << 40, "20.0 TiB"},
+		{UINT64_MAX, "16777216 TiB"},
 	};
 	char text[32];
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -193,7 +209,8 @@ START_TEST(json_structure)
 	ck_assert_int_eq(json_integer_value(json_object_get(value, "negative")), INT64_MIN);
 	ck_assert(json_is_null(json_object_get(value, "infinite")));
 	ck_assert_uint_eq(json_array_size(json_object_get(value, "empty")), 0);
-	ck_assert_str_eq(json_string_value(json_object_get(json_array_get(json_object_get(value, "rows"), 0), "a")), "b\"\\\n");
+	ck_assert_str_eq(json_string_value(json_object_get(json_array_get(json_object_get(value, "rows"), 0), "a")),
+			 "b\"\\\n");
 	json_decref(value);
 	free(text);
 }

@@ -44,12 +44,30 @@ bool same_process(const struct snapshot *left, const struct snapshot *right)
 	       !strcmp(left->texts[META_HOST].data, right->texts[META_HOST].data);
 }
 
+/* What a forked process still holds of its parent's blocks. */
+static void sum_inherited(const struct snapshot *snapshot, uint64_t *bytes, uint64_t *blocks)
+{
+	*bytes = *blocks = 0;
+	for (uint32_t i = 0; i < snapshot->cohort_count; i++)
+		if (snapshot->cohorts[i].epoch <= snapshot->numbers[META_INHERITED_EPOCH]) {
+			*bytes += snapshot->cohorts[i].live_bytes;
+			*blocks += snapshot->cohorts[i].live_blocks;
+		}
+}
+
 static void print_totals(const struct snapshot *snapshot, FILE *stream)
 {
 	const uint64_t *totals = snapshot->totals;
 	char bytes[32], blocks[32], when[64], rss[32], heap[32], own[32];
 	fprintf(stream, "live       %s bytes in %s blocks\n", format_count(bytes, totals[TOTAL_LIVE_BYTES]),
 		format_count(blocks, totals[TOTAL_LIVE_BLOCKS]));
+	if (snapshot->numbers[META_INHERITED_EPOCH]) {
+		uint64_t inherited_bytes, inherited_blocks;
+		sum_inherited(snapshot, &inherited_bytes, &inherited_blocks);
+		fprintf(stream, "inherited  %s bytes in %s blocks of these, from process %" PRIu64 " at fork\n",
+			format_count(bytes, inherited_bytes), format_count(blocks, inherited_blocks),
+			snapshot->numbers[META_PARENT_PID]);
+	}
 	fprintf(stream, "peak       %s bytes", format_count(bytes, totals[TOTAL_PEAK_BYTES]));
 	if (totals[TOTAL_PEAK_ELAPSED_NS])
 		fprintf(stream, ", %s after the start", format_duration(when, totals[TOTAL_PEAK_ELAPSED_NS]));
@@ -154,6 +172,10 @@ void heading_json(const struct snapshot *snapshot, struct json *json)
 	json_put_number(json, "sample_bytes", numbers[META_SAMPLE_BYTES]);
 	json_put_number(json, "held_ns", numbers[META_HELD_NS]);
 	json_put_text(json, "version", snapshot->texts[META_VERSION].data);
+	uint64_t inherited_bytes, inherited_blocks;
+	sum_inherited(snapshot, &inherited_bytes, &inherited_blocks);
+	json_put_number(json, "inherited_bytes", inherited_bytes);
+	json_put_number(json, "inherited_blocks", inherited_blocks);
 	totals_json(snapshot, "totals", json);
 	losses_json(snapshot, json);
 	json_put_array(json, "notes", false);

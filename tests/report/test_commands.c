@@ -244,6 +244,28 @@ START_TEST(diff_json_is_the_contract)
 }
 END_TEST
 
+/* Of a forked process's blocks some were its parent's: cohorts up to the inherited epoch. */
+START_TEST(inherited_blocks_are_told)
+{
+	struct synthetic *s = synthetic_new(77, 0, "AAAAAAAA");
+	struct buffer file = {0};
+	synthetic_usual_sites(s);
+	s->snapshot.numbers[META_INHERITED_EPOCH] = 1;
+	s->snapshot.numbers[META_PARENT_PID] = 76;
+	s->cohorts[0].epoch = 2;
+	synthetic_file(s, true, 100, &file);
+	write_file("child.mud", file.data, file.length, 0644);
+	expect_status(0, "$M show child.mud");
+	expect_in("out", "inherited  957 bytes in 10 blocks of these, from process 76 at fork");
+	expect_status(0, "$M show --json child.mud");
+	json_t *root = parsed();
+	ck_assert_int_eq(number_at(root, "inherited_bytes"), 957);
+	json_decref(root);
+	buffer_free(&file);
+	free(s);
+}
+END_TEST
+
 START_TEST(folded)
 {
 	prepare();
@@ -438,6 +460,7 @@ int main(void)
 	tcase_add_test(cases, exit_codes);
 	tcase_add_test(cases, show_json_is_the_contract);
 	tcase_add_test(cases, diff_json_is_the_contract);
+	tcase_add_test(cases, inherited_blocks_are_told);
 	tcase_add_test(cases, folded);
 	tcase_add_test(cases, symbolize_carries_names);
 	tcase_add_test(cases, text_fits);

@@ -23,7 +23,7 @@ static char *choice_words(const char *choices)
 
 static void bash_value(FILE *stream, enum argument_kind kind, const char *choices)
 {
-	if (kind == ARGUMENT_CHOICE) {
+	if (kind == ARGUMENT_CHOICE && choices) {
 		char *words = choice_words(choices);
 		fprintf(stream, "COMPREPLY=($(compgen -W '%s' -- \"$cur\"))", words);
 		free(words);
@@ -100,7 +100,7 @@ static void quoted(FILE *stream, const char *text, const char *escaped, const ch
 
 static void zsh_action(FILE *stream, enum argument_kind kind, const char *choices)
 {
-	if (kind == ARGUMENT_CHOICE) {
+	if (kind == ARGUMENT_CHOICE && choices) {
 		char *words = choice_words(choices);
 		fprintf(stream, "(%s)", words);
 		free(words);

@@ -22,7 +22,7 @@ _Static_assert(sizeof(struct arena_chunk) % ARENA_ALIGN == 0, "slices start alig
 
 static _Noreturn void out_of_memory(void)
 {
-	struct error error;
+	struct error error = {0};
 	error_set(&error, EXIT_INPUT, "raise the memory limit (ulimit -v) or use a smaller snapshot", "out of memory");
 	error_print(&error);
 	exit(EXIT_INPUT);

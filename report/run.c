@@ -146,6 +146,19 @@ static void identify(struct findings *findings)
 	}
 }
 
+/* Keeps the files of this process, which a pattern without %p does not tell from others. */
+static void keep_process(struct findings *findings, unsigned long pid)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < findings->count; i++) {
+		if (findings->files[i].pid == pid)
+			findings->files[count++] = findings->files[i];
+		else
+			free(findings->files[i].path);
+	}
+	findings->count = count;
+}
+
 /* Keeps the files of descendants of root (not its own), the nearest generations first found. */
 static void keep_descendants(struct findings *findings, unsigned long root)
 {
@@ -240,6 +253,10 @@ static void print_epilogue(const char *pattern, pid_t pid, struct timespec since
 {
 	struct findings own = find_snapshots(pattern, (unsigned long)pid, since);
 	struct findings children = find_snapshots(pattern, 0, since);
+	if (!strstr(pattern, "%p")) {
+		identify(&own);
+		keep_process(&own, (unsigned long)pid);
+	}
 	identify(&children);
 	keep_descendants(&children, (unsigned long)pid);
 	if (own.count) {

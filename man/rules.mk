@@ -1,0 +1,4 @@
+# Manual pages, from scdoc sources.
+
+.PHONY: man
+man:

@@ -1,11 +1,12 @@
 /*
- * Locks: one word, a futex when contended, an owner and a rank.
+ * Locks: one word that names the owner, a futex when contended, and a rank.
  *
  * Ranks: a thread takes locks in ascending rank only; fork takes them all in this order. Debug builds
  * (-DMUDLARK_DEBUG) check it at each acquisition. No lock is held while code that is not ours runs.
  *
- * Why an owner: a signal handler may allocate while its thread holds one of these. lock_mine() lets that nested
- * call take another way instead of waiting for itself for ever.
+ * Why the owner is the word: a signal handler may allocate while its thread holds one of these. lock_mine() lets that
+ * nested call take another way instead of waiting for itself for ever, and there is no moment in which the lock is
+ * taken but its owner not yet known.
  * Why not pthread_mutex: it knows neither owner nor rank, and its size and behaviour are libc's to change.
  */
 #ifndef MUDLARK_LOCK_H
@@ -28,12 +29,11 @@ enum lock_rank {
 };
 
 struct lock {
-	_Atomic uint32_t state; /* 0 free, 1 held, 2 held and somebody waits */
+	_Atomic uint64_t word; /* 0: free; else the owner's thread pointer, with bit 0 set when somebody waits */
 	uint32_t rank;
-	_Atomic uintptr_t owner; /* thread pointer of the holder; 0: free */
 };
 
-#define LOCK_INIT(r) {0, (r), 0}
+#define LOCK_INIT(r) {0, (r)}
 
 /* All: async-signal-safe, preserve errno, never allocate. */
 void lock_acquire(struct lock *lock);
@@ -47,13 +47,13 @@ static inline uintptr_t lock_self(void)
 	return (uintptr_t)__builtin_thread_pointer();
 }
 
-/* Locks that the calling thread holds. */
+/* Locks that the calling thread holds or is about to. */
 extern _Thread_local uint32_t lock_depth __attribute__((tls_model("initial-exec")));
 
 /* Whether the calling thread holds it: then it is a signal handler that interrupted the holder. */
 static inline bool lock_mine(struct lock *lock)
 {
-	return atomic_load_explicit(&lock->owner, memory_order_relaxed) == lock_self();
+	return (atomic_load_explicit(&lock->word, memory_order_relaxed) & ~(uint64_t)1) == lock_self();
 }
 
 #endif

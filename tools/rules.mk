@@ -1,10 +1,4 @@
-# Set-up, demonstration, benchmarks, lint, packages.
+# Set-up, demonstration, packages; benchmarks and checks of the source.
 
-DEPS := build-essential pkg-config libunwind-dev libunwind8 libjemalloc-dev libxxhash-dev libdw-dev libelf-dev \
-	libiberty-dev libdebuginfod-dev libjansson-dev check scdoc
-
-deps:
-	tools/deps.sh
-
-completions:
-man:
+include tools/package.mk
+include tools/quality.mk

@@ -1,0 +1,4 @@
+# deps, demo, completions, install, deb.
+
+.PHONY: completions
+completions:

@@ -1,0 +1,1 @@
+# lint, asan, fuzz, bench.

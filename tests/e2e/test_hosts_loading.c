@@ -39,6 +39,7 @@ static const struct host_case cases[] = {
         {.line = "allocates", .environment = {"MALLOC_PERTURB_=165"}, .snapshots = 1},
         {.line = "dlmopen_namespace", .snapshots = 1},
         {.line = "deepbind_plugin", .snapshots = 1},
+        {.line = "opens_by_runpath", .snapshots = 1},
         {.line = "foreign_free", .snapshots = 1},
         {.line = "strict_seccomp raw", .snapshots = 0},
         {.line = "strict_seccomp _exit", .snapshots = SNAPSHOTS_ANY},

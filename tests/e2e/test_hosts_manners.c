@@ -173,6 +173,30 @@ START_TEST(interval_snapshots)
 }
 END_TEST
 
+/* peak=2: the high-water mark is worth a file of its own; the program is past it when it ends. */
+START_TEST(peak_snapshots)
+{
+	if (!runner_expects_snapshots())
+		return;
+	struct command command = {.line = "returns_memory", .options = "peak=2", .preloaded = true, .timeout_s = 60};
+	struct outcome outcome;
+	struct briefs briefs;
+	runner_run(&command, &outcome);
+	ck_assert_msg(outcome.status == 0, "status %d: %s", outcome.status, outcome.err);
+	runner_briefs(outcome.directory, command.line, &briefs);
+	ck_assert_uint_ge(runner_count_trigger(&briefs, TRIGGER_PEAK), 1);
+	ck_assert_uint_le(runner_count_trigger(&briefs, TRIGGER_PEAK), 200);
+	ck_assert_uint_eq(runner_count_trigger(&briefs, TRIGGER_EXIT), 1);
+	const struct brief *last = &briefs.at[briefs.count - 1];
+	ck_assert_uint_ge(last->totals[TOTAL_PEAK_BYTES], 200000000);
+	ck_assert_uint_lt(last->totals[TOTAL_LIVE_BYTES], 10000000);
+	/* The composition that the sites' peak columns add up to is within 1 % of the mark. */
+	ck_assert_uint_ge(last->totals[TOTAL_PEAK_COMPOSITION_BYTES], last->totals[TOTAL_PEAK_BYTES] / 100 * 99);
+	runner_briefs_free(&briefs);
+	runner_done(&outcome);
+}
+END_TEST
+
 /* 41: the host installs its own handler for our number, early or late: all three of its signals reach it. */
 START_TEST(signal_is_taken)
 {
@@ -518,6 +542,7 @@ int main(void)
 	tcase_add_loop_test(tests, signal_snapshots, 0, 6);
 	tcase_add_test(tests, signal_storm);
 	tcase_add_loop_test(tests, interval_snapshots, 0, 2);
+	tcase_add_test(tests, peak_snapshots);
 	tcase_add_loop_test(tests, signal_is_taken, 0, 2);
 	tcase_add_loop_test(tests, signals_blocked, 0, 2);
 	tcase_add_test(tests, stdio_locks_held);

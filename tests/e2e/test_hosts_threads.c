@@ -30,6 +30,28 @@ START_TEST(host)
 }
 END_TEST
 
+/* Snapshots every 20 ms while threads come and go, allocate, unwind, fork and load: all whole, no hang. */
+static const struct host_case frequent[] = {
+        {.line = "short_threads", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
+        {.line = "many_threads_correct", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
+        {.line = "sigprof_backtrace allocate", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true,
+         .recorded_only = true},
+        {.line = "thread_key_destructors", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
+        {.line = "coroutines", .options = "every=0.005", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
+        {.line = "throw_and_longjmp", .options = "every=0.005", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
+        {.line = "realloc_race", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
+        {.line = "reopen_at_same_address", .options = "every=0.005", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
+        {.line = "vfork_from_threads", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
+        {.line = "fork_storm 100", .options = "every=0.02 children=0", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
+        {.line = "returns_memory", .options = "every=0.02 peak=2", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
+};
+
+START_TEST(frequent_snapshots)
+{
+	host_case_run(&frequent[_i]);
+}
+END_TEST
+
 /* 31: a stack that is cut is counted as such. */
 START_TEST(cut_stacks_are_counted)
 {
@@ -54,6 +76,7 @@ int main(void)
 	TCase *tests = tcase_create("threads");
 	tcase_set_timeout(tests, 200);
 	tcase_add_loop_test(tests, host, 0, HOST_CASES(cases));
+	tcase_add_loop_test(tests, frequent_snapshots, 0, HOST_CASES(frequent));
 	tcase_add_test(tests, cut_stacks_are_counted);
 	suite_add_tcase(suite, tests);
 	return runner_suite(suite);

@@ -61,6 +61,8 @@ $(HOSTS_DIRECTORY)/libthrowing_plugin.so: tests/hosts/throwing_plugin.cc
 	@mkdir -p $(@D)
 	$(CXX) $(HOST_CXXFLAGS) -O1 -g -fPIC -shared -o $@ $<
 
+$(HOSTS_DIRECTORY)/opens_by_runpath: HOST_CFLAGS += -Wl,--enable-new-dtags,-rpath,'$$ORIGIN'
+
 $(HOSTS_DIRECTORY)/%: tests/hosts/%.c
 	@mkdir -p $(@D)
 	$(HOST_COMPILE) -o $@ $< -ldl -lpthread -lm

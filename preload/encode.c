@@ -74,7 +74,7 @@ void encode_section_end(struct encoder *encoder)
 		return;
 	struct snapshot_section *section = (struct snapshot_section *)(encoder->data + encoder->section);
 	section->data_bytes = bytes;
-	section->checksum = XXH3_64bits(encoder->data + start, bytes);
+	section->checksum = XXH3_64bits_withSeed(encoder->data + start, bytes, section->type);
 	encoder->sections++;
 }
 

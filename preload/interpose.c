@@ -26,6 +26,7 @@
 #include "preload/record.h"
 #include "preload/stacks.h"
 #include "preload/sys.h"
+#include "preload/unwind.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -123,7 +124,8 @@ static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, b
 	} else if (heap_attach(&heap)) {
 		p = allocate_recorded(&heap, size, alignment, zero, caller);
 	} else {
-		loss_count(LOSS_NESTED_BLOCKS);
+		if (!unwind_owns_call(caller))
+			loss_count(LOSS_NESTED_BLOCKS);
 		p = allocate_plain(&heap, size, alignment, zero);
 	}
 	heap_leave(heap);
@@ -237,6 +239,8 @@ static __attribute__((noinline)) void free_other(void *p)
 		large_free(heap, p, record);
 		heap_leave(heap);
 		control_poll(heap);
+	} else if (unwind_is_on_stack(heap_mine, p)) {
+		damage_found("free of a pointer into the stack", p);
 	} else {
 		foreign_free(p);
 	}

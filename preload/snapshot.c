@@ -385,7 +385,8 @@ static void encode_cohorts(struct encoder *encoder, const struct picture *pictur
 			continue;
 		const struct cohort *cohort = meta_table_at(&cohort_table, id);
 		encode_number(encoder, cohort->site);
-		encode_number(encoder, cohort->epoch);
+		/* A block that was born while the survey went on belongs to the epoch that it ends. */
+		encode_number(encoder, cohort->epoch < picture->epoch ? cohort->epoch : picture->epoch);
 		encode_number(encoder, survey->cohort[id].blocks);
 		encode_number(encoder, survey->cohort[id].bytes);
 	}

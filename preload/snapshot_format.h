@@ -43,7 +43,7 @@ struct snapshot_header {
 	uint16_t minor;
 	uint32_t header_bytes; /* offset of the first section */
 	uint64_t file_bytes;   /* whole file; a shorter file is truncated */
-	uint32_t section_count;
+	uint32_t section_count; /* END included */
 	uint32_t reserved;
 	uint64_t checksum; /* XXH3_64bits over the bytes before this field */
 };
@@ -54,7 +54,7 @@ struct snapshot_section {
 	uint32_t type; /* enum snapshot_section_type */
 	uint32_t reserved;
 	uint64_t data_bytes; /* without the padding */
-	uint64_t checksum;   /* XXH3_64bits over the data */
+	uint64_t checksum;   /* XXH3_64bits over the data, with the type as seed */
 };
 _Static_assert(sizeof(struct snapshot_section) == 24, "section header layout");
 
@@ -204,7 +204,7 @@ enum snapshot_thread_flag {
  * Stack 0 collects what has no stack (enum snapshot_loss says why).
  */
 
-/* COHORTS: count, then for each: site id, epoch, live blocks, live bytes. */
+/* COHORTS: count, then for each: site id, epoch, live blocks, live bytes. A site may have two of one epoch. */
 
 /*
  * TIMELINE: count, then for each: ns since the previous point (the first: since the start), live bytes,

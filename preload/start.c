@@ -240,7 +240,6 @@ static bool recording_init(const char *text, pid_t pid)
 	if (program_has_own_malloc())
 		notes_add("nothing is recorded: the program brings an allocator of its own, which comes before Mudlark's; "
 			  "link it without, or build it with the system's malloc");
-	count_early_blocks();
 	return options.root == 0 || options.root == pid;
 }
 
@@ -248,6 +247,7 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 {
 	pid_t pid = sys_getpid();
 	struct heap *heap = heap_enter();
+	count_early_blocks();
 	heap_attach(&heap);
 	libc_initialise(argc, argv, environment);
 	heap_init();

@@ -36,6 +36,7 @@ static struct {
 	int (*backtrace)(void **, int);
 	uintptr_t main_thread; /* thread pointer of the main thread */
 	uintptr_t main_stack_end;
+	uint32_t module, loader_module; /* of libunwind and of ld.so */
 } unwinder;
 
 /* The walk under way in this thread: what our access_mem may read without asking. */
@@ -241,5 +242,22 @@ bool unwind_init(const char **reason)
 		return false;
 	}
 	initialise_without_pipe(get_accessors, *space);
+	unwinder.module = modules_find((uintptr_t)unwinder.backtrace);
+	unwinder.loader_module = modules_find((uintptr_t)dlsym(RTLD_DEFAULT, "__tls_get_addr"));
 	return true;
+}
+
+bool unwind_owns_call(uintptr_t caller)
+{
+	if (!walk_now)
+		return false;
+	uint32_t module = modules_find(caller);
+	return module && (module == unwinder.module || module == unwinder.loader_module);
+}
+
+bool unwind_is_on_stack(const struct heap *heap, const void *p)
+{
+	uintptr_t address = (uintptr_t)p, sp = (uintptr_t)__builtin_frame_address(0);
+	uintptr_t high = lock_self() == unwinder.main_thread ? unwinder.main_stack_end : heap->stack_high;
+	return address >= sp && address < high;
 }

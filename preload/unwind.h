@@ -26,4 +26,10 @@ bool unwind_init(const char **reason);
  */
 uint32_t unwind_stack(struct heap *heap, uintptr_t *pcs, uint32_t max, bool *unreadable);
 
+/* Whether an allocation called from there is the unwinder's own, or ld.so's on its behalf, during a walk. */
+bool unwind_owns_call(uintptr_t caller);
+
+/* Whether p points into the live part of the calling thread's stack. */
+bool unwind_is_on_stack(const struct heap *heap, const void *p);
+
 #endif

@@ -12,6 +12,7 @@ struct launch {
 	const char *library; /* put before what LD_PRELOAD has */
 	const char *options; /* the new MUDLARK_OPTIONS */
 	char **argv;         /* ends with NULL; argv[0] is looked up in PATH */
+	int only_command;    /* not 0: processes that the command starts are not profiled */
 	int quiet_output;    /* not 0: stdout and stderr of the child are /dev/null */
 };
 

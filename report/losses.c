@@ -11,13 +11,13 @@ struct loss {
 
 static const struct loss losses[] = {
 	{LOSS_STACKS_CUT, "stacks_cut", "stacks were cut at the greatest depth: record more with --depth"},
-	{LOSS_TABLE_FULL, "table_full", "allocations have no stack because a table was full: use --sample"},
+	{LOSS_TABLE_FULL, "table_full", "allocations have no stack because a table was full or memory short"},
 	{LOSS_UNWIND_FAILED, "unwind_failed",
 	 "allocations have no stack because it could not be walked: build with unwind tables "
 	 "(-fasynchronous-unwind-tables)"},
 	{LOSS_UNREADABLE, "unreadable", "stacks end early at memory that could not be read"},
 	{LOSS_NESTED_BLOCKS, "nested_blocks",
-	 "blocks are not recorded: signal handlers allocated them inside the allocator"},
+	 "blocks are not recorded: signal handlers that interrupted the allocator allocated them"},
 	{LOSS_EARLY_BLOCKS, "early_blocks", "blocks are not recorded: allocated before recording could start"},
 	{LOSS_IGNORED_BLOCKS, "ignored_blocks", "blocks are not recorded: the program asked to ignore them"},
 	{LOSS_FOREIGN_FREES, "foreign_frees", "blocks of another allocator were freed and handed on to it"},

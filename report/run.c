@@ -33,22 +33,20 @@ static const struct option_spec options_table[] = {
 	 "write snapshots to PATTERN: %e program, %p pid, %n number, %h host, %t time, %% a '%'; a directory gets the "
 	 "default name (default ./" DEFAULT_OUTPUT_PATTERN ")"},
 	{OPTION_KEY + 1, 'e', "every", "SECONDS", ARGUMENT_WORD, NULL, "write a snapshot every SECONDS"},
-	{OPTION_KEY + 2, 's', "sample", "BYTES", ARGUMENT_WORD, NULL,
-	 "record one allocation in about BYTES, for less overhead (default: record all)"},
-	{OPTION_KEY + 3, 'd', "depth", "FRAMES", ARGUMENT_WORD, NULL, "frames kept of a stack (default 128)"},
-	{OPTION_KEY + 4, 0, "signal", "SIGNAL", ARGUMENT_WORD, NULL,
+	{OPTION_KEY + 2, 'd', "depth", "FRAMES", ARGUMENT_WORD, NULL, "frames kept of a stack (default 128)"},
+	{OPTION_KEY + 3, 0, "signal", "SIGNAL", ARGUMENT_WORD, NULL,
 	 "write a snapshot on this signal: a number or a name, as USR1 or RTMAX-5 (the default); 'none' for no signal, "
 	 "and then no `mudlark snap`"},
-	{OPTION_KEY + 5, 0, "peak", "0|1", ARGUMENT_CHOICE, "0|1",
-	 "keep what was live at the high-water mark (default 1)"},
-	{OPTION_KEY + 6, 0, "at_exit", "0|1", ARGUMENT_CHOICE, "0|1", "write a snapshot at the end (default 1)"},
-	{OPTION_KEY + 7, 0, "children", "0|1", ARGUMENT_CHOICE, "0|1", "profile child processes too (default 1)"},
-	{OPTION_KEY + 8, 0, "record", "0|1", ARGUMENT_CHOICE, "0|1",
+	{OPTION_KEY + 4, 0, "peak", "0|1|2", ARGUMENT_CHOICE, "0|1|2",
+	 "1: keep what was live at the high-water mark (default); 2: and write a snapshot there; 0: neither"},
+	{OPTION_KEY + 5, 0, "at_exit", "0|1", ARGUMENT_CHOICE, "0|1", "write a snapshot at the end (default 1)"},
+	{OPTION_KEY + 6, 0, "children", "0|1", ARGUMENT_CHOICE, "0|1", "profile child processes too (default 1)"},
+	{OPTION_KEY + 7, 0, "record", "0|1", ARGUMENT_CHOICE, "0|1",
 	 "0: start without recording; the program may switch it on (default 1)"},
-	{OPTION_KEY + 9, 0, "fatal", NULL, ARGUMENT_NONE, NULL, "write a snapshot on abort and fatal signals too"},
-	{OPTION_KEY + 10, 0, "on_error", "WHAT", ARGUMENT_CHOICE, "abort|report|ignore",
+	{OPTION_KEY + 8, 0, "fatal", NULL, ARGUMENT_NONE, NULL, "write a snapshot on abort and fatal signals too"},
+	{OPTION_KEY + 9, 0, "on_error", "WHAT", ARGUMENT_CHOICE, "abort|report|ignore",
 	 "on a double or invalid free: abort, report or ignore"},
-	{OPTION_KEY + 11, 0, "verbose", NULL, ARGUMENT_NONE, NULL,
+	{OPTION_KEY + 10, 0, "verbose", NULL, ARGUMENT_NONE, NULL,
 	 "let the library say on standard error what it does"},
 	{OPTION_QUIET, 'q', "quiet", NULL, ARGUMENT_NONE, NULL, "print nothing but errors when the command has ended"},
 	{0},
@@ -71,7 +69,7 @@ static int run_option(void *context, int id, const char *argument, struct error 
 		return EXIT_FINE;
 	}
 	const char *key = options_table[id - OPTION_KEY].name;
-	bool numeric = !strcmp(key, "every") || !strcmp(key, "sample") || !strcmp(key, "depth");
+	bool numeric = !strcmp(key, "every") || !strcmp(key, "depth");
 	if (numeric && !is_number(argument, !strcmp(key, "every")))
 		return error_set(error, EXIT_USAGE, "'mudlark run --help' lists the options",
 				 "run: --%s wants a number, not '%s'", key, argument);
@@ -329,7 +327,13 @@ static int run_it(struct run_options *options, char **argv, struct error *error)
 		host_options_set(&host, "output", pattern);
 		host_options_format(&host, &text);
 		clock_gettime(CLOCK_REALTIME_COARSE, &since);
-		struct launch launch = {.library = library, .options = buffer_string(&text), .argv = argv};
+		const char *children = host_options_get(&host, "children");
+		struct launch launch = {
+			.library = library,
+			.options = buffer_string(&text),
+			.argv = argv,
+			.only_command = children && !strcmp(children, "0"),
+		};
 		status = launch_and_wait(&launch, &pid, error);
 		if (!options->quiet && !error->code)
 			print_epilogue(pattern, pid, since, &host);

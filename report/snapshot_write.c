@@ -20,7 +20,7 @@ void snapshot_section_add(struct buffer *file, uint32_t type, const struct buffe
 {
 	static const char zeros[8];
 	struct snapshot_section section = {.type = type, .data_bytes = data->length};
-	section.checksum = XXH3_64bits(data->data, data->length);
+	section.checksum = XXH3_64bits_withSeed(data->data, data->length, section.type);
 	buffer_append(file, &section, sizeof section);
 	buffer_append(file, data->data, data->length);
 	buffer_append(file, zeros, -data->length & 7);

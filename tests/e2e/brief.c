@@ -217,7 +217,7 @@ static void read_brief(const char *directory, const char *name, const char *what
 		at += sizeof(head);
 		uint64_t padded = (head.data_bytes + 7) & ~(uint64_t)7;
 		MUST(padded <= (uint64_t)(whole.end - at), &whole, "section beyond the end");
-		MUST(head.checksum == XXH3_64bits(at, head.data_bytes), &whole, "section checksum");
+		MUST(head.checksum == XXH3_64bits_withSeed(at, head.data_bytes, head.type), &whole, "section checksum");
 		struct cursor cursor = {at, at + head.data_bytes, label};
 		section(head.type, &cursor, brief);
 		ended = head.type == SECTION_END;

@@ -15,6 +15,8 @@ static const struct host_case cases[] = {
         {.line = "producer_consumer", .snapshots = 1, .timeout_s = 60},
         {.line = "sigprof_backtrace", .snapshots = 1, .timeout_s = 60},
         {.line = "sigprof_backtrace allocate", .snapshots = 1, .timeout_s = 60, .only_preloaded = true},
+        {.line = "allocates_while_threads_end", .snapshots = 1, .timeout_s = 60},
+        {.line = "allocates_while_threads_end allocate", .snapshots = 1, .timeout_s = 60, .only_preloaded = true},
         {.line = "tiny_stacks", .snapshots = 1},
         {.line = "coroutines", .snapshots = 1},
         {.line = "throw_and_longjmp", .snapshots = 1},
@@ -32,18 +34,18 @@ END_TEST
 
 /* Snapshots every 20 ms while threads come and go, allocate, unwind, fork and load: all whole, no hang. */
 static const struct host_case frequent[] = {
-        {.line = "short_threads", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
-        {.line = "many_threads_correct", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
-        {.line = "sigprof_backtrace allocate", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true,
+        {.line = "short_threads", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 40, .only_preloaded = true, .recorded_only = true},
+        {.line = "many_threads_correct", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 40, .only_preloaded = true, .recorded_only = true},
+        {.line = "sigprof_backtrace allocate", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 40, .only_preloaded = true,
          .recorded_only = true},
-        {.line = "thread_key_destructors", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
-        {.line = "coroutines", .options = "every=0.005", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
-        {.line = "throw_and_longjmp", .options = "every=0.005", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
-        {.line = "realloc_race", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
-        {.line = "reopen_at_same_address", .options = "every=0.005", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
-        {.line = "vfork_from_threads", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
-        {.line = "fork_storm 100", .options = "every=0.02 children=0", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
-        {.line = "returns_memory", .options = "every=0.02 peak=2", .snapshots = SNAPSHOTS_ANY, .timeout_s = 90, .only_preloaded = true, .recorded_only = true},
+        {.line = "thread_key_destructors", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 40, .only_preloaded = true, .recorded_only = true},
+        {.line = "coroutines", .options = "every=0.005", .snapshots = SNAPSHOTS_ANY, .timeout_s = 40, .only_preloaded = true, .recorded_only = true},
+        {.line = "throw_and_longjmp", .options = "every=0.005", .snapshots = SNAPSHOTS_ANY, .timeout_s = 40, .only_preloaded = true, .recorded_only = true},
+        {.line = "realloc_race", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 40, .only_preloaded = true, .recorded_only = true},
+        {.line = "reopen_at_same_address", .options = "every=0.005", .snapshots = SNAPSHOTS_ANY, .timeout_s = 40, .only_preloaded = true, .recorded_only = true},
+        {.line = "vfork_from_threads", .options = "every=0.02", .snapshots = SNAPSHOTS_ANY, .timeout_s = 40, .only_preloaded = true, .recorded_only = true},
+        {.line = "fork_storm 100", .options = "every=0.02 children=0", .snapshots = SNAPSHOTS_ANY, .timeout_s = 40, .only_preloaded = true, .recorded_only = true},
+        {.line = "returns_memory", .options = "every=0.02 peak=2", .snapshots = SNAPSHOTS_ANY, .timeout_s = 40, .only_preloaded = true, .recorded_only = true},
 };
 
 START_TEST(frequent_snapshots)

@@ -1,0 +1,70 @@
+#!/bin/sh
+# Installs what Mudlark's build, tests and checks of the source need on Debian 12: `make deps`.
+#
+# Does nothing, quickly, when all of it is there. Needs root or sudo otherwise. Services that come with the packages
+# (redis, nginx: the tests run their programs) are not started.
+set -eu
+
+build='build-essential binutils pkg-config libunwind-dev libunwind8 libjemalloc-dev libxxhash-dev libdw-dev libelf-dev
+	liblzma-dev zlib1g-dev libiberty-dev libdebuginfod1 libjansson-dev scdoc man-db'
+demo='python3 python3-dev'
+tests='check clang lld llvm dwz xz-utils elfutils valgrind gdb strace procps util-linux file bash git perl ruby rustc golang-go
+	redis-server redis-tools sqlite3 nginx-light fakeroot eatmydata libjemalloc2 libmimalloc2.0 libmimalloc-dev
+	libtcmalloc-minimal4 libgoogle-perftools-dev heaptrack zsh fish bash-completion'
+package='debhelper dpkg-dev lintian'
+quality='clang-tidy clang-format cppcheck libclang-rt-14-dev'
+
+die() {
+	echo "deps: $1" >&2
+	echo "deps: needed are:" $build $demo $tests $package $quality >&2
+	exit 1
+}
+
+command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
+	die "this is no Debian system: install these packages' contents by your system's own means"
+
+# A package that is not known at all makes dpkg-query fail and say so on stderr; those that are listed count.
+installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $build $demo $tests $package $quality 2>/dev/null |
+	sed -n 's/^installed //p') || true
+missing=
+for name in $build $demo $tests $package $quality; do
+	case "
+$installed
+" in
+	*"
+$name
+"*) ;;
+	# Another source's package may do the work of Debian's, as a newer compiler put into PATH.
+	*) case $name in
+		rustc) command -v rustc >/dev/null || missing="$missing $name" ;;
+		golang-go) command -v go >/dev/null || missing="$missing $name" ;;
+		*) missing="$missing $name" ;;
+		esac ;;
+	esac
+done
+if [ -z "$missing" ]; then
+	echo "deps: everything is installed"
+	exit 0
+fi
+echo "deps: to be installed:$missing"
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+	command -v sudo >/dev/null || die "not root and no sudo: run 'make deps' as root"
+	as_root=sudo
+fi
+
+# invoke-rc.d asks this program, when there is one, whether a package may start its service: 101 is no.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ] && [ ! -L "$policy" ]; then
+	trap '$as_root rm -f "$policy"' EXIT
+	trap 'exit 1' HUP INT TERM
+	printf '#!/bin/sh\nexit 101\n' | $as_root sh -c "cat > $policy && chmod 755 $policy"
+fi
+
+apt() {
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 "$@"
+}
+apt update || echo "deps: the package lists could not be renewed; going on with those that are here" >&2
+apt install --no-install-recommends $missing || die "apt-get could not install:$missing"
+echo "deps: done"

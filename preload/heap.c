@@ -74,7 +74,8 @@ void heap_give_slow(struct heap *heap, struct slab *slab)
 {
 	if (slab->full)
 		queue_insert(heap, slab);
-	if (slab->used == 0 && !slab_is_alone(slab)) {
+	/* A nested call that interrupted a holder of the central lock leaves it to a later one. */
+	if (slab->used == 0 && !slab_is_alone(slab) && !lock_mine(&pool_lock)) {
 		queue_remove(heap, slab);
 		pool_release(slab);
 	}
@@ -180,7 +181,7 @@ static bool orphan_take_slab(struct heap *orphan, struct heap *heap, unsigned si
 /* Looks at a few orphans, in turn, before a new slab is asked for. Whether the heap has room now. */
 static bool orphans_help(struct heap *heap, unsigned size_class, bool tracked)
 {
-	if (lock_mine(&heaps.orphans_lock) || !lock_try(&heaps.orphans_lock))
+	if (lock_mine(&pool_lock) || lock_mine(&heaps.orphans_lock) || !lock_try(&heaps.orphans_lock))
 		return false;
 	bool found = false;
 	struct heap **link = &heaps.orphans;
@@ -361,23 +362,9 @@ void heap_fork_prepare(void)
 			sched_yield();
 }
 
-void heap_fork_parent(void)
+void heap_fork_release(void)
 {
 	for (int i = FALLBACK_HEAPS; i-- > 0;)
 		lock_release(&heap_fallback[i].lock);
 	lock_release(&heaps.orphans_lock);
-}
-
-void heap_fork_child(struct heap *mine)
-{
-	heap_fork_parent();
-	struct heap *orphan;
-	/* Orphans were nobody's: they stay usable. Heaps of threads that exist no more were perhaps mid-way. */
-	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap) {
-		bool fallback = heap >= heap_fallback && heap < heap_fallback + FALLBACK_HEAPS;
-		for (orphan = heaps.orphans; orphan && orphan != heap; orphan = orphan->next_orphan)
-			continue;
-		if (heap != mine && !fallback && !orphan)
-			heap->frozen = true;
-	}
 }

@@ -74,7 +74,6 @@ struct heap {
 	struct heap *next_orphan; /* protected by the orphans' lock */
 	struct lock lock;         /* fallback heaps only: held while one is used */
 	uint32_t exit_rounds;     /* passes of thread-specific data destructors seen */
-	bool frozen;              /* after fork, in the child: its thread does not exist and may have been mid-way */
 
 	_Alignas(64) _Atomic(struct slab *) xpending; /* slabs with remote frees */
 };
@@ -174,9 +173,11 @@ void heap_init(void);
 /* All heaps, fallback ones included, through next_heap. */
 struct heap *heap_first(void);
 
-/* fork: all locks of this file, in rank order; in the child all heaps but `mine` are frozen. */
+/*
+ * fork: all locks of this file, in rank order. In the child, heaps of threads that exist no more are never allocated from
+ * again, since they may have been mid-way: they are no orphans. Frees into them are remote ones and stay correct.
+ */
 void heap_fork_prepare(void);
-void heap_fork_parent(void);
-void heap_fork_child(struct heap *mine);
+void heap_fork_release(void);
 
 #endif

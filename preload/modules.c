@@ -182,7 +182,7 @@ uint32_t modules_find(uintptr_t pc)
 {
 	uint32_t id = modules_known(pc);
 	struct object object = {0};
-	if (id || !find_object(pc, &object))
+	if (id || lock_mine(&modules_lock) || !find_object(pc, &object))
 		return id;
 	lock_acquire(&modules_lock);
 	id = modules_known(pc);

@@ -43,7 +43,10 @@ struct module {
 /* From the constructor: notes the executable, the vDSO and libmudlark.so itself. */
 void modules_init(void);
 
-/* Id of the module that has this address now, entered if it is new; 0: none (JIT code) or the table is full. */
+/*
+ * Id of the module that has this address now, entered if it is new; 0: none (JIT code), the table is full, or the call
+ * comes from a signal handler that interrupted an entry.
+ */
 uint32_t modules_find(uintptr_t pc);
 
 /* Whether the bytes may be read: they lie in a readable segment of a loaded module. */

@@ -91,7 +91,7 @@ static void fork_parent(void)
 	if (forking.locked) {
 		jemalloc_fork_parent();
 		unlock_everything();
-		heap_fork_parent();
+		heap_fork_release();
 		lock_release(&survey_lock);
 		if (_IO_list_unlock)
 			_IO_list_unlock();
@@ -121,7 +121,7 @@ static void fork_child(void)
 	if (forking.locked) {
 		jemalloc_fork_child();
 		unlock_everything();
-		heap_fork_child(heap);
+		heap_fork_release();
 		lock_release(&survey_lock);
 		if (_IO_list_resetlock)
 			_IO_list_resetlock();

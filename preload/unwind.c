@@ -174,7 +174,8 @@ __attribute__((noinline)) uint32_t unwind_stack(struct heap *heap, uintptr_t *pc
 	int saved = errno;
 	uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
 	stack_bounds(heap, sp);
-	struct walk walk = {.low = sp, .high = sp};
+	/* The walk begins in libunwind's own frames, below ours. */
+	struct walk walk = {.low = sp - STACK_NEEDED_BYTES, .high = sp};
 	struct backtrace_call call = {pcs, (int)max, 0};
 	bool roomy = lock_self() == unwinder.main_thread;
 	if (sp >= heap->stack_low && sp < heap->stack_high) {

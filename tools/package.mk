@@ -1,4 +1,7 @@
-# deps, demo, completions, install, deb.
+# deps, demo, install, uninstall, deb.
 
-.PHONY: completions
-completions:
+deps:
+	tools/deps.sh
+
+demo: preload tool
+	tools/demo/demo.sh $(BUILD)

@@ -1,0 +1,58 @@
+# Unit tests of preload/, one program per module.
+#
+# They link objects of their own: with MUDLARK_TEST, so that each system call can be made to fail, and with
+# MUDLARK_DEBUG, so that the order of locks is checked. The malloc family is renamed to mud_*: the test's own blocks are
+# libc's, and what is tested is called by name. What takes a process over (start.c, dlopen, prctl) is left out.
+
+PRELOAD_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/preload/test_*.c))
+
+PRELOAD_TESTED := $(BUILD)/tests/preload/libpreload_tested.a
+PRELOAD_TESTED_DIRECTORY := $(BUILD)/tests/preload/obj
+PRELOAD_TESTED_CFLAGS := -DMUDLARK_TEST -DMUDLARK_DEBUG
+PRELOAD_TESTED_SOURCES := $(filter-out preload/interpose.c preload/start.c preload/loading.c,$(PRELOAD_SOURCES))
+PRELOAD_TESTED_OBJECTS := $(PRELOAD_TESTED_SOURCES:preload/%.c=$(PRELOAD_TESTED_DIRECTORY)/%.o) \
+	$(PRELOAD_TESTED_DIRECTORY)/on_stack_x86_64.o
+
+RENAMED_FUNCTIONS := malloc calloc realloc reallocarray free cfree memalign aligned_alloc posix_memalign valloc pvalloc \
+	malloc_usable_size free_sized free_aligned_sized malloc_trim mallinfo mallinfo2 mallopt malloc_stats malloc_info
+RENAMES := $(foreach name,$(RENAMED_FUNCTIONS),-D$(name)=mud_$(name))
+
+# The whole library with the same checks: for hosts that use every lock.
+PRELOAD_CHECKED := $(BUILD)/tests/preload/libmudlark.so
+PRELOAD_CHECKED_OBJECTS := $(PRELOAD_OBJECTS:$(BUILD)/preload/%=$(PRELOAD_TESTED_DIRECTORY)/%)
+
+$(PRELOAD_TESTED_DIRECTORY)/%.o: preload/%.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_TESTED_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(PRELOAD_TESTED_DIRECTORY)/%.o: preload/%.S
+	@mkdir -p $(@D)
+	$(CC) $(PRELOAD_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(PRELOAD_TESTED_DIRECTORY)/renamed/interpose.o: preload/interpose.c tests/preload/rules.mk
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_TESTED_CFLAGS) $(RENAMES) $(CFLAGS) -c -o $@ $<
+
+$(PRELOAD_TESTED): $(PRELOAD_TESTED_OBJECTS) $(PRELOAD_TESTED_DIRECTORY)/renamed/interpose.o
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(PRELOAD_CHECKED): $(PRELOAD_CHECKED_OBJECTS) $(JEMALLOC_PRIVATE) preload/libmudlark.map
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $(PRELOAD_CHECKED_OBJECTS) $(JEMALLOC_PRIVATE) \
+		-Wl,-soname,libmudlark.so -Wl,--version-script=preload/libmudlark.map -Wl,--exclude-libs,ALL \
+		-Wl,-z,now -Wl,-z,nodelete -Wl,-z,initfirst -Wl,-z,defs -Wl,--build-id -lm
+
+$(BUILD)/tests/preload/%: tests/preload/%.c tests/preload/unit.h $(PRELOAD_TESTED) $(JEMALLOC_PRIVATE)
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) -D_GNU_SOURCE -DMUDLARK_TEST -DMUDLARK_DEBUG -DHOSTS_DIRECTORY='"$(abspath $(HOSTS_DIRECTORY))"' \
+		-DPRELOAD_CHECKED='"$(abspath $(PRELOAD_CHECKED))"' $(CHECK_CFLAGS) $(CFLAGS) -o $@ $< \
+		$(PRELOAD_TESTED) $(JEMALLOC_PRIVATE) $(CHECK_LIBS) -ldl -lm
+
+$(BUILD)/tests/preload/test_lock: | $(PRELOAD_CHECKED)
+
+.PHONY: check-preload
+check-preload: $(PRELOAD_TESTS) hosts
+	@failed=; for program in $(PRELOAD_TESTS); do \
+		echo "== $$program"; $$program || failed="$$failed $$program"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; else echo "all unit tests passed"; fi

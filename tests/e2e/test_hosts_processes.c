@@ -44,6 +44,7 @@ static const struct host_case cases[] = {
         {.line = "ending raw_exit_group", .status = 3, .snapshots = 0},
         {.line = "ending abort", .options = "fatal=1", .status = ABORTED, .snapshots = 1},
         {.line = "ending sigsegv", .options = "fatal=1", .status = FAULTED, .snapshots = 1},
+        {.line = "ending sigterm", .options = "fatal=1", .status = TERMINATED, .snapshots = 1},
         {.line = "ending return", .options = "fatal=1", .status = 3, .snapshots = 1},
         {.line = "terminated_while_exiting", .snapshots = SNAPSHOTS_ANY, .timeout_s = 30, .recorded_only = true},
         /* 6, 7 */

@@ -79,9 +79,9 @@ static void reply(uint64_t token, int error, const char *path)
 }
 
 /* Called between enter and leave, without a lock of ours. */
-static int take(enum snapshot_trigger trigger, const char *label, bool wait, bool nested)
+static int take(enum snapshot_trigger trigger, const char *label, bool wait)
 {
-	struct snapshot_request request = {trigger, label, nested, wait};
+	struct snapshot_request request = {trigger, label, wait};
 	const char *path = "";
 	if (sandboxed()) {
 		loss_count(LOSS_SNAPSHOTS_FAILED);
@@ -109,7 +109,7 @@ void control_poll_slow(struct heap *heap)
 		return;
 	heap = heap_enter();
 	for (; pending; pending &= pending - 1)
-		take((enum snapshot_trigger)__builtin_ctz(pending), NULL, false, false);
+		take((enum snapshot_trigger)__builtin_ctz(pending), NULL, false);
 	heap_leave(heap);
 }
 
@@ -125,7 +125,7 @@ int control_snapshot(enum snapshot_trigger trigger, const char *label, bool wait
 	if (lock_depth)
 		note_request(trigger);
 	else
-		error = take(trigger, label, wait, heap == &heap_busy);
+		error = take(trigger, label, wait);
 	heap_leave(heap);
 	return error;
 }

@@ -492,7 +492,7 @@ EXPORT struct mallinfo2 mallinfo2(void)
 	struct pool_usage usage;
 	struct heap *heap = heap_enter();
 	pool_walk(add_used, &used, &usage);
-	size_t large = heap == &heap_busy ? 0 : large_mapped_bytes();
+	size_t large = large_mapped_bytes();
 	heap_leave(heap);
 	return (struct mallinfo2){
 		.arena = usage.mapped_bytes,
@@ -517,7 +517,7 @@ EXPORT struct mallinfo mallinfo(void)
 EXPORT void malloc_stats(void)
 {
 	struct mallinfo2 info = mallinfo2();
-	fprintf(stderr, "Mudlark: small blocks: %zu bytes in use, %zu mapped; large blocks: %zu resident; records: %llu\n",
+	fprintf(stderr, "Mudlark: small blocks: %zu bytes in use, %zu mapped; large blocks: %zu mapped; records: %llu\n",
 		info.uordblks - info.hblkhd, info.arena, info.hblkhd, (unsigned long long)meta_bytes());
 }
 

@@ -1,6 +1,7 @@
 /* What the private jemalloc meets instead of libc; jemalloc_glue.h says why. */
 #include "preload/jemalloc_glue.h"
 
+#include "preload/heap.h"
 #include "preload/sys.h"
 
 #include <errno.h>
@@ -47,6 +48,48 @@ void jemalloc_fork_child(void)
 {
 	if (handlers.child)
 		handlers.child();
+}
+
+/* Its thread-specific destructor: what it does then is inside the allocator as any other call. */
+static void (*thread_cleanup)(void *);
+
+static void thread_cleanup_entered(void *argument)
+{
+	struct heap *heap = heap_enter();
+	thread_cleanup(argument);
+	heap_leave(heap);
+}
+
+int jemalloc_pthread_key_create(pthread_key_t *key, void (*destructor)(void *));
+int jemalloc_pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
+{
+	thread_cleanup = destructor;
+	return pthread_key_create(key, destructor ? thread_cleanup_entered : NULL);
+}
+
+static _Atomic uint64_t mapped_bytes;
+
+uint64_t jemalloc_mapped_bytes(void)
+{
+	return atomic_load_explicit(&mapped_bytes, memory_order_relaxed);
+}
+
+void *jemalloc_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *jemalloc_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	void *p = mmap(address, bytes, protection, flags, fd, offset);
+	if (p != MAP_FAILED && !(flags & MAP_FIXED))
+		atomic_fetch_add_explicit(&mapped_bytes, bytes, memory_order_relaxed);
+	return p;
+}
+
+int jemalloc_munmap(void *address, size_t bytes);
+int jemalloc_munmap(void *address, size_t bytes)
+{
+	int result = munmap(address, bytes);
+	if (result == 0)
+		atomic_fetch_sub_explicit(&mapped_bytes, bytes, memory_order_relaxed);
+	return result;
 }
 
 char *jemalloc_secure_getenv(const char *name);

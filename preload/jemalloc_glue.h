@@ -3,15 +3,16 @@
  * imports and we answer in libc's place.
  *
  * Why so: its fork handlers have to run inside libio's list lock and not at all in a single-threaded process
- * (plain jemalloc hangs in glibc's own fork test); the host's MALLOC_CONF and /etc/malloc.conf must not steer it;
- * it must start no thread; and it must not call madvise, which a seccomp sandbox that allows glibc's malloc may
- * not allow.
+ * (plain jemalloc hangs in glibc's own fork test); its clean-up at a thread's end must look busy to signal handlers that
+ * interrupt it; the host's MALLOC_CONF and /etc/malloc.conf must not steer it; it must start no thread; and it must not
+ * call madvise, which a seccomp sandbox that allows glibc's malloc may not allow.
  */
 #ifndef MUDLARK_JEMALLOC_GLUE_H
 #define MUDLARK_JEMALLOC_GLUE_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 void *pvt_mallocx(size_t size, int flags);
 void *pvt_rallocx(void *ptr, size_t size, int flags);
@@ -23,6 +24,9 @@ int pvt_mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp, size_
 /* As in jemalloc(3). */
 #define JEMALLOC_LG_ALIGN(lg) (lg)
 #define JEMALLOC_ZERO 0x40
+
+/* Address space that it has from the kernel. Counted in its mmap: asking it would take its locks. */
+uint64_t jemalloc_mapped_bytes(void);
 
 /* Its fork handlers, to be run in our order. */
 void jemalloc_fork_prepare(void);

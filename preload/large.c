@@ -278,12 +278,7 @@ void large_walk(void (*visit)(const struct large_record *record, void *context),
 
 uint64_t large_mapped_bytes(void)
 {
-	uint64_t epoch = 1;
-	size_t mapped = 0, bytes = sizeof mapped;
-	pvt_mallctl("epoch", NULL, NULL, &epoch, sizeof epoch);
-	if (pvt_mallctl("stats.resident", &mapped, &bytes, NULL, 0))
-		mapped = 0;
-	return mapped + atomic_load_explicit(&large.direct_bytes, memory_order_relaxed);
+	return jemalloc_mapped_bytes() + atomic_load_explicit(&large.direct_bytes, memory_order_relaxed);
 }
 
 void large_distrust(void)

@@ -65,6 +65,7 @@ void large_purge(void);
 
 /* Calls visit for each large block. Not a consistent picture while other threads go on. */
 void large_walk(void (*visit)(const struct large_record *record, void *context), void *context);
+/* Address space taken for large blocks. */
 uint64_t large_mapped_bytes(void);
 
 /* In a fork child whose parent was inside jemalloc: direct blocks only from now on. */

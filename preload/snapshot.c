@@ -231,7 +231,7 @@ static void encode_totals(struct encoder *encoder, const struct picture *picture
 	encode_tag_number(encoder, TOTAL_PEAK_COMPOSITION_BYTES, peak.composition_bytes);
 	encode_tag_number(encoder, TOTAL_TEMPORARY_BLOCKS, sum.temporary_blocks);
 	encode_tag_number(encoder, TOTAL_RSS_BYTES, rss);
-	encode_tag_number(encoder, TOTAL_HEAP_BYTES, survey->usage.mapped_bytes + (picture->request->nested ? 0 : large_mapped_bytes()));
+	encode_tag_number(encoder, TOTAL_HEAP_BYTES, survey->usage.mapped_bytes + large_mapped_bytes());
 	encode_tag_number(encoder, TOTAL_OWN_BYTES, meta_bytes() + survey->usage.record_bytes);
 	encode_tag_number(encoder, TOTAL_THREADS, threads_total());
 	encode_section_end(encoder);

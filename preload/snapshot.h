@@ -16,7 +16,6 @@
 struct snapshot_request {
 	enum snapshot_trigger trigger;
 	const char *label; /* NULL: none */
-	bool nested;       /* in a signal handler that interrupted the allocator, which may be inside jemalloc */
 	bool wait;         /* for a snapshot that another thread is taking; otherwise this one is skipped */
 };
 

@@ -117,8 +117,10 @@ START_TEST(no_memory_to_grow)
 	ck_assert(!id_table_add(&ids, hash_of[1], 1));
 	fault_clear();
 	uint32_t count = 0;
-	while (count < 60000)
-		count++, ENSURE(id_table_add(&ids, hash_of[count], count), "id %u", count);
+	while (count < 60000) {
+		count++;
+		ENSURE(id_table_add(&ids, hash_of[count], count), "no memory for id %u", count);
+	}
 	fault_set(SYS_mmap, 0, ENOMEM);
 	while (id_table_add(&ids, hash_of[count + 1], count + 1))
 		ck_assert_uint_lt(++count, IDS);

@@ -44,7 +44,7 @@ static inline uint64_t dice_below(struct dice *dice, uint64_t n)
 #define ENSURE(condition, ...)                                                                                         \
 	do {                                                                                                           \
 		if (!(condition))                                                                                      \
-			ck_abort_msg(#condition ": " __VA_ARGS__);                                                     \
+			ck_abort_msg(__VA_ARGS__);                                                                     \
 	} while (0)
 
 /* The next calls of `number` fail with `error`, after `after` successful ones. */

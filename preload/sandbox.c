@@ -2,6 +2,7 @@
 #include "preload/sandbox.h"
 
 #include "preload/control.h"
+#include "preload/record.h"
 
 #include <dlfcn.h>
 
@@ -24,5 +25,7 @@ void sandbox_enter(void)
 	if (!control_owns_process() || sandboxed())
 		return;
 	control_before_sandbox();
+	/* Nothing recorded from here on could be told, and the unwinder makes system calls. */
+	atomic_store(&record_active, false);
 	atomic_store(&sandbox_entered, true);
 }

@@ -5,11 +5,12 @@
 #include "mudlark.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { WORKERS = 4, ROUNDS = 100, REQUESTS_IN_ROUND = 40, BUFFER_BYTES = 256, ERROR_EVERY = 8 };
+enum { WORKERS = 4, ROUNDS = 100, REQUESTS_IN_ROUND = 40, BUFFER_BYTES = 256, ERROR_EVERY = 8, ANSWER_BYTES = 2000 };
 
 struct request {
 	unsigned number;
@@ -23,6 +24,15 @@ static void request_begin(struct request *request, unsigned number)
 	if (!request->buffer)
 		abort();
 	memset(request->buffer, 'x', BUFFER_BYTES);
+}
+
+static void request_answer(const struct request *request)
+{
+	char *answer = calloc(1, ANSWER_BYTES);
+	if (!answer)
+		abort();
+	snprintf(answer, ANSWER_BYTES, "%u: %.*s", request->number, BUFFER_BYTES, request->buffer);
+	free(answer);
 }
 
 static int request_end(struct request *request)
@@ -40,8 +50,7 @@ static void *work(void *label)
 		for (unsigned i = 0; i < REQUESTS_IN_ROUND; i++) {
 			struct request request;
 			request_begin(&request, i);
-			char *answer = calloc(1, 2000 + i);
-			free(answer);
+			request_answer(&request);
 			(void)request_end(&request);
 		}
 		usleep(20000);

@@ -42,7 +42,7 @@ $(PRELOAD_CHECKED): $(PRELOAD_CHECKED_OBJECTS) $(JEMALLOC_PRIVATE) preload/libmu
 		-Wl,-soname,libmudlark.so -Wl,--version-script=preload/libmudlark.map -Wl,--exclude-libs,ALL \
 		-Wl,-z,now -Wl,-z,nodelete -Wl,-z,initfirst -Wl,-z,defs -Wl,--build-id -lm
 
-$(BUILD)/tests/preload/%: tests/preload/%.c tests/preload/unit.h $(PRELOAD_TESTED) $(JEMALLOC_PRIVATE)
+$(BUILD)/tests/preload/%: tests/preload/%.c tests/preload/unit.h tests/preload/renamed.h $(PRELOAD_TESTED) $(JEMALLOC_PRIVATE)
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) -D_GNU_SOURCE -DMUDLARK_TEST -DMUDLARK_DEBUG -DHOSTS_DIRECTORY='"$(abspath $(HOSTS_DIRECTORY))"' \
 		-DPRELOAD_CHECKED='"$(abspath $(PRELOAD_CHECKED))"' $(CHECK_CFLAGS) $(CFLAGS) -o $@ $< \

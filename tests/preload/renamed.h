@@ -1,0 +1,60 @@
+/*
+ * The malloc family under test, by the names that rules.mk gives it, and what the library's constructor does before a
+ * program begins.
+ */
+#ifndef TESTS_PRELOAD_RENAMED_H
+#define TESTS_PRELOAD_RENAMED_H
+
+#include "preload/foreign.h"
+#include "preload/heap.h"
+#include "preload/modules.h"
+#include "preload/record.h"
+#include "preload/stacks.h"
+#include "preload/totals.h"
+#include "preload/unwind.h"
+
+#include <check.h>
+#include <stddef.h>
+#include <stdio.h>
+
+void *mud_malloc(size_t size);
+void *mud_calloc(size_t count, size_t size);
+void *mud_realloc(void *p, size_t size);
+void *mud_reallocarray(void *p, size_t count, size_t size);
+void mud_free(void *p);
+void *mud_memalign(size_t alignment, size_t size);
+void *mud_aligned_alloc(size_t alignment, size_t size);
+int mud_posix_memalign(void **out, size_t alignment, size_t size);
+void *mud_valloc(size_t size);
+void *mud_pvalloc(size_t size);
+size_t mud_malloc_usable_size(void *p);
+int mud_malloc_trim(size_t pad);
+
+static inline void __attribute__((unused)) prepare_allocator(void)
+{
+	heap_init();
+	foreign_init();
+}
+
+static inline void __attribute__((unused)) prepare_recording(void)
+{
+	const char *reason = NULL;
+	prepare_allocator();
+	totals_init(true);
+	modules_init();
+	ck_assert(stacks_init());
+	ck_assert_msg(unwind_init(&reason), "%s", reason ? reason : "");
+	atomic_store(&record_active, true);
+}
+
+static inline uint64_t __attribute__((unused)) resident_kib(void)
+{
+	unsigned long pages = 0;
+	FILE *file = fopen("/proc/self/statm", "r");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_eq(fscanf(file, "%*u %lu", &pages), 1);
+	fclose(file);
+	return pages * 4;
+}
+
+#endif

@@ -74,8 +74,7 @@ void heap_give_slow(struct heap *heap, struct slab *slab)
 {
 	if (slab->full)
 		queue_insert(heap, slab);
-	/* A nested call that interrupted a holder of the central lock leaves it to a later one. */
-	if (slab->used == 0 && !slab_is_alone(slab) && !lock_mine(&pool_lock)) {
+	if (slab->used == 0 && !slab_is_alone(slab) && !heap->impatient) {
 		queue_remove(heap, slab);
 		pool_release(slab);
 	}
@@ -181,7 +180,7 @@ static bool orphan_take_slab(struct heap *orphan, struct heap *heap, unsigned si
 /* Looks at a few orphans, in turn, before a new slab is asked for. Whether the heap has room now. */
 static bool orphans_help(struct heap *heap, unsigned size_class, bool tracked)
 {
-	if (lock_mine(&pool_lock) || lock_mine(&heaps.orphans_lock) || !lock_try(&heaps.orphans_lock))
+	if (heap->impatient || !lock_try(&heaps.orphans_lock))
 		return false;
 	bool found = false;
 	struct heap **link = &heaps.orphans;
@@ -215,21 +214,26 @@ static void *heap_take_owned(struct heap *heap, unsigned size_class, bool tracke
 			continue;
 		if (orphans_help(heap, size_class, tracked))
 			continue;
-		slab = pool_acquire(heap, size_class, tracked);
+		slab = pool_acquire(heap, size_class, tracked, !heap->impatient);
 		if (!slab)
 			return NULL;
 		queue_insert(heap, slab);
 	}
 }
 
-/* For signal handlers that interrupted the allocator, and for threads after their end. */
+/*
+ * For signal handlers that interrupted the allocator, and for threads after their end. The interrupted code may hold a
+ * lock that another thread, which forks, waits for with all others in its hands: then nothing here waits.
+ */
 static void *fallback_take(unsigned size_class, bool tracked)
 {
+	bool impatient = lock_depth > 0;
 	for (int round = 0; round < FALLBACK_ROUNDS; round++) {
 		for (int i = 0; i < FALLBACK_HEAPS; i++) {
 			struct heap *heap = &heap_fallback[i];
 			if (!lock_try(&heap->lock))
 				continue;
+			heap->impatient = impatient;
 			void *slot = heap_take_owned(heap, size_class, tracked);
 			lock_release(&heap->lock);
 			return slot;
@@ -270,8 +274,6 @@ static struct heap *heap_new(void)
 
 static struct heap *orphan_adopt(void)
 {
-	if (lock_mine(&heaps.orphans_lock))
-		return NULL;
 	lock_acquire(&heaps.orphans_lock);
 	struct heap *heap = heaps.orphans;
 	if (heap)
@@ -303,12 +305,8 @@ bool heap_attach(struct heap **heap)
 
 void heap_tidy(struct heap *heap)
 {
-	if (heap_is_real(heap)) {
-		heap_collect(heap);
-		heap_release_empty(heap);
-	}
-	if (lock_mine(&heaps.orphans_lock))
-		return;
+	heap_collect(heap);
+	heap_release_empty(heap);
 	lock_acquire(&heaps.orphans_lock);
 	for (struct heap *orphan = heaps.orphans; orphan; orphan = orphan->next_orphan) {
 		heap_collect(orphan);
@@ -356,15 +354,14 @@ struct heap *heap_first(void)
 
 void heap_fork_prepare(void)
 {
-	lock_acquire(&heaps.orphans_lock);
 	for (int i = 0; i < FALLBACK_HEAPS; i++)
-		while (!lock_try(&heap_fallback[i].lock))
-			sched_yield();
+		lock_acquire(&heap_fallback[i].lock);
+	lock_acquire(&heaps.orphans_lock);
 }
 
 void heap_fork_release(void)
 {
+	lock_release(&heaps.orphans_lock);
 	for (int i = FALLBACK_HEAPS; i-- > 0;)
 		lock_release(&heap_fallback[i].lock);
-	lock_release(&heaps.orphans_lock);
 }

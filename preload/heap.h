@@ -73,6 +73,7 @@ struct heap {
 	struct heap *next_heap;   /* all heaps, newest first, constant */
 	struct heap *next_orphan; /* protected by the orphans' lock */
 	struct lock lock;         /* fallback heaps only: held while one is used */
+	bool impatient;           /* its user interrupted a holder of some lock: it must wait for none */
 	uint32_t exit_rounds;     /* passes of thread-specific data destructors seen */
 
 	_Alignas(64) _Atomic(struct slab *) xpending; /* slabs with remote frees */
@@ -164,7 +165,7 @@ static inline void heap_give(struct heap *heap, struct slab *slab, void *slot)
  */
 bool heap_attach(struct heap **heap);
 
-/* Collects what others freed and gives back slabs that are empty, of this heap and of orphans. */
+/* Collects what others freed and gives back slabs that are empty, of this heap, a real one, and of orphans. */
 void heap_tidy(struct heap *heap);
 
 /* Creates the key by which a thread's end is learned. From the constructor: the first keys need no allocation. */

@@ -463,9 +463,9 @@ EXPORT int malloc_trim(size_t pad)
 	(void)pad;
 	int saved = errno;
 	struct heap *heap = heap_enter();
-	heap_tidy(heap);
 	bool any = false;
-	if (heap != &heap_busy) {
+	if (heap_is_real(heap)) {
+		heap_tidy(heap);
 		large_purge();
 		any = pool_purge(true);
 	}

@@ -31,9 +31,11 @@ static void lock_check(struct lock *lock)
 	if (lock_held >> lock->rank >> 1)
 		__builtin_trap(); /* out of rank order */
 }
-#define LOCK_NOTE(lock) (lock_check(lock), lock_held |= 1u << (lock)->rank)
+#define LOCK_CHECK(lock) lock_check(lock)
+#define LOCK_NOTE(lock) (lock_held |= 1u << (lock)->rank)
 #define LOCK_FORGET(lock) (lock_held &= ~(1u << (lock)->rank))
 #else
+#define LOCK_CHECK(lock) ((void)0)
 #define LOCK_NOTE(lock) ((void)0)
 #define LOCK_FORGET(lock) ((void)0)
 #endif
@@ -76,6 +78,7 @@ static void lock_wait(struct lock *lock)
 
 void lock_acquire(struct lock *lock)
 {
+	LOCK_CHECK(lock);
 	lock_depth++;
 	for (int i = 0; i < LOCK_SPINS; i++) {
 		if (word_take(lock, lock_self())) {

@@ -2,7 +2,7 @@
  * Locks: one word that names the owner, a futex when contended, and a rank.
  *
  * Ranks: a thread takes locks in ascending rank only; fork takes them all in this order. Debug builds
- * (-DMUDLARK_DEBUG) check it at each acquisition. No lock is held while code that is not ours runs.
+ * (-DMUDLARK_DEBUG) check it at each acquisition that may wait; a lock that is only tried cannot deadlock. No lock is held while code that is not ours runs.
  *
  * Why the owner is the word: a signal handler may allocate while its thread holds one of these. lock_mine() lets that
  * nested call take another way instead of waiting for itself for ever, and there is no moment in which the lock is
@@ -18,8 +18,8 @@
 
 enum lock_rank {
 	RANK_SNAPSHOT = 1, /* one snapshot at a time */
+	RANK_FALLBACK,     /* heap.c: one of the heaps for nested and late allocations; only ever tried */
 	RANK_ORPHANS,      /* heap.c: heaps without a thread */
-	RANK_FALLBACK,     /* heap.c: one of the heaps for nested and late allocations; never two at once */
 	RANK_CENTRAL,      /* pool.c: chunks and free slabs */
 	RANK_THREADS,      /* threads.c: the table of threads */
 	RANK_MODULES,      /* modules.c */

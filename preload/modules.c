@@ -44,8 +44,7 @@ static bool module_loaded(const struct module *module)
 	return !(atomic_load_explicit(&module->flags, memory_order_relaxed) & MODULE_UNLOADED);
 }
 
-/* Id of the entered module that has the address, 0 if there is none. */
-static uint32_t modules_known(uintptr_t pc)
+uint32_t modules_known(uintptr_t pc)
 {
 	for (uint32_t id = modules_count(); id; id--) {
 		const struct module *module = modules_at(id);

@@ -49,6 +49,9 @@ void modules_init(void);
  */
 uint32_t modules_find(uintptr_t pc);
 
+/* The same without entering it: 0 when it is not known yet. Takes no lock. */
+uint32_t modules_known(uintptr_t pc);
+
 /* Whether the bytes may be read: they lie in a readable segment of a loaded module. */
 bool modules_readable(uintptr_t address, size_t bytes);
 

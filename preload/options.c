@@ -49,7 +49,7 @@ static bool parse_seconds(const char *value, uint64_t *out)
 	const char *point = strchr(value, '.');
 	size_t length = point ? (size_t)(point - value) : strlen(value);
 	uint64_t seconds = 0, fraction = 0;
-	if (length >= sizeof whole || (length == 0 && !point))
+	if (length >= sizeof whole || (length == 0 && (!point || !point[1])))
 		return false;
 	memcpy(whole, value, length);
 	whole[length] = '\0';
@@ -156,7 +156,7 @@ static enum outcome set(struct options *options, const char *key, const char *va
 
 static bool is_separator(char c)
 {
-	return c == ':' || c == ' ' || c == '\t' || c == '\n' || c == ',';
+	return c == ':' || c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
 /* Reads up to a separator (or, for a key, '='), quotes taken off. */

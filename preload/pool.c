@@ -196,8 +196,6 @@ static bool purge_locked(uint32_t now, bool all)
 
 bool pool_purge(bool all)
 {
-	if (lock_mine(&pool_lock))
-		return false;
 	lock_acquire(&pool_lock);
 	bool any = purge_locked(now_ms(), all);
 	lock_release(&pool_lock);
@@ -254,11 +252,12 @@ static void slab_init(struct slab *slab, struct heap *heap, char *base, unsigned
 	atomic_store_explicit(&slab->heap, heap, memory_order_release);
 }
 
-struct slab *pool_acquire(struct heap *heap, unsigned size_class, bool tracked)
+struct slab *pool_acquire(struct heap *heap, unsigned size_class, bool tracked, bool wait)
 {
-	if (lock_mine(&pool_lock))
+	if (wait)
+		lock_acquire(&pool_lock);
+	else if (!lock_try(&pool_lock))
 		return NULL;
-	lock_acquire(&pool_lock);
 	struct slab *slab = NULL;
 	unsigned index = 0;
 	struct chunk *chunk = chunk_with_room(&index);

@@ -148,10 +148,10 @@ static inline bool slot_link_plausible(const void *next, const void *slot)
 }
 
 /*
- * A slab of the class for the heap, nothing carved yet; NULL when memory is short or when this is a signal handler
- * that interrupted a holder of the central lock. Takes RANK_CENTRAL; async-signal-safe; preserves errno.
+ * A slab of the class for the heap, nothing carved yet; NULL when memory is short, or when wait is false and the central
+ * lock is held. Takes RANK_CENTRAL; async-signal-safe; preserves errno.
  */
-struct slab *pool_acquire(struct heap *heap, unsigned size_class, bool tracked);
+struct slab *pool_acquire(struct heap *heap, unsigned size_class, bool tracked, bool wait);
 
 /* Takes back a slab whose slots are all free. The memory returns to the kernel after about a second. */
 void pool_release(struct slab *slab);

@@ -252,7 +252,7 @@ bool unwind_owns_call(uintptr_t caller)
 {
 	if (!walk_now)
 		return false;
-	uint32_t module = modules_find(caller);
+	uint32_t module = modules_known(caller);
 	return module && (module == unwinder.module || module == unwinder.loader_module);
 }
 

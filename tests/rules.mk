@@ -1,8 +1,10 @@
 # Tests. One Check program per file below tests/preload, tests/symbolize, tests/report and tests/e2e;
 # tests/hosts holds the small programs that are run under the preload.
 
-CHECK_CFLAGS := $(shell pkg-config --cflags check 2>/dev/null)
-CHECK_LIBS   := $(shell pkg-config --libs check 2>/dev/null)
+# Asked when a test is built, not when make starts: `make deps check` installs pkg-config and check in between.
+
+CHECK_CFLAGS = $(shell pkg-config --cflags check 2>/dev/null)
+CHECK_LIBS   = $(shell pkg-config --libs check 2>/dev/null)
 
 SYMBOLIZE_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/symbolize/test_*.c))
 REPORT_TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/report/test_*.c))

@@ -36,3 +36,20 @@ lint-shell:
 	@if command -v $(SHELLCHECK) >/dev/null; then \
 		$(SHELLCHECK) --severity=warning $(LINT_SCRIPTS); \
 	else echo "lint-shell: $(SHELLCHECK) is not installed: skipped" >&2; fi
+
+# --- bench -----------------------------------------------------------------------------------------------------------
+# make bench [BENCH=quick] [BENCH_FLAGS="--workloads handover --rounds 9"]; results in $(BUILD)/bench.
+
+BENCH       ?= full
+BENCH_FLAGS ?=
+
+BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(filter-out tools/bench/symbolize.c,$(wildcard tools/bench/*.c)))
+
+.PHONY: bench
+bench: $(BENCH_PROGRAMS) $(PRELOAD_LIBRARY)
+	python3 tools/bench/bench.py --build $(BUILD) --set $(BENCH) $(BENCH_FLAGS)
+
+# What is measured must not be optimised away.
+$(BENCH_PROGRAMS): $(BUILD)/tools/bench/%: tools/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) -D_GNU_SOURCE -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free $(CFLAGS) -o $@ $< -lpthread

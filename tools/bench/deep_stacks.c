@@ -1,0 +1,71 @@
+/*
+ * 5.3 million malloc/free pairs under stacks 36 deep: a walk through a random call tree that goes some frames up and
+ * down between bursts, as programs do. Most captures therefore share their outer frames with the one before.
+ */
+#include "tools/bench/workload.h"
+
+enum { DEPTH = 36, BURST = 10, LIVE = 4096, PAIRS = 5300000 };
+
+static uint64_t walk = RANDOM_SEED;
+static void *live[LIVE];
+static int pairs_left = PAIRS;
+
+static void descend(int depth);
+
+static __attribute__((noinline)) void burst(void)
+{
+	for (int i = 0; i < BURST; i++) {
+		size_t at = (random_next(&walk) >> 20) % LIVE;
+		free(live[at]);
+		live[at] = block_used(malloc(random_small_size(&walk)));
+	}
+	pairs_left -= BURST;
+}
+
+/* A function that calls on, and whose frame has a size of its own. The empty asm keeps the call from being a jump. */
+#define BRANCH(name, bytes)                                                                                            \
+	static __attribute__((noinline)) void name(int depth)                                                          \
+	{                                                                                                              \
+		volatile char frame[bytes];                                                                            \
+		frame[0] = (char)depth;                                                                                \
+		descend(depth + 1);                                                                                    \
+		frame[(bytes)-1] = frame[0];                                                                           \
+	}
+BRANCH(branch_a, 16)
+BRANCH(branch_b, 48)
+BRANCH(branch_c, 112)
+BRANCH(branch_d, 208)
+
+/* Each level is two frames. A level is left again with probability 1/2 after it was entered once. */
+static __attribute__((noinline)) void descend(int depth)
+{
+	do {
+		if (depth >= DEPTH / 2 - 1) {
+			burst();
+			return;
+		}
+		switch (random_next(&walk) >> 62) {
+		case 0:
+			branch_a(depth);
+			break;
+		case 1:
+			branch_b(depth);
+			break;
+		case 2:
+			branch_c(depth);
+			break;
+		default:
+			branch_d(depth);
+			break;
+		}
+	} while (pairs_left > 0 && random_next(&walk) >> 63);
+}
+
+int main(void)
+{
+	while (pairs_left > 0)
+		descend(0);
+	for (int i = 0; i < LIVE; i++)
+		free(live[i]);
+	return 0;
+}

@@ -272,6 +272,21 @@ START_TEST(realloc_counts_as_both)
 }
 END_TEST
 
+/* Whether a realloc'ed block was temporary must not depend on whether it could stay where it was. */
+START_TEST(realloc_is_temporary_or_not)
+{
+	prepare_recording();
+	void *p = mud_malloc(100);
+	for (int i = 0; i < 10; i++)
+		p = mud_realloc(p, i % 2 ? 100 : 110); /* stays */
+	uint64_t stays = tally_get(&heap_mine->tally.temporary_blocks);
+	for (int i = 0; i < 10; i++)
+		p = mud_realloc(p, i % 2 ? 100 : 1000); /* moves */
+	ck_assert_uint_eq(tally_get(&heap_mine->tally.temporary_blocks) - stays, stays);
+	mud_free(p);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("preload: record");
@@ -284,6 +299,7 @@ int main(void)
 	tcase_add_test(tests, tables_full);
 	tcase_add_test(tests, survey_counts_what_lives);
 	tcase_add_test(tests, realloc_counts_as_both);
+	tcase_add_test(tests, realloc_is_temporary_or_not);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

@@ -99,6 +99,35 @@ START_TEST(peak_of_one_large_block)
 }
 END_TEST
 
+/* A realloc is a free and an allocation in this order, whether the block moves or not. */
+START_TEST(realloc_does_not_count_twice)
+{
+	prepare_recording();
+	void *p = NULL;
+	for (size_t size = 100; size <= 200000; size += size / 3)
+		p = mud_realloc(p, size);
+	for (size_t size = 150000; size; size /= 2)
+		p = mud_realloc(p, size);
+	uint64_t most = 100;
+	while (most + most / 3 <= 200000)
+		most += most / 3;
+	ck_assert_uint_eq(peak_now().bytes, most);
+	mud_free(p);
+	ck_assert_int_eq(totals_live_bytes(), 0);
+}
+END_TEST
+
+START_TEST(realloc_of_small_blocks_does_not_count_twice)
+{
+	prepare_recording();
+	void *p = NULL;
+	for (size_t size = 100; size <= 5000; size += 100)
+		p = mud_realloc(p, size);
+	ck_assert_uint_eq(peak_now().bytes, 5000);
+	mud_free(p);
+}
+END_TEST
+
 enum { THREADS = 4, EACH = 2000, EACH_BYTES = 500 };
 static pthread_barrier_t all_there;
 
@@ -224,6 +253,8 @@ int main(void)
 	tcase_set_timeout(tests, 60);
 	tcase_add_loop_test(tests, peak_is_exact_with_one_thread, 0, 4);
 	tcase_add_test(tests, peak_of_one_large_block);
+	tcase_add_test(tests, realloc_does_not_count_twice);
+	tcase_add_test(tests, realloc_of_small_blocks_does_not_count_twice);
 	tcase_add_test(tests, peak_with_threads);
 	tcase_add_test(tests, peak_not_followed);
 	tcase_add_test(tests, timeline_stays_bounded_and_monotone);

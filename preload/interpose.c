@@ -271,8 +271,12 @@ static size_t usable_size(void *p)
 	}
 	case KIND_LARGE: {
 		struct large_record *record = large_find(p);
-		if (record)
-			return large_usable(p, record);
+		if (record) {
+			struct heap *heap = heap_enter();
+			size_t usable = large_usable(heap, p, record);
+			heap_leave(heap);
+			return usable;
+		}
 		break;
 	}
 	case KIND_FOREIGN:
@@ -492,12 +496,11 @@ EXPORT struct mallinfo2 mallinfo2(void)
 	struct pool_usage usage;
 	struct heap *heap = heap_enter();
 	pool_walk(add_used, &used, &usage);
-	size_t large = large_mapped_bytes();
 	heap_leave(heap);
 	return (struct mallinfo2){
 		.arena = usage.mapped_bytes,
-		.hblkhd = large,
-		.uordblks = used + large,
+		.hblkhd = large_live_bytes(),
+		.uordblks = used,
 		.fordblks = usage.mapped_bytes - used,
 	};
 }
@@ -517,8 +520,8 @@ EXPORT struct mallinfo mallinfo(void)
 EXPORT void malloc_stats(void)
 {
 	struct mallinfo2 info = mallinfo2();
-	fprintf(stderr, "Mudlark: small blocks: %zu bytes in use, %zu mapped; large blocks: %zu mapped; records: %llu\n",
-		info.uordblks - info.hblkhd, info.arena, info.hblkhd, (unsigned long long)meta_bytes());
+	fprintf(stderr, "Mudlark: small blocks: %zu bytes in use, %zu mapped; large blocks: %zu; records: %llu\n",
+		info.uordblks, info.arena, info.hblkhd, (unsigned long long)meta_bytes());
 }
 
 EXPORT int malloc_info(int options, FILE *file)

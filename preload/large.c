@@ -29,6 +29,7 @@ static struct {
 	_Atomic(struct radix_middle *) root[1 << ROOT_BITS];
 	_Atomic(void *) deferred; /* blocks of jemalloc's that nested calls freed, linked by their first word */
 	_Atomic uint64_t direct_bytes;
+	_Atomic uint64_t live_bytes; /* requested, of all large blocks */
 	_Atomic bool distrusted;
 } large;
 
@@ -123,6 +124,7 @@ static bool record_set(void *p, size_t size, enum large_kind kind)
 	if (!record)
 		return false;
 	record->size = size;
+	atomic_fetch_add_explicit(&large.live_bytes, size, memory_order_relaxed);
 	atomic_store_explicit(&record->cohort, 0, memory_order_relaxed);
 	atomic_store_explicit(&record->state, kind | offset_in_page(p), memory_order_release);
 	/* A chunk of the pools can't be here; a mark that outlives the block only costs a look into the radix. */
@@ -195,6 +197,8 @@ void large_free(struct heap *heap, void *p, struct large_record *record)
 	uint32_t state = atomic_exchange_explicit(&record->state, LARGE_FREED | offset_in_page(p), memory_order_acq_rel);
 	enum large_kind kind = state & LARGE_KIND_MASK;
 	atomic_store_explicit(&record->cohort, 0, memory_order_relaxed);
+	if (kind == LARGE_DIRECT || kind == LARGE_JEMALLOC)
+		atomic_fetch_sub_explicit(&large.live_bytes, record->size, memory_order_relaxed);
 	if (kind == LARGE_DIRECT) {
 		/* The kernel may give these addresses to anybody now. */
 		atomic_store_explicit(&record->state, LARGE_NONE, memory_order_relaxed);
@@ -227,12 +231,14 @@ void *large_resize(struct heap *heap, void *p, struct large_record *record, size
 		 */
 		size_t old_size = record->size;
 		if (pvt_xallocx(p, size, 0, 0) >= size) {
+			atomic_fetch_add_explicit(&large.live_bytes, size - old_size, memory_order_relaxed);
 			record->size = size;
 			errno = saved;
 			return p;
 		}
 		atomic_store_explicit(&record->state, LARGE_NONE, memory_order_relaxed);
 		atomic_store_explicit(&record->cohort, 0, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&large.live_bytes, old_size, memory_order_relaxed);
 		void *moved = pvt_rallocx(p, size, 0);
 		void *now = moved ? moved : p;
 		bool recorded = record_set(now, moved ? size : old_size, LARGE_JEMALLOC);
@@ -250,11 +256,14 @@ void *large_resize(struct heap *heap, void *p, struct large_record *record, size
 	return fresh;
 }
 
-size_t large_usable(const void *p, const struct large_record *record)
+size_t large_usable(struct heap *heap, const void *p, const struct large_record *record)
 {
 	if (record_kind(record) == LARGE_DIRECT)
 		return direct_bytes(record->size ? record->size : 1);
-	return pvt_sallocx(p, 0);
+	if (jemalloc_usable(heap))
+		return pvt_sallocx(p, 0);
+	/* A nested call: what was asked for, at least, may be used. */
+	return record->size;
 }
 
 void large_purge(void)
@@ -279,6 +288,11 @@ void large_walk(void (*visit)(const struct large_record *record, void *context),
 uint64_t large_mapped_bytes(void)
 {
 	return jemalloc_mapped_bytes() + atomic_load_explicit(&large.direct_bytes, memory_order_relaxed);
+}
+
+uint64_t large_live_bytes(void)
+{
+	return atomic_load_explicit(&large.live_bytes, memory_order_relaxed);
 }
 
 void large_distrust(void)

@@ -58,7 +58,8 @@ void large_free(struct heap *heap, void *p, struct large_record *record);
  */
 void *large_resize(struct heap *heap, void *p, struct large_record *record, size_t size);
 
-size_t large_usable(const void *p, const struct large_record *record);
+/* Bytes that may be used. Called like large_allocate(). */
+size_t large_usable(struct heap *heap, const void *p, const struct large_record *record);
 
 /* Gives free memory back to the kernel. */
 void large_purge(void);
@@ -67,6 +68,8 @@ void large_purge(void);
 void large_walk(void (*visit)(const struct large_record *record, void *context), void *context);
 /* Address space taken for large blocks. */
 uint64_t large_mapped_bytes(void);
+/* Requested bytes of all large blocks that live. */
+uint64_t large_live_bytes(void);
 
 /* In a fork child whose parent was inside jemalloc: direct blocks only from now on. */
 void large_distrust(void);

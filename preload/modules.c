@@ -200,6 +200,24 @@ uint32_t modules_find(uintptr_t pc)
 	return id;
 }
 
+bool modules_program_headers(uintptr_t pc, struct dl_phdr_info *info)
+{
+	struct object object = {0};
+	if (!find_object(pc, &object))
+		return false;
+	const ElfW(Phdr) *own = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+	const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)object.start;
+	*info = (struct dl_phdr_info){.dlpi_addr = object.map->l_addr, .dlpi_name = object.map->l_name};
+	if ((uintptr_t)own >= object.start && (uintptr_t)own < object.end) {
+		info->dlpi_phdr = own;
+		info->dlpi_phnum = (ElfW(Half))getauxval(AT_PHNUM);
+	} else if (memcmp(header->e_ident, ELFMAG, SELFMAG) == 0) {
+		info->dlpi_phdr = (const ElfW(Phdr) *)(object.start + header->e_phoff);
+		info->dlpi_phnum = header->e_phnum;
+	}
+	return info->dlpi_phdr != NULL;
+}
+
 bool modules_readable(uintptr_t address, size_t bytes)
 {
 	uint32_t id = modules_find(address);

@@ -52,6 +52,10 @@ uint32_t modules_find(uintptr_t pc);
 /* The same without entering it: 0 when it is not known yet. Takes no lock. */
 uint32_t modules_known(uintptr_t pc);
 
+/* What dl_iterate_phdr would tell of the module at pc; no lock of ld.so's is taken. False: there is none. */
+struct dl_phdr_info;
+bool modules_program_headers(uintptr_t pc, struct dl_phdr_info *info);
+
 /* Whether the bytes may be read: they lie in a readable segment of a loaded module. */
 bool modules_readable(uintptr_t address, size_t bytes);
 

@@ -6,6 +6,7 @@
 #include "preload/on_stack.h"
 #include "preload/sandbox.h"
 #include "preload/sys.h"
+#include "preload/unwind_import.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -237,12 +238,19 @@ bool unwind_init(const char **reason)
 		(unw_accessors_t * (*)(unw_addr_space_t)) dlsym(library, UNWIND_GLOBAL("get_accessors"));
 	unw_addr_space_t *space = dlsym(library, UNWIND_LOCAL("local_addr_space"));
 	unwinder.backtrace = (int (*)(void **, int))dlsym(library, "unw_backtrace");
-	if (!get_accessors || !space || !unwinder.backtrace) {
+	int (*set_caching)(unw_addr_space_t, unw_caching_policy_t) =
+		(int (*)(unw_addr_space_t, unw_caching_policy_t))dlsym(library, UNWIND_LOCAL("set_caching_policy"));
+	if (!get_accessors || !space || !set_caching || !unwinder.backtrace || !unwind_import_replace(library)) {
 		unwinder.backtrace = NULL;
 		*reason = "no stacks: " LIBUNWIND_SONAME " lacks a function that Mudlark needs; install libunwind 1.6 or newer";
 		return false;
 	}
 	initialise_without_pipe(get_accessors, *space);
+	/*
+	 * Its global cache has a mutex, which a fork child would find locked and a handler would wait for. Its cache of
+	 * frame layouts by thread, which makes it fast, stays.
+	 */
+	set_caching(*space, UNW_CACHE_NONE);
 	unwinder.module = modules_find((uintptr_t)unwinder.backtrace);
 	unwinder.loader_module = modules_find((uintptr_t)dlsym(RTLD_DEFAULT, "__tls_get_addr"));
 	return true;

@@ -1,10 +1,19 @@
 /*
  * 5.3 million malloc/free pairs under stacks 36 deep: a walk through a random call tree that goes some frames up and
- * down between bursts, as programs do. Most captures therefore share their outer frames with the one before.
+ * down between bursts, as programs do. Most captures therefore share their outer frames with the one before. The
+ * tree has 16,384 leaves.
  */
 #include "tools/bench/workload.h"
 
-enum { DEPTH = 36, BURST = 10, LIVE = 4096, PAIRS = 5300000 };
+#include <stdbool.h>
+
+enum {
+	DEPTH = 36,
+	ALIKE = 3, /* levels from the root that have one way on, the others have two: 2^14 stacks */
+	BURST = 10,
+	LIVE = 4096,
+	PAIRS = 5300000,
+};
 
 static uint64_t walk = RANDOM_SEED;
 static void *live[LIVE];
@@ -44,20 +53,11 @@ static __attribute__((noinline)) void descend(int depth)
 			burst();
 			return;
 		}
-		switch (random_next(&walk) >> 62) {
-		case 0:
-			branch_a(depth);
-			break;
-		case 1:
-			branch_b(depth);
-			break;
-		case 2:
-			branch_c(depth);
-			break;
-		default:
-			branch_d(depth);
-			break;
-		}
+		bool other = depth >= ALIKE && random_next(&walk) >> 63;
+		if (depth % 2 == 0)
+			(other ? branch_a : branch_b)(depth);
+		else
+			(other ? branch_c : branch_d)(depth);
 	} while (pairs_left > 0 && random_next(&walk) >> 63);
 }
 

@@ -56,3 +56,11 @@ check-preload: $(PRELOAD_TESTS) hosts
 		echo "== $$program"; $$program || failed="$$failed $$program"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; else echo "all unit tests passed"; fi
+
+# Reads what `mudlark show --json` and valgrind's dhat write.
+$(BUILD)/tests/e2e/test_exactness: private CHECK_LIBS += -ljansson
+
+# The bounds of test_exactness with 10^8 allocations.
+.PHONY: check-long
+check-long: $(BUILD)/tests/e2e/test_exactness hosts $(PRELOAD_LIBRARY) tool
+	MUDLARK_TEST_LONG=1 $<

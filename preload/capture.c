@@ -43,6 +43,7 @@ void capture_stack(struct heap *heap, uintptr_t caller, uintptr_t *scratch, stru
 		depth = capture_depth;
 	}
 	out->depth = depth;
+	out->hash = XXH3_64bits(out->pcs, depth * sizeof *out->pcs);
 	uint64_t generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
-	out->hash = XXH3_64bits_withSeed(out->pcs, depth * sizeof *out->pcs, generation);
+	out->key = out->hash + generation * UINT64_C(0x9e3779b97f4a7c15);
 }

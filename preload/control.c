@@ -17,7 +17,12 @@
 
 _Atomic uint32_t control_pending;
 
-enum { TOKEN_DIGITS = 16, REPLY_BYTES = PATH_MAX + 1 };
+enum {
+	TOKEN_DIGITS = 16,
+	REPLY_BYTES = PATH_MAX + 1,
+	/* Ignored by default: a daemon that resets all handlers must not be killed by our timer. */
+	TIMER_SIGNAL = SIGURG,
+};
 
 static struct {
 	const struct options *options;
@@ -26,7 +31,7 @@ static struct {
 	_Atomic uint64_t next_due; /* elapsed time of the next snapshot by interval */
 	_Atomic bool exit_done;
 	_Atomic bool failure_named;
-	bool timer_exists;
+	bool timer_wanted;
 	timer_t timer;
 } control;
 
@@ -155,6 +160,19 @@ void control_peak(struct heap *heap)
 		note_request(TRIGGER_PEAK);
 }
 
+/*
+ * The next tick. One at a time, set by our own handler: when the host has taken the signal or reset it, there is no next.
+ */
+static void timer_arm(void)
+{
+	uint64_t due = atomic_load_explicit(&control.next_due, memory_order_relaxed), now = totals_elapsed_ns();
+	uint64_t left = due > now ? due - now : 1;
+	struct itimerspec once = {
+		.it_value = {.tv_sec = (time_t)(left / 1000000000u), .tv_nsec = (long)(left % 1000000000u)},
+	};
+	timer_settime(control.timer, 0, &once, NULL);
+}
+
 static void on_signal(int number, siginfo_t *info, void *context)
 {
 	(void)number, (void)context;
@@ -164,6 +182,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
 	if (info->si_code == SI_TIMER) {
 		if (interval_due(totals_elapsed_ns()))
 			control_snapshot(TRIGGER_INTERVAL, NULL, false);
+		timer_arm();
 	} else if (info->si_code == SI_QUEUE && info->si_value.sival_ptr) {
 		atomic_store(&control.token, (uint64_t)(uintptr_t)info->si_value.sival_ptr);
 		control_snapshot(TRIGGER_REQUEST, NULL, false);
@@ -195,30 +214,23 @@ static bool take_signal(int number, void (*handler)(int, siginfo_t *, void *))
 	memset(&action, 0, sizeof action);
 	action.sa_sigaction = handler;
 	action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
-	sigemptyset(&action.sa_mask);
+	sigfillset(&action.sa_mask);
 	return sigaction(number, &action, NULL) == 0;
 }
 
 static void timer_begin(void)
 {
-	const struct options *options = control.options;
-	if (!options->every_ns)
+	if (!control.options->every_ns)
 		return;
-	atomic_store(&control.next_due, totals_elapsed_ns() + options->every_ns);
-	if (!options->signal)
+	atomic_store(&control.next_due, totals_elapsed_ns() + control.options->every_ns);
+	if (!control.timer_wanted)
 		return; /* the allocation path's looks at the clock have to do */
 	struct sigevent event;
 	memset(&event, 0, sizeof event);
 	event.sigev_notify = SIGEV_SIGNAL;
-	event.sigev_signo = options->signal;
-	if (timer_create(CLOCK_MONOTONIC, &event, &control.timer))
-		return;
-	struct timespec every = {
-		.tv_sec = (time_t)(options->every_ns / 1000000000u),
-		.tv_nsec = (long)(options->every_ns % 1000000000u),
-	};
-	struct itimerspec period = {every, every};
-	timer_settime(control.timer, 0, &period, NULL);
+	event.sigev_signo = TIMER_SIGNAL;
+	if (timer_create(CLOCK_MONOTONIC, &event, &control.timer) == 0)
+		timer_arm();
 }
 
 void control_init(const struct options *options, pid_t pid)
@@ -229,6 +241,7 @@ void control_init(const struct options *options, pid_t pid)
 	atomic_store(&control.pid, pid);
 	if (options->signal && !take_signal(options->signal, on_signal))
 		notes_add("the signal for snapshots is taken: choose another one with signal=");
+	control.timer_wanted = options->every_ns && options->signal && take_signal(TIMER_SIGNAL, on_signal);
 	for (size_t i = 0; options->fatal && i < sizeof fatal / sizeof fatal[0]; i++)
 		take_signal(fatal[i], on_fatal);
 	timer_begin();

@@ -31,6 +31,7 @@ static struct heap heap_fallback[FALLBACK_HEAPS] = {
 
 static struct {
 	_Atomic(struct heap *) heaps;
+	_Atomic uint32_t users;
 	struct lock orphans_lock;
 	struct heap *orphans; /* protected by orphans_lock */
 	pthread_key_t key;
@@ -298,6 +299,7 @@ bool heap_attach(struct heap **heap)
 	mine->last_block = NULL;
 	mine->ignore_depth = 0;
 	*heap = mine;
+	atomic_fetch_add_explicit(&heaps.users, 1, memory_order_relaxed);
 	if (heaps.key_exists)
 		pthread_setspecific(heaps.key, mine);
 	return true;
@@ -331,6 +333,7 @@ static void heap_thread_exit(void *argument)
 		return;
 	}
 	record_thread_end(heap);
+	atomic_fetch_sub_explicit(&heaps.users, 1, memory_order_relaxed);
 	heap_collect(heap);
 	heap_release_empty(heap);
 	lock_acquire(&heaps.orphans_lock);
@@ -345,6 +348,12 @@ void heap_init(void)
 	for (int i = 0; i < FALLBACK_HEAPS; i++)
 		heap_publish(&heap_fallback[i]);
 	heaps.key_exists = pthread_key_create(&heaps.key, heap_thread_exit) == 0;
+}
+
+uint32_t heap_users(void)
+{
+	uint32_t users = atomic_load_explicit(&heaps.users, memory_order_relaxed);
+	return users ? users : 1;
 }
 
 struct heap *heap_first(void)

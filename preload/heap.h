@@ -65,6 +65,7 @@ struct heap {
 	uint32_t thread_id;                  /* threads.h; 0: none yet */
 	uint32_t ignore_depth;               /* mudlark_ignore_begin() nesting */
 	_Atomic uint32_t x_epoch_in_use;     /* epoch of the allocation being recorded, 0: none */
+	_Atomic uint32_t x_walking;          /* inside libunwind, see unwind_gate_close() */
 	_Atomic uint32_t x_flush_sequence;   /* odd while counters move from the cache to the tables */
 	uintptr_t stack_low, stack_high;     /* the thread's stack; 0: not known */
 	char *spare_stack;                   /* for the unwinder where that one is too small; NULL: not needed yet */
@@ -170,6 +171,9 @@ void heap_tidy(struct heap *heap);
 
 /* Creates the key by which a thread's end is learned. From the constructor: the first keys need no allocation. */
 void heap_init(void);
+
+/* Threads that have a heap now, at least 1. */
+uint32_t heap_users(void);
 
 /* All heaps, fallback ones included, through next_heap. */
 struct heap *heap_first(void);

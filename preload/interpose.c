@@ -171,8 +171,11 @@ static void slot_forget(struct heap *heap, struct slab *slab, const void *p)
 {
 	uint32_t index = slab_index(slab, p);
 	uint32_t cohort = slab->cohorts[index];
+	size_t size = slab->size - slab_slack(slab)[index];
 	if (heap_is_real(heap))
-		record_death(heap, p, slab->size - slab_slack(slab)[index], cohort);
+		record_death(heap, p, size, cohort);
+	else
+		record_death_apart(size, cohort);
 	__atomic_store_n(&slab->cohorts[index], 0, __ATOMIC_RELAXED);
 }
 
@@ -204,7 +207,9 @@ static __attribute__((noinline)) void free_pool_slow(struct slab *slab, void *p)
 		damage_found("free of a pointer that is not the start of a block", p);
 	} else if (slot_is_live(slab, p)) {
 		if (slab->cohorts) {
+			/* It may adopt the very heap that owns the slab, or one that has just lost it to another: look again. */
 			heap_attach(&heap);
+			owner = atomic_load_explicit(&slab->heap, memory_order_acquire);
 			if (!slab->cohorts[slab_index(slab, p)]) {
 				damage_found("double free", p);
 				heap_leave(heap);
@@ -236,6 +241,8 @@ static __attribute__((noinline)) void free_other(void *p)
 		uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
 		if (cohort && heap_attach(&heap))
 			record_death(heap, p, record->size, cohort);
+		else if (cohort)
+			record_death_apart(record->size, cohort);
 		large_free(heap, p, record);
 		heap_leave(heap);
 		control_poll(heap);

@@ -12,12 +12,24 @@ void *loading_dlopen;
 void *loading_dlmopen;
 static int (*next_dlclose)(void *);
 
-/* Also called by the stubs, when a library's constructor loads something before ours has run. */
 void loading_init(void)
 {
 	loading_dlopen = dlsym(RTLD_NEXT, "dlopen");
 	loading_dlmopen = dlsym(RTLD_NEXT, "dlmopen");
 	next_dlclose = (int (*)(void *))dlsym(RTLD_NEXT, "dlclose");
+}
+
+/* Called by the stubs before they go on: what libc unloaded meanwhile must be seen before its place is taken again. */
+void loading_begin(void);
+void loading_begin(void)
+{
+	/* A library's constructor may load something before ours has run. */
+	if (!loading_dlopen)
+		loading_init();
+	struct heap *heap = heap_enter();
+	if (heap != &heap_busy)
+		modules_sweep();
+	heap_leave(heap);
 }
 
 __attribute__((visibility("default"))) int dlclose(void *handle)
@@ -26,12 +38,13 @@ __attribute__((visibility("default"))) int dlclose(void *handle)
 		loading_init();
 	/* What files tell of it can't be asked any more afterwards. Destructors that run in between are the program's. */
 	struct heap *heap = heap_enter();
-	if (!sandboxed())
+	if (heap != &heap_busy && !sandboxed())
 		modules_describe();
 	heap_leave(heap);
 	int result = next_dlclose(handle);
 	heap = heap_enter();
-	modules_sweep();
+	if (heap != &heap_busy)
+		modules_sweep();
 	heap_leave(heap);
 	return result;
 }

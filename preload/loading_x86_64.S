@@ -12,24 +12,20 @@
 \name:
 	.cfi_startproc
 	endbr64
-	and	$~RTLD_DEEPBIND_BIT, \mode
-	mov	\target(%rip), %rax
-	test	%rax, %rax
-	jz	1f
-	jmp	*%rax
-1:	push	%rdi
+	push	%rdi
 	.cfi_adjust_cfa_offset 8
 	push	%rsi
 	.cfi_adjust_cfa_offset 8
 	push	%rdx
 	.cfi_adjust_cfa_offset 8
-	call	loading_init
+	call	loading_begin
 	pop	%rdx
 	.cfi_adjust_cfa_offset -8
 	pop	%rsi
 	.cfi_adjust_cfa_offset -8
 	pop	%rdi
 	.cfi_adjust_cfa_offset -8
+	and	$~RTLD_DEEPBIND_BIT, \mode
 	jmp	*\target(%rip)
 	.cfi_endproc
 	.size	\name, . - \name
@@ -37,7 +33,7 @@
 
 	.hidden	loading_dlopen
 	.hidden	loading_dlmopen
-	.hidden	loading_init
+	.hidden	loading_begin
 	stub	dlopen, loading_dlopen, %esi
 	stub	dlmopen, loading_dlmopen, %edx
 

@@ -148,15 +148,14 @@ static const char *copy_path(const char *path)
 	return copy;
 }
 
-static struct module *module_make(const struct object *object)
+static void module_read(struct module *module, const struct object *object)
 {
-	struct module *module = meta_allocate(sizeof *module);
-	if (!module)
-		return NULL;
-	module->start = object->start;
-	module->end = object->end;
-	module->bias = object->map->l_addr;
-	module->link_map = object->map;
+	*module = (struct module){
+		.start = object->start,
+		.end = object->end,
+		.bias = object->map->l_addr,
+		.link_map = object->map,
+	};
 	const ElfW(Phdr) *phdr = (const ElfW(Phdr) *)getauxval(AT_PHDR);
 	uint32_t flags = 0;
 	if ((uintptr_t)phdr >= object->start && (uintptr_t)phdr < object->end) {
@@ -165,7 +164,7 @@ static struct module *module_make(const struct object *object)
 		read_headers(module, phdr, getauxval(AT_PHNUM));
 	} else {
 		const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)object->start;
-		module->path = copy_path(object->map->l_name ? object->map->l_name : "");
+		module->path = object->map->l_name ? object->map->l_name : "";
 		if (memcmp(header->e_ident, ELFMAG, SELFMAG) == 0)
 			read_headers(module, (const ElfW(Phdr) *)(object->start + header->e_phoff), header->e_phnum);
 	}
@@ -174,30 +173,86 @@ static struct module *module_make(const struct object *object)
 	if (modules.own_code >= object->start && modules.own_code < object->end)
 		flags |= MODULE_MUDLARK;
 	atomic_store_explicit(&module->flags, flags, memory_order_relaxed);
-	return module;
+}
+
+static bool module_is(const struct module *module, const struct object *object)
+{
+	return module->link_map == object->map && module->start == object->start && module->end == object->end;
+}
+
+static void module_mark_gone(struct module *module)
+{
+	atomic_fetch_or_explicit(&module->flags, MODULE_UNLOADED, memory_order_relaxed);
+	atomic_fetch_add_explicit(&modules_generation, 1, memory_order_release);
+}
+
+static bool same_identity(const struct module *a, const struct module *b)
+{
+	return a->start == b->start && a->end == b->end && a->bias == b->bias &&
+	       a->build_id_bytes == b->build_id_bytes && a->build_id_bytes &&
+	       memcmp(a->build_id, b->build_id, a->build_id_bytes) == 0;
+}
+
+/* The module as it was loaded before, at the same place; 0: never. Caller holds modules_lock. */
+static uint32_t modules_revive(const struct module *fresh)
+{
+	for (uint32_t id = modules_count(); id; id--) {
+		struct module *module = modules_at(id);
+		if (module_loaded(module) || !same_identity(module, fresh))
+			continue;
+		module->link_map = fresh->link_map;
+		module->described = false;
+		atomic_fetch_and_explicit(&module->flags, ~(uint32_t)(MODULE_UNLOADED | MODULE_DELETED),
+					  memory_order_release);
+		return id;
+	}
+	return 0;
+}
+
+/* Caller holds modules_lock. */
+static uint32_t modules_enter(const struct object *object)
+{
+	uint32_t count = modules_count();
+	struct module fresh;
+	module_read(&fresh, object);
+	uint32_t id = modules_revive(&fresh);
+	if (id)
+		return id;
+	struct module *module = count + 1 < MODULES_MAX ? meta_allocate(sizeof *module) : NULL;
+	if (!module) {
+		loss_count(LOSS_MODULES_UNKNOWN);
+		return 0;
+	}
+	*module = fresh;
+	if (!(atomic_load(&fresh.flags) & MODULE_EXECUTABLE))
+		module->path = copy_path(module->path);
+	atomic_store_explicit(&modules.module[count + 1], module, memory_order_release);
+	atomic_store_explicit(&modules.count, count + 1, memory_order_release);
+	return count + 1;
 }
 
 uint32_t modules_find(uintptr_t pc)
 {
-	uint32_t id = modules_known(pc);
 	struct object object = {0};
-	if (id || lock_mine(&modules_lock) || !find_object(pc, &object))
+	bool found = find_object(pc, &object);
+	uint32_t id = modules_known(pc);
+	if (id && found && module_is(modules_at(id), &object))
+		return id;
+	if (lock_mine(&modules_lock) || (!id && !found))
 		return id;
 	lock_acquire(&modules_lock);
-	id = modules_known(pc);
-	if (!id) {
-		uint32_t count = modules_count();
-		struct module *module = count + 1 < MODULES_MAX ? module_make(&object) : NULL;
-		if (module) {
-			id = count + 1;
-			atomic_store_explicit(&modules.module[id], module, memory_order_release);
-			atomic_store_explicit(&modules.count, id, memory_order_release);
-		} else {
-			loss_count(LOSS_MODULES_UNKNOWN);
-		}
-	}
+	/* libc unloads libraries of its own (iconv, NSS) without our dlclose: then another one may stand there. */
+	for (id = modules_known(pc); id && !(found && module_is(modules_at(id), &object)); id = modules_known(pc))
+		module_mark_gone(modules_at(id));
+	if (!id && found)
+		id = modules_enter(&object);
 	lock_release(&modules_lock);
 	return id;
+}
+
+bool modules_is_loaded(uint32_t id)
+{
+	return id == 0 || module_loaded(modules_at(id));
 }
 
 bool modules_program_headers(uintptr_t pc, struct dl_phdr_info *info)
@@ -235,20 +290,17 @@ bool modules_readable(uintptr_t address, size_t bytes)
 
 void modules_sweep(void)
 {
-	bool gone = false;
+	lock_acquire(&modules_lock);
 	for (uint32_t id = modules_count(); id; id--) {
 		struct module *module = modules_at(id);
 		if (!module_loaded(module))
 			continue;
-		struct object object;
-		if (find_object(module->start, &object) && object.map == module->link_map &&
-		    object.start == module->start && object.end == module->end)
-			continue;
-		atomic_fetch_or_explicit(&module->flags, MODULE_UNLOADED, memory_order_relaxed);
-		gone = true;
+		/* Nothing of the module itself is read: another thread may be unloading it. */
+		struct object object = {0};
+		if (!find_object(module->start, &object) || !module_is(module, &object))
+			module_mark_gone(module);
 	}
-	if (gone)
-		atomic_fetch_add_explicit(&modules_generation, 1, memory_order_release);
+	lock_release(&modules_lock);
 }
 
 /* One line of /proc/self/maps: start-end perms offset major:minor inode path (proc(5)). */

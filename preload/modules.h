@@ -3,9 +3,10 @@
  *
  * A module is entered when an address of it is first seen in a stack, that is, while it is surely loaded:
  * _dl_find_object (lock-free, async-signal-safe, glibc 2.35) names the link map, and build-id and segments are read
- * from memory, so deleted and replaced files keep their identity. dlclose marks what is gone and advances the
- * generation, which is part of every stack's hash: frames of a library that is later loaded at the same address
- * are other frames.
+ * from memory, so deleted and replaced files keep their identity. What is gone is noticed at dlclose and dlopen, at each
+ * snapshot, and where a new frame is met (libc unloads libraries of its own), and advances the generation, which is
+ * part of the caches' keys: frames of a library that is later loaded at the same address are other frames. A library
+ * that comes back as it was, where it was, is the same module again.
  *
  * What only files tell (device, inode, size, mtime, "deleted", the absolute path) is read from /proc/self/maps when
  * a snapshot is written or before a library is closed, never inside malloc.
@@ -62,10 +63,13 @@ bool modules_readable(uintptr_t address, size_t bytes);
 /* Looks up what files tell. Opens /proc/self/maps: not inside malloc. */
 void modules_describe(void);
 
-/* After a dlclose: marks modules that are gone. */
+/* Marks modules that are gone. Takes RANK_MODULES; reads memory only. */
 void modules_sweep(void);
 
-/* Part of each stack's hash; advances when a module is gone. */
+/* Whether frames of the module can still occur. 0, no module, always is. */
+bool modules_is_loaded(uint32_t id);
+
+/* Part of the caches' keys; advances when a module is gone. */
 extern _Atomic uint32_t modules_generation;
 
 /* Path of the executable. */

@@ -171,14 +171,11 @@ int output_write(const void *data, size_t bytes, pid_t pid, char path[PATH_MAX])
 	bool numbered;
 	if (!expand(&text, pid, output_next_number(), &numbered) || !temporary_name(path, pid, &temporary_text))
 		return -ENAMETOOLONG;
-	struct sys_quiet quiet;
-	sys_quiet_begin(&quiet);
 	int error = write_temporary(temporary, data, bytes);
 	if (!error) {
 		error = place(temporary, pid, path);
 		if (error)
 			sys_unlink(temporary);
 	}
-	sys_quiet_end(&quiet);
 	return error;
 }

@@ -1,8 +1,8 @@
 /*
  * Chunks and free slabs: the central supply behind all heaps. pool.h has the layout.
  *
- * Chunks are cut from runs of up to 64 MiB: one mapping for 16 chunks, halved when the address space is short (a
- * reservation of gigabytes dies under `ulimit -v`). A released slab keeps its pages for about a second, since
+ * Chunks are cut from reserved runs of up to 64 MiB, halved when the address space is short (a reservation of gigabytes
+ * dies under `ulimit -v`), and mapped one by one: what is only reserved is neither charged nor locked by mlockall. A released slab keeps its pages for about a second, since
  * most programs want them back at once; then they go. Nothing here needs a thread: the clock is looked at when
  * slabs change hands.
  */
@@ -107,15 +107,12 @@ static void room_remove(struct chunk *chunk)
 
 static bool run_map(void)
 {
-	bool first = pool.run_end == NULL;
 	for (size_t chunks = RUN_CHUNKS; chunks; chunks /= 2) {
-		char *run = sys_map_aligned(chunks * CHUNK_BYTES, CHUNK_BYTES);
+		char *run = sys_reserve(chunks * CHUNK_BYTES, CHUNK_BYTES);
 		if (!run)
 			continue;
-		if (first) {
+		if (!pool_key)
 			pool_key_init();
-			sys_no_huge_pages(run, chunks * CHUNK_BYTES);
-		}
 		pool.run_next = run;
 		pool.run_end = run + chunks * CHUNK_BYTES;
 		return true;
@@ -129,8 +126,11 @@ static struct chunk *chunk_add(void)
 		return NULL;
 	char *address = pool.run_next;
 	uintptr_t index = (uintptr_t)address >> CHUNK_BITS;
-	if (index >= sizeof pool_kind || !sys_map_guard(address, CHUNK_HEADER_OFFSET))
+	/* The first page stays inaccessible. mmap, not mprotect: a sandbox allows malloc no more than that. */
+	if (index >= sizeof pool_kind || !sys_map_again(address + CHUNK_HEADER_OFFSET, CHUNK_BYTES - CHUNK_HEADER_OFFSET))
 		return NULL;
+	if (!pool.chunks)
+		sys_no_huge_pages(address + CHUNK_HEADER_OFFSET, CHUNK_BYTES - CHUNK_HEADER_OFFSET);
 	pool.run_next += CHUNK_BYTES;
 	struct chunk *chunk = (struct chunk *)(address + CHUNK_HEADER_OFFSET);
 	chunk->free_slabs = ALL_SLABS;

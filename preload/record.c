@@ -6,6 +6,9 @@
 #include "preload/stacks.h"
 #include "preload/threads.h"
 
+/* An entry that stays hot for ever hands its counters on before they can overflow. */
+enum { ENTRY_BLOCKS_MAX = 1 << 30 };
+
 _Atomic uint32_t record_epoch = 1;
 _Atomic bool record_active;
 
@@ -38,14 +41,14 @@ static void entry_flush(struct heap *heap, struct site_cache_entry *entry)
 static __attribute__((noinline)) void entry_load(struct heap *heap, struct site_cache_entry *entry,
 						 const struct captured_stack *stack, uint32_t epoch)
 {
-	if (entry->hash != stack->hash) {
+	if (entry->key != stack->key) {
 		entry_flush(heap, entry);
-		if (!entry->hash) {
+		if (!entry->key) {
 			struct site_cache *cache = heap->sites;
 			cache->touched[cache->touched_count++] = (uint16_t)(entry - cache->entry);
 		}
 		uint32_t id = stacks_intern(stack->pcs, stack->depth, stack->cut, stack->hash);
-		entry->hash = stack->hash;
+		entry->key = stack->key;
 		entry->site = sites_intern(id, heap->thread_id);
 	}
 	if (entry->site == SITE_UNKNOWN)
@@ -77,10 +80,11 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, uintptr_t 
 	uint32_t epoch = atomic_load_explicit(&record_epoch, memory_order_relaxed);
 	atomic_store_explicit(&heap->x_epoch_in_use, epoch, memory_order_relaxed);
 	capture_stack(heap, caller, cache->scratch, &stack);
-	struct site_cache_entry *entry = &cache->entry[stack.hash % SITE_CACHE_ENTRIES];
-	if (__builtin_expect(entry->hash != stack.hash || entry->epoch != epoch, 0))
+	struct site_cache_entry *entry = &cache->entry[stack.key % SITE_CACHE_ENTRIES];
+	if (__builtin_expect(entry->key != stack.key || entry->epoch != epoch, 0))
 		entry_load(heap, entry, &stack, epoch);
-	entry->alloc_blocks++;
+	if (__builtin_expect(++entry->alloc_blocks == ENTRY_BLOCKS_MAX, 0))
+		entry_flush(heap, entry);
 	entry->alloc_bytes += bytes;
 	tally_add(&heap->tally.alloc_blocks, 1);
 	tally_add(&heap->tally.alloc_bytes, bytes);
@@ -105,6 +109,12 @@ void record_death(struct heap *heap, const void *p, size_t bytes, uint32_t cohor
 	if ((int64_t)bytes > atomic_load_explicit(&totals_portion, memory_order_relaxed))
 		totals_before_drop(heap, bytes);
 	live_add(heap, -(int64_t)bytes, -1);
+}
+
+void record_death_apart(size_t bytes, uint32_t cohort)
+{
+	if (cohort != COHORT_IGNORED)
+		totals_forget(bytes);
 }
 
 void record_thread_end(struct heap *heap)

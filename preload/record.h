@@ -6,7 +6,7 @@
  * allocation touches no shared cache line; each heap's x_flush_sequence is odd while counters move, so that none is
  * seen twice.
  *
- * All functions are called between heap_enter() and heap_leave() with a real heap.
+ * All functions are called between heap_enter() and heap_leave(), with a real heap if they take one.
  */
 #ifndef MUDLARK_RECORD_H
 #define MUDLARK_RECORD_H
@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 struct site_cache_entry {
-	uint64_t hash; /* of the stack; 0: empty */
+	uint64_t key; /* of the stack, captured_stack.key; 0: empty */
 	uint32_t site;
 	uint32_t cohort;
 	uint32_t epoch;        /* that the cohort belongs to */
@@ -32,7 +32,7 @@ _Static_assert(sizeof(struct site_cache_entry) == 40, "4096 of them are 160 KiB 
 enum { SITE_CACHE_ENTRIES = 4096 };
 
 struct site_cache {
-	struct site_cache_entry entry[SITE_CACHE_ENTRIES]; /* by the hash's low bits */
+	struct site_cache_entry entry[SITE_CACHE_ENTRIES]; /* by the key's low bits */
 	uint16_t touched[SITE_CACHE_ENTRIES];              /* entries in use since the last clearing */
 	uint32_t touched_count;
 	uintptr_t scratch[]; /* for capture */
@@ -51,6 +51,9 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, uintptr_t 
 
 /* The block at p, with `bytes` requested bytes, is going to be freed. */
 void record_death(struct heap *heap, const void *p, size_t bytes, uint32_t cohort);
+
+/* The same in a nested call or after the thread's end, where there is no heap to count in. */
+void record_death_apart(size_t bytes, uint32_t cohort);
 
 /* The heap's thread ends: all its counters go to their sites. */
 void record_thread_end(struct heap *heap);

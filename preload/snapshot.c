@@ -462,6 +462,7 @@ static int snapshot_locked(struct picture *picture)
 {
 	struct encoder encoder = {0};
 	int error = -ENOMEM;
+	modules_sweep();
 	modules_describe();
 	picture->epoch = atomic_fetch_add_explicit(&record_epoch, 1, memory_order_relaxed);
 	if (survey_take(&picture->survey) && sum_sites(picture)) {
@@ -485,16 +486,22 @@ int snapshot_take(const struct snapshot_request *request, const char **path)
 {
 	if (lock_mine(&survey_lock))
 		return -EBUSY;
-	if (request->wait)
-		lock_acquire(&survey_lock);
-	else if (!lock_try(&survey_lock))
-		return -EBUSY;
+	/* A handler of the host's that ran on top of this and jumped out would leave our locks behind. */
 	int saved = errno;
+	struct sys_quiet quiet;
+	sys_quiet_begin(&quiet);
+	if (request->wait) {
+		lock_acquire(&survey_lock);
+	} else if (!lock_try(&survey_lock)) {
+		sys_quiet_end(&quiet);
+		return -EBUSY;
+	}
 	struct picture picture = {.request = request, .begun_ns = sys_monotonic_ns()};
 	int error = snapshot_locked(&picture);
 	if (path)
 		*path = state.path;
 	lock_release(&survey_lock);
+	sys_quiet_end(&quiet);
 	errno = saved;
 	return error;
 }

@@ -101,7 +101,7 @@ static bool stack_match(uint32_t id, const void *key)
 		return false;
 	uint32_t frame = stack->frame;
 	for (uint32_t i = 0; i < wanted->depth; i++) {
-		if (!frame || frame_at(frame)->pc != wanted->pcs[i])
+		if (!frame || frame_at(frame)->pc != wanted->pcs[i] || !modules_is_loaded(frame_at(frame)->module))
 			return false;
 		frame = frame_at(frame)->parent;
 	}

@@ -2,7 +2,8 @@
  * Where allocations come from: stacks, sites and cohorts.
  *
  *   frame    (parent frame, pc, module): a trie, so that 100,000 stacks that share their outer frames cost megabytes
- *   stack    a frame id, the innermost; keyed by the 64-bit hash of its pcs plus full comparison
+ *   stack    a frame id, the innermost; keyed by the 64-bit hash of its pcs plus full comparison, and found only while
+ *            its modules are loaded: the same pcs in another library are another stack
  *   site     (stack, thread), with the counters of its allocations
  *   cohort   (site, epoch): the id in each live block's record
  *

@@ -29,6 +29,7 @@
 #include "preload/unwind.h"
 
 #include <dlfcn.h>
+#include <gnu/libc-version.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -55,6 +56,7 @@ static void lock_everything(void)
 {
 	if (_IO_list_lock)
 		_IO_list_lock();
+	unwind_gate_close();
 	lock_acquire(&survey_lock);
 	heap_fork_prepare();
 	lock_acquire(&pool_lock);
@@ -93,6 +95,7 @@ static void fork_parent(void)
 		unlock_everything();
 		heap_fork_release();
 		lock_release(&survey_lock);
+		unwind_gate_open();
 		if (_IO_list_unlock)
 			_IO_list_unlock();
 	}
@@ -123,6 +126,7 @@ static void fork_child(void)
 		unlock_everything();
 		heap_fork_release();
 		lock_release(&survey_lock);
+		unwind_gate_open();
 		if (_IO_list_resetlock)
 			_IO_list_resetlock();
 	} else if (amid) {
@@ -206,7 +210,7 @@ static void libc_initialise(int argc, char **argv, char **environment)
 {
 	Dl_info info;
 	struct link_map *map = NULL;
-	if (environ || !dladdr1((void *)(uintptr_t)getpid, &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
+	if (environ || !dladdr1((void *)(uintptr_t)gnu_get_libc_version, &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
 		return;
 	uintptr_t array = 0;
 	size_t bytes = 0;

@@ -56,21 +56,16 @@ bool sys_map_again(void *address, size_t bytes)
 	return sys_mmap(address, bytes, PROT_READ | PROT_WRITE, MAP_FIXED) != NULL;
 }
 
-bool sys_map_guard(void *address, size_t bytes)
-{
-	return sys_mmap(address, bytes, PROT_NONE, MAP_FIXED) != NULL;
-}
-
 void sys_unmap(void *address, size_t bytes)
 {
 	sys_call(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0);
 }
 
-void *sys_map_aligned(size_t bytes, size_t alignment)
+static void *map_aligned(size_t bytes, size_t alignment, int protection)
 {
 	if (bytes > SIZE_MAX - alignment)
 		return NULL;
-	char *whole = sys_map(bytes + alignment);
+	char *whole = sys_mmap(NULL, bytes + alignment, protection, 0);
 	if (!whole)
 		return NULL;
 	char *start = (char *)(((uintptr_t)whole + alignment - 1) & ~(alignment - 1));
@@ -80,6 +75,16 @@ void *sys_map_aligned(size_t bytes, size_t alignment)
 	if (tail)
 		sys_unmap(start + bytes, tail);
 	return start;
+}
+
+void *sys_map_aligned(size_t bytes, size_t alignment)
+{
+	return map_aligned(bytes, alignment, PROT_READ | PROT_WRITE);
+}
+
+void *sys_reserve(size_t bytes, size_t alignment)
+{
+	return map_aligned(bytes, alignment, PROT_NONE);
 }
 
 void sys_no_huge_pages(void *address, size_t bytes)

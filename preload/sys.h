@@ -25,8 +25,8 @@ struct stat;
 void *sys_map(size_t bytes);
 /* The same at a fixed place that is ours already: gives the pages back to the kernel and leaves zeros. */
 bool sys_map_again(void *address, size_t bytes);
-/* Makes a range that is ours inaccessible. mmap, not mprotect: a seccomp sandbox allows malloc no more than that. */
-bool sys_map_guard(void *address, size_t bytes);
+/* Address space without memory, aligned to a power of two; sys_map_again() makes parts of it usable. NULL: none. */
+void *sys_reserve(size_t bytes, size_t alignment);
 void sys_unmap(void *address, size_t bytes);
 /* bytes of memory aligned to a power of two; NULL when there is none. */
 void *sys_map_aligned(size_t bytes, size_t alignment);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-	PORTION_MIN = 256,
+	PORTION_MIN = 64,
 	PORTION_MAX = 1 << 20,
 	PORTION_SHIFT = 9,        /* 1/512 */
 	PEAK_RISE_SHIFT = 8,      /* 1/256 */
@@ -79,7 +79,7 @@ static void peak_raise(int64_t candidate, int64_t blocks)
 	while (candidate > peak && !atomic_compare_exchange_weak(&totals.peak_bytes, &peak, candidate))
 		continue;
 	atomic_store_explicit(&totals.peak_blocks, blocks, memory_order_relaxed);
-	int64_t portion = candidate >> PORTION_SHIFT;
+	int64_t portion = (candidate >> PORTION_SHIFT) / heap_users();
 	portion = portion < PORTION_MIN ? PORTION_MIN : portion > PORTION_MAX ? PORTION_MAX : portion;
 	atomic_store_explicit(&totals_portion, portion, memory_order_relaxed);
 }
@@ -110,6 +110,12 @@ void totals_flush(struct heap *heap)
 			timeline_add(0);
 		control_clock(heap, now);
 	}
+}
+
+void totals_forget(uint64_t bytes)
+{
+	atomic_fetch_sub_explicit(&totals.live_bytes, (int64_t)bytes, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&totals.live_blocks, 1, memory_order_relaxed);
 }
 
 void totals_before_drop(struct heap *heap, uint64_t bytes)

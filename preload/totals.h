@@ -1,9 +1,9 @@
 /*
  * Sums over the whole process: what lives, its high-water mark, and the timeline.
  *
- * Each heap adds what it allocated and freed to the process's total in portions of totals_portion bytes, 1/512 of
- * the highest total so far, so that threads seldom meet in one cache line and the mark is right within that.
- * Within a portion a heap remembers its own maximum: with one thread the mark is exact.
+ * Each heap adds what it allocated and freed to the process's total in portions of totals_portion bytes, so small that
+ * all heaps together hold back 1/512 of the highest total so far: threads seldom meet in one cache line, and the mark
+ * is right within that. Within a portion a heap remembers its own maximum: with one thread the mark is exact.
  *
  * What the peak consists of is taken when the total has fallen by 1/512 from a mark that was not taken before or has
  * risen by 1/256 since: a growing program pays nothing, and the composition is of a moment within 1 % of the mark.
@@ -35,6 +35,9 @@ uint64_t totals_elapsed_ns(void);
 
 /* Moves the heap's portion to the total and looks at peak, timeline and clock. Called between enter and leave. */
 void totals_flush(struct heap *heap);
+
+/* A block of `bytes` was freed where no heap counts it. Lock-free. */
+void totals_forget(uint64_t bytes);
 
 /* A block of `bytes` is about to be freed that is larger than a portion. */
 void totals_before_drop(struct heap *heap, uint64_t bytes);

@@ -12,7 +12,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libunwind.h>
+#include <limits.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +31,8 @@ enum {
 	STACK_MIN_BYTES = 4096,
 	STACK_NEEDED_BYTES = 16 * 1024, /* libunwind took up to 7 KiB here */
 	SPARE_STACK_BYTES = 64 * 1024,
+	/* mmap areas begin at the stack's limit below it, and at least 128 MB. */
+	MAIN_STACK_LIMIT_MAX = 64 * 1024 * 1024,
 	PAGES_REMEMBERED = 8, /* pages off the known stack that were found readable, during one walk */
 };
 
@@ -37,6 +42,7 @@ static struct {
 	int (*backtrace)(void **, int);
 	uintptr_t main_thread; /* thread pointer of the main thread */
 	uintptr_t main_stack_end;
+	uintptr_t main_stack_limit; /* bytes below its end that the kernel keeps for the main stack */
 	uint32_t module, loader_module; /* of libunwind and of ld.so */
 } unwinder;
 
@@ -131,8 +137,7 @@ static void stack_bounds(struct heap *heap, uintptr_t sp)
 	uintptr_t low, high;
 	if (lock_self() == unwinder.main_thread) {
 		/* It grows downwards, and all between its pointer and its end is mapped; but is this it? */
-		const uintptr_t limit = (uintptr_t)1 << 30;
-		if (sp < unwinder.main_stack_end && unwinder.main_stack_end - sp < limit) {
+		if (sp < unwinder.main_stack_end && unwinder.main_stack_end - sp < unwinder.main_stack_limit) {
 			heap->stack_low = sp;
 			heap->stack_high = unwinder.main_stack_end;
 		}
@@ -140,6 +145,37 @@ static void stack_bounds(struct heap *heap, uintptr_t sp)
 		heap->stack_low = low;
 		heap->stack_high = high;
 	}
+}
+
+/*
+ * libunwind has locks of its own, for its memory pools, which a fork child must not find taken. So fork closes a gate and
+ * waits until nobody walks. Walks take microseconds and need no lock that fork holds meanwhile.
+ */
+static _Atomic uint32_t gate_closed;
+
+static void gate_pass(struct heap *heap)
+{
+	for (;;) {
+		atomic_store(&heap->x_walking, 1);
+		if (!atomic_load(&gate_closed))
+			return;
+		atomic_store(&heap->x_walking, 0);
+		sys_futex_wait(&gate_closed, 1);
+	}
+}
+
+void unwind_gate_close(void)
+{
+	atomic_store(&gate_closed, 1);
+	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap)
+		while (atomic_load(&heap->x_walking))
+			sched_yield();
+}
+
+void unwind_gate_open(void)
+{
+	atomic_store(&gate_closed, 0);
+	sys_futex_wake(&gate_closed, INT_MAX);
 }
 
 struct backtrace_call {
@@ -185,6 +221,7 @@ __attribute__((noinline)) uint32_t unwind_stack(struct heap *heap, uintptr_t *pc
 	} else {
 		roomy = false;
 	}
+	gate_pass(heap);
 	walk_now = &walk;
 	char *spare = roomy ? NULL : spare_stack(heap);
 	if (spare) {
@@ -195,6 +232,7 @@ __attribute__((noinline)) uint32_t unwind_stack(struct heap *heap, uintptr_t *pc
 		backtrace_call(&call);
 	}
 	walk_now = NULL;
+	atomic_store_explicit(&heap->x_walking, 0, memory_order_release);
 	errno = saved;
 	*unreadable = walk.unreadable;
 	return call.depth > 0 ? (uint32_t)call.depth : 0;
@@ -229,6 +267,10 @@ bool unwind_init(const char **reason)
 	unwinder.main_thread = lock_self();
 	/* Arguments and environment stand above, in the same page at least. */
 	unwinder.main_stack_end = ((uintptr_t)__libc_stack_end | (SYS_PAGE_BYTES - 1)) + 1;
+	struct rlimit limit;
+	unwinder.main_stack_limit = MAIN_STACK_LIMIT_MAX;
+	if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < MAIN_STACK_LIMIT_MAX)
+		unwinder.main_stack_limit = limit.rlim_cur;
 	void *library = dlopen(LIBUNWIND_SONAME, RTLD_NOW | RTLD_LOCAL);
 	if (!library) {
 		*reason = "no stacks: " LIBUNWIND_SONAME " cannot be loaded; install the package libunwind8";

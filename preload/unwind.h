@@ -26,6 +26,10 @@ bool unwind_init(const char **reason);
  */
 uint32_t unwind_stack(struct heap *heap, uintptr_t *pcs, uint32_t max, bool *unreadable);
 
+/* fork: from close to open nobody is inside libunwind. Called before any lock of ours is taken. */
+void unwind_gate_close(void);
+void unwind_gate_open(void);
+
 /* Whether an allocation called from there is the unwinder's own, or ld.so's on its behalf, during a walk. */
 bool unwind_owns_call(uintptr_t caller);
 

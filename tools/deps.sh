@@ -3,6 +3,9 @@
 #
 # Does nothing, quickly, when all of it is there. Needs root or sudo otherwise. Services that come with the packages
 # (redis, nginx: the tests run their programs) are not started.
+#
+# The lists of packages are meant to be split into words:
+# shellcheck disable=SC2086
 set -eu
 
 build='build-essential binutils pkg-config libunwind-dev libunwind8 libjemalloc-dev libxxhash-dev libdw-dev libelf-dev
@@ -12,7 +15,7 @@ tests='check clang lld llvm dwz xz-utils elfutils valgrind gdb strace procps uti
 	redis-server redis-tools sqlite3 nginx-light fakeroot eatmydata libjemalloc2 libmimalloc2.0 libmimalloc-dev
 	libtcmalloc-minimal4 libgoogle-perftools-dev heaptrack zsh fish bash-completion'
 package='debhelper dpkg-dev lintian'
-quality='clang-tidy clang-format cppcheck libclang-rt-14-dev'
+quality='clang-tidy clang-format cppcheck shellcheck libclang-rt-14-dev'
 
 die() {
 	echo "deps: $1" >&2
@@ -20,8 +23,9 @@ die() {
 	exit 1
 }
 
-command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 	die "this is no Debian system: install these packages' contents by your system's own means"
+fi
 
 # A package that is not known at all makes dpkg-query fail and say so on stderr; those that are listed count.
 installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $build $demo $tests $package $quality 2>/dev/null |

@@ -9,8 +9,8 @@
 
 static void assert_says(const struct outcome *outcome, const char *text)
 {
-	ck_assert_msg(strstr(outcome->out, text) != NULL, "the demonstration does not say '%s':\n%s\n%s", text, outcome->out,
-	              outcome->err);
+	ck_assert_msg(strstr(outcome->out, text) != NULL, "the demonstration does not say '%s':\n%s\n%s", text,
+		      outcome->out, outcome->err);
 }
 
 START_TEST(names_both_leaks)
@@ -20,7 +20,8 @@ START_TEST(names_both_leaks)
 		return;
 	}
 	char place[PATH_MAX];
-	static const char list[] = "find . -path ./build -prune -o -path ./.git -prune -o -name '*.mud' -print -o -name 'core*' -print";
+	static const char list[] =
+		"find . -path ./build -prune -o -path ./.git -prune -o -name '*.mud' -print -o -name 'core*' -print";
 	struct outcome outcome, left_before, left_after;
 	runner_directory_make(place);
 	struct command look = {.argv = {"sh", "-c", list}, .directory = SOURCE_DIRECTORY};
@@ -28,11 +29,13 @@ START_TEST(names_both_leaks)
 
 	char *build = strdup(PRELOAD_PATH);
 	*strrchr(build, '/') = '\0';
-	struct command command = {.argv = {"tools/demo/demo.sh", build, place}, .directory = SOURCE_DIRECTORY, .timeout_s = 60};
+	struct command command = {
+		.argv = {"tools/demo/demo.sh", build, place}, .directory = SOURCE_DIRECTORY, .timeout_s = 60};
 	uint64_t start = runner_now_ms();
 	runner_run(&command, &outcome);
 	uint64_t took_ms = runner_now_ms() - start;
-	ck_assert_msg(outcome.status == 0, "the demonstration ended with %d:\n%s\n%s", outcome.status, outcome.out, outcome.err);
+	ck_assert_msg(outcome.status == 0, "the demonstration ended with %d:\n%s\n%s", outcome.status, outcome.out,
+		      outcome.err);
 	assert_says(&outcome, "tools/demo/leaky_extension.c:");
 	assert_says(&outcome, ": exactly 1,000,000 bytes in 1,000 blocks");
 	assert_says(&outcome, "tools/demo/workers.c:");
@@ -64,15 +67,17 @@ START_TEST(fails_when_figures_differ)
 	runner_directory_make(place);
 	char *build = strdup(PRELOAD_PATH);
 	*strrchr(build, '/') = '\0';
-	struct command command = {.argv = {"sh", "-c",
-	                                   "mkdir -p tools && cp -r \"$1/tools/demo\" tools/ && ln -s \"$1/preload\" preload && "
-	                                   "sed -i 's/ERROR_EVERY = 8/ERROR_EVERY = 10/' tools/demo/workers.c && "
-	                                   "tools/demo/demo.sh \"$2\" \"$3\"",
-	                                   "sh", SOURCE_DIRECTORY, build, place},
-	                          .timeout_s = 60};
+	struct command command = {
+		.argv = {"sh", "-c",
+			 "mkdir -p tools && cp -r \"$1/tools/demo\" tools/ && ln -s \"$1/preload\" preload && "
+			 "sed -i 's/ERROR_EVERY = 8/ERROR_EVERY = 10/' tools/demo/workers.c && "
+			 "tools/demo/demo.sh \"$2\" \"$3\"",
+			 "sh", SOURCE_DIRECTORY, build, place},
+		.timeout_s = 60};
 	runner_run(&command, &outcome);
 	ck_assert_int_eq(outcome.status, 1);
-	ck_assert_msg(strstr(outcome.err, "demo: FAILED: the first row of ") != NULL, "%s\n%s", outcome.out, outcome.err);
+	ck_assert_msg(strstr(outcome.err, "demo: FAILED: the first row of ") != NULL, "%s\n%s", outcome.out,
+		      outcome.err);
 	assert_says(&outcome, ": exactly 1,000,000 bytes in 1,000 blocks");
 	runner_done(&outcome);
 	runner_directory_remove(place);

@@ -9,9 +9,9 @@ PRELOAD_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/preload/test_*.c))
 PRELOAD_TESTED := $(BUILD)/tests/preload/libpreload_tested.a
 PRELOAD_TESTED_DIRECTORY := $(BUILD)/tests/preload/obj
 PRELOAD_TESTED_CFLAGS := -DMUDLARK_TEST -DMUDLARK_DEBUG
-PRELOAD_TESTED_SOURCES := $(filter-out preload/interpose.c preload/start.c preload/loading.c,$(PRELOAD_SOURCES))
-PRELOAD_TESTED_OBJECTS := $(PRELOAD_TESTED_SOURCES:preload/%.c=$(PRELOAD_TESTED_DIRECTORY)/%.o) \
-	$(PRELOAD_TESTED_DIRECTORY)/on_stack_x86_64.o
+PRELOAD_TESTED_SOURCES := $(filter-out preload/interpose.c preload/start.c preload/loading.c,$(PRELOAD_SOURCES)) \
+	$(filter-out preload/loading_%.S preload/sandbox_%.S,$(wildcard preload/*.S))
+PRELOAD_TESTED_OBJECTS := $(patsubst preload/%,$(PRELOAD_TESTED_DIRECTORY)/%.o,$(basename $(PRELOAD_TESTED_SOURCES)))
 
 RENAMED_FUNCTIONS := malloc calloc realloc reallocarray free cfree memalign aligned_alloc posix_memalign valloc pvalloc \
 	malloc_usable_size free_sized free_aligned_sized malloc_trim mallinfo mallinfo2 mallopt malloc_stats malloc_info

@@ -53,3 +53,63 @@ bench: $(BENCH_PROGRAMS) $(PRELOAD_LIBRARY)
 $(BENCH_PROGRAMS): $(BUILD)/tools/bench/%: tools/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) -D_GNU_SOURCE -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free $(CFLAGS) -o $@ $< -lpthread
+
+# --- asan ------------------------------------------------------------------------------------------------------------
+# Everything that does not run in the host, with its tests, under AddressSanitizer and UBSan; then the fuzzers' seeds.
+# The library for hosts is taken as it is: it replaces malloc, as AddressSanitizer does. A test runs the command with an
+# LD_PRELOAD of its own, hence the link order.
+
+ASAN_BUILD  := $(BUILD)/asan
+ASAN_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+ASAN_TESTS  := $(patsubst $(BUILD)/%,$(ASAN_BUILD)/%,$(SYMBOLIZE_TESTS) $(REPORT_TESTS))
+
+.PHONY: asan
+asan: $(PRELOAD_LIBRARY) fuzz-seeds
+	@mkdir -p $(ASAN_BUILD)
+	ln -f $(PRELOAD_LIBRARY) $(ASAN_BUILD)/libmudlark.so
+	$(MAKE) --no-print-directory BUILD=$(ASAN_BUILD) CFLAGS="$(ASAN_CFLAGS)" $(ASAN_BUILD)/mudlark $(ASAN_TESTS)
+	@failed=; for program in $(ASAN_TESTS); do \
+		echo "== $$program"; \
+		MUDLARK=$(ASAN_BUILD)/mudlark ASAN_OPTIONS=verify_asan_link_order=0 CK_DEFAULT_TIMEOUT=120 $$program || failed="$$failed $$program"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; else echo "asan: all tests passed"; fi
+
+# --- fuzz ------------------------------------------------------------------------------------------------------------
+# make fuzz [FUZZ_SECONDS=60]: libFuzzer, each harness on a copy of its seeds; what crashes is kept in $(BUILD)/fuzz.
+
+FUZZ_CC      ?= clang
+FUZZ_SECONDS ?= 60
+FUZZ_BUILD   := $(BUILD)/fuzz
+FUZZ_CFLAGS  := -std=gnu11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined \
+	-fno-sanitize-recover=undefined -Wno-macro-redefined -I. -DMUDLARK_VERSION='"fuzz"'
+FUZZ_FLAGS   := -timeout=20 -rss_limit_mb=2048 -print_final_stats=0
+
+FUZZ_NAMES    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_PROGRAMS := $(FUZZ_NAMES:%=$(FUZZ_BUILD)/fuzz_%)
+
+# What each harness is linked with, and its own flags.
+FUZZ_SOURCES_snapshot  := $(addprefix report/,aggregate.c buffer.c error.c filter.c heading.c intern.c json_write.c losses.c \
+	memory.c metric.c names.c rows.c snapshot_read.c snapshot_write.c table.c utf8.c)
+FUZZ_SOURCES_symbolize := $(SYMBOLIZE_SOURCES)
+FUZZ_LIBS_symbolize    := $(SYMBOLIZE_LIBS)
+FUZZ_FLAGS_symbolize   := -max_len=20000
+
+.PHONY: fuzz fuzz-seeds
+fuzz: $(FUZZ_PROGRAMS)
+	@failed=; $(foreach name,$(FUZZ_NAMES), \
+		echo "== fuzz_$(name): $(FUZZ_SECONDS) s"; mkdir -p $(FUZZ_BUILD)/corpus-$(name); \
+		cp -R tests/fuzz/corpus-$(name)/. $(FUZZ_BUILD)/corpus-$(name)/; \
+		$(FUZZ_BUILD)/fuzz_$(name) $(FUZZ_FLAGS) $(FUZZ_FLAGS_$(name)) -max_total_time=$(FUZZ_SECONDS) \
+			-artifact_prefix=$(FUZZ_BUILD)/$(name)- $(FUZZ_BUILD)/corpus-$(name) > $(FUZZ_BUILD)/$(name).log 2>&1 || \
+			{ failed="$$failed $(name)"; tail -n 40 $(FUZZ_BUILD)/$(name).log; }; \
+		grep '^Done' $(FUZZ_BUILD)/$(name).log;) \
+	if [ -n "$$failed" ]; then echo "FAILED:$$failed; inputs are in $(FUZZ_BUILD)"; exit 1; else echo "fuzz: no crash"; fi
+
+# The committed seeds once, without changing them.
+fuzz-seeds: $(FUZZ_PROGRAMS)
+	@$(foreach name,$(FUZZ_NAMES),$(FUZZ_BUILD)/fuzz_$(name) $(FUZZ_FLAGS) -verbosity=0 -runs=0 tests/fuzz/corpus-$(name) &&) echo "fuzz: seeds pass"
+
+.SECONDEXPANSION:
+$(FUZZ_PROGRAMS): $(FUZZ_BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $$(FUZZ_SOURCES_$$*) $(wildcard report/*.h symbolize/*.h tests/report/*.h)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -o $@ $< $(FUZZ_SOURCES_$*) $(FUZZ_LIBS_$*)

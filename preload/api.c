@@ -38,6 +38,7 @@ static void ignore(int change)
 	if (heap_attach(&heap) && (change > 0 || heap->ignore_depth))
 		heap->ignore_depth += (uint32_t)change;
 	heap_leave(heap);
+	control_poll(heap);
 }
 
 EXPORT void mudlark_ignore_begin(void)

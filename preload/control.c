@@ -63,45 +63,58 @@ static void failed(int error, const char *path)
 	say(line, "");
 }
 
-/* Tells the waiting `mudlark snap`: 'P' and the path, or 'E' and the reason. */
-static void reply(uint64_t token, int error, const char *path)
+/* Sends the answer to the `mudlark snap` that waits for it. */
+static void reply(uint64_t token, const char *message, size_t bytes)
 {
-	static char message[REPLY_BYTES]; /* one snapshot at a time */
 	char name[sizeof "mudlark." + TOKEN_DIGITS];
-	struct text name_text = text_in(name, sizeof name), text = text_in(message, sizeof message);
-	text_add(&name_text, "mudlark.");
-	text_add_hex(&name_text, token, TOKEN_DIGITS);
+	struct text text = text_in(name, sizeof name);
+	text_add(&text, "mudlark.");
+	text_add_hex(&text, token, TOKEN_DIGITS);
+	sys_send_datagram(name, message, bytes);
+}
+
+/* 'P' and the path, or 'E' and the reason. */
+static void reply_outcome(uint64_t token, int error, const char *path)
+{
+	static char message[REPLY_BYTES]; /* under the snapshot lock */
+	struct text text = text_in(message, sizeof message);
+	text_add(&text, error ? "E" : "P");
 	if (error) {
 		const char *reason = strerrordesc_np(-error);
-		text_add(&text, "E");
 		text_add(&text, reason ? reason : "unknown error");
 		text_add(&text, ": ");
-	} else {
-		text_add(&text, "P");
 	}
-	text_add(&text, path ? path : "");
-	sys_send_datagram(name, message, text.length);
+	text_add(&text, path);
+	reply(token, message, text.length);
+}
+
+static void report(enum snapshot_trigger trigger, int error, const char *path)
+{
+	uint64_t token = trigger == TRIGGER_REQUEST ? atomic_exchange(&control.token, 0) : 0;
+	if (error)
+		failed(error, path);
+	else
+		say("snapshot ", path);
+	if (token)
+		reply_outcome(token, error, path);
 }
 
 /* Called between enter and leave, without a lock of ours. */
 static int take(enum snapshot_trigger trigger, const char *label, bool wait)
 {
-	struct snapshot_request request = {trigger, label, wait};
-	const char *path = "";
 	if (sandboxed()) {
 		loss_count(LOSS_SNAPSHOTS_FAILED);
 		return -EPERM;
 	}
+	struct snapshot_request request = {trigger, label, wait};
+	int error = snapshot_take(&request, report);
+	if (error != -EBUSY)
+		return error;
+	loss_count(LOSS_SNAPSHOTS_SKIPPED);
 	uint64_t token = trigger == TRIGGER_REQUEST ? atomic_exchange(&control.token, 0) : 0;
-	int error = snapshot_take(&request, &path);
-	if (error == -EBUSY)
-		loss_count(LOSS_SNAPSHOTS_SKIPPED);
-	else if (error)
-		failed(error, path);
-	else
-		say("snapshot ", path);
+	static const char busy[] = "Eanother snapshot is being written: try again";
 	if (token)
-		reply(token, error, path);
+		reply(token, busy, sizeof busy - 1);
 	return error;
 }
 
@@ -109,9 +122,10 @@ void control_poll_slow(struct heap *heap)
 {
 	if (!heap_is_real(heap))
 		return;
-	uint32_t pending = atomic_exchange_explicit(&control_pending, 0, memory_order_acq_rel);
+	/* First: a vfork child, in its parent's memory, must not take its parent's requests. */
 	if (!control_owns_process())
 		return;
+	uint32_t pending = atomic_exchange_explicit(&control_pending, 0, memory_order_acq_rel);
 	heap = heap_enter();
 	for (; pending; pending &= pending - 1)
 		take((enum snapshot_trigger)__builtin_ctz(pending), NULL, false);
@@ -149,6 +163,7 @@ static bool interval_due(uint64_t elapsed_ns)
 void control_clock(struct heap *heap, uint64_t elapsed_ns)
 {
 	(void)heap;
+	pool_tick();
 	if (interval_due(elapsed_ns))
 		note_request(TRIGGER_INTERVAL);
 }

@@ -15,6 +15,7 @@
 enum {
 	FALLBACK_HEAPS = 8,    /* a thread holds one for each level of nesting, so eight never run out */
 	FALLBACK_ROUNDS = 1000,
+	SLOW_CALLS_PER_TICK = 64, /* slabs used up, after which the pools look at the clock */
 	ORPHANS_LOOKED_AT = 4, /* by a thread that is about to ask for a new slab */
 };
 
@@ -47,6 +48,8 @@ static void queue_insert(struct heap *heap, struct slab *slab)
 {
 	struct slab **first = &heap->queue[slab->tracked][slab->size_class];
 	slab->full = false;
+	slab->notice = 0;
+	(*first)->notice = 0; /* if it was alone, it is no more; slab_none's is never looked at */
 	/* Behind the first one: that is the one in use, with its free list in the cache. */
 	if (*first == &slab_none) {
 		slab->prev = slab->next = &slab_none;
@@ -71,11 +74,25 @@ static void queue_remove(struct heap *heap, struct slab *slab)
 	slab->next = slab->prev = &slab_none;
 }
 
+/*
+ * A full slab comes back to its queue when a sixteenth of it is free: with one slot at a time, a program that frees at
+ * random would take the slow path at each call.
+ */
+static uint32_t full_notice(const struct slab *slab)
+{
+	uint32_t batch = slab->slots / 16;
+	return slab->slots - (batch ? batch : 1);
+}
+
 void heap_give_slow(struct heap *heap, struct slab *slab)
 {
-	if (slab->full)
+	if (slab->full && slab->used <= slab->notice)
 		queue_insert(heap, slab);
-	if (slab->used == 0 && !slab_is_alone(slab) && !heap->impatient) {
+	if (slab->used || slab->full)
+		return;
+	if (slab_is_alone(slab)) {
+		slab->notice = NOTICE_NEVER; /* the last one is kept */
+	} else if (!heap->impatient) {
 		queue_remove(heap, slab);
 		pool_release(slab);
 	}
@@ -209,6 +226,9 @@ static void *heap_take_owned(struct heap *heap, unsigned size_class, bool tracke
 				continue;
 			queue_remove(heap, slab);
 			slab->full = true;
+			slab->notice = full_notice(slab);
+			if (++heap->slow_calls % SLOW_CALLS_PER_TICK == 0 && !heap->impatient)
+				pool_tick();
 			continue;
 		}
 		if (heap_collect(heap) && heap->queue[tracked][size_class] != &slab_none)
@@ -373,4 +393,23 @@ void heap_fork_release(void)
 	lock_release(&heaps.orphans_lock);
 	for (int i = FALLBACK_HEAPS; i-- > 0;)
 		lock_release(&heap_fallback[i].lock);
+}
+
+void heap_fork_child(struct heap *mine)
+{
+	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap) {
+		if (heap == mine)
+			continue;
+		atomic_store_explicit(&heap->x_epoch_in_use, 0, memory_order_relaxed);
+		atomic_store_explicit(&heap->x_flush_sequence, 0, memory_order_relaxed);
+		atomic_store_explicit(&heap->x_walking, 0, memory_order_relaxed);
+	}
+	atomic_store_explicit(&heaps.users, 1, memory_order_relaxed);
+}
+
+void heap_fork_reset(void)
+{
+	lock_reset_unless_mine(&heaps.orphans_lock);
+	for (int i = 0; i < FALLBACK_HEAPS; i++)
+		lock_reset_unless_mine(&heap_fallback[i].lock);
 }

@@ -74,6 +74,7 @@ struct heap {
 	struct heap *next_heap;   /* all heaps, newest first, constant */
 	struct heap *next_orphan; /* protected by the orphans' lock */
 	struct lock lock;         /* fallback heaps only: held while one is used */
+	uint32_t slow_calls;
 	bool impatient;           /* its user interrupted a holder of some lock: it must wait for none */
 	uint32_t exit_rounds;     /* passes of thread-specific data destructors seen */
 
@@ -121,8 +122,8 @@ static inline void *slab_pop(struct slab *slab)
 }
 
 /*
- * The same for the hottest path: also NULL when the slot is the last one or its link is damaged, so that no call needs
- * registers saved. Then slab_pop() does the rest.
+ * The same for the hottest path: also NULL when the link is damaged, so that no call needs registers saved. Then
+ * slab_pop() says so.
  */
 static inline void *slab_pop_fast(struct slab *slab)
 {
@@ -130,7 +131,7 @@ static inline void *slab_pop_fast(struct slab *slab)
 	if (__builtin_expect(slot == NULL, 0))
 		return NULL;
 	void *next = slot_next(slot);
-	if (__builtin_expect(((uintptr_t)next ^ (uintptr_t)slot) >> SLAB_BITS != 0, 0))
+	if (__builtin_expect(!slot_link_plausible(next, slot), 0))
 		return NULL;
 	slab->free = next;
 	slab->used++;
@@ -144,7 +145,7 @@ static inline void *slab_pop_fast(struct slab *slab)
  */
 void *heap_take(struct heap **heap, unsigned size_class, bool tracked);
 
-/* What is not the common case of heap_give(): the slab was full before or is empty now. */
+/* What is not the common case of heap_give(): a full slab has room again, or the slab is empty. */
 void heap_give_slow(struct heap *heap, struct slab *slab);
 
 /* Returns a slot to a slab of another heap, from any thread or signal handler. Lock-free; preserves errno. */
@@ -153,10 +154,9 @@ void heap_give_remote(struct slab *slab, void *slot);
 /* Returns a slot to a slab that `heap` owns. Called between enter and leave. */
 static inline void heap_give(struct heap *heap, struct slab *slab, void *slot)
 {
-	void *rest = slab->free;
-	slot_link(slot, rest);
+	slot_link(slot, slab->free);
 	slab->free = slot;
-	if (__builtin_expect(--slab->used == 0 || rest == NULL, 0))
+	if (__builtin_expect(--slab->used == slab->notice, 0))
 		heap_give_slow(heap, slab);
 }
 
@@ -184,5 +184,9 @@ struct heap *heap_first(void);
  */
 void heap_fork_prepare(void);
 void heap_fork_release(void);
+/* In the child. What other heaps' threads were in the middle of is not going on any more. */
+void heap_fork_child(struct heap *mine);
+/* In a child that was made without the locks. */
+void heap_fork_reset(void);
 
 #endif

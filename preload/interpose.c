@@ -150,6 +150,13 @@ EXPORT void *calloc(size_t count, size_t size)
 	size_t bytes;
 	if (__builtin_mul_overflow(count, size, &bytes))
 		return no_memory();
+	if (LIKELY(bytes <= SMALL_MAX_BYTES && !record_is_on())) {
+		struct heap *heap = heap_enter();
+		void *p = slab_pop_fast(heap->queue[false][size_class_of(bytes)]);
+		heap_leave(heap);
+		if (LIKELY(p))
+			return memset(p, 0, bytes);
+	}
 	return allocate(bytes, SIZE_UNIT_BYTES, true, CALLER);
 }
 
@@ -180,19 +187,18 @@ static void slot_forget(struct heap *heap, struct slab *slab, const void *p)
 }
 
 /*
- * The common free: a sound block of our own, untracked, in a slab that is neither full before nor empty after. False
- * when it is anything else; then nothing has changed.
+ * The common free: a sound block of our own, untracked, that does not make its slab noteworthy. False when it is anything
+ * else; then nothing has changed.
  */
 static inline bool free_fast(struct heap *heap, struct slab *slab, void *p)
 {
-	void *rest = slab->free;
 	if (UNLIKELY(atomic_load_explicit(&slab->heap, memory_order_relaxed) != heap || slab->cohorts != NULL))
 		return false;
 	if (UNLIKELY(!slab_is_slot(slab, p, slab_index(slab, p)) || slot_link_plausible(slot_next(p), p)))
 		return false;
-	if (UNLIKELY(rest == NULL || (slab->used == 1 && !slab_is_alone(slab))))
+	if (UNLIKELY(slab->used - 1 == slab->notice))
 		return false;
-	slot_link(p, rest);
+	slot_link(p, slab->free);
 	slab->free = p;
 	slab->used--;
 	return true;
@@ -481,6 +487,7 @@ EXPORT int malloc_trim(size_t pad)
 		any = pool_purge(true);
 	}
 	heap_leave(heap);
+	control_poll(heap);
 	errno = saved;
 	return any;
 }
@@ -504,6 +511,7 @@ EXPORT struct mallinfo2 mallinfo2(void)
 	struct heap *heap = heap_enter();
 	pool_walk(add_used, &used, &usage);
 	heap_leave(heap);
+	control_poll(heap);
 	return (struct mallinfo2){
 		.arena = usage.mapped_bytes,
 		.hblkhd = large_live_bytes(),

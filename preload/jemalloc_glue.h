@@ -15,7 +15,6 @@
 #include <stdint.h>
 
 void *pvt_mallocx(size_t size, int flags);
-void *pvt_rallocx(void *ptr, size_t size, int flags);
 size_t pvt_xallocx(void *ptr, size_t size, size_t extra, int flags);
 size_t pvt_sallocx(const void *ptr, int flags);
 void pvt_dallocx(void *ptr, int flags);

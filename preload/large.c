@@ -224,29 +224,14 @@ void *large_resize(struct heap *heap, void *p, struct large_record *record, size
 {
 	uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
 	int saved = errno;
-	if (record_kind(record) == LARGE_JEMALLOC && jemalloc_usable(heap)) {
-		/*
-		 * The record goes first: once jemalloc has moved the block, another thread may be given the old address
-		 * and set its own record there.
-		 */
-		size_t old_size = record->size;
-		if (pvt_xallocx(p, size, 0, 0) >= size) {
-			atomic_fetch_add_explicit(&large.live_bytes, size - old_size, memory_order_relaxed);
-			record->size = size;
-			errno = saved;
-			return p;
-		}
-		atomic_store_explicit(&record->state, LARGE_NONE, memory_order_relaxed);
-		atomic_store_explicit(&record->cohort, 0, memory_order_relaxed);
-		atomic_fetch_sub_explicit(&large.live_bytes, old_size, memory_order_relaxed);
-		void *moved = pvt_rallocx(p, size, 0);
-		void *now = moved ? moved : p;
-		bool recorded = record_set(now, moved ? size : old_size, LARGE_JEMALLOC);
-		if (recorded)
-			atomic_store_explicit(&large_find(now)->cohort, cohort, memory_order_relaxed);
+	if (record_kind(record) == LARGE_JEMALLOC && jemalloc_usable(heap) && pvt_xallocx(p, size, 0, 0) >= size) {
+		atomic_fetch_add_explicit(&large.live_bytes, size - record->size, memory_order_relaxed);
+		record->size = size;
 		errno = saved;
-		return moved;
+		return p;
 	}
+	errno = saved;
+	/* Not jemalloc's own way of moving: the new address must have its record before the old block is given up. */
 	void *fresh = large_allocate(heap, size, SIZE_UNIT_BYTES, false);
 	if (!fresh)
 		return NULL;

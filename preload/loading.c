@@ -3,6 +3,7 @@
 
 #include "preload/heap.h"
 #include "preload/modules.h"
+#include "preload/notes.h"
 #include "preload/sandbox.h"
 
 #include <dlfcn.h>
@@ -20,9 +21,11 @@ void loading_init(void)
 }
 
 /* Called by the stubs before they go on: what libc unloaded meanwhile must be seen before its place is taken again. */
-void loading_begin(void);
-void loading_begin(void)
+void loading_begin(int mode);
+void loading_begin(int mode)
 {
+	if (mode & RTLD_DEEPBIND)
+		notes_add("RTLD_DEEPBIND was taken off a dlopen: the library would have mixed libc's malloc with Mudlark's");
 	/* A library's constructor may load something before ours has run. */
 	if (!loading_dlopen)
 		loading_init();

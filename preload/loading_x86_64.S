@@ -18,6 +18,7 @@
 	.cfi_adjust_cfa_offset 8
 	push	%rdx
 	.cfi_adjust_cfa_offset 8
+	mov	\mode, %edi
 	call	loading_begin
 	pop	%rdx
 	.cfi_adjust_cfa_offset -8

@@ -99,8 +99,9 @@ void lock_release(struct lock *lock)
 	lock_depth--;
 }
 
-void lock_reset(struct lock *lock)
+void lock_reset_unless_mine(struct lock *lock)
 {
-	LOCK_FORGET(lock);
+	if (lock_mine(lock))
+		return;
 	atomic_store_explicit(&lock->word, 0, memory_order_release);
 }

@@ -24,8 +24,9 @@ enum lock_rank {
 	RANK_THREADS,      /* threads.c: the table of threads */
 	RANK_MODULES,      /* modules.c */
 	RANK_STACKS,       /* stacks.c: insertion, one rank for all shards; never two at once */
-	RANK_SITES,        /* sites.c: insertion */
+	RANK_SITES,        /* stacks.c: sites and cohorts */
 	RANK_TIMELINE,
+	RANK_NOTES,
 };
 
 struct lock {
@@ -39,8 +40,8 @@ struct lock {
 void lock_acquire(struct lock *lock);
 bool lock_try(struct lock *lock);
 void lock_release(struct lock *lock);
-/* In a fork child: whatever its state, it is free now. */
-void lock_reset(struct lock *lock);
+/* In a fork child: a lock that a thread held which is no more is free now. */
+void lock_reset_unless_mine(struct lock *lock);
 
 static inline uintptr_t lock_self(void)
 {

@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <string.h>
 
+/* More often, and the program would do nothing else. */
+enum { EVERY_MIN_NS = 1000000 };
 enum { VALUE_BYTES = PATH_MAX, KEY_BYTES = 32, SIGNAL_BELOW_MAX = 5 };
 
 static const char default_output[] = "mudlark.%e.%p.%n.mud";
@@ -62,7 +64,7 @@ static bool parse_seconds(const char *value, uint64_t *out)
 		fraction += (uint64_t)(*digit - '0') * unit;
 	}
 	*out = seconds * second + fraction;
-	return true;
+	return *out == 0 || *out >= EVERY_MIN_NS;
 }
 
 static bool parse_signal(const char *value, int *out)

@@ -5,7 +5,7 @@
  *   record=0|1        record allocations from the start (1)
  *   output=PATTERN    snapshot files; %e program, %p pid, %n number, %h host, %t time in seconds, %% a percent sign
  *   depth=N           frames kept of a stack, 1 .. 1024 (128)
- *   every=SECONDS     a snapshot every so often, fractions allowed; 0: none (0)
+ *   every=SECONDS     a snapshot every so often, at least 0.001; 0: none (0)
  *   signal=S          signal that asks for a snapshot: a number, a name such as USR2 or RTMAX-5, or none (RTMAX-5)
  *   at_exit=0|1       a snapshot when the program ends (1)
  *   peak=0|1|2        0: no peak columns; 1: what the high-water mark consisted of (default); 2: and a snapshot there

@@ -69,6 +69,8 @@ void output_init(const char *pattern)
 		text_add_char(&text, '/');
 	}
 	text_add(&text, pattern);
+	if (text.cut)
+		output.pattern[0] = '\0'; /* no file, rather than one under another name */
 }
 
 void output_fork_child(void)
@@ -116,7 +118,7 @@ static bool expand(struct text *text, pid_t pid, uint32_t number, bool *numbered
 			break;
 		}
 	}
-	return !text->cut;
+	return !text->cut && text->length;
 }
 
 /* The temporary file stands beside the target and begins with a dot. */

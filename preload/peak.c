@@ -2,6 +2,7 @@
 #include "preload/peak.h"
 
 #include "preload/control.h"
+#include "preload/sys.h"
 #include "preload/totals.h"
 
 /* Number of the composition that is valid; a site with another number had no blocks in it. From 1. */
@@ -35,14 +36,20 @@ struct survey_count peak_of_site(const struct site *site)
 
 void peak_take(struct heap *heap)
 {
-	if (lock_mine(&survey_lock) || !lock_try(&survey_lock))
+	/* As in snapshot_take(): no handler of the host's may run, fork or jump while the lock is held. */
+	struct sys_quiet quiet;
+	sys_quiet_begin(&quiet);
+	if (!lock_try(&survey_lock)) {
+		sys_quiet_end(&quiet);
 		return;
+	}
 	struct survey survey;
 	bool taken = survey_take(&survey);
 	if (taken)
 		peak_take_from(&survey);
 	survey_end(&survey);
 	lock_release(&survey_lock);
+	sys_quiet_end(&quiet);
 	if (taken)
 		control_peak(heap);
 }

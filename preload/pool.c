@@ -18,6 +18,7 @@ enum {
 	RUN_CHUNKS = 16,
 	DECAY_MS = 1000,
 	PURGE_INTERVAL_MS = 250,
+	DIRTY_SLABS_KEPT = 512, /* 32 MiB */
 	ROOM_SEARCH = 8, /* chunks looked at for a slab with memory behind it */
 	RECORD_BYTES_PER_SLOT = sizeof(uint32_t) + sizeof(uint16_t),
 	/* Records of the smallest class; a chunk's record region has this much for each slab. */
@@ -52,6 +53,8 @@ static struct {
 	char *run_next, *run_end; /* rest of the last run */
 	uint32_t last_purge_ms;
 	uint32_t empty_chunks;
+	uint32_t dirty_slabs; /* free and still backed by memory */
+	uint32_t used_slabs;
 } pool;
 
 static char *chunk_address(struct chunk *chunk)
@@ -164,12 +167,13 @@ static void chunk_remove(struct chunk *chunk)
 static void slab_purge(struct chunk *chunk, unsigned index)
 {
 	struct slab *slab = chunk_slab(chunk, index);
-	sys_map_again(chunk_address(chunk) + index * SLAB_BYTES, SLAB_BYTES);
-	if (slab->record_class) {
-		sys_map_again(chunk->records + (size_t)index * SLAB_RECORD_BYTES, SLAB_RECORD_BYTES);
+	char *records = chunk->records + (size_t)index * SLAB_RECORD_BYTES;
+	if (!sys_map_again(chunk_address(chunk) + index * SLAB_BYTES, SLAB_BYTES))
+		return; /* too many mappings: it stays as it is */
+	if (slab->record_class && sys_map_again(records, SLAB_RECORD_BYTES))
 		slab->record_class = 0;
-	}
 	chunk->dirty_slabs &= ~((uint64_t)1 << index);
+	pool.dirty_slabs--;
 }
 
 /* Caller holds pool_lock. One empty chunk is kept: a program at the edge must not map and unmap for ever. */
@@ -238,6 +242,7 @@ static void slab_init(struct slab *slab, struct heap *heap, char *base, unsigned
 	uint32_t size = size_class_bytes[size_class];
 	slab->free = NULL;
 	slab->used = 0;
+	slab->notice = 0;
 	slab->size = size;
 	slab->inverse = (uint32_t)((((uint64_t)1 << 32) + size - 1) / size);
 	slab->slots = (uint16_t)(SLAB_BYTES / size);
@@ -270,6 +275,8 @@ struct slab *pool_acquire(struct heap *heap, unsigned size_class, bool tracked, 
 			if (chunk->free_slabs == ALL_SLABS)
 				pool.empty_chunks--;
 			uint64_t bit = (uint64_t)1 << index;
+			pool.dirty_slabs -= (chunk->dirty_slabs & bit) != 0;
+			pool.used_slabs++;
 			chunk->free_slabs &= ~bit;
 			chunk->dirty_slabs &= ~bit;
 			if (!chunk->free_slabs)
@@ -296,7 +303,21 @@ void pool_release(struct slab *slab)
 		room_add(chunk);
 	if (chunk->free_slabs == ALL_SLABS)
 		pool.empty_chunks++;
-	if (now - pool.last_purge_ms >= PURGE_INTERVAL_MS)
+	pool.dirty_slabs++;
+	pool.used_slabs--;
+	/* Much at once may be followed by nothing that looks at the clock: the greater part goes now. */
+	bool much = pool.dirty_slabs > DIRTY_SLABS_KEPT + pool.used_slabs / 2;
+	if (much || now - pool.last_purge_ms >= PURGE_INTERVAL_MS)
+		purge_locked(now, much);
+	lock_release(&pool_lock);
+}
+
+void pool_tick(void)
+{
+	uint32_t now = now_ms();
+	if (!lock_try(&pool_lock))
+		return;
+	if (pool.dirty_slabs && now - pool.last_purge_ms >= PURGE_INTERVAL_MS)
 		purge_locked(now, false);
 	lock_release(&pool_lock);
 }

@@ -49,17 +49,20 @@ enum {
 
 struct heap;
 
+#define NOTICE_NEVER UINT32_MAX
+
 struct slab {
 	/* The owner's line. */
 	void *free;                  /* free slots, newest first, encoded links */
 	uint32_t used;               /* slots handed out, remote frees not yet subtracted */
+	uint32_t notice;             /* value of `used` at which a free has more to do; NOTICE_NEVER: none */
 	uint32_t size;               /* bytes of a slot */
 	uint32_t inverse;            /* ceil(2^32 / size): offset * inverse >> 32 = slot index */
 	uint16_t slots;
 	uint16_t carved;             /* slots that were ever linked */
 	uint8_t size_class;
 	bool tracked;
-	bool full;                   /* not in its heap's queue: nothing free and nothing left to carve */
+	bool full;                   /* not in its heap's queue: was used up, and has not much room again */
 	_Atomic(struct heap *) heap; /* owner; read by others */
 	uint32_t *cohorts;           /* records of a tracked slab, NULL otherwise; constant while handed out */
 	char *base;
@@ -155,6 +158,9 @@ struct slab *pool_acquire(struct heap *heap, unsigned size_class, bool tracked, 
 
 /* Takes back a slab whose slots are all free. The memory returns to the kernel after about a second. */
 void pool_release(struct slab *slab);
+
+/* Looks at the clock, and returns memory that has been free for a second. Called now and then by slow paths. */
+void pool_tick(void);
 
 /* Returns free memory to the kernel: what has been free for a second, or all of it. Whether there was any. */
 bool pool_purge(bool all);

@@ -77,9 +77,11 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, uintptr_t 
 		return COHORT_IGNORED;
 	}
 	struct captured_stack stack;
-	uint32_t epoch = atomic_load_explicit(&record_epoch, memory_order_relaxed);
-	atomic_store_explicit(&heap->x_epoch_in_use, epoch, memory_order_relaxed);
+	/* Published, then loaded again: the walk between is a barrier, so the epoch in use is never older than published. */
+	atomic_store_explicit(&heap->x_epoch_in_use, atomic_load_explicit(&record_epoch, memory_order_relaxed),
+			      memory_order_relaxed);
 	capture_stack(heap, caller, cache->scratch, &stack);
+	uint32_t epoch = atomic_load_explicit(&record_epoch, memory_order_relaxed);
 	struct site_cache_entry *entry = &cache->entry[stack.key % SITE_CACHE_ENTRIES];
 	if (__builtin_expect(entry->key != stack.key || entry->epoch != epoch, 0))
 		entry_load(heap, entry, &stack, epoch);

@@ -1,7 +1,7 @@
 # libmudlark.so: what runs inside the host.
 #
 # jemalloc is Debian's libjemalloc_pic.a, every name of it renamed: its own to pvt_*, so that nothing of it is seen
-# or met from outside, and some that it imports to jemalloc_* of ours (preload/large_backend.c), so that the host's
+# or met from outside, and some that it imports to jemalloc_* of ours (preload/jemalloc_glue.c), so that the host's
 # MALLOC_CONF, its fork handlers' order and its system calls are in our hands.
 
 PRELOAD_SOURCES := $(wildcard preload/*.c)

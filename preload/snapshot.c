@@ -22,7 +22,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-enum { COMMAND_LINE_MAX = 16384, MERGE_TRIES = 3 };
+enum { COMMAND_LINE_MAX = 16384, OPTIONS_TEXT_BYTES = 1024, MERGE_TRIES = 3 };
 
 #if defined(__x86_64__)
 #define OWN_MACHINE EM_X86_64
@@ -35,7 +35,7 @@ static struct {
 	pid_t pid;
 	uint64_t start_real_ns;
 	uint32_t inherited_epoch;
-	const char *options_text;
+	char options_text[OPTIONS_TEXT_BYTES];
 	char path[PATH_MAX];
 	char command_line[COMMAND_LINE_MAX];
 	size_t command_line_bytes;
@@ -71,7 +71,8 @@ void snapshot_init(const struct options *options, const char *options_text, pid_
 {
 	state.pid = pid;
 	state.start_real_ns = sys_real_ns();
-	state.options_text = options_text ? options_text : "";
+	/* A copy: programs overwrite their environment (setproctitle). */
+	strncpy(state.options_text, options_text ? options_text : "", sizeof state.options_text - 1);
 	if (uname(&state.system))
 		state.system.release[0] = '\0';
 	read_command_line();
@@ -465,13 +466,15 @@ static int snapshot_locked(struct picture *picture)
 	modules_sweep();
 	modules_describe();
 	picture->epoch = atomic_fetch_add_explicit(&record_epoch, 1, memory_order_relaxed);
+	/* Before the survey: what is under way now may not be in it, but publishes its epoch until it is. */
+	uint32_t settled = epochs_settled(picture->epoch);
 	if (survey_take(&picture->survey) && sum_sites(picture)) {
 		if (totals_peak_is_now())
 			peak_take_from(&picture->survey);
 		uint64_t rss = resident_bytes();
 		timeline_add(rss);
 		encode_picture(&encoder, picture, rss);
-		cohorts_recycle(epochs_settled(picture->epoch), cohort_lives, &picture->survey);
+		cohorts_recycle(settled, cohort_lives, &picture->survey);
 		if (!encoder.failed)
 			error = output_write(encoder.data, encoder.length, state.pid, state.path);
 	}
@@ -482,7 +485,7 @@ static int snapshot_locked(struct picture *picture)
 	return error;
 }
 
-int snapshot_take(const struct snapshot_request *request, const char **path)
+int snapshot_take(const struct snapshot_request *request, snapshot_report *report)
 {
 	if (lock_mine(&survey_lock))
 		return -EBUSY;
@@ -498,8 +501,7 @@ int snapshot_take(const struct snapshot_request *request, const char **path)
 	}
 	struct picture picture = {.request = request, .begun_ns = sys_monotonic_ns()};
 	int error = snapshot_locked(&picture);
-	if (path)
-		*path = state.path;
+	report(request->trigger, error, state.path);
 	lock_release(&survey_lock);
 	sys_quiet_end(&quiet);
 	errno = saved;

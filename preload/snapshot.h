@@ -24,10 +24,12 @@ void snapshot_init(const struct options *options, const char *options_text, pid_
 /* In a fork child: what lives now is the parent's. */
 void snapshot_fork_child(pid_t pid);
 
+/* Told how a snapshot went, before another one may begin: 0 or -errno, and the file's name. */
+typedef void snapshot_report(enum snapshot_trigger trigger, int error, const char *path);
+
 /*
- * Writes a snapshot. 0, or -errno: -EBUSY when one is under way. *path, if asked for, is the file's name, valid until
- * the next snapshot. Called between heap_enter() and heap_leave() without a lock of ours; preserves errno.
+ * Writes a snapshot and reports. 0, or -errno: -EBUSY, without a report, when one is under way. Called between heap_enter() and heap_leave() without a lock of ours; preserves errno.
  */
-int snapshot_take(const struct snapshot_request *request, const char **path);
+int snapshot_take(const struct snapshot_request *request, snapshot_report *report);
 
 #endif

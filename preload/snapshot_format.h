@@ -131,7 +131,7 @@ enum snapshot_total {
 	TOTAL_LIVE_BLOCKS = 10,
 	TOTAL_LIVE_BYTES = 12,
 	TOTAL_PEAK_BYTES = 14,      /* greatest sum of live bytes */
-	TOTAL_PEAK_BLOCKS = 16,     /* live blocks when the peak's composition was taken */
+	TOTAL_PEAK_BLOCKS = 16,     /* live blocks at that moment */
 	TOTAL_PEAK_ELAPSED_NS = 18, /* when that was */
 	TOTAL_TEMPORARY_BLOCKS = 20,
 	TOTAL_RSS_BYTES = 22,
@@ -154,7 +154,6 @@ enum snapshot_loss {
 	LOSS_SNAPSHOTS_FAILED = 18,  /* snapshots that could not be written */
 	LOSS_THREADS_MERGED = 20,    /* threads that share a number with another one */
 	LOSS_BAD_FREES = 22,         /* double, interior and invalid frees */
-	LOSS_EPOCHS_MERGED = 24,     /* snapshots after which the epoch could not advance */
 	LOSS_SNAPSHOTS_SKIPPED = 26, /* requests that came while a snapshot was being taken */
 	LOSS_MODULES_UNKNOWN = 28,   /* modules beyond the table: their frames have raw addresses */
 };

@@ -238,3 +238,12 @@ void stacks_fork_release(void)
 	for (int i = SHARDS; i-- > 0;)
 		lock_release(&stack_ids[i].lock);
 }
+
+void stacks_fork_reset(void)
+{
+	lock_reset_unless_mine(&site_ids.lock);
+	for (int i = 0; i < SHARDS; i++) {
+		lock_reset_unless_mine(&frame_ids[i].lock);
+		lock_reset_unless_mine(&stack_ids[i].lock);
+	}
+}

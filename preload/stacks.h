@@ -79,5 +79,7 @@ void cohorts_recycle(uint32_t epoch, bool (*lives)(uint32_t cohort, const void *
 /* fork: the insertion locks, in rank order. */
 void stacks_fork_prepare(void);
 void stacks_fork_release(void);
+/* In a child that was made without them. */
+void stacks_fork_reset(void);
 
 #endif

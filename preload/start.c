@@ -36,7 +36,6 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/single_threaded.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* libio's, exported by libc for such cases since GLIBC_2.2.5. */
@@ -47,10 +46,11 @@ extern int __cxa_atexit(void (*function)(void *), void *argument, void *dso);
 
 static struct options options;
 
-static struct {
+/* From a thread's fork_prepare to its fork_parent or fork_child. */
+static _Thread_local struct {
 	struct heap *heap; /* of the thread that forks */
 	bool locked;
-} forking; /* one fork at a time holds survey_lock; alone in a single-threaded process */
+} forking __attribute__((tls_model("initial-exec")));
 
 static void lock_everything(void)
 {
@@ -76,7 +76,6 @@ static void unlock_everything(void)
 	lock_release(&pool_lock);
 }
 
-/* Nobody but the thread that holds them all, or nobody at all, writes `forking`. */
 static void fork_prepare(void)
 {
 	struct heap *heap = heap_enter();
@@ -110,8 +109,9 @@ static void fork_child_amid(void)
 {
 	static struct lock *const all[] = {&survey_lock, &pool_lock, &threads_lock, &modules_lock, &timeline_lock};
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-		if (!lock_mine(all[i]))
-			lock_reset(all[i]);
+		lock_reset_unless_mine(all[i]);
+	heap_fork_reset();
+	stacks_fork_reset();
 	atomic_store(&record_active, false);
 	large_distrust();
 }
@@ -132,6 +132,7 @@ static void fork_child(void)
 	} else if (amid) {
 		fork_child_amid();
 	}
+	heap_fork_child(heap);
 	threads_fork_child(heap);
 	snapshot_fork_child(pid);
 	control_fork_child(pid);
@@ -152,8 +153,7 @@ static void at_quick_exit_handler(void)
 static __attribute__((noreturn)) void end_process(int status)
 {
 	control_at_exit();
-	for (;;)
-		syscall(SYS_exit_group, status);
+	sys_exit(status);
 }
 
 __attribute__((visibility("default"))) void _exit(int status)

@@ -25,18 +25,16 @@ static bool sys_must_fail(long number)
 }
 #endif
 
+/* sys_raw_*.S */
+long sys_raw(long number, long a, long b, long c, long d, long e, long f);
+
 static long sys_call(long number, long a, long b, long c, long d, long e, long f)
 {
 #ifdef MUDLARK_TEST
 	if (sys_must_fail(number))
 		return -sys_fault.error;
 #endif
-	int saved = errno;
-	long result = syscall(number, a, b, c, d, e, f);
-	if (result == -1)
-		result = -errno;
-	errno = saved;
-	return result;
+	return sys_raw(number, a, b, c, d, e, f);
 }
 
 static void *sys_mmap(void *address, size_t bytes, int protection, int flags)
@@ -227,6 +225,12 @@ int sys_send_datagram(const char *name, const void *data, size_t bytes)
 			     address_bytes);
 	sys_close((int)fd);
 	return sent < 0 ? (int)sent : 0;
+}
+
+void sys_exit(int status)
+{
+	for (;;)
+		sys_call(SYS_exit_group, status, 0, 0, 0, 0, 0);
 }
 
 static uint64_t signal_bit(int number)

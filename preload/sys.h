@@ -2,8 +2,8 @@
  * Every system call that libmudlark makes in its host, in one place.
  *
  * All return a result >= 0 or -errno and preserve errno; none is a cancellation point; all are
- * async-signal-safe. They go through syscall(2)'s wrapper because libc's open, write and close are cancellation
- * points: a thread cancelled inside malloc would leave our locks behind.
+ * async-signal-safe. They do not go through libc: its open, write and close are cancellation points, and a thread
+ * cancelled inside malloc would leave our locks behind.
  *
  * Unit tests make any of them fail by setting sys_fault (compiled in with -DMUDLARK_TEST only).
  */
@@ -58,6 +58,8 @@ uint64_t sys_real_ns(void);
 pid_t sys_getpid(void);
 pid_t sys_getppid(void);
 pid_t sys_gettid(void);
+
+__attribute__((noreturn)) void sys_exit(int status);
 
 /* One datagram to the abstract UNIX socket `name` (without its leading NUL). 0 or -errno. */
 int sys_send_datagram(const char *name, const void *data, size_t bytes);

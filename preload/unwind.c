@@ -43,6 +43,7 @@ static struct {
 	uintptr_t main_thread; /* thread pointer of the main thread */
 	uintptr_t main_stack_end;
 	uintptr_t main_stack_limit; /* bytes below its end that the kernel keeps for the main stack */
+	bool can_ask; /* the kernel reads our memory for us */
 	uint32_t module, loader_module; /* of libunwind and of ld.so */
 } unwinder;
 
@@ -98,12 +99,9 @@ static int access_memory(unw_addr_space_t space, unw_word_t address, unw_word_t 
 		walk->unreadable = true;
 		return -UNW_EINVAL;
 	}
-	if (!walk) {
-		/* The host's own unwinding. */
-		if (!sys_read_memory((const void *)(uintptr_t)address, value, sizeof *value))
-			return -UNW_EINVAL;
-		return 0;
-	}
+	/* The host's own unwinding; where the kernel does not let us ask, it reads unasked. */
+	if (!walk && unwinder.can_ask && !sys_read_memory((const void *)(uintptr_t)address, value, sizeof *value))
+		return -UNW_EINVAL;
 	memcpy(value, (const void *)(uintptr_t)address, sizeof *value);
 	return 0;
 }
@@ -211,13 +209,14 @@ __attribute__((noinline)) uint32_t unwind_stack(struct heap *heap, uintptr_t *pc
 	int saved = errno;
 	uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
 	stack_bounds(heap, sp);
-	/* The walk begins in libunwind's own frames, below ours. */
-	struct walk walk = {.low = sp - STACK_NEEDED_BYTES, .high = sp};
+	struct walk walk = {.low = sp, .high = sp};
 	struct backtrace_call call = {pcs, (int)max, 0};
 	bool roomy = lock_self() == unwinder.main_thread;
 	if (sp >= heap->stack_low && sp < heap->stack_high) {
 		walk.high = heap->stack_high;
 		roomy |= sp - heap->stack_low >= STACK_NEEDED_BYTES;
+		/* The walk begins in libunwind's own frames, below ours. */
+		walk.low = roomy ? sp - STACK_NEEDED_BYTES : sp;
 	} else {
 		roomy = false;
 	}
@@ -267,6 +266,8 @@ bool unwind_init(const char **reason)
 	unwinder.main_thread = lock_self();
 	/* Arguments and environment stand above, in the same page at least. */
 	unwinder.main_stack_end = ((uintptr_t)__libc_stack_end | (SYS_PAGE_BYTES - 1)) + 1;
+	char probe;
+	unwinder.can_ask = sys_read_memory(&unwinder, &probe, sizeof probe);
 	struct rlimit limit;
 	unwinder.main_stack_limit = MAIN_STACK_LIMIT_MAX;
 	if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < MAIN_STACK_LIMIT_MAX)
@@ -309,6 +310,6 @@ bool unwind_owns_call(uintptr_t caller)
 bool unwind_is_on_stack(const struct heap *heap, const void *p)
 {
 	uintptr_t address = (uintptr_t)p, sp = (uintptr_t)__builtin_frame_address(0);
-	uintptr_t high = lock_self() == unwinder.main_thread ? unwinder.main_stack_end : heap->stack_high;
-	return address >= sp && address < high;
+	/* On a coroutine's stack, what lies between it and the thread's own is anybody's. */
+	return sp >= heap->stack_low && sp < heap->stack_high && address >= sp && address < heap->stack_high;
 }

@@ -25,7 +25,6 @@ static const struct loss losses[] = {
 	 "earlier snapshots could not be written: check space and rights at the output path"},
 	{LOSS_THREADS_MERGED, "threads_merged", "threads share a number with another one: --by thread adds them up"},
 	{LOSS_BAD_FREES, "bad_frees", "invalid frees (double, interior or wild): find them with --on_error abort"},
-	{LOSS_EPOCHS_MERGED, "epochs_merged", "snapshots did not begin a new epoch: ages are coarser than they seem"},
 	{LOSS_SNAPSHOTS_SKIPPED, "snapshots_skipped",
 	 "snapshot requests were skipped: another snapshot was being written"},
 	{LOSS_MODULES_UNKNOWN, "modules_unknown", "modules were beyond the table: their frames have no names"},

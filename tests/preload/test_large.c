@@ -70,7 +70,7 @@ START_TEST(model)
 			struct large_record *record = large_find(b->p);
 			ENSURE(record && record->size == b->size, "no record of %zu bytes at %p", b->size, (void *)b->p);
 			ENSURE(atomic_load(&record->cohort) == 0, "a new block has a cohort");
-			ENSURE(large_usable(b->p, record) >= b->size, "usable size");
+			ENSURE(large_usable(heap, b->p, record) >= b->size, "usable size");
 			ENSURE(pool_kind_of(b->p) == KIND_LARGE, "kind");
 			b->cohort = (uint32_t)dice_below(&dice, 1000) + 1;
 			atomic_store(&record->cohort, b->cohort);
@@ -222,7 +222,7 @@ START_TEST(nested_calls)
 	memset(nested, 2, 70000);
 	struct large_record *record = large_find(nested);
 	ck_assert_uint_eq(record->size, 70000);
-	ck_assert_uint_eq(large_usable(nested, record), 73728);
+	ck_assert_uint_eq(large_usable(heap, nested, record), 73728);
 	unsigned char *aligned = large_allocate(&heap_busy, 100, 1 << 20, false);
 	ck_assert_uint_eq((uintptr_t)aligned % (1 << 20), 0);
 	atomic_store(&record->cohort, 5);
@@ -350,7 +350,7 @@ START_TEST(distrusted)
 	unsigned char *before = memset(large_allocate(heap, 50000, 16, false), 1, 50000);
 	large_distrust();
 	unsigned char *after = large_allocate(heap, 50000, 16, true);
-	ck_assert_uint_eq(large_usable(after, large_find(after)), 53248);
+	ck_assert_uint_eq(large_usable(heap, after, large_find(after)), 53248);
 	before = large_resize(heap, before, large_find(before), 90000);
 	ck_assert_int_eq(before[49999], 1);
 	large_free(heap, before, large_find(before));

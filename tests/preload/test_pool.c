@@ -8,6 +8,11 @@
 
 static struct heap *const owner = &heap_unborn; /* only its address matters here */
 
+static struct slab *acquire(unsigned size_class, bool tracked)
+{
+	return pool_acquire(owner, size_class, tracked, true);
+}
+
 static bool page_is_resident(const void *p)
 {
 	unsigned char in = 0;
@@ -19,7 +24,7 @@ START_TEST(slab_is_found_from_every_pointer)
 {
 	struct slab *slab[300];
 	for (unsigned i = 0; i < 300; i++) {
-		slab[i] = pool_acquire(owner, i % SIZE_CLASSES, i % 3 == 0);
+		slab[i] = acquire(i % SIZE_CLASSES, i % 3 == 0);
 		ck_assert_ptr_nonnull(slab[i]);
 		ck_assert_uint_eq((uintptr_t)slab[i]->base % SLAB_BYTES, 0);
 		ck_assert_uint_ne(((uintptr_t)slab[i]->base >> SLAB_BITS) % CHUNK_SLABS, 0);
@@ -50,7 +55,7 @@ END_TEST
 /* What runs out of a slab downwards must not reach the metadata, nor from the chunk before. */
 START_TEST(metadata_is_guarded)
 {
-	struct slab *slab = pool_acquire(owner, 0, false);
+	struct slab *slab = acquire(0, false);
 	char *chunk = (char *)((uintptr_t)slab->base & ~(CHUNK_BYTES - 1));
 	char c;
 	ck_assert(!sys_read_memory(chunk, &c, 1));
@@ -65,7 +70,7 @@ START_TEST(carving_gives_each_slot_once)
 {
 	for (unsigned c = 0; c < SIZE_CLASSES; c++) {
 		static unsigned char seen[SLAB_BYTES / SIZE_UNIT_BYTES];
-		struct slab *slab = pool_acquire(owner, c, c & 1);
+		struct slab *slab = acquire(c, c & 1);
 		uint32_t slots = (uint32_t)(SLAB_BYTES / size_class_bytes[c]), taken = 0;
 		memset(seen, 0, sizeof seen);
 		ck_assert_uint_eq(slab->slots, slots);
@@ -97,7 +102,7 @@ START_TEST(records_begin_empty_whatever_was_there)
 	struct dice dice = {9};
 	for (int round = 0; round < 2000; round++) {
 		unsigned c = (unsigned)dice_below(&dice, SIZE_CLASSES);
-		struct slab *slab = pool_acquire(owner, c, true);
+		struct slab *slab = acquire(c, true);
 		for (uint32_t i = 0; i < slab->slots; i++)
 			ENSURE(slab->cohorts[i] == 0, "round %d: record %u of class %u", round, i, c);
 		/* As allocations leave it: ids back to 0, slack as it was. */
@@ -127,7 +132,7 @@ START_TEST(walk_sees_what_is_handed_out)
 	ck_assert_uint_eq(seen, 0);
 	ck_assert_uint_eq(usage.mapped_bytes, 0);
 	for (unsigned i = 0; i < SLABS; i++) {
-		slab[i] = pool_acquire(owner, 3, i & 1);
+		slab[i] = acquire(3, i & 1);
 		records += i & 1 ? slab[i]->slots * 6u : 0;
 	}
 	pool_walk(count_slab, &seen, &usage);
@@ -151,7 +156,7 @@ START_TEST(purge_returns_memory)
 	struct pool_usage usage;
 	unsigned seen = 0;
 	for (unsigned i = 0; i < SLABS; i++) {
-		slab[i] = pool_acquire(owner, 35, true);
+		slab[i] = acquire(35, true);
 		memset(slab[i]->base, 1, SLAB_BYTES);
 		for (uint32_t k = 0; k < slab[i]->slots; k++)
 			slab[i]->cohorts[k] = 1;
@@ -182,7 +187,7 @@ START_TEST(purge_returns_memory)
 		foreign += pool_kind_of(base[i]) == KIND_FOREIGN;
 	ck_assert_uint_ge(foreign, SLABS - 3 * 63);
 	for (unsigned i = 1; i < SLABS; i++) {
-		slab[i] = pool_acquire(owner, 0, false);
+		slab[i] = acquire(0, false);
 		ck_assert_ptr_nonnull(slab[i]);
 		ck_assert_int_eq(slab[i]->base[77], 0);
 		memset(slab[i]->base, 2, SLAB_BYTES);
@@ -196,7 +201,7 @@ START_TEST(decay_after_a_second)
 	enum { SLABS = 300 };
 	struct slab *slab[SLABS];
 	for (unsigned i = 0; i < SLABS; i++) {
-		slab[i] = pool_acquire(owner, 20, false);
+		slab[i] = acquire(20, false);
 		memset(slab[i]->base, 1, SLAB_BYTES);
 	}
 	for (unsigned i = 0; i < SLABS; i++)
@@ -204,7 +209,7 @@ START_TEST(decay_after_a_second)
 	uint64_t full = resident_kib();
 	usleep(1300000);
 	/* The clock is looked at when slabs change hands. */
-	pool_release(pool_acquire(owner, 20, false));
+	pool_release(acquire(20, false));
 	ck_assert_uint_le(resident_kib() + (SLABS - 10) * 64, full);
 }
 END_TEST
@@ -216,11 +221,11 @@ START_TEST(no_memory_and_then_some)
 		unsigned count = 0;
 		fault_set(SYS_mmap, after, ENOMEM);
 		errno = 55;
-		while (count < 200 && (slab[count] = pool_acquire(owner, 1, after == 2)))
+		while (count < 200 && (slab[count] = acquire(1, after == 2)))
 			count++;
 		ck_assert_int_eq(errno, 55);
 		fault_clear();
-		struct slab *again = pool_acquire(owner, 1, true);
+		struct slab *again = acquire(1, true);
 		ck_assert_ptr_nonnull(again);
 		pool_release(again);
 		while (count)
@@ -229,28 +234,28 @@ START_TEST(no_memory_and_then_some)
 	/* Unmapping may fail as well (too many mappings): no harm. */
 	struct slab *slab[200];
 	for (int i = 0; i < 200; i++)
-		slab[i] = pool_acquire(owner, 1, true);
+		slab[i] = acquire(1, true);
 	for (int i = 0; i < 200; i++)
 		pool_release(slab[i]);
 	fault_set(SYS_munmap, 0, ENOMEM);
 	pool_purge(true);
 	fault_clear();
 	for (int i = 0; i < 200; i++)
-		ck_assert_ptr_nonnull(slab[i] = pool_acquire(owner, 1, true));
+		ck_assert_ptr_nonnull(slab[i] = acquire(1, true));
 }
 END_TEST
 
 /* A purge that the kernel refuses leaves the memory as it is; records must begin empty all the same. */
 START_TEST(purge_that_fails)
 {
-	struct slab *slab = pool_acquire(owner, 30, true);
+	struct slab *slab = acquire(30, true);
 	for (uint32_t i = 0; i < slab->slots; i++)
 		slab_slack(slab)[i] = 0xffff;
 	pool_release(slab);
 	fault_set(SYS_mmap, 0, ENOMEM);
 	pool_purge(true);
 	fault_clear();
-	slab = pool_acquire(owner, 0, true);
+	slab = acquire(0, true);
 	for (uint32_t i = 0; i < slab->slots; i++)
 		ENSURE(slab->cohorts[i] == 0, "record %u is not empty", i);
 }
@@ -261,11 +266,10 @@ START_TEST(nested_call_gets_nothing)
 	lock_acquire(&pool_lock);
 	struct pool_usage usage;
 	unsigned seen = 0;
-	ck_assert_ptr_null(pool_acquire(owner, 0, false));
-	ck_assert(!pool_purge(true));
+	ck_assert_ptr_null(pool_acquire(owner, 0, false, false));
 	pool_walk(count_slab, &seen, &usage);
 	lock_release(&pool_lock);
-	ck_assert_ptr_nonnull(pool_acquire(owner, 0, false));
+	ck_assert_ptr_nonnull(acquire(0, false));
 }
 END_TEST
 
@@ -281,7 +285,7 @@ static void limited(void *unused)
 	struct rlimit room = {pages * 4096 + (40 << 20), pages * 4096 + (40 << 20)};
 	setrlimit(RLIMIT_AS, &room);
 	int count = 0;
-	while (pool_acquire(owner, 10, false))
+	while (acquire(10, false))
 		count++;
 	_exit(count >= 4 * 63 ? 0 : 2);
 }
@@ -300,7 +304,7 @@ static void *take_and_give(void *argument)
 	unsigned count = 0;
 	for (int i = 0; i < 20000; i++) {
 		if (count < 40 && dice_below(&dice, 2)) {
-			struct slab *slab = pool_acquire(owner, (unsigned)dice_below(&dice, SIZE_CLASSES), dice_below(&dice, 2));
+			struct slab *slab = acquire((unsigned)dice_below(&dice, SIZE_CLASSES), dice_below(&dice, 2) == 1);
 			ENSURE(slab, "no slab");
 			*(uint64_t *)slab->base = (uintptr_t)argument;
 			mine[count++] = slab;

@@ -1,6 +1,6 @@
 /*
- * Every block and byte, by the place that asked for it: against what a program knows of itself, against valgrind's dhat,
- * and the bounds of memory and file size that many allocations must not break.
+ * Every block and byte, by the place that asked for it: against what a program knows of itself, against valgrind's
+ * dhat, and the bounds of memory and file size that many allocations must not break.
  *
  * MUDLARK_TEST_LONG=1 makes the bounds' run ten times as long (10^8 allocations).
  */
@@ -52,8 +52,9 @@ static void read_truth(const char *text, struct table *table)
 			table->peak = number[0];
 			continue;
 		}
-		ck_assert_msg(sscanf(line, "%39s %lu %lu %lu %lu %lu", name, &number[0], &number[1], &number[2], &number[3], &number[4]) == 6,
-		              "the host printed: %s", line);
+		ck_assert_msg(sscanf(line, "%39s %lu %lu %lu %lu %lu", name, &number[0], &number[1], &number[2],
+				     &number[3], &number[4]) == 6,
+			      "the host printed: %s", line);
 		struct figures *figures = place(table, name);
 		figures->blocks = number[0];
 		figures->bytes = number[1];
@@ -85,8 +86,8 @@ static const char *the_snapshot(const struct outcome *outcome)
 }
 
 /* `mudlark ARGUMENT...` on the snapshot that the outcome's command left. */
-static void run_tool(const struct outcome *of, struct outcome *outcome, const char *first, const char *second, const char *third,
-                     const char *fourth)
+static void run_tool(const struct outcome *of, struct outcome *outcome, const char *first, const char *second,
+		     const char *third, const char *fourth)
 {
 	static char tool[PATH_MAX];
 	snprintf(tool, sizeof(tool), "%s/../../mudlark", HOSTS_DIRECTORY);
@@ -157,22 +158,24 @@ static void compare(const char *what, struct table *expected, struct table *got,
 	for (size_t i = 0; i < expected->count; i++) {
 		const struct figures *truth = &expected->at[i], *ours = place(got, truth->name);
 		ck_assert_msg(ours->blocks == truth->blocks && ours->bytes == truth->bytes,
-		              "%s: %s: allocated %lu blocks, %lu bytes instead of %lu, %lu", what, truth->name, ours->blocks, ours->bytes,
-		              truth->blocks, truth->bytes);
+			      "%s: %s: allocated %lu blocks, %lu bytes instead of %lu, %lu", what, truth->name,
+			      ours->blocks, ours->bytes, truth->blocks, truth->bytes);
 		ck_assert_msg(ours->live_blocks == truth->live_blocks && ours->live_bytes == truth->live_bytes,
-		              "%s: %s: live %lu blocks, %lu bytes instead of %lu, %lu", what, truth->name, ours->live_blocks,
-		              ours->live_bytes, truth->live_blocks, truth->live_bytes);
-		ck_assert_msg(!temporary || ours->temporary == truth->temporary, "%s: %s: %lu temporary blocks instead of %lu", what,
-		              truth->name, ours->temporary, truth->temporary);
+			      "%s: %s: live %lu blocks, %lu bytes instead of %lu, %lu", what, truth->name,
+			      ours->live_blocks, ours->live_bytes, truth->live_blocks, truth->live_bytes);
+		ck_assert_msg(!temporary || ours->temporary == truth->temporary,
+			      "%s: %s: %lu temporary blocks instead of %lu", what, truth->name, ours->temporary,
+			      truth->temporary);
 	}
 }
 
 /* Nothing was lost, and the rows add up to the totals. */
 static void check_sums(const char *what, const json_t *root)
 {
-	static const char *const losses[] = {"stacks_cut", "table_full", "unwind_failed", "unreadable", "nested_blocks", "bad_frees",
-	                                     "foreign_frees"};
-	static const char *const sums[] = {"live_bytes", "live_blocks", "alloc_bytes", "alloc_blocks", "temporary_blocks"};
+	static const char *const losses[] = {"stacks_cut",    "table_full", "unwind_failed", "unreadable",
+					     "nested_blocks", "bad_frees",  "foreign_frees"};
+	static const char *const sums[] = {"live_bytes", "live_blocks", "alloc_bytes", "alloc_blocks",
+					   "temporary_blocks"};
 	const json_t *totals = json_object_get(root, "totals");
 	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
 		ck_assert_msg(number(json_object_get(root, "losses"), losses[i]) == 0, "%s: %s", what, losses[i]);
@@ -180,10 +183,9 @@ static void check_sums(const char *what, const json_t *root)
 		uint64_t sum = 0;
 		size_t index;
 		json_t *row;
-		json_array_foreach(json_object_get(root, "rows"), index, row)
-			sum += number(row, sums[i]);
-		ck_assert_msg(sum == number(totals, sums[i]), "%s: rows' %s are %lu, the total is %lu", what, sums[i], sum,
-		              number(totals, sums[i]));
+		json_array_foreach(json_object_get(root, "rows"), index, row) sum += number(row, sums[i]);
+		ck_assert_msg(sum == number(totals, sums[i]), "%s: rows' %s are %lu, the total is %lu", what, sums[i],
+			      sum, number(totals, sums[i]));
 	}
 }
 
@@ -192,11 +194,9 @@ static const struct {
 	bool temporary; /* compare these too: a realloc's are not defined */
 	bool peak;
 } scripts[] = {
-        {"exact_sites 1 50000", true, true},
-        {"exact_sites 2 30000", true, false},
-        {"exact_sites 8 10000", true, false},
-        {"exact_sites 1 30000 realloc", false, false},
-        {"exact_sites 4 20000 realloc", false, false},
+	{"exact_sites 1 50000", true, true},           {"exact_sites 2 30000", true, false},
+	{"exact_sites 8 10000", true, false},          {"exact_sites 1 30000 realloc", false, false},
+	{"exact_sites 4 20000 realloc", false, false},
 };
 
 START_TEST(equal_to_the_truth)
@@ -220,8 +220,8 @@ START_TEST(equal_to_the_truth)
 		for (size_t i = 0; i < ours.count; i++)
 			composition += ours.at[i].peak_bytes;
 		ck_assert_uint_eq(composition, number(json_object_get(root, "totals"), "peak_composition_bytes"));
-		ck_assert_msg(composition <= truth.peak && composition >= truth.peak - truth.peak / 100, "composition of %lu bytes, peak of %lu",
-		              composition, truth.peak);
+		ck_assert_msg(composition <= truth.peak && composition >= truth.peak - truth.peak / 100,
+			      "composition of %lu bytes, peak of %lu", composition, truth.peak);
 	}
 	json_decref(root);
 	runner_done(&outcome);
@@ -283,7 +283,8 @@ static void sum_of(const struct table *table, struct table *sum)
 	}
 }
 
-/* An oracle that shares nothing with us. With threads it runs them one at a time, so only what is theirs alone is equal. */
+/* An oracle that shares nothing with us. With threads it runs them one at a time, so only what is theirs alone is
+ * equal. */
 static const char *const under_dhat[] = {"exact_sites 1 6000", "exact_sites 1 6000 realloc", "exact_sites 3 3000"};
 
 START_TEST(equal_to_dhat)
@@ -298,7 +299,8 @@ START_TEST(equal_to_dhat)
 		return;
 	}
 	char line[PATH_MAX];
-	snprintf(line, sizeof(line), "/usr/bin/valgrind --tool=dhat --dhat-out-file=dhat.json %s/%s", HOSTS_DIRECTORY, under_dhat[_i]);
+	snprintf(line, sizeof(line), "/usr/bin/valgrind --tool=dhat --dhat-out-file=dhat.json %s/%s", HOSTS_DIRECTORY,
+		 under_dhat[_i]);
 	struct command checked = {.line = line, .timeout_s = 120};
 	runner_run(&plain, &outcome);
 	runner_run(&checked, &dhat);
@@ -317,7 +319,8 @@ START_TEST(equal_to_dhat)
 		compare(under_dhat[_i], &theirs, &ours, false);
 		ck_assert_uint_eq(ours.peak, theirs.peak);
 	} else {
-		/* Who frees whose block depends on the order of the threads; who allocates what does not while they free alike. */
+		/* Who frees whose block depends on the order of the threads; who allocates what does not while they
+		 * free alike. */
 		struct table truth;
 		read_truth(dhat.out, &truth);
 		compare("dhat against the host", &truth, &theirs, false);
@@ -335,10 +338,21 @@ static const struct {
 	const char *place;
 	const char *first; /* NULL: the place itself */
 } callers[] = {
-        {"via_malloc", NULL},      {"via_calloc", NULL},        {"via_realloc_of_null", NULL},          {"via_posix_memalign", "aligned_by_posix"},
-        {"via_aligned_alloc", NULL}, {"via_memalign", NULL},    {"via_strdup", "strdup"},               {"via_strndup", "strndup"},
-        {"via_large", NULL},       {"via_growing", NULL},       {"via_reallocarray", NULL},             {"via_new", "operator new"},
-        {"via_new_array", "operator new"}, {"via_new_aligned", "operator new"}, {"via_new_nothrow", "operator new"},
+	{"via_malloc", NULL},
+	{"via_calloc", NULL},
+	{"via_realloc_of_null", NULL},
+	{"via_posix_memalign", "aligned_by_posix"},
+	{"via_aligned_alloc", NULL},
+	{"via_memalign", NULL},
+	{"via_strdup", "strdup"},
+	{"via_strndup", "strndup"},
+	{"via_large", NULL},
+	{"via_growing", NULL},
+	{"via_reallocarray", NULL},
+	{"via_new", "operator new"},
+	{"via_new_array", "operator new"},
+	{"via_new_aligned", "operator new"},
+	{"via_new_nothrow", "operator new"},
 };
 
 static void check_callers(const char *line)
@@ -356,14 +370,17 @@ static void check_callers(const char *line)
 		int at = place_index(frames);
 		for (size_t i = 0; i < json_array_size(frames); i++) {
 			const char *module = json_string_value(json_object_get(json_array_get(frames, i), "module"));
-			ck_assert_msg(module == NULL || strstr(module, "libmudlark") == NULL, "%s: a frame of ours: %s", line, function_at(frames, i));
+			ck_assert_msg(module == NULL || strstr(module, "libmudlark") == NULL, "%s: a frame of ours: %s",
+				      line, function_at(frames, i));
 		}
 		for (size_t i = 0; at >= 0 && i < sizeof(callers) / sizeof(callers[0]); i++) {
 			const char *name = function_at(frames, (size_t)at);
-			if (strncmp(name, callers[i].place, strlen(callers[i].place)) != 0 || (name[strlen(callers[i].place)] & 0xdf) > '(')
+			if (strncmp(name, callers[i].place, strlen(callers[i].place)) != 0 ||
+			    (name[strlen(callers[i].place)] & 0xdf) > '(')
 				continue;
 			const char *first = callers[i].first != NULL ? callers[i].first : callers[i].place;
-			ck_assert_msg(strstr(function_at(frames, 0), first) != NULL, "%s: the first frame is %s", name, function_at(frames, 0));
+			ck_assert_msg(strstr(function_at(frames, 0), first) != NULL, "%s: the first frame is %s", name,
+				      function_at(frames, 0));
 			ck_assert_msg(at <= 2, "%s is frame %d", name, at);
 		}
 	}
@@ -383,10 +400,10 @@ END_TEST
 START_TEST(operators_new)
 {
 	static const struct figures expected[] = {
-	        {"via_new", 100, 2400, 50, 1200, 0, 0},
-	        {"via_new_array", 100, 10000, 50, 5000, 0, 0},
-	        {"via_new_aligned", 100, 12800, 50, 6400, 0, 0},
-	        {"via_new_nothrow", 100, 3300, 50, 1650, 0, 0},
+		{"via_new", 100, 2400, 50, 1200, 0, 0},
+		{"via_new_array", 100, 10000, 50, 5000, 0, 0},
+		{"via_new_aligned", 100, 12800, 50, 6400, 0, 0},
+		{"via_new_nothrow", 100, 3300, 50, 1650, 0, 0},
 	};
 	struct command command = {.line = "exact_new", .preloaded = true};
 	struct outcome outcome;
@@ -406,8 +423,8 @@ START_TEST(operators_new)
 END_TEST
 
 /*
- * 20,000 stacks: each of them exact, the snapshot small, Mudlark's own memory bounded, by its own account and by what the
- * kernel says of the process.
+ * 20,000 stacks: each of them exact, the snapshot small, Mudlark's own memory bounded, by its own account and by what
+ * the kernel says of the process.
  */
 static long resident_of(const char *line, const char *options)
 {
@@ -437,13 +454,14 @@ START_TEST(many_stacks_are_bounded)
 	ck_assert_uint_eq(briefs.count, 1);
 	const struct brief *brief = &briefs.at[0];
 	uint64_t live = STACKS * KEEP, own = brief->totals[TOTAL_OWN_BYTES];
-	ck_assert_msg(brief->totals[TOTAL_LIVE_BLOCKS] >= live && brief->totals[TOTAL_LIVE_BLOCKS] <= live + 10, "%lu blocks live",
-	              brief->totals[TOTAL_LIVE_BLOCKS]);
+	ck_assert_msg(brief->totals[TOTAL_LIVE_BLOCKS] >= live && brief->totals[TOTAL_LIVE_BLOCKS] <= live + 10,
+		      "%lu blocks live", brief->totals[TOTAL_LIVE_BLOCKS]);
 	ck_assert_msg(brief->file_bytes < 5000000, "the snapshot has %lu bytes", brief->file_bytes);
 	ck_assert_msg(own < 16 * live + (64 << 20), "%lu bytes of our own", own);
 	ck_assert_uint_eq(brief->losses[LOSS_TABLE_FULL], 0);
 	long with = atol(outcome.out), without = resident_of(line, "record=0");
-	ck_assert_msg((with - without) * 1024 < (long)(16 * live + (64 << 20)), "%ld KiB resident with recording, %ld without", with, without);
+	ck_assert_msg((with - without) * 1024 < (long)(16 * live + (64 << 20)),
+		      "%ld KiB resident with recording, %ld without", with, without);
 	/* Every stack allocated as often. */
 	run_tool(&outcome, &folded, "export", "--format=folded", "--metric=alloc-blocks", NULL);
 	uint64_t exact = 0;
@@ -453,8 +471,8 @@ START_TEST(many_stacks_are_bounded)
 		exact += count != NULL && strstr(row, ";level_") != NULL && strtoul(count + 1, NULL, 10) == rounds;
 	}
 	ck_assert_uint_eq(exact, STACKS);
-	printf("%s: snapshot of %.2f MB, %.1f MB of our own by our account, %.1f MB by the kernel's\n", line, (double)brief->file_bytes / 1e6,
-	       (double)own / 1e6, (double)(with - without) / 1e3);
+	printf("%s: snapshot of %.2f MB, %.1f MB of our own by our account, %.1f MB by the kernel's\n", line,
+	       (double)brief->file_bytes / 1e6, (double)own / 1e6, (double)(with - without) / 1e3);
 	runner_briefs_free(&briefs);
 	runner_done(&folded);
 	runner_done(&outcome);
@@ -476,7 +494,8 @@ START_TEST(a_million_live_blocks)
 	ck_assert_uint_eq(brief->totals[TOTAL_LIVE_BLOCKS], 1000000);
 	ck_assert_uint_eq(brief->totals[TOTAL_LIVE_BYTES], strtoull(outcome.out, NULL, 10));
 	ck_assert_uint_eq(brief->totals[TOTAL_PEAK_BYTES], strtoull(outcome.out, NULL, 10));
-	ck_assert_msg(brief->totals[TOTAL_OWN_BYTES] < 16 * 1000000 + (64 << 20), "%lu bytes of our own", brief->totals[TOTAL_OWN_BYTES]);
+	ck_assert_msg(brief->totals[TOTAL_OWN_BYTES] < 16 * 1000000 + (64 << 20), "%lu bytes of our own",
+		      brief->totals[TOTAL_OWN_BYTES]);
 	printf("%s: held for %.1f ms, %.1f MB of our own\n", command.line, (double)brief->meta[META_HELD_NS] / 1e6,
 	       (double)brief->totals[TOTAL_OWN_BYTES] / 1e6);
 	runner_briefs_free(&briefs);

@@ -18,13 +18,13 @@ enum { FEW = 5000, MORE = 25000 };
 static const struct {
 	const char *name;
 	const char *options;
-	int depth;          /* of calls below main; the stack has four frames more: pairs, main and libc's two */
-	double bound;       /* instructions of a malloc and a free */
+	int depth;    /* of calls below main; the stack has four frames more: pairs, main and libc's two */
+	double bound; /* instructions of a malloc and a free */
 } paths[] = {
-        {"recording off", "record=0:at_exit=0", 0, 117},
-        {"recorded, 6 frames", "at_exit=0:peak=0", 1, 2200},
-        {"recorded, 16 frames", "at_exit=0:peak=0", 11, 3150},
-        {"recorded, 46 frames", "at_exit=0:peak=0", 41, 6100},
+	{"recording off", "record=0:at_exit=0", 0, 117},
+	{"recorded, 6 frames", "at_exit=0:peak=0", 1, 2200},
+	{"recorded, 16 frames", "at_exit=0:peak=0", 11, 3150},
+	{"recorded, 46 frames", "at_exit=0:peak=0", 41, 6100},
 };
 
 static double instructions(int index, int pairs)
@@ -36,7 +36,7 @@ static double instructions(int index, int pairs)
 	struct command command = {
 		/* Without the synonym valgrind would put its own malloc in the place of ours. */
 		.argv = {"/usr/bin/valgrind", "--tool=callgrind", "--soname-synonyms=somalloc=nouserintercepts",
-		         "--callgrind-out-file=/dev/null", host, count, depth},
+			 "--callgrind-out-file=/dev/null", host, count, depth},
 		.preloaded = true,
 		.options = paths[index].options,
 		.timeout_s = 120,
@@ -61,8 +61,8 @@ START_TEST(pair)
 	}
 	double each = (instructions(_i, MORE) - instructions(_i, FEW)) / (MORE - FEW);
 	printf("instructions of malloc and free, %s: %.0f (bound %.0f)\n", paths[_i].name, each, paths[_i].bound);
-	ck_assert_msg(each < paths[_i].bound, "%s: %.0f instructions of malloc and free, the bound is %.0f", paths[_i].name, each,
-	              paths[_i].bound);
+	ck_assert_msg(each < paths[_i].bound, "%s: %.0f instructions of malloc and free, the bound is %.0f",
+		      paths[_i].name, each, paths[_i].bound);
 	ck_assert_msg(each > 20, "%s: %.0f instructions: it does not run under Mudlark", paths[_i].name, each);
 }
 END_TEST

@@ -1,4 +1,5 @@
-/* exact_pairs PAIRS DEPTH: that many malloc and free pairs of 64 bytes, DEPTH calls below main. For counting instructions. */
+/* exact_pairs PAIRS DEPTH: that many malloc and free pairs of 64 bytes, DEPTH calls below main. For counting
+ * instructions. */
 #include "expect.h"
 
 static __attribute__((noinline)) long pairs(long count)

@@ -2,8 +2,8 @@
  * Allocates and frees at known places by a script with a fixed seed, and prints what a profiler must say:
  *   name allocated-blocks allocated-bytes live-blocks live-bytes temporary-blocks      one line for each place
  *   peak BYTES                                                                         with one thread
- * exact_sites THREADS ROUNDS [REALLOC]: with several threads they also free each other's blocks; without REALLOC nothing
- * is resized. Nothing but the places allocates after main has begun, and the lines go out by write().
+ * exact_sites THREADS ROUNDS [REALLOC]: with several threads they also free each other's blocks; without REALLOC
+ * nothing is resized. Nothing but the places allocates after main has begun, and the lines go out by write().
  */
 #include "expect.h"
 
@@ -137,7 +137,8 @@ static void *work(void *argument)
 	for (int i = 0; i < rounds; i++) {
 		struct block *b = &block[me][next(&state) % SLOTS];
 		if (!b->p) {
-			size_t n = (next(&state) % 10 ? next(&state) % 300 : next(&state) % 4000) + 1; /* dhat takes 0 bytes for 1 */
+			size_t n = (next(&state) % 10 ? next(&state) % 300 : next(&state) % 4000) +
+				   1; /* dhat takes 0 bytes for 1 */
 			b->place = (enum place)(next(&state) % PLACE_via_growing);
 			b->bytes = bytes_at(b->place, n);
 			b->p = place_function[b->place](n);
@@ -188,8 +189,8 @@ int main(int argc, char **argv)
 			pthread_join(thread[i], NULL);
 	}
 	for (int i = 0; i < PLACE_COUNT; i++)
-		dprintf(1, "%s %lu %lu %lu %lu %lu\n", truth[i].name, truth[i].blocks, truth[i].bytes, truth[i].live_blocks,
-			truth[i].live_bytes, truth[i].temporary);
+		dprintf(1, "%s %lu %lu %lu %lu %lu\n", truth[i].name, truth[i].blocks, truth[i].bytes,
+			truth[i].live_blocks, truth[i].live_bytes, truth[i].temporary);
 	if (threads == 1)
 		dprintf(1, "peak %lu\n", most);
 	return 0;

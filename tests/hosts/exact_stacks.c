@@ -18,11 +18,13 @@ static void *walk(uint32_t path, int digits);
 		__asm__ volatile("" : "+r"(p) : "i"(k));                                                               \
 		return p;                                                                                              \
 	}
-LEVEL(0) LEVEL(1) LEVEL(2) LEVEL(3) LEVEL(4) LEVEL(5) LEVEL(6) LEVEL(7)
+LEVEL(0)
+LEVEL(1) LEVEL(2) LEVEL(3) LEVEL(4) LEVEL(5) LEVEL(6) LEVEL(7)
 
-static inline __attribute__((always_inline)) void *step(uint32_t path, int digits)
+	static inline __attribute__((always_inline)) void *step(uint32_t path, int digits)
 {
-	static void *(*const level[BASE])(uint32_t, int) = {level_0, level_1, level_2, level_3, level_4, level_5, level_6, level_7};
+	static void *(*const level[BASE])(uint32_t, int) = {level_0, level_1, level_2, level_3,
+							    level_4, level_5, level_6, level_7};
 	return level[path % BASE](path / BASE, digits - 1);
 }
 

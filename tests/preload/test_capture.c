@@ -1,8 +1,9 @@
 /*
- * Capture: the same stack as glibc's backtrace(), cut where asked, equal keys for equal stacks, without an allocation, and
- * re-entrant from a signal at 1 kHz.
+ * Capture: the same stack as glibc's backtrace(), cut where asked, equal keys for equal stacks, without an allocation,
+ * and re-entrant from a signal at 1 kHz.
  *
- * malloc and its kin are defined here, in front of libc's, so that every allocation by libunwind, ld.so or libc is seen.
+ * malloc and its kin are defined here, in front of libc's, so that every allocation by libunwind, ld.so or libc is
+ * seen.
  */
 #include "preload/capture.h"
 
@@ -41,7 +42,8 @@ void free(void *p)
 	__libc_free(p);
 }
 
-/* A capture as a hook makes it: its own return address is the caller. A nested call, without a heap, captures nothing. */
+/* A capture as a hook makes it: its own return address is the caller. A nested call, without a heap, captures nothing.
+ */
 struct copy {
 	uint64_t hash, key;
 	uint32_t depth;
@@ -109,18 +111,23 @@ START_TEST(equal_to_backtrace)
 	for (int depth = 0; depth < 80; depth += 7) {
 		descend(&visit, depth);
 		ck_assert(!visit.copy.cut);
-		/* backtrace() names this function's own call of it first, as we name that of the hook: both in capture_both. */
+		/* backtrace() names this function's own call of it first, as we name that of the hook: both in
+		 * capture_both. */
 		ck_assert_uint_ge(visit.copy.depth, (unsigned)depth + 2);
 		ck_assert_uint_ge(visit.copy.pcs[0], (uintptr_t)capture_both);
 		ck_assert_uint_lt(visit.copy.pcs[0], (uintptr_t)capture_both + 200);
-		uint32_t most = visit.copy.depth < (uint32_t)visit.expected_depth ? visit.copy.depth : (uint32_t)visit.expected_depth;
-		ck_assert_msg(visit.copy.depth + 1 >= (uint32_t)visit.expected_depth && visit.copy.depth <= (uint32_t)visit.expected_depth + 1,
+		uint32_t most = visit.copy.depth < (uint32_t)visit.expected_depth ? visit.copy.depth
+										  : (uint32_t)visit.expected_depth;
+		ck_assert_msg(visit.copy.depth + 1 >= (uint32_t)visit.expected_depth &&
+				      visit.copy.depth <= (uint32_t)visit.expected_depth + 1,
 			      "%u frames, backtrace() has %d", visit.copy.depth, visit.expected_depth);
 		for (uint32_t i = 1; i < most; i++)
-			ENSURE(visit.copy.pcs[i] == (uintptr_t)visit.expected[i], "depth %d, frame %u of %u: %p instead of %p", depth, i, most,
-			       (void *)visit.copy.pcs[i], visit.expected[i]);
+			ENSURE(visit.copy.pcs[i] == (uintptr_t)visit.expected[i],
+			       "depth %d, frame %u of %u: %p instead of %p", depth, i, most, (void *)visit.copy.pcs[i],
+			       visit.expected[i]);
 	}
-	ck_assert_uint_eq(loss_value(LOSS_UNWIND_FAILED) + loss_value(LOSS_UNREADABLE) + loss_value(LOSS_STACKS_CUT), 0);
+	ck_assert_uint_eq(loss_value(LOSS_UNWIND_FAILED) + loss_value(LOSS_UNREADABLE) + loss_value(LOSS_STACKS_CUT),
+			  0);
 }
 END_TEST
 
@@ -276,7 +283,8 @@ START_TEST(reentrant_from_a_signal)
 	for (int i = 0; atomic_load(&ticks) < 1000; i++) {
 		int depth = i % 60;
 		descend(&visit, depth);
-		ENSURE(!key[depth] || key[depth] == visit.copy.key, "after %d signals depth %d has another key, %u frames", atomic_load(&ticks), depth,
+		ENSURE(!key[depth] || key[depth] == visit.copy.key,
+		       "after %d signals depth %d has another key, %u frames", atomic_load(&ticks), depth,
 		       visit.copy.depth);
 		key[depth] = visit.copy.key;
 		if (i % 4 == 0)

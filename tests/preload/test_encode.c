@@ -26,7 +26,8 @@ static uint64_t read_number(struct cursor *cursor)
 }
 
 /* Checks the frame of the file; returns the sections' number and their places. */
-static uint32_t read_file(const struct encoder *encoder, struct snapshot_section *section, struct cursor *data, uint32_t max)
+static uint32_t read_file(const struct encoder *encoder, struct snapshot_section *section, struct cursor *data,
+			  uint32_t max)
 {
 	struct snapshot_header header;
 	ck_assert(!encoder->failed);
@@ -47,7 +48,8 @@ static uint32_t read_file(const struct encoder *encoder, struct snapshot_section
 		at += sizeof *section;
 		ENSURE(section[i].data_bytes <= (uint64_t)(end - at), "section %u is longer than the file", i);
 		ENSURE(section[i].reserved == 0, "section %u", i);
-		ENSURE(section[i].checksum == XXH3_64bits_withSeed(at, section[i].data_bytes, section[i].type), "checksum of section %u", i);
+		ENSURE(section[i].checksum == XXH3_64bits_withSeed(at, section[i].data_bytes, section[i].type),
+		       "checksum of section %u", i);
 		data[i] = (struct cursor){(const unsigned char *)at, (const unsigned char *)at + section[i].data_bytes};
 		at += section[i].data_bytes;
 		for (; (at - encoder->data) % 8; at++)

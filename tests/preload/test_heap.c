@@ -1,6 +1,6 @@
 /*
- * The heaps behind malloc and free: a model with random calls, remote frees, threads that come and go, nested calls from
- * signals, and what is done about a program that damages its heap.
+ * The heaps behind malloc and free: a model with random calls, remote frees, threads that come and go, nested calls
+ * from signals, and what is done about a program that damages its heap.
  */
 #include "preload/heap.h"
 
@@ -111,7 +111,8 @@ static void run_model(uint64_t seed, int rounds)
 			size_t alignment;
 			b->p = allocate_somehow(&dice, &b->size, &alignment);
 			ENSURE(b->p, "no block of %zu bytes", b->size);
-			ENSURE((uintptr_t)b->p % alignment == 0 && (uintptr_t)b->p % 16 == 0, "%p is not aligned to %zu", (void *)b->p, alignment);
+			ENSURE((uintptr_t)b->p % alignment == 0 && (uintptr_t)b->p % 16 == 0,
+			       "%p is not aligned to %zu", (void *)b->p, alignment);
 			ENSURE(mud_malloc_usable_size(b->p) >= b->size, "usable size of %zu bytes", b->size);
 		} else if (dice_below(&dice, 3) == 0) {
 			ENSURE(intact(b, b->size), "contents of %zu bytes at %p", b->size, (void *)b->p);
@@ -119,7 +120,8 @@ static void run_model(uint64_t seed, int rounds)
 			unsigned char *moved = mud_realloc(b->p, size);
 			ENSURE(moved, "no realloc to %zu bytes", size);
 			b->p = moved;
-			ENSURE(intact(b, b->size < size ? b->size : size), "realloc from %zu to %zu bytes lost contents", b->size, size);
+			ENSURE(intact(b, b->size < size ? b->size : size),
+			       "realloc from %zu to %zu bytes lost contents", b->size, size);
 			b->size = size;
 			ENSURE((uintptr_t)moved % 16 == 0, "realloc'ed block is not aligned");
 		} else {
@@ -149,7 +151,7 @@ static void run_model(uint64_t seed, int rounds)
 START_TEST(model_plain)
 {
 	prepare_allocator();
-	run_model((uint64_t)_i + 1, 150000);
+	run_model((uint64_t)_i + 1, 100000);
 }
 END_TEST
 
@@ -258,7 +260,7 @@ static void run_exchange(int generations, int rounds)
 START_TEST(threads_exchange_plain)
 {
 	prepare_allocator();
-	run_exchange(5, 30000);
+	run_exchange(5, 15000);
 }
 END_TEST
 
@@ -643,7 +645,8 @@ static void free_of_a_slot_never_carved(void *p)
 }
 
 static const char twice[] = "double free", inside[] = "free of a pointer that is not the start of a block",
-		  freed[] = "write to freed memory", realloc_inside[] = "realloc of a pointer that is not the start of a block";
+		  freed[] = "write to freed memory",
+		  realloc_inside[] = "realloc of a pointer that is not the start of a block";
 
 static const struct {
 	const char *name;
@@ -710,7 +713,8 @@ START_TEST(damage)
 		if (strncmp(err, expected, strlen(expected)) != 0 && or_what)
 			snprintf(expected, sizeof expected, "mudlark: %s at 0x", or_what);
 		ck_assert_msg(strncmp(err, expected, strlen(expected)) == 0, "%s: %s", damages[_i].name, err);
-		ck_assert_msg(strstr(err, " in process ") && strchr(err, '\n') == err + strlen(err) - 1, "%s: %s", damages[_i].name, err);
+		ck_assert_msg(strstr(err, " in process ") && strchr(err, '\n') == err + strlen(err) - 1, "%s: %s",
+			      damages[_i].name, err);
 		act.policy = DAMAGE_REPORT;
 		status = death_of(misuse, &act, err, sizeof err);
 		ck_assert_msg(status == 0, "%s, reported: status %d: %s", damages[_i].name, status, err);

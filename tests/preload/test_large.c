@@ -62,13 +62,16 @@ START_TEST(model)
 		if (!b->p) {
 			size_t alignment = dice_below(&dice, 3) ? 16 : (size_t)16 << dice_below(&dice, 13);
 			bool zero = dice_below(&dice, 4) == 0;
-			b->size = dice_below(&dice, 10) ? SMALL_MAX_BYTES + 1 + dice_below(&dice, most) : dice_below(&dice, SMALL_MAX_BYTES);
+			b->size = dice_below(&dice, 10) ? SMALL_MAX_BYTES + 1 + dice_below(&dice, most)
+							: dice_below(&dice, SMALL_MAX_BYTES);
 			b->p = large_allocate(heap, b->size, alignment, zero);
-			ENSURE(b->p && (uintptr_t)b->p % alignment == 0, "%zu bytes aligned to %zu: %p", b->size, alignment, (void *)b->p);
+			ENSURE(b->p && (uintptr_t)b->p % alignment == 0, "%zu bytes aligned to %zu: %p", b->size,
+			       alignment, (void *)b->p);
 			for (size_t i = 0; zero && i < b->size; i += 61)
 				ENSURE(b->p[i] == 0, "not zero at %zu of %zu", i, b->size);
 			struct large_record *record = large_find(b->p);
-			ENSURE(record && record->size == b->size, "no record of %zu bytes at %p", b->size, (void *)b->p);
+			ENSURE(record && record->size == b->size, "no record of %zu bytes at %p", b->size,
+			       (void *)b->p);
 			ENSURE(atomic_load(&record->cohort) == 0, "a new block has a cohort");
 			ENSURE(large_usable(heap, b->p, record) >= b->size, "usable size");
 			ENSURE(pool_kind_of(b->p) == KIND_LARGE, "kind");
@@ -76,7 +79,8 @@ START_TEST(model)
 			atomic_store(&record->cohort, b->cohort);
 		} else {
 			struct large_record *record = large_find(b->p);
-			ENSURE(record && record->size == b->size && atomic_load(&record->cohort) == b->cohort, "record of %p", (void *)b->p);
+			ENSURE(record && record->size == b->size && atomic_load(&record->cohort) == b->cohort,
+			       "record of %p", (void *)b->p);
 			ENSURE(intact(b, b->size), "contents of %zu bytes", b->size);
 			if (dice_below(&dice, 2)) {
 				large_free(heap, b->p, record);
@@ -89,10 +93,12 @@ START_TEST(model)
 			ENSURE(moved, "no resize to %zu", size);
 			ENSURE(moved == b->p || !large_find(b->p), "the old place still has a record");
 			b->p = moved;
-			ENSURE(intact(b, b->size < size ? b->size : size), "resize from %zu to %zu bytes lost contents", b->size, size);
+			ENSURE(intact(b, b->size < size ? b->size : size), "resize from %zu to %zu bytes lost contents",
+			       b->size, size);
 			b->size = size;
 			record = large_find(moved);
-			ENSURE(record && record->size == size && atomic_load(&record->cohort) == b->cohort, "record after resize");
+			ENSURE(record && record->size == size && atomic_load(&record->cohort) == b->cohort,
+			       "record after resize");
 		}
 		b->mark = (unsigned char)dice_next(&dice);
 		fill(b);
@@ -197,7 +203,8 @@ static void misuse(void *argument)
 /* Through free() and realloc(): named by us, not handed to libc, which would end the program. */
 START_TEST(misuse_is_named)
 {
-	static const char *const names[] = {"double free", "free of a pointer", "free of a pointer", "of a pointer", "double free"};
+	static const char *const names[] = {"double free", "free of a pointer", "free of a pointer", "of a pointer",
+					    "double free"};
 	char err[500];
 	int what = _i;
 	prepare_allocator();

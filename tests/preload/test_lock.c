@@ -1,4 +1,5 @@
-/* Locks: one holder, a known owner, checked ranks; and hosts that use all of them in a library that checks the order. */
+/* Locks: one holder, a known owner, checked ranks; and hosts that use all of them in a library that checks the order.
+ */
 #include "preload/lock.h"
 #include "tests/preload/unit.h"
 
@@ -207,9 +208,9 @@ END_TEST
 
 /* The whole library with rank checks, under hosts with threads, forks, signals and libraries that come and go. */
 static const char *const hosts[] = {
-	"exact_counts", "fork_storm 50", "producer_consumer", "sigprof_backtrace allocate", "thread_key_destructors",
-	"reopen_at_same_address", "thread_local_destructors", "fork_in_signal_handler", "malloc_stats_to_stderr",
-	"vfork_from_threads",
+	"exact_counts",           "fork_storm 50",          "producer_consumer",        "sigprof_backtrace allocate",
+	"thread_key_destructors", "reopen_at_same_address", "thread_local_destructors", "fork_in_signal_handler",
+	"malloc_stats_to_stderr", "vfork_from_threads",
 };
 
 static void exec_host(void *argument)

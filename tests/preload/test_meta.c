@@ -74,7 +74,8 @@ START_TEST(threads_get_different_blocks)
 			size_t bytes;
 			memcpy(&bytes, taken[t][i] + 8, sizeof bytes);
 			for (size_t k = 0; k < bytes; k++)
-				ENSURE((k >= 8 && k < 16) || taken[t][i][k] == t + 1, "block of thread %d overwritten", t);
+				ENSURE((k >= 8 && k < 16) || taken[t][i][k] == t + 1, "block of thread %d overwritten",
+				       t);
 		}
 	}
 }
@@ -159,7 +160,8 @@ static void *add_elements(void *argument)
 		ENSURE(index != 0, "no element");
 		_Atomic uint64_t *element = meta_table_at(&table, index);
 		/* Handed out once. */
-		ENSURE(atomic_fetch_add(element, (uintptr_t)argument + 1) == 0, "element %u was handed out twice", index);
+		ENSURE(atomic_fetch_add(element, (uintptr_t)argument + 1) == 0, "element %u was handed out twice",
+		       index);
 	}
 	return NULL;
 }

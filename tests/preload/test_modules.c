@@ -1,4 +1,5 @@
-/* The table of modules against the kernel's maps, readelf and dl_iterate_phdr; libraries that come, go and have odd names. */
+/* The table of modules against the kernel's maps, readelf and dl_iterate_phdr; libraries that come, go and have odd
+ * names. */
 #include "preload/modules.h"
 
 #include "preload/losses.h"
@@ -66,7 +67,8 @@ static void check_file(const struct module *module)
 	ck_assert_uint_eq(module->inode, file.st_ino);
 	ck_assert_uint_eq(module->device, file.st_dev);
 	ck_assert_uint_eq(module->size, (uint64_t)file.st_size);
-	ck_assert_uint_eq(module->mtime_ns, (uint64_t)file.st_mtim.tv_sec * 1000000000u + (uint64_t)file.st_mtim.tv_nsec);
+	ck_assert_uint_eq(module->mtime_ns,
+			  (uint64_t)file.st_mtim.tv_sec * 1000000000u + (uint64_t)file.st_mtim.tv_nsec);
 	ck_assert_uint_eq(atomic_load(&module->flags) & MODULE_DELETED, 0);
 }
 
@@ -97,10 +99,12 @@ static int compare_one(struct dl_phdr_info *info, size_t size, void *context)
 		if (header->p_type != PT_LOAD)
 			continue;
 		const struct module_load *load = &module->segment[loads++];
-		if (load->vaddr != header->p_vaddr || load->offset != header->p_offset || load->filesz != header->p_filesz ||
-		    load->memsz != header->p_memsz || load->flags != header->p_flags)
+		if (load->vaddr != header->p_vaddr || load->offset != header->p_offset ||
+		    load->filesz != header->p_filesz || load->memsz != header->p_memsz ||
+		    load->flags != header->p_flags)
 			return -1;
-		if (module->start > info->dlpi_addr + header->p_vaddr || module->end < info->dlpi_addr + header->p_vaddr + header->p_memsz)
+		if (module->start > info->dlpi_addr + header->p_vaddr ||
+		    module->end < info->dlpi_addr + header->p_vaddr + header->p_memsz)
 			return -2;
 	}
 	return loads == module->segment_count ? 1 : -3;
@@ -109,7 +113,8 @@ static int compare_one(struct dl_phdr_info *info, size_t size, void *context)
 START_TEST(libraries)
 {
 	const void *addresses[] = {(void *)(uintptr_t)getauxval, (void *)(uintptr_t)cos, (void *)(uintptr_t)set_up,
-				   dlsym(RTLD_DEFAULT, "_dl_find_object"), (void *)(uintptr_t)dlopen("libz.so.1", RTLD_NOW)};
+				   dlsym(RTLD_DEFAULT, "_dl_find_object"),
+				   (void *)(uintptr_t)dlopen("libz.so.1", RTLD_NOW)};
 	for (size_t i = 0; i < 4; i++) {
 		struct module *module = module_of(addresses[i]);
 		Dl_info info;
@@ -174,7 +179,8 @@ static void *load(const char *name, int value)
 	char command[PATH_MAX + 300], path[PATH_MAX];
 	snprintf(path, sizeof path, "%s/%s", directory, name);
 	snprintf(command, sizeof command,
-		 "cd '%s' && echo 'int answer(void); int answer(void) { return %d; }' | gcc -shared -fPIC -Wl,--build-id -x c - -o plain.so",
+		 "cd '%s' && echo 'int answer(void); int answer(void) { return %d; }' | gcc -shared -fPIC "
+		 "-Wl,--build-id -x c - -o plain.so",
 		 directory, value);
 	ck_assert_int_eq(system(command), 0);
 	char plain[PATH_MAX];
@@ -191,8 +197,9 @@ static void *load(const char *name, int value)
 
 /* Names that a line of /proc/self/maps does not show as they are. */
 static const char *const odd_names[] = {
-	"simple.so", "with space.so", " leading.so", "trailing ", "two  spaces/a b.so", "tab\tname.so", "new\nline.so", "new\nline/lib.so",
-	"back\\slash.so", "back\\012slash.so", "percent%20.so", "(deleted)", "ends in (deleted)", "\xc3\xbcmlaut.so", "7f00-7fff r-xp",
+	"simple.so",     "with space.so", " leading.so",       "trailing ",        "two  spaces/a b.so",
+	"tab\tname.so",  "new\nline.so",  "new\nline/lib.so",  "back\\slash.so",   "back\\012slash.so",
+	"percent%20.so", "(deleted)",     "ends in (deleted)", "\xc3\xbcmlaut.so", "7f00-7fff r-xp",
 };
 
 START_TEST(odd_paths)
@@ -223,7 +230,8 @@ START_TEST(deleted_and_replaced)
 	snprintf(path, sizeof path, "%s/replaced.so", directory);
 	module = module_of(dlsym(second, "answer"));
 	char command[2 * PATH_MAX];
-	snprintf(command, sizeof command, "cp '%.1000s' '%.1000s.new' && mv '%.1000s.new' '%.1000s'", path, path, path, path);
+	snprintf(command, sizeof command, "cp '%.1000s' '%.1000s.new' && mv '%.1000s.new' '%.1000s'", path, path, path,
+		 path);
 	ck_assert_int_eq(system(command), 0);
 	modules_describe();
 	ck_assert(atomic_load(&module->flags) & MODULE_DELETED);
@@ -274,7 +282,8 @@ static void *find_all(void *argument)
 {
 	for (int i = 0; i < 20000; i++) {
 		ENSURE(modules_find((uintptr_t)getauxval) == modules_find((uintptr_t)dlsym), "one library has two ids");
-		ENSURE(modules_find((uintptr_t)tear_down) == modules_find((uintptr_t)set_up), "the executable has two ids");
+		ENSURE(modules_find((uintptr_t)tear_down) == modules_find((uintptr_t)set_up),
+		       "the executable has two ids");
 		ENSURE(modules_find((uintptr_t)cos), "libm is not there");
 	}
 	return argument;

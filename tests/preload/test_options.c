@@ -32,10 +32,10 @@ static struct options good(const char *text)
 
 static bool same(const struct options *a, const struct options *b)
 {
-	return a->record == b->record && a->at_exit == b->at_exit && a->children == b->children && a->fatal == b->fatal &&
-	       a->verbose == b->verbose && a->peak == b->peak && a->depth == b->depth && a->every_ns == b->every_ns &&
-	       a->signal == b->signal && a->root == b->root && a->on_error == b->on_error &&
-	       strcmp(a->output, b->output) == 0;
+	return a->record == b->record && a->at_exit == b->at_exit && a->children == b->children &&
+	       a->fatal == b->fatal && a->verbose == b->verbose && a->peak == b->peak && a->depth == b->depth &&
+	       a->every_ns == b->every_ns && a->signal == b->signal && a->root == b->root &&
+	       a->on_error == b->on_error && strcmp(a->output, b->output) == 0;
 }
 
 /* One complaint, with this beginning and about this key, and nothing changed. */
@@ -66,8 +66,9 @@ END_TEST
 
 START_TEST(every_key)
 {
-	struct options options = good("record=0:output=/tmp/x.%p.%n:depth=64:every=2.5:signal=USR2:at_exit=0:peak=2:children=0:"
-				      "fatal=1:on_error=report:verbose=1:root=4711");
+	struct options options =
+		good("record=0:output=/tmp/x.%p.%n:depth=64:every=2.5:signal=USR2:at_exit=0:peak=2:children=0:"
+		     "fatal=1:on_error=report:verbose=1:root=4711");
 	ck_assert(!options.record && !options.at_exit && !options.children);
 	ck_assert(options.fatal && options.verbose);
 	ck_assert_str_eq(options.output, "/tmp/x.%p.%n");
@@ -77,8 +78,9 @@ START_TEST(every_key)
 	ck_assert_uint_eq(options.peak, 2);
 	ck_assert_int_eq(options.on_error, DAMAGE_REPORT);
 	ck_assert_int_eq(options.root, 4711);
-	struct options blanks = good("  record=0 output=/tmp/x.%p.%n\tdepth=64\nevery=2.5 :: signal=USR2 at_exit=0 peak=2 children=0 "
-				     "fatal=1 on_error=report verbose=1 root=4711 : ");
+	struct options blanks =
+		good("  record=0 output=/tmp/x.%p.%n\tdepth=64\nevery=2.5 :: signal=USR2 at_exit=0 peak=2 children=0 "
+		     "fatal=1 on_error=report verbose=1 root=4711 : ");
 	ck_assert(same(&options, &blanks));
 }
 END_TEST
@@ -117,8 +119,17 @@ START_TEST(numbers)
 	ck_assert_uint_eq(good("depth=1").depth, 1);
 	ck_assert_uint_eq(good("depth=1024").depth, DEPTH_MAX);
 	ck_assert_uint_eq(good("depth=007").depth, 7);
-	static const char *const wrong[] = {"0", "1025", "", "-1", "+5", "0x10", "12a", "1 2x", "99999999999999999999999",
-					    "18446744073709551617", "4294967297"};
+	static const char *const wrong[] = {"0",
+					    "1025",
+					    "",
+					    "-1",
+					    "+5",
+					    "0x10",
+					    "12a",
+					    "1 2x",
+					    "99999999999999999999999",
+					    "18446744073709551617",
+					    "4294967297"};
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		char text[64];
 		snprintf(text, sizeof text, "depth=\"%s\"", wrong[i]);
@@ -136,15 +147,26 @@ START_TEST(seconds)
 		const char *value;
 		uint64_t ns;
 	} right[] = {
-		{"0", 0}, {"1", 1000000000}, {"0.5", 500000000}, {".25", 250000000}, {"3.", 3000000000}, {"0.001", 1000000}, {"0.0012345678", 1234567},
-		{"86400.125", 86400125000000}, {"1000000000", UINT64_C(1000000000000000000)},
+		{"0", 0},
+		{"1", 1000000000},
+		{"0.5", 500000000},
+		{".25", 250000000},
+		{"3.", 3000000000},
+		{"0.001", 1000000},
+		{"0.0012345678", 1234567},
+		{"86400.125", 86400125000000},
+		{"1000000000", UINT64_C(1000000000000000000)},
 	};
-	static const char *const wrong[] = {"", "-1", "1s", "1e3", "1.2.3", "1.x", "x", "1000000001", "99999999999999999999999999999999999",
-					    "inf", "nan", "0x1", "0.0009", "0.000000001"};
+	static const char *const wrong[] = {"",       "-1",         "1s",
+					    "1e3",    "1.2.3",      "1.x",
+					    "x",      "1000000001", "99999999999999999999999999999999999",
+					    "inf",    "nan",        "0x1",
+					    "0.0009", "0.000000001"};
 	char text[80];
 	for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
 		snprintf(text, sizeof text, "every=%s", right[i].value);
-		ck_assert_msg(good(text).every_ns == right[i].ns, "%s: %llu ns", text, (unsigned long long)good(text).every_ns);
+		ck_assert_msg(good(text).every_ns == right[i].ns, "%s: %llu ns", text,
+			      (unsigned long long)good(text).every_ns);
 	}
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		snprintf(text, sizeof text, "every=%s", wrong[i]);
@@ -166,7 +188,8 @@ START_TEST(signals)
 		const char *value;
 		int number;
 	} right[] = {
-		{"none", 0}, {"0", 0}, {"10", 10}, {"USR1", SIGUSR1}, {"SIGUSR1", SIGUSR1}, {"PROF", SIGPROF}, {"SIGQUIT", SIGQUIT},
+		{"none", 0},          {"0", 0},          {"10", 10},           {"USR1", SIGUSR1},
+		{"SIGUSR1", SIGUSR1}, {"PROF", SIGPROF}, {"SIGQUIT", SIGQUIT},
 	};
 	char text[64];
 	for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
@@ -177,8 +200,9 @@ START_TEST(signals)
 	ck_assert_int_eq(good("signal=SIGRTMAX-3").signal, SIGRTMAX - 3);
 	ck_assert_int_eq(good("signal=RTMIN").signal, SIGRTMIN);
 	ck_assert_int_eq(good("signal=RTMIN+4").signal, SIGRTMIN + 4);
-	static const char *const wrong[] = {"KILL", "9", "19", "65", "-1", "RTMAX-", "RTMAX-31", "RTMAX+1", "RTMIN-1", "RTMIN+31",
-					    "RTMAX5", "usr1", "SIG", "", "1x"};
+	static const char *const wrong[] = {"KILL",   "9",        "19",      "65",      "-1",
+					    "RTMAX-", "RTMAX-31", "RTMAX+1", "RTMIN-1", "RTMIN+31",
+					    "RTMAX5", "usr1",     "SIG",     "",        "1x"};
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		snprintf(text, sizeof text, "signal=%s", wrong[i]);
 		bad(text, "bad value for signal");
@@ -270,8 +294,10 @@ END_TEST
 /* Whatever the bytes: it comes back, with values in their ranges, and touches nothing else. */
 START_TEST(random_bytes)
 {
-	static const char *const pieces[] = {"record", "output", "depth", "every", "signal", "at_exit", "peak", "=", ":", " ", "'", "\"", "\\",
-					     "1", "0", "99999999999", "RTMAX-5", "none", ".", "abort", "\x80", "\xff", "\x01", ","};
+	static const char *const pieces[] = {"record", "output", "depth", "every",       "signal",  "at_exit",
+					     "peak",   "=",      ":",     " ",           "'",       "\"",
+					     "\\",     "1",      "0",     "99999999999", "RTMAX-5", "none",
+					     ".",      "abort",  "\x80",  "\xff",        "\x01",    ","};
 	struct dice dice = {8};
 	struct {
 		char before[64];
@@ -297,13 +323,16 @@ START_TEST(random_bytes)
 		const struct options *options = &box.options;
 		ENSURE(options->depth >= 1 && options->depth <= DEPTH_MAX, "depth from '%s'", text);
 		ENSURE(options->peak <= 2, "peak from '%s'", text);
-		ENSURE(options->signal >= 0 && options->signal <= SIGRTMAX && options->signal != SIGKILL, "signal from '%s'", text);
+		ENSURE(options->signal >= 0 && options->signal <= SIGRTMAX && options->signal != SIGKILL,
+		       "signal from '%s'", text);
 		ENSURE(options->on_error <= DAMAGE_IGNORE, "on_error from '%s'", text);
 		ENSURE(options->every_ns <= UINT64_C(1000000001000000000), "every from '%s'", text);
 		ENSURE(options->root >= 0, "root from '%s'", text);
-		ENSURE(strnlen(options->output, sizeof options->output) < sizeof options->output && options->output[0], "output from '%s'", text);
+		ENSURE(strnlen(options->output, sizeof options->output) < sizeof options->output && options->output[0],
+		       "output from '%s'", text);
 		for (int i = 0; i < 64; i++)
-			ENSURE(box.before[i] == 0x77 && box.after[i] == 0x77, "written beside the options by '%s'", text);
+			ENSURE(box.before[i] == 0x77 && box.after[i] == 0x77, "written beside the options by '%s'",
+			       text);
 	}
 }
 END_TEST

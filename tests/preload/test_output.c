@@ -114,8 +114,9 @@ START_TEST(program_names)
 	static const struct {
 		const char *argv0, *name;
 	} cases[] = {
-		{"/usr/bin/prog", "prog"}, {"prog", "prog"}, {"-bash", "-bash"}, {"", "program"}, {"dir/", "program"}, {NULL, "program"},
-		{"a b", "a b"}, {"new\nline\x1f", "new_line_"}, {"\xc3\xa9", "\xc3\xa9"}, {"..", ".."},
+		{"/usr/bin/prog", "prog"}, {"prog", "prog"},  {"-bash", "-bash"}, {"", "program"},
+		{"dir/", "program"},       {NULL, "program"}, {"a b", "a b"},     {"new\nline\x1f", "new_line_"},
+		{"\xc3\xa9", "\xc3\xa9"},  {"..", ".."},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		output_set_program(cases[i].argv0);
@@ -129,7 +130,8 @@ START_TEST(program_names)
 }
 END_TEST
 
-/* The program's name comes from outside: it must not lead elsewhere. A percent sign in it or in the directory is no pattern. */
+/* The program's name comes from outside: it must not lead elsewhere. A percent sign in it or in the directory is no
+ * pattern. */
 START_TEST(percent_signs_are_not_expanded_twice)
 {
 	char path[PATH_MAX];
@@ -208,18 +210,30 @@ static int descriptors(void)
 	return count;
 }
 
-/* Each system call, each error: it is told, no temporary file stays, the earlier snapshot is whole, then all goes on. */
+/* Each system call, each error: it is told, no temporary file stays, the earlier snapshot is whole, then all goes on.
+ */
 static const struct {
 	const char *name;
 	long number;
 	int error;
 } faults[] = {
-	{"open, EACCES", SYS_openat, EACCES},   {"open, EROFS", SYS_openat, EROFS},     {"open, EMFILE", SYS_openat, EMFILE},
-	{"open, ENOSPC", SYS_openat, ENOSPC},   {"open, EDQUOT", SYS_openat, EDQUOT},   {"open, ELOOP", SYS_openat, ELOOP},
-	{"write, ENOSPC", SYS_write, ENOSPC},   {"write, EDQUOT", SYS_write, EDQUOT},   {"write, EFBIG", SYS_write, EFBIG},
-	{"write, EIO", SYS_write, EIO},         {"close, EIO", SYS_close, EIO},         {"close, ENOSPC", SYS_close, ENOSPC},
-	{"close, EDQUOT", SYS_close, EDQUOT},   {"rename, EACCES", SYS_renameat2, EACCES}, {"rename, ENOSPC", SYS_renameat2, ENOSPC},
-	{"rename, EROFS", SYS_renameat2, EROFS}, {"rename, EDQUOT", SYS_renameat2, EDQUOT},
+	{"open, EACCES", SYS_openat, EACCES},
+	{"open, EROFS", SYS_openat, EROFS},
+	{"open, EMFILE", SYS_openat, EMFILE},
+	{"open, ENOSPC", SYS_openat, ENOSPC},
+	{"open, EDQUOT", SYS_openat, EDQUOT},
+	{"open, ELOOP", SYS_openat, ELOOP},
+	{"write, ENOSPC", SYS_write, ENOSPC},
+	{"write, EDQUOT", SYS_write, EDQUOT},
+	{"write, EFBIG", SYS_write, EFBIG},
+	{"write, EIO", SYS_write, EIO},
+	{"close, EIO", SYS_close, EIO},
+	{"close, ENOSPC", SYS_close, ENOSPC},
+	{"close, EDQUOT", SYS_close, EDQUOT},
+	{"rename, EACCES", SYS_renameat2, EACCES},
+	{"rename, ENOSPC", SYS_renameat2, ENOSPC},
+	{"rename, EROFS", SYS_renameat2, EROFS},
+	{"rename, EDQUOT", SYS_renameat2, EDQUOT},
 };
 
 START_TEST(failing_calls)

@@ -1,6 +1,6 @@
 /* Chunks and slabs: layout, carving, records, release and purge, shortage of memory. */
-#include "preload/pool.h"
 #include "preload/heap.h"
+#include "preload/pool.h"
 #include "tests/preload/renamed.h"
 #include "tests/preload/unit.h"
 
@@ -304,7 +304,8 @@ static void *take_and_give(void *argument)
 	unsigned count = 0;
 	for (int i = 0; i < 20000; i++) {
 		if (count < 40 && dice_below(&dice, 2)) {
-			struct slab *slab = acquire((unsigned)dice_below(&dice, SIZE_CLASSES), dice_below(&dice, 2) == 1);
+			struct slab *slab =
+				acquire((unsigned)dice_below(&dice, SIZE_CLASSES), dice_below(&dice, 2) == 1);
 			ENSURE(slab, "no slab");
 			*(uint64_t *)slab->base = (uintptr_t)argument;
 			mine[count++] = slab;

@@ -39,7 +39,8 @@ static struct sums sums_of(const struct heap *heap, uint32_t caller)
 			continue;
 		ENSURE(id == 0, "two sites for caller %u", caller);
 		id = i;
-		sums = (struct sums){atomic_load(&site->alloc_blocks), atomic_load(&site->alloc_bytes), atomic_load(&site->temporary_blocks)};
+		sums = (struct sums){atomic_load(&site->alloc_blocks), atomic_load(&site->alloc_bytes),
+				     atomic_load(&site->temporary_blocks)};
 	}
 	for (uint32_t i = 0; heap->sites && i < heap->sites->touched_count; i++) {
 		const struct site_cache_entry *entry = &heap->sites->entry[heap->sites->touched[i]];
@@ -56,9 +57,11 @@ static void check_sums(const struct heap *heap, uint32_t step)
 {
 	for (uint32_t i = 0; i < CALLERS; i += step) {
 		struct sums sums = sums_of(heap, i);
-		ENSURE(sums.blocks == expected[i].blocks && sums.bytes == expected[i].bytes && sums.temporary == expected[i].temporary,
-		       "caller %u: %llu blocks, %llu bytes, %llu temporary instead of %llu, %llu, %llu", i, (unsigned long long)sums.blocks,
-		       (unsigned long long)sums.bytes, (unsigned long long)sums.temporary, (unsigned long long)expected[i].blocks,
+		ENSURE(sums.blocks == expected[i].blocks && sums.bytes == expected[i].bytes &&
+			       sums.temporary == expected[i].temporary,
+		       "caller %u: %llu blocks, %llu bytes, %llu temporary instead of %llu, %llu, %llu", i,
+		       (unsigned long long)sums.blocks, (unsigned long long)sums.bytes,
+		       (unsigned long long)sums.temporary, (unsigned long long)expected[i].blocks,
 		       (unsigned long long)expected[i].bytes, (unsigned long long)expected[i].temporary);
 	}
 }
@@ -90,7 +93,8 @@ START_TEST(counters_are_exact)
 			last = -1;
 			continue;
 		}
-		block[i].caller = (uint32_t)(dice_below(&dice, 4) ? dice_below(&dice, 100) : dice_below(&dice, CALLERS));
+		block[i].caller =
+			(uint32_t)(dice_below(&dice, 4) ? dice_below(&dice, 100) : dice_below(&dice, CALLERS));
 		block[i].bytes = dice_below(&dice, 5000);
 		block[i].cohort = record_birth(heap, &dummy[i], block[i].bytes, caller_of(block[i].caller));
 		ENSURE(block[i].cohort > COHORT_IGNORED, "cohort %u", block[i].cohort);
@@ -151,7 +155,8 @@ START_TEST(epochs_make_cohorts)
 	prepare_recording();
 	struct heap *heap = heap_enter();
 	heap_attach(&heap);
-	uint32_t first = record_birth(heap, &dummy[1], 10, caller_of(1)), same = record_birth(heap, &dummy[2], 10, caller_of(1));
+	uint32_t first = record_birth(heap, &dummy[1], 10, caller_of(1)),
+		 same = record_birth(heap, &dummy[2], 10, caller_of(1));
 	ck_assert_uint_eq(first, same);
 	atomic_fetch_add(&record_epoch, 1);
 	uint32_t second = record_birth(heap, &dummy[3], 10, caller_of(1));
@@ -262,7 +267,8 @@ START_TEST(realloc_counts_as_both)
 		p = mud_realloc(p, sizes[i]);
 		bytes += sizes[i];
 		ck_assert_int_eq(totals_live_blocks(), 1);
-		ck_assert_msg(totals_live_bytes() == (int64_t)sizes[i], "%lld bytes live after realloc to %zu", (long long)totals_live_bytes(), sizes[i]);
+		ck_assert_msg(totals_live_bytes() == (int64_t)sizes[i], "%lld bytes live after realloc to %zu",
+			      (long long)totals_live_bytes(), sizes[i]);
 	}
 	ck_assert_uint_eq(tally_get(&heap_mine->tally.alloc_blocks), 1 + sizeof sizes / sizeof sizes[0]);
 	ck_assert_uint_eq(tally_get(&heap_mine->tally.alloc_bytes), bytes);

@@ -10,7 +10,7 @@ START_TEST(class_is_the_smallest_that_holds)
 		ENSURE(c < SIZE_CLASSES, "%zu bytes: class %u", n, c);
 		ENSURE(size_class_bytes[c] >= n, "%zu bytes: class of %u bytes", n, size_class_bytes[c]);
 		ENSURE(c == 0 || size_class_bytes[c - 1] < n, "%zu bytes would fit %u too", n,
-			      size_class_bytes[c ? c - 1 : 0]);
+		       size_class_bytes[c ? c - 1 : 0]);
 	}
 }
 END_TEST
@@ -47,8 +47,7 @@ START_TEST(index_is_exact)
 		for (uint32_t offset = 0; offset < SLAB_BYTES; offset++) {
 			const void *p = (const void *)(base + offset);
 			uint32_t index = slab_index(&slab, p);
-			ENSURE(index == offset / slab.size, "%u bytes, offset %u: index %u", slab.size, offset,
-				      index);
+			ENSURE(index == offset / slab.size, "%u bytes, offset %u: index %u", slab.size, offset, index);
 			bool start = offset % slab.size == 0 && offset / slab.size < slab.slots;
 			ENSURE(slab_is_slot(&slab, p, index) == start, "%u bytes, offset %u", slab.size, offset);
 		}

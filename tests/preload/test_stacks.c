@@ -21,7 +21,8 @@ static void make_stacks(uint64_t seed)
 		depth_of[i] = (uint32_t)dice_below(&dice, DEPTH) + 1;
 		for (uint32_t k = 0; k < depth_of[i]; k++) {
 			bool outer = from >= 0 && k * 2 > depth_of[i] && depth_of[from] >= depth_of[i] - k;
-			pcs[i][k] = outer ? pcs[from][depth_of[from] - (depth_of[i] - k)] : 0x1000 + dice_below(&dice, 5000) * 8;
+			pcs[i][k] = outer ? pcs[from][depth_of[from] - (depth_of[i] - k)]
+					  : 0x1000 + dice_below(&dice, 5000) * 8;
 		}
 		cut_of[i] = dice_below(&dice, 8) == 0;
 		hash_of[i] = 0;
@@ -34,7 +35,8 @@ static void make_stacks(uint64_t seed)
 
 static bool same_stack(int a, int b)
 {
-	return depth_of[a] == depth_of[b] && cut_of[a] == cut_of[b] && memcmp(pcs[a], pcs[b], depth_of[a] * sizeof pcs[a][0]) == 0;
+	return depth_of[a] == depth_of[b] && cut_of[a] == cut_of[b] &&
+	       memcmp(pcs[a], pcs[b], depth_of[a] * sizeof pcs[a][0]) == 0;
 }
 
 START_TEST(interning_is_exact)
@@ -56,7 +58,8 @@ START_TEST(interning_is_exact)
 			frame = node->parent;
 		}
 		ENSURE(frame == 0, "stack %d has more frames than it should", i);
-		ENSURE(stacks_intern(pcs[i], depth_of[i], cut_of[i], hash_of[i]) == ids[0][i], "stack %d has two ids", i);
+		ENSURE(stacks_intern(pcs[i], depth_of[i], cut_of[i], hash_of[i]) == ids[0][i], "stack %d has two ids",
+		       i);
 	}
 	for (int i = 0; i < 1500; i++)
 		for (int k = 0; k < i; k++)
@@ -126,7 +129,8 @@ START_TEST(sites_and_cohorts)
 	ck_assert_uint_eq(meta_table_count(&site_table), 49 * 19 + 2);
 	ck_assert_uint_eq(sites_intern(0, 5), SITE_UNKNOWN);
 	ck_assert_uint_eq(sites_cohort(SITE_UNKNOWN, 3), COHORT_UNKNOWN);
-	uint32_t first = sites_cohort(site[1][1], 1), second = sites_cohort(site[1][1], 2), other = sites_cohort(site[1][2], 2);
+	uint32_t first = sites_cohort(site[1][1], 1), second = sites_cohort(site[1][1], 2),
+		 other = sites_cohort(site[1][2], 2);
 	ck_assert(first > COHORT_IGNORED && second > COHORT_IGNORED && other > COHORT_IGNORED);
 	ck_assert(first != second && second != other && first != other);
 	ck_assert_uint_eq(sites_cohort(site[1][1], 2), second);
@@ -197,7 +201,8 @@ START_TEST(tables_full)
 {
 	ck_assert(stacks_init());
 	uintptr_t known[3] = {0x1000, 0x2000, 0x3000}, fresh[3] = {0x7000, 0x8000, 0x9000};
-	uint32_t stack = stacks_intern(known, 3, false, 99), site = sites_intern(stack, 1), cohort = sites_cohort(site, 1);
+	uint32_t stack = stacks_intern(known, 3, false, 99), site = sites_intern(stack, 1),
+		 cohort = sites_cohort(site, 1);
 	uint32_t stacks = atomic_exchange(&stack_table.count, META_TABLE_ELEMENTS);
 	ck_assert_uint_eq(stacks_intern(fresh, 3, false, 100), 0);
 	ck_assert_uint_eq(stacks_intern(known, 3, false, 99), stack);

@@ -33,7 +33,8 @@ START_TEST(extremes)
 }
 END_TEST
 
-/* Whatever the room: the text ends in NUL, holds the longest prefix, says when it was cut, and writes nothing beyond. */
+/* Whatever the room: the text ends in NUL, holds the longest prefix, says when it was cut, and writes nothing beyond.
+ */
 START_TEST(cut_at_every_length)
 {
 	static const char whole[] = "a snapshot could not be written: 0123456789";

@@ -68,7 +68,8 @@ START_TEST(more_than_fit)
 {
 	for (uint32_t i = 0; i < THREADS_MAX + 100; i++) {
 		threads_begin(&heap[i]);
-		ENSURE(heap[i].thread_id == (i < THREADS_MAX - 1 ? i + 1 : THREADS_MAX), "thread %u has number %u", i, heap[i].thread_id);
+		ENSURE(heap[i].thread_id == (i < THREADS_MAX - 1 ? i + 1 : THREADS_MAX), "thread %u has number %u", i,
+		       heap[i].thread_id);
 	}
 	ck_assert_uint_eq(threads_count(), THREADS_MAX);
 	ck_assert_uint_eq(threads_total(), THREADS_MAX + 100);

@@ -70,8 +70,8 @@ START_TEST(peak_is_exact_with_one_thread)
 		if (live > most)
 			most = live;
 		if (round % 3000 == 17)
-			ENSURE(peak_now().bytes == most, "round %d: %llu instead of %llu", round, (unsigned long long)totals_peak().bytes,
-			       (unsigned long long)most);
+			ENSURE(peak_now().bytes == most, "round %d: %llu instead of %llu", round,
+			       (unsigned long long)totals_peak().bytes, (unsigned long long)most);
 	}
 	for (int i = 0; i < BLOCKS; i++)
 		mud_free(block[i]);
@@ -81,8 +81,9 @@ START_TEST(peak_is_exact_with_one_thread)
 	ck_assert_int_eq(totals_live_blocks(), 0);
 	/* What it consisted of: of a moment within 1 % of the mark. */
 	ck_assert_uint_eq(composition(), peak.composition_bytes);
-	ck_assert_msg(peak.composition_bytes <= most && peak.composition_bytes >= most - most / 100, "composition of %llu bytes, peak of %llu",
-		      (unsigned long long)peak.composition_bytes, (unsigned long long)most);
+	ck_assert_msg(peak.composition_bytes <= most && peak.composition_bytes >= most - most / 100,
+		      "composition of %llu bytes, peak of %llu", (unsigned long long)peak.composition_bytes,
+		      (unsigned long long)most);
 }
 END_TEST
 
@@ -157,8 +158,8 @@ START_TEST(peak_with_threads)
 		pthread_join(thread[i], NULL);
 	uint64_t truth = (uint64_t)THREADS * EACH * EACH_BYTES;
 	struct totals_peak peak = peak_now();
-	ck_assert_msg(peak.bytes <= truth + truth / 100 && peak.bytes >= truth - truth / 100, "%llu instead of %llu", (unsigned long long)peak.bytes,
-		      (unsigned long long)truth);
+	ck_assert_msg(peak.bytes <= truth + truth / 100 && peak.bytes >= truth - truth / 100, "%llu instead of %llu",
+		      (unsigned long long)peak.bytes, (unsigned long long)truth);
 	ck_assert_int_eq(totals_live_bytes(), 0);
 	ck_assert_int_eq(totals_live_blocks(), 0);
 }
@@ -189,12 +190,15 @@ START_TEST(timeline_stays_bounded_and_monotone)
 		if (i % 501 && i > 3)
 			continue;
 		uint32_t count = timeline_copy(point);
-		ENSURE(count <= TIMELINE_POINTS && (i <= TIMELINE_POINTS ? count == (uint32_t)i : count >= TIMELINE_POINTS / 2),
+		ENSURE(count <= TIMELINE_POINTS &&
+			       (i <= TIMELINE_POINTS ? count == (uint32_t)i : count >= TIMELINE_POINTS / 2),
 		       "%u points after %d", count, i);
 		bool seen = false;
 		for (uint32_t k = 0; k < count; k++) {
-			ENSURE(k == 0 || point[k].elapsed_ns >= point[k - 1].elapsed_ns, "time runs backwards at %u of %u", k, count);
-			ENSURE(k == 0 || point[k].rss_bytes > point[k - 1].rss_bytes, "points out of order at %u of %u", k, count);
+			ENSURE(k == 0 || point[k].elapsed_ns >= point[k - 1].elapsed_ns,
+			       "time runs backwards at %u of %u", k, count);
+			ENSURE(k == 0 || point[k].rss_bytes > point[k - 1].rss_bytes, "points out of order at %u of %u",
+			       k, count);
 			seen |= point[k].live_bytes >= 5000000;
 		}
 		ENSURE(point[count - 1].rss_bytes == (uint64_t)i, "the latest point is missing");
@@ -239,7 +243,8 @@ START_TEST(timeline_with_threads)
 		uint32_t count = timeline_copy(point);
 		ENSURE(count <= TIMELINE_POINTS, "%u points", count);
 		for (uint32_t k = 1; k < count; k++)
-			ENSURE(point[k].elapsed_ns >= point[k - 1].elapsed_ns, "time runs backwards at %u of %u", k, count);
+			ENSURE(point[k].elapsed_ns >= point[k - 1].elapsed_ns, "time runs backwards at %u of %u", k,
+			       count);
 	}
 	for (int i = 0; i < 4; i++)
 		pthread_join(thread[i], NULL);

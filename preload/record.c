@@ -16,8 +16,10 @@ static struct site_cache *cache_of(struct heap *heap)
 {
 	if (!heap->sites)
 		heap->sites = meta_allocate(sizeof *heap->sites + capture_scratch_bytes());
-	if (heap->sites && !heap->thread_id)
+	if (heap->sites && !heap->thread_id) {
 		threads_begin(heap);
+		totals_share();
+	}
 	return heap->sites;
 }
 

@@ -49,14 +49,22 @@ static struct options options;
 /* From a thread's fork_prepare to its fork_parent or fork_child. */
 static _Thread_local struct {
 	struct heap *heap; /* of the thread that forks */
-	bool locked;
+	bool locked;       /* all our locks are held */
+	bool io_locked;    /* libio's list is */
 } forking __attribute__((tls_model("initial-exec")));
 
-static void lock_everything(void)
+static void io_lock(void)
 {
 	if (_IO_list_lock)
 		_IO_list_lock();
+	forking.io_locked = true;
+}
+
+static void lock_everything(void)
+{
+	/* First: a walker whose signal handler forks waits for libio's lock. */
 	unwind_gate_close();
+	io_lock();
 	lock_acquire(&survey_lock);
 	heap_fork_prepare();
 	lock_acquire(&pool_lock);
@@ -79,11 +87,17 @@ static void unlock_everything(void)
 static void fork_prepare(void)
 {
 	struct heap *heap = heap_enter();
-	bool lock = !__libc_single_threaded && heap != &heap_busy;
-	if (lock)
-		lock_everything();
 	forking.heap = heap;
-	forking.locked = lock;
+	forking.locked = forking.io_locked = false;
+	if (__libc_single_threaded) {
+		/* No lock is held by anybody else. */
+	} else if (heap == &heap_busy) {
+		/* libio's all the same: another fork holds it and will wait for libc's own fork lock, which we get first. */
+		io_lock();
+	} else {
+		forking.locked = true;
+		lock_everything();
+	}
 }
 
 static void fork_parent(void)
@@ -95,9 +109,9 @@ static void fork_parent(void)
 		heap_fork_release();
 		lock_release(&survey_lock);
 		unwind_gate_open();
-		if (_IO_list_unlock)
-			_IO_list_unlock();
 	}
+	if (forking.io_locked && _IO_list_unlock)
+		_IO_list_unlock();
 	heap_leave(heap);
 }
 
@@ -127,11 +141,11 @@ static void fork_child(void)
 		heap_fork_release();
 		lock_release(&survey_lock);
 		unwind_gate_open();
-		if (_IO_list_resetlock)
-			_IO_list_resetlock();
 	} else if (amid) {
 		fork_child_amid();
 	}
+	if (forking.io_locked && _IO_list_resetlock)
+		_IO_list_resetlock();
 	heap_fork_child(heap);
 	threads_fork_child(heap);
 	snapshot_fork_child(pid);

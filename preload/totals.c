@@ -71,6 +71,13 @@ int64_t totals_live_blocks(void)
 	return sum;
 }
 
+void totals_share(void)
+{
+	int64_t portion = (get(&totals.peak_bytes) >> PORTION_SHIFT) / heap_users();
+	portion = portion < PORTION_MIN ? PORTION_MIN : portion > PORTION_MAX ? PORTION_MAX : portion;
+	atomic_store_explicit(&totals_portion, portion, memory_order_relaxed);
+}
+
 static void peak_raise(int64_t candidate, int64_t blocks)
 {
 	int64_t peak = get(&totals.peak_bytes);
@@ -79,9 +86,7 @@ static void peak_raise(int64_t candidate, int64_t blocks)
 	while (candidate > peak && !atomic_compare_exchange_weak(&totals.peak_bytes, &peak, candidate))
 		continue;
 	atomic_store_explicit(&totals.peak_blocks, blocks, memory_order_relaxed);
-	int64_t portion = (candidate >> PORTION_SHIFT) / heap_users();
-	portion = portion < PORTION_MIN ? PORTION_MIN : portion > PORTION_MAX ? PORTION_MAX : portion;
-	atomic_store_explicit(&totals_portion, portion, memory_order_relaxed);
+	totals_share();
 }
 
 /* Whether `live` is just below a mark whose composition is not known. */

@@ -33,6 +33,9 @@ void totals_init(bool follow_peak);
 
 uint64_t totals_elapsed_ns(void);
 
+/* Sets the portions anew: the peak or the number of heaps is another. */
+void totals_share(void);
+
 /* Moves the heap's portion to the total and looks at peak, timeline and clock. Called between enter and leave. */
 void totals_flush(struct heap *heap);
 

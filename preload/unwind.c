@@ -151,6 +151,9 @@ static void stack_bounds(struct heap *heap, uintptr_t sp)
  */
 static _Atomic uint32_t gate_closed;
 
+/* Yields: a walker whose signal handler does not return must not hold up a fork for ever. */
+enum { GATE_PATIENCE = 10000 };
+
 static void gate_pass(struct heap *heap)
 {
 	for (;;) {
@@ -165,8 +168,9 @@ static void gate_pass(struct heap *heap)
 void unwind_gate_close(void)
 {
 	atomic_store(&gate_closed, 1);
+	int patience = GATE_PATIENCE;
 	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap)
-		while (atomic_load(&heap->x_walking))
+		while (atomic_load(&heap->x_walking) && patience-- > 0)
 			sched_yield();
 }
 
@@ -216,7 +220,7 @@ __attribute__((noinline)) uint32_t unwind_stack(struct heap *heap, uintptr_t *pc
 		walk.high = heap->stack_high;
 		roomy |= sp - heap->stack_low >= STACK_NEEDED_BYTES;
 		/* The walk begins in libunwind's own frames, below ours. */
-		walk.low = roomy ? sp - STACK_NEEDED_BYTES : sp;
+		walk.low = roomy ? sp - STACK_NEEDED_BYTES : heap->stack_low;
 	} else {
 		roomy = false;
 	}

@@ -62,9 +62,8 @@ static void io_lock(void)
 
 static void lock_everything(void)
 {
-	/* First: a walker whose signal handler forks waits for libio's lock. */
-	unwind_gate_close();
 	io_lock();
+	unwind_gate_close();
 	lock_acquire(&survey_lock);
 	heap_fork_prepare();
 	lock_acquire(&pool_lock);

@@ -151,7 +151,7 @@ static void stack_bounds(struct heap *heap, uintptr_t sp)
  */
 static _Atomic uint32_t gate_closed;
 
-/* Yields: a walker whose signal handler does not return must not hold up a fork for ever. */
+/* Yields: a walker whose signal handler forks itself, and waits for libio's lock, must not be waited for for ever. */
 enum { GATE_PATIENCE = 10000 };
 
 static void gate_pass(struct heap *heap)

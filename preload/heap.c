@@ -141,6 +141,8 @@ static void remote_splice(struct slab *slab)
 		slab->used--;
 	}
 	slab->used--;
+	if (slot_next(tail) && !slot_link_plausible(slot_next(tail), tail))
+		damage_found("write to freed memory", tail);
 	slot_link(tail, slab->free);
 	slab->free = head;
 }
@@ -381,18 +383,11 @@ struct heap *heap_first(void)
 	return atomic_load_explicit(&heaps.heaps, memory_order_acquire);
 }
 
-void heap_fork_prepare(void)
+void heap_locks(void (*add)(struct lock *lock))
 {
 	for (int i = 0; i < FALLBACK_HEAPS; i++)
-		lock_acquire(&heap_fallback[i].lock);
-	lock_acquire(&heaps.orphans_lock);
-}
-
-void heap_fork_release(void)
-{
-	lock_release(&heaps.orphans_lock);
-	for (int i = FALLBACK_HEAPS; i-- > 0;)
-		lock_release(&heap_fallback[i].lock);
+		add(&heap_fallback[i].lock);
+	add(&heaps.orphans_lock);
 }
 
 void heap_fork_child(struct heap *mine)
@@ -405,11 +400,4 @@ void heap_fork_child(struct heap *mine)
 		atomic_store_explicit(&heap->x_walking, 0, memory_order_relaxed);
 	}
 	atomic_store_explicit(&heaps.users, 1, memory_order_relaxed);
-}
-
-void heap_fork_reset(void)
-{
-	lock_reset_unless_mine(&heaps.orphans_lock);
-	for (int i = 0; i < FALLBACK_HEAPS; i++)
-		lock_reset_unless_mine(&heap_fallback[i].lock);
 }

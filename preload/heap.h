@@ -178,15 +178,13 @@ uint32_t heap_users(void);
 /* All heaps, fallback ones included, through next_heap. */
 struct heap *heap_first(void);
 
+/* This file's locks, in rank order: for fork. */
+void heap_locks(void (*add)(struct lock *lock));
+
 /*
- * fork: all locks of this file, in rank order. In the child, heaps of threads that exist no more are never allocated from
- * again, since they may have been mid-way: they are no orphans. Frees into them are remote ones and stay correct.
+ * In a fork child. What other heaps' threads were in the middle of is not going on any more, and nobody allocates from
+ * those heaps again, since they may have been mid-way: they are no orphans. Frees into them stay correct.
  */
-void heap_fork_prepare(void);
-void heap_fork_release(void);
-/* In the child. What other heaps' threads were in the middle of is not going on any more. */
 void heap_fork_child(struct heap *mine);
-/* In a child that was made without the locks. */
-void heap_fork_reset(void);
 
 #endif

@@ -342,6 +342,51 @@ static void *resize_large(void *p, struct large_record *record, size_t size, uin
 	return moved ? moved : no_memory();
 }
 
+/*
+ * A block that moves is dead before its successor is born, or both would count for the peak. Until it is freed it is one
+ * that is not looked at.
+ */
+struct replaced {
+	_Atomic uint32_t *cohort; /* the block's record, NULL: it has none */
+	uint32_t cohort_before;
+	size_t bytes;
+};
+
+static void replace_begin(struct replaced *replaced, void *p, struct large_record *record)
+{
+	*replaced = (struct replaced){0};
+	struct slab *slab = pool_kind_of(p) == KIND_POOL ? slab_of(p) : NULL;
+	if (slab && slab->cohorts) {
+		uint32_t index = slab_index(slab, p);
+		replaced->cohort = (_Atomic uint32_t *)&slab->cohorts[index];
+		replaced->bytes = slab->size - slab_slack(slab)[index];
+	} else if (record) {
+		replaced->cohort = &record->cohort;
+		replaced->bytes = record->size;
+	}
+	struct heap *heap = heap_enter();
+	if (replaced->cohort)
+		replaced->cohort_before = atomic_load_explicit(replaced->cohort, memory_order_relaxed);
+	if (replaced->cohort_before && heap_attach(&heap)) {
+		record_death(heap, p, replaced->bytes, replaced->cohort_before);
+		atomic_store_explicit(replaced->cohort, COHORT_IGNORED, memory_order_relaxed);
+	} else {
+		replaced->cohort = NULL;
+	}
+	heap_leave(heap);
+}
+
+static void replace_undo(struct replaced *replaced)
+{
+	if (!replaced->cohort)
+		return;
+	struct heap *heap = heap_enter();
+	if (replaced->cohort_before != COHORT_IGNORED && heap_attach(&heap))
+		record_revival(heap, replaced->bytes);
+	atomic_store_explicit(replaced->cohort, replaced->cohort_before, memory_order_relaxed);
+	heap_leave(heap);
+}
+
 static void *resize(void *p, size_t size, uintptr_t caller)
 {
 	if (!p)
@@ -366,11 +411,18 @@ static void *resize(void *p, size_t size, uintptr_t caller)
 			return p;
 	} else if (record && size > SMALL_MAX_BYTES) {
 		return resize_large(p, record, size, caller);
+	} else if (kind == KIND_LARGE && !record && large_diagnose(p)) {
+		damage_found("realloc of a pointer that is not a block", p);
+		return no_memory();
 	}
+	struct replaced replaced;
 	size_t old = usable_size(p);
+	replace_begin(&replaced, p, record);
 	void *moved = allocate(size, SIZE_UNIT_BYTES, false, caller);
-	if (!moved)
+	if (!moved) {
+		replace_undo(&replaced);
 		return NULL;
+	}
 	memcpy(moved, p, old < size ? old : size);
 	free(p);
 	return moved;

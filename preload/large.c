@@ -106,6 +106,8 @@ const char *large_diagnose(const void *p)
 	uintptr_t page = (uintptr_t)p & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
 	for (size_t i = 0; i < DIAGNOSE_PAGES && page; i++, page -= SYS_PAGE_BYTES) {
 		record = record_at((const void *)page);
+		if (!record)
+			page &= ~(uintptr_t)(((size_t)SYS_PAGE_BYTES << LEAF_BITS) - 1); /* no table: on to the one before */
 		if (!record || !record_is_live(record))
 			continue;
 		uintptr_t start = page + (atomic_load_explicit(&record->state, memory_order_relaxed) &
@@ -128,7 +130,9 @@ static bool record_set(void *p, size_t size, enum large_kind kind)
 	atomic_store_explicit(&record->cohort, 0, memory_order_relaxed);
 	atomic_store_explicit(&record->state, kind | offset_in_page(p), memory_order_release);
 	/* A chunk of the pools can't be here; a mark that outlives the block only costs a look into the radix. */
-	atomic_store_explicit(&pool_kind[(uintptr_t)p >> CHUNK_BITS], KIND_LARGE, memory_order_release);
+	uintptr_t last = ((uintptr_t)p + (size ? size - 1 : 0)) >> CHUNK_BITS;
+	for (uintptr_t i = (uintptr_t)p >> CHUNK_BITS; i <= last; i++)
+		atomic_store_explicit(&pool_kind[i], KIND_LARGE, memory_order_release);
 	return true;
 }
 

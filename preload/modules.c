@@ -343,6 +343,22 @@ static void parse_maps_line(const char *text, struct maps_line *line)
 	line->path = skip_field(skip_field(text));
 }
 
+/* The kernel writes a newline in a path as \012 (seq_path). */
+static void unescape(char *path)
+{
+	static const char newline[] = "\\012";
+	char *to = path;
+	while (*path) {
+		if (strncmp(path, newline, sizeof newline - 1) == 0) {
+			*to++ = '\n';
+			path += sizeof newline - 1;
+		} else {
+			*to++ = *path++;
+		}
+	}
+	*to = '\0';
+}
+
 static void describe_from_line(char *text)
 {
 	static const char deleted[] = " (deleted)";
@@ -358,14 +374,16 @@ static void describe_from_line(char *text)
 		module->device = makedev((unsigned)line.device_major, (unsigned)line.device_minor);
 		module->inode = line.inode;
 		char *path = text + (line.path - text);
+		unescape(path);
 		size_t length = strlen(path);
-		bool is_deleted = length > sizeof deleted && strcmp(path + length - (sizeof deleted - 1), deleted) == 0;
-		if (is_deleted)
+		struct stat file;
+		bool there = sys_stat(path, &file) == 0 && file.st_ino == module->inode;
+		/* Unless a file really is called so. */
+		if (!there && length >= sizeof deleted && strcmp(path + length - (sizeof deleted - 1), deleted) == 0)
 			path[length - (sizeof deleted - 1)] = '\0';
 		if (strcmp(module->path, path) != 0)
 			module->path = copy_path(path);
-		struct stat file;
-		if (is_deleted || sys_stat(path, &file) != 0 || file.st_ino != module->inode) {
+		if (!there) {
 			atomic_fetch_or_explicit(&module->flags, MODULE_DELETED, memory_order_relaxed);
 		} else {
 			module->size = (uint64_t)file.st_size;

@@ -39,3 +39,8 @@ void notes_add(const char *line)
 	}
 	lock_release(&notes.lock);
 }
+
+void notes_locks(void (*add)(struct lock *lock))
+{
+	add(&notes.lock);
+}

@@ -11,4 +11,8 @@ void notes_add(const char *line);
 uint32_t notes_count(void);
 const char *notes_at(uint32_t index);
 
+/* This file's lock: for fork. */
+struct lock;
+void notes_locks(void (*add)(struct lock *lock));
+
 #endif

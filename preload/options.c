@@ -63,8 +63,11 @@ static bool parse_seconds(const char *value, uint64_t *out)
 			return false;
 		fraction += (uint64_t)(*digit - '0') * unit;
 	}
-	*out = seconds * second + fraction;
-	return *out == 0 || *out >= EVERY_MIN_NS;
+	uint64_t total = seconds * second + fraction;
+	if (total && total < EVERY_MIN_NS)
+		return false;
+	*out = total;
+	return true;
 }
 
 static bool parse_signal(const char *value, int *out)

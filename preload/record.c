@@ -115,6 +115,13 @@ void record_death(struct heap *heap, const void *p, size_t bytes, uint32_t cohor
 	live_add(heap, -(int64_t)bytes, -1);
 }
 
+void record_revival(struct heap *heap, size_t bytes)
+{
+	tally_add(&heap->tally.freed_blocks, (uint64_t)-1);
+	tally_add(&heap->tally.freed_bytes, -(uint64_t)bytes);
+	live_add(heap, (int64_t)bytes, 1);
+}
+
 void record_death_apart(size_t bytes, uint32_t cohort)
 {
 	if (cohort != COHORT_IGNORED)

@@ -52,6 +52,9 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, uintptr_t 
 /* The block at p, with `bytes` requested bytes, is going to be freed. */
 void record_death(struct heap *heap, const void *p, size_t bytes, uint32_t cohort);
 
+/* It was not freed after all. */
+void record_revival(struct heap *heap, size_t bytes);
+
 /* The same in a nested call or after the thread's end, where there is no heap to count in. */
 void record_death_apart(size_t bytes, uint32_t cohort);
 

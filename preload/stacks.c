@@ -221,29 +221,11 @@ bool stacks_init(void)
 	return true;
 }
 
-void stacks_fork_prepare(void)
+void stacks_locks(void (*add)(struct lock *lock))
 {
 	for (int i = 0; i < SHARDS; i++)
-		lock_acquire(&stack_ids[i].lock);
+		add(&stack_ids[i].lock);
 	for (int i = 0; i < SHARDS; i++)
-		lock_acquire(&frame_ids[i].lock);
-	lock_acquire(&site_ids.lock);
-}
-
-void stacks_fork_release(void)
-{
-	lock_release(&site_ids.lock);
-	for (int i = SHARDS; i-- > 0;)
-		lock_release(&frame_ids[i].lock);
-	for (int i = SHARDS; i-- > 0;)
-		lock_release(&stack_ids[i].lock);
-}
-
-void stacks_fork_reset(void)
-{
-	lock_reset_unless_mine(&site_ids.lock);
-	for (int i = 0; i < SHARDS; i++) {
-		lock_reset_unless_mine(&frame_ids[i].lock);
-		lock_reset_unless_mine(&stack_ids[i].lock);
-	}
+		add(&frame_ids[i].lock);
+	add(&site_ids.lock);
 }

@@ -76,10 +76,7 @@ uint32_t sites_cohort(uint32_t site, uint32_t epoch);
  */
 void cohorts_recycle(uint32_t epoch, bool (*lives)(uint32_t cohort, const void *context), const void *context);
 
-/* fork: the insertion locks, in rank order. */
-void stacks_fork_prepare(void);
-void stacks_fork_release(void);
-/* In a child that was made without them. */
-void stacks_fork_reset(void);
+/* This file's locks, in rank order: for fork. */
+void stacks_locks(void (*add)(struct lock *lock));
 
 #endif

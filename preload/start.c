@@ -32,6 +32,7 @@
 #include <gnu/libc-version.h>
 #include <link.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -44,6 +45,11 @@ extern void _IO_list_unlock(void) __attribute__((weak));
 extern void _IO_list_resetlock(void) __attribute__((weak));
 extern int __cxa_atexit(void (*function)(void *), void *argument, void *dso);
 
+enum {
+	LOCKS_MAX = 64,
+	LOCK_PATIENCE = 1000, /* yields; our locks are held for microseconds, over a survey for milliseconds */
+};
+
 static struct options options;
 
 /* From a thread's fork_prepare to its fork_parent or fork_child. */
@@ -53,6 +59,50 @@ static _Thread_local struct {
 	bool io_locked;    /* libio's list is */
 } forking __attribute__((tls_model("initial-exec")));
 
+/* All our locks, in rank order. Written once, by the constructor. */
+static struct {
+	struct lock *lock[LOCKS_MAX];
+	unsigned count;
+} all;
+
+static void all_add(struct lock *lock)
+{
+	all.lock[all.count++] = lock;
+}
+
+static void all_collect(void)
+{
+	all_add(&survey_lock);
+	heap_locks(all_add);
+	all_add(&pool_lock);
+	all_add(&threads_lock);
+	all_add(&modules_lock);
+	stacks_locks(all_add);
+	all_add(&timeline_lock);
+	notes_locks(all_add);
+}
+
+static void all_release(unsigned count)
+{
+	while (count)
+		lock_release(all.lock[--count]);
+}
+
+static bool all_try(void)
+{
+	for (unsigned i = 0; i < all.count; i++) {
+		int patience = LOCK_PATIENCE;
+		while (!lock_try(all.lock[i])) {
+			if (--patience == 0) {
+				all_release(i);
+				return false;
+			}
+			sched_yield();
+		}
+	}
+	return true;
+}
+
 static void io_lock(void)
 {
 	if (_IO_list_lock)
@@ -60,27 +110,31 @@ static void io_lock(void)
 	forking.io_locked = true;
 }
 
+static void io_unlock(void)
+{
+	if (forking.io_locked && _IO_list_unlock)
+		_IO_list_unlock();
+	forking.io_locked = false;
+}
+
+/*
+ * A holder of one of our locks may have been interrupted by a signal handler that forks too and waits for libio's lock:
+ * then it is given up for a moment.
+ */
 static void lock_everything(void)
 {
 	io_lock();
 	unwind_gate_close();
-	lock_acquire(&survey_lock);
-	heap_fork_prepare();
-	lock_acquire(&pool_lock);
-	lock_acquire(&threads_lock);
-	lock_acquire(&modules_lock);
-	stacks_fork_prepare();
-	lock_acquire(&timeline_lock);
+	while (!all_try()) {
+		unwind_gate_open();
+		io_unlock();
+		/* Long enough for the one that waits for it to wake up. */
+		for (int i = 0; i < LOCK_PATIENCE; i++)
+			sched_yield();
+		io_lock();
+		unwind_gate_close();
+	}
 	jemalloc_fork_prepare();
-}
-
-static void unlock_everything(void)
-{
-	lock_release(&timeline_lock);
-	stacks_fork_release();
-	lock_release(&modules_lock);
-	lock_release(&threads_lock);
-	lock_release(&pool_lock);
 }
 
 static void fork_prepare(void)
@@ -94,8 +148,8 @@ static void fork_prepare(void)
 		/* libio's all the same: another fork holds it and will wait for libc's own fork lock, which we get first. */
 		io_lock();
 	} else {
-		forking.locked = true;
 		lock_everything();
+		forking.locked = true;
 	}
 }
 
@@ -104,13 +158,10 @@ static void fork_parent(void)
 	struct heap *heap = forking.heap;
 	if (forking.locked) {
 		jemalloc_fork_parent();
-		unlock_everything();
-		heap_fork_release();
-		lock_release(&survey_lock);
+		all_release(all.count);
 		unwind_gate_open();
 	}
-	if (forking.io_locked && _IO_list_unlock)
-		_IO_list_unlock();
+	io_unlock();
 	heap_leave(heap);
 }
 
@@ -120,11 +171,8 @@ static void fork_parent(void)
  */
 static void fork_child_amid(void)
 {
-	static struct lock *const all[] = {&survey_lock, &pool_lock, &threads_lock, &modules_lock, &timeline_lock};
-	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-		lock_reset_unless_mine(all[i]);
-	heap_fork_reset();
-	stacks_fork_reset();
+	for (unsigned i = 0; i < all.count; i++)
+		lock_reset_unless_mine(all.lock[i]);
 	atomic_store(&record_active, false);
 	large_distrust();
 }
@@ -133,14 +181,11 @@ static void fork_child(void)
 {
 	struct heap *heap = forking.heap;
 	pid_t pid = sys_getpid();
-	bool amid = heap == &heap_busy && !__libc_single_threaded;
 	if (forking.locked) {
 		jemalloc_fork_child();
-		unlock_everything();
-		heap_fork_release();
-		lock_release(&survey_lock);
+		all_release(all.count);
 		unwind_gate_open();
-	} else if (amid) {
+	} else if (forking.io_locked) {
 		fork_child_amid();
 	}
 	if (forking.io_locked && _IO_list_resetlock)
@@ -271,13 +316,14 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 	foreign_init();
 	loading_init();
 	sandbox_init();
+	all_collect();
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 	/* A program with more rights than its user: neither environment nor files. */
 	if (!getauxval(AT_SECURE)) {
 		output_set_program(argv ? argv[0] : NULL);
 		bool wanted = recording_init(environment_value(environment, "MUDLARK_OPTIONS"), pid);
 		__cxa_atexit(at_exit, NULL, NULL);
-		at_quick_exit(at_quick_exit_handler);
+		(void)at_quick_exit(at_quick_exit_handler);
 		if (wanted) {
 			control_init(&options, pid);
 			atomic_store(&record_active, options.record);

@@ -113,7 +113,10 @@ class Bench:
                 with open(source, "w") as file:
                     subprocess.run([python(), os.path.join(HERE, "gcc_input.py"), "120"], stdout=file, check=True)
                 self.gcc_input_written = True
-            return [needed("gcc"), "-O2", "-w", "-S", "-o", "/dev/null", source], {}
+            # The compiler proper: heaptrack takes itself out of the driver's children.
+            compiler = subprocess.run([needed("gcc"), "-print-prog-name=cc1"], capture_output=True, text=True,
+                                      check=True).stdout.strip()
+            return [needed(compiler), "-quiet", "-O2", "-w", source, "-o", "/dev/null"], {}
         if workload == "sqlite":
             return [needed("sqlite3"), "-init", os.path.join(HERE, "sqlite_work.sql"), ":memory:", ".exit"], {}
         if workload == "perl":

@@ -59,7 +59,7 @@ static void *consume(void *argument)
 int main(void)
 {
 	pthread_t threads[2 * PAIRS];
-	for (int i = 0; i < PAIRS; i++) {
+	for (size_t i = 0; i < PAIRS; i++) {
 		pthread_mutex_init(&queues[i].lock, NULL);
 		pthread_cond_init(&queues[i].changed, NULL);
 		pthread_create(&threads[2 * i], NULL, produce, &queues[i]);

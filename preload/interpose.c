@@ -399,6 +399,11 @@ static void *resize(void *p, size_t size, uintptr_t caller)
 		return no_memory();
 	enum pool_kind kind = pool_kind_of(p);
 	struct large_record *record = kind == KIND_LARGE ? large_find(p) : NULL;
+	const char *wrong = kind == KIND_LARGE && !record ? large_diagnose(p) : NULL;
+	if (wrong) {
+		damage_found(wrong, p);
+		return no_memory();
+	}
 	if (kind == KIND_POOL) {
 		struct slab *slab = slab_of(p);
 		if (!atomic_load_explicit(&slab->heap, memory_order_relaxed)) {
@@ -411,9 +416,6 @@ static void *resize(void *p, size_t size, uintptr_t caller)
 			return p;
 	} else if (record && size > SMALL_MAX_BYTES) {
 		return resize_large(p, record, size, caller);
-	} else if (kind == KIND_LARGE && !record && large_diagnose(p)) {
-		damage_found("realloc of a pointer that is not a block", p);
-		return no_memory();
 	}
 	struct replaced replaced;
 	size_t old = usable_size(p);

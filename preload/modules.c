@@ -374,10 +374,14 @@ static void describe_from_line(char *text)
 		module->device = makedev((unsigned)line.device_major, (unsigned)line.device_minor);
 		module->inode = line.inode;
 		char *path = text + (line.path - text);
-		unescape(path);
-		size_t length = strlen(path);
+
 		struct stat file;
 		bool there = sys_stat(path, &file) == 0 && file.st_ino == module->inode;
+		if (!there) {
+			unescape(path);
+			there = sys_stat(path, &file) == 0 && file.st_ino == module->inode;
+		}
+		size_t length = strlen(path);
 		/* Unless a file really is called so. */
 		if (!there && length >= sizeof deleted && strcmp(path + length - (sizeof deleted - 1), deleted) == 0)
 			path[length - (sizeof deleted - 1)] = '\0';

@@ -14,6 +14,7 @@
 
 #include "report/memory.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,6 +184,7 @@ static void examine_frames(struct builder *builder, uint32_t side, struct frame_
 		facts->matches[id] = facts->matches[parent] | builder->match_of_address[number];
 		if (builder->options->by != BY_STACK)
 			continue;
+		assert(builder->key_of_address);
 		uint32_t node[2] = {facts->nodes[parent], builder->key_of_address[number]};
 		facts->nodes[id] = node[1] ? intern_bytes(&builder->nodes, node, sizeof node) : node[0];
 	}

@@ -10,6 +10,7 @@
 #include "report/rows.h"
 #include "report/show.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +66,7 @@ static void fold_row(const struct reading *reading, const struct row *row, struc
 	struct stack_walk walk = {0};
 	const struct location *location;
 	while ((location = stack_next(&walk, reading->names, row, reading->group.language))) {
-		must_grow(frames, count, capacity);
+		must_grow(frames, count, capacity); /* NOLINT(bugprone-sizeof-expression): an array of pointers */
 		frames[count++] = location;
 	}
 	if (row->cut)
@@ -97,6 +98,7 @@ static void write_folded(const struct reading *reading, const struct aggregate *
 			must_grow(values, known, capacity);
 			values[number - 1] = 0;
 		}
+		assert(values); /* the first number is 1, more than none known */
 		uint64_t value = metric_value(&row->figures[compare ? 1 : 0], reading->metric);
 		uint64_t base = compare ? metric_value(&row->figures[0], reading->metric) : 0;
 		values[number - 1] = figure_change(base, (uint64_t)values[number - 1] + value);

@@ -6,6 +6,7 @@
 #include "report/buffer.h"
 #include "report/memory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -123,6 +124,7 @@ int options_parse(const struct command *command, int argc, char **argv, option_h
 			if (result == FIRST_LONG + (int)i ||
 			    (result < FIRST_LONG && result == command->options[i].letter))
 				spec = &command->options[i];
+		assert(spec); /* getopt knows the table's options only */
 		if (spec->kind == ARGUMENT_CHOICE && options_choice(spec->choices, optarg) < 0) {
 			error_set(error, EXIT_USAGE, NULL, "%s: --%s wants one of %s, not '%s'", command->name,
 				  spec->name, spec->choices, optarg);

@@ -119,7 +119,8 @@ static struct findings find_snapshots(const char *pattern, unsigned long pid, st
 		globfree(&matches);
 	}
 	free(text);
-	qsort(findings.files, findings.count, sizeof *findings.files, compare_found);
+	if (findings.count)
+		qsort(findings.files, findings.count, sizeof *findings.files, compare_found);
 	return findings;
 }
 

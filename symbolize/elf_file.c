@@ -179,12 +179,13 @@ bool elf_file_is_harmless(const char *directory, const char *name)
 	char *path = malloc(directory_bytes + 1 + strlen(name) + 1);
 	if (path == NULL)
 		return false;
-	path[0] = '\0';
+	char *base = path;
 	if (directory_bytes != 0) {
-		strcpy(path, directory);
-		strcat(path, "/");
+		memcpy(base, directory, directory_bytes);
+		base += directory_bytes;
+		*base++ = '/';
 	}
-	strcat(path, name);
+	memcpy(base, name, strlen(name) + 1);
 	enum elf_file_fault fault;
 	elf_file_close(elf_file_open(path, &fault));
 	free(path);

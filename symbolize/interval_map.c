@@ -81,7 +81,9 @@ bool interval_map_build(struct interval_map *map)
 	free(map->ranges);
 	map->ranges = NULL;
 	map->range_count = map->range_room = 0;
-	struct interval_segment *fitted = realloc(map->segments, map->segment_count * sizeof *fitted);
+	/* realloc to nothing would free what the map still points to. */
+	struct interval_segment *fitted =
+		map->segment_count ? realloc(map->segments, map->segment_count * sizeof *fitted) : NULL;
 	if (fitted != NULL)
 		map->segments = fitted;
 	return true;

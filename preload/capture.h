@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 struct captured_stack {
-	uint64_t hash; /* of the return addresses */
-	uint64_t key;  /* the hash, and which modules are loaded: the same key is the same stack */
+	uint64_t hash;        /* of the return addresses */
+	uint64_t key;         /* the hash, and which modules are loaded: the same key is the same stack */
 	const uintptr_t *pcs; /* innermost first, the caller of the hook at 0; valid until the next capture */
 	uint32_t depth;
 	bool cut; /* outer frames are missing */

@@ -176,7 +176,8 @@ void control_peak(struct heap *heap)
 }
 
 /*
- * The next tick. One at a time, set by our own handler: when the host has taken the signal or reset it, there is no next.
+ * The next tick. One at a time, set by our own handler: when the host has taken the signal or reset it, there is no
+ * next.
  */
 static void timer_arm(void)
 {
@@ -250,8 +251,8 @@ static void timer_begin(void)
 
 void control_init(const struct options *options, pid_t pid)
 {
-	static const int fatal[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGTRAP,
-				    SIGTERM, SIGINT,  SIGHUP, SIGQUIT, SIGXCPU};
+	static const int fatal[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL,  SIGSYS,
+				    SIGTRAP, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU};
 	control.options = options;
 	atomic_store(&control.pid, pid);
 	if (options->signal && !take_signal(options->signal, on_signal))
@@ -278,7 +279,8 @@ void control_fork_child(pid_t pid)
 
 bool control_owns_process(void)
 {
-	return control.options && !sandboxed() && sys_getpid() == atomic_load_explicit(&control.pid, memory_order_relaxed);
+	return control.options && !sandboxed() &&
+	       sys_getpid() == atomic_load_explicit(&control.pid, memory_order_relaxed);
 }
 
 static bool is_child_left_out(void)

@@ -13,13 +13,16 @@
 #include <sched.h>
 
 enum {
-	FALLBACK_HEAPS = 8,    /* a thread holds one for each level of nesting, so eight never run out */
+	FALLBACK_HEAPS = 8, /* a thread holds one for each level of nesting, so eight never run out */
 	FALLBACK_ROUNDS = 1000,
 	SLOW_CALLS_PER_TICK = 64, /* slabs used up, after which the pools look at the clock */
-	ORPHANS_LOOKED_AT = 4, /* by a thread that is about to ask for a new slab */
+	ORPHANS_LOOKED_AT = 4,    /* by a thread that is about to ask for a new slab */
 };
 
-#define NO_SLABS {[0 ... 1] = {[0 ... SIZE_CLASSES - 1] = &slab_none}}
+#define NO_SLABS                                                                                                       \
+	{                                                                                                              \
+		[0 ... 1] = { [0 ... SIZE_CLASSES - 1] = &slab_none }                                                  \
+	}
 
 struct heap heap_unborn = {.queue = NO_SLABS};
 struct heap heap_busy = {.queue = NO_SLABS};
@@ -42,7 +45,7 @@ static struct {
 /* The remote list of a slab: offset of its first slot in units of 16, its length, and whether it is queued. */
 #define REMOTE_QUEUED ((uint64_t)1 << 32)
 #define REMOTE_COUNT(remote) ((uint32_t)(remote) >> 16)
-#define REMOTE_HEAD(remote) ((uint32_t)(remote) & 0xffff)
+#define REMOTE_HEAD(remote) ((uint32_t)(remote)&0xffff)
 
 static void queue_insert(struct heap *heap, struct slab *slab)
 {

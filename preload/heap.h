@@ -60,23 +60,23 @@ struct heap {
 	struct site_cache_entry *last_entry; /* ... from here */
 	int64_t live_bytes_pending;          /* not yet added to the process's total */
 	int64_t live_blocks_pending;
-	int64_t live_bytes_high;             /* greatest value of live_bytes_pending since it was 0 */
-	uint32_t flushes;                    /* times that was done */
-	uint32_t thread_id;                  /* threads.h; 0: none yet */
-	uint32_t ignore_depth;               /* mudlark_ignore_begin() nesting */
-	_Atomic uint32_t x_epoch_in_use;     /* epoch of the allocation being recorded, 0: none */
-	_Atomic uint32_t x_walking;          /* inside libunwind, see unwind_gate_close() */
-	_Atomic uint32_t x_flush_sequence;   /* odd while counters move from the cache to the tables */
-	uintptr_t stack_low, stack_high;     /* the thread's stack; 0: not known */
-	char *spare_stack;                   /* for the unwinder where that one is too small; NULL: not needed yet */
+	int64_t live_bytes_high;           /* greatest value of live_bytes_pending since it was 0 */
+	uint32_t flushes;                  /* times that was done */
+	uint32_t thread_id;                /* threads.h; 0: none yet */
+	uint32_t ignore_depth;             /* mudlark_ignore_begin() nesting */
+	_Atomic uint32_t x_epoch_in_use;   /* epoch of the allocation being recorded, 0: none */
+	_Atomic uint32_t x_walking;        /* inside libunwind, see unwind_gate_close() */
+	_Atomic uint32_t x_flush_sequence; /* odd while counters move from the cache to the tables */
+	uintptr_t stack_low, stack_high;   /* the thread's stack; 0: not known */
+	char *spare_stack;                 /* for the unwinder where that one is too small; NULL: not needed yet */
 
 	/* Ownership. */
 	struct heap *next_heap;   /* all heaps, newest first, constant */
 	struct heap *next_orphan; /* protected by the orphans' lock */
 	struct lock lock;         /* fallback heaps only: held while one is used */
 	uint32_t slow_calls;
-	bool impatient;           /* its user interrupted a holder of some lock: it must wait for none */
-	uint32_t exit_rounds;     /* passes of thread-specific data destructors seen */
+	bool impatient;       /* its user interrupted a holder of some lock: it must wait for none */
+	uint32_t exit_rounds; /* passes of thread-specific data destructors seen */
 
 	_Alignas(64) _Atomic(struct slab *) xpending; /* slabs with remote frees */
 };

@@ -187,8 +187,8 @@ static void slot_forget(struct heap *heap, struct slab *slab, const void *p)
 }
 
 /*
- * The common free: a sound block of our own, untracked, that does not make its slab noteworthy. False when it is anything
- * else; then nothing has changed.
+ * The common free: a sound block of our own, untracked, that does not make its slab noteworthy. False when it is
+ * anything else; then nothing has changed.
  */
 static inline bool free_fast(struct heap *heap, struct slab *slab, void *p)
 {
@@ -213,7 +213,8 @@ static __attribute__((noinline)) void free_pool_slow(struct slab *slab, void *p)
 		damage_found("free of a pointer that is not the start of a block", p);
 	} else if (slot_is_live(slab, p)) {
 		if (slab->cohorts) {
-			/* It may adopt the very heap that owns the slab, or one that has just lost it to another: look again. */
+			/* It may adopt the very heap that owns the slab, or one that has just lost it to another: look
+			 * again. */
 			heap_attach(&heap);
 			owner = atomic_load_explicit(&slab->heap, memory_order_acquire);
 			if (!slab->cohorts[slab_index(slab, p)]) {
@@ -343,8 +344,8 @@ static void *resize_large(void *p, struct large_record *record, size_t size, uin
 }
 
 /*
- * A block that moves is dead before its successor is born, or both would count for the peak. Until it is freed it is one
- * that is not looked at.
+ * A block that moves is dead before its successor is born, or both would count for the peak. Until it is freed it is
+ * one that is not looked at.
  */
 struct replaced {
 	_Atomic uint32_t *cohort; /* the block's record, NULL: it has none */

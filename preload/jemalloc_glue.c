@@ -99,7 +99,8 @@ char *jemalloc_secure_getenv(const char *name)
 	return NULL;
 }
 
-int jemalloc_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument);
+int jemalloc_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+			    void *argument);
 int jemalloc_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
 {
 	(void)thread, (void)attributes, (void)start, (void)argument;

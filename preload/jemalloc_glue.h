@@ -3,9 +3,9 @@
  * imports and we answer in libc's place.
  *
  * Why so: its fork handlers have to run inside libio's list lock and not at all in a single-threaded process
- * (plain jemalloc hangs in glibc's own fork test); its clean-up at a thread's end must look busy to signal handlers that
- * interrupt it; the host's MALLOC_CONF and /etc/malloc.conf must not steer it; it must start no thread; and it must not
- * call madvise, which a seccomp sandbox that allows glibc's malloc may not allow.
+ * (plain jemalloc hangs in glibc's own fork test); its clean-up at a thread's end must look busy to signal handlers
+ * that interrupt it; the host's MALLOC_CONF and /etc/malloc.conf must not steer it; it must start no thread; and it
+ * must not call madvise, which a seccomp sandbox that allows glibc's malloc may not allow.
  */
 #ifndef MUDLARK_JEMALLOC_GLUE_H
 #define MUDLARK_JEMALLOC_GLUE_H

@@ -13,7 +13,7 @@ enum {
 	LEAF_BITS = 10,
 	MIDDLE_BITS = 13,
 	ROOT_BITS = 12,
-	LARGE_KIND_MASK = 15, /* of a record's state; the rest is the offset */
+	LARGE_KIND_MASK = 15,     /* of a record's state; the rest is the offset */
 	DIAGNOSE_PAGES = 1 << 18, /* blocks up to 1 GiB are searched for their start */
 };
 _Static_assert(PAGE_BITS + LEAF_BITS + MIDDLE_BITS + ROOT_BITS == ADDRESS_BITS, "the radix covers user addresses");
@@ -107,7 +107,8 @@ const char *large_diagnose(const void *p)
 	for (size_t i = 0; i < DIAGNOSE_PAGES && page; i++, page -= SYS_PAGE_BYTES) {
 		record = record_at((const void *)page);
 		if (!record)
-			page &= ~(uintptr_t)(((size_t)SYS_PAGE_BYTES << LEAF_BITS) - 1); /* no table: on to the one before */
+			page &= ~(uintptr_t)(((size_t)SYS_PAGE_BYTES << LEAF_BITS) -
+					     1); /* no table: on to the one before */
 		if (!record || !record_is_live(record))
 			continue;
 		uintptr_t start = page + (atomic_load_explicit(&record->state, memory_order_relaxed) &
@@ -198,7 +199,8 @@ void *large_allocate(struct heap *heap, size_t size, size_t alignment, bool zero
 void large_free(struct heap *heap, void *p, struct large_record *record)
 {
 	int saved = errno;
-	uint32_t state = atomic_exchange_explicit(&record->state, LARGE_FREED | offset_in_page(p), memory_order_acq_rel);
+	uint32_t state =
+		atomic_exchange_explicit(&record->state, LARGE_FREED | offset_in_page(p), memory_order_acq_rel);
 	enum large_kind kind = state & LARGE_KIND_MASK;
 	atomic_store_explicit(&record->cohort, 0, memory_order_relaxed);
 	if (kind == LARGE_DIRECT || kind == LARGE_JEMALLOC)

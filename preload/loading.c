@@ -25,7 +25,8 @@ void loading_begin(int mode);
 void loading_begin(int mode)
 {
 	if (mode & RTLD_DEEPBIND)
-		notes_add("RTLD_DEEPBIND was taken off a dlopen: the library would have mixed libc's malloc with Mudlark's");
+		notes_add("RTLD_DEEPBIND was taken off a dlopen: the library would have mixed libc's malloc with "
+			  "Mudlark's");
 	/* A library's constructor may load something before ours has run. */
 	if (!loading_dlopen)
 		loading_init();
@@ -39,7 +40,8 @@ __attribute__((visibility("default"))) int dlclose(void *handle)
 {
 	if (!next_dlclose)
 		loading_init();
-	/* What files tell of it can't be asked any more afterwards. Destructors that run in between are the program's. */
+	/* What files tell of it can't be asked any more afterwards. Destructors that run in between are the program's.
+	 */
 	struct heap *heap = heap_enter();
 	if (heap != &heap_busy && !sandboxed())
 		modules_describe();

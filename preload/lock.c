@@ -69,8 +69,7 @@ static void lock_wait(struct lock *lock)
 		uint64_t word = atomic_load_explicit(&lock->word, memory_order_relaxed);
 		if (word == 0)
 			continue;
-		if (!(word & WAITED_FOR) &&
-		    !atomic_compare_exchange_strong(&lock->word, &word, word | WAITED_FOR))
+		if (!(word & WAITED_FOR) && !atomic_compare_exchange_strong(&lock->word, &word, word | WAITED_FOR))
 			continue;
 		sys_futex_wait(lock_futex(lock), (uint32_t)(word | WAITED_FOR));
 	}

@@ -2,7 +2,8 @@
  * Locks: one word that names the owner, a futex when contended, and a rank.
  *
  * Ranks: a thread takes locks in ascending rank only; fork takes them all in this order. Debug builds
- * (-DMUDLARK_DEBUG) check it at each acquisition that may wait; a lock that is only tried cannot deadlock. No lock is held while code that is not ours runs.
+ * (-DMUDLARK_DEBUG) check it at each acquisition that may wait; a lock that is only tried cannot deadlock. No lock is
+ * held while code that is not ours runs.
  *
  * Why the owner is the word: a signal handler may allocate while its thread holds one of these. lock_mine() lets that
  * nested call take another way instead of waiting for itself for ever, and there is no moment in which the lock is
@@ -34,7 +35,10 @@ struct lock {
 	uint32_t rank;
 };
 
-#define LOCK_INIT(r) {0, (r)}
+#define LOCK_INIT(r)                                                                                                   \
+	{                                                                                                              \
+		0, (r)                                                                                                 \
+	}
 
 /* All: async-signal-safe, preserve errno, never allocate. */
 void lock_acquire(struct lock *lock);

@@ -59,7 +59,7 @@ struct object {
 	uintptr_t start, end;
 };
 
-static void object_extent(const ElfW(Phdr) *header, size_t count, uintptr_t bias, struct object *object)
+static void object_extent(const ElfW(Phdr) * header, size_t count, uintptr_t bias, struct object *object)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (header[i].p_type != PT_LOAD)
@@ -126,7 +126,7 @@ static void read_build_id(struct module *module, const char *note, size_t bytes)
 	}
 }
 
-static void read_headers(struct module *module, const ElfW(Phdr) *header, size_t count)
+static void read_headers(struct module *module, const ElfW(Phdr) * header, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (header[i].p_type == PT_LOAD && module->segment_count < MODULE_SEGMENTS_MAX)

@@ -3,9 +3,9 @@
  *
  * A module is entered when an address of it is first seen in a stack, that is, while it is surely loaded:
  * _dl_find_object (lock-free, async-signal-safe, glibc 2.35) names the link map, and build-id and segments are read
- * from memory, so deleted and replaced files keep their identity. What is gone is noticed at dlclose and dlopen, at each
- * snapshot, and where a new frame is met (libc unloads libraries of its own), and advances the generation, which is
- * part of the caches' keys: frames of a library that is later loaded at the same address are other frames. A library
+ * from memory, so deleted and replaced files keep their identity. What is gone is noticed at dlclose and dlopen, at
+ * each snapshot, and where a new frame is met (libc unloads libraries of its own), and advances the generation, which
+ * is part of the caches' keys: frames of a library that is later loaded at the same address are other frames. A library
  * that comes back as it was, where it was, is the same module again.
  *
  * What only files tell (device, inode, size, mtime, "deleted", the absolute path) is read from /proc/self/maps when

@@ -76,9 +76,9 @@ static bool parse_signal(const char *value, int *out)
 		const char *name;
 		int number;
 	} names[] = {
-		{"none", 0},          {"HUP", SIGHUP},       {"USR1", SIGUSR1},   {"USR2", SIGUSR2},
-		{"URG", SIGURG},      {"WINCH", SIGWINCH},   {"PROF", SIGPROF},   {"VTALRM", SIGVTALRM},
-		{"IO", SIGIO},        {"PWR", SIGPWR},       {"ALRM", SIGALRM},   {"QUIT", SIGQUIT},
+		{"none", 0},     {"HUP", SIGHUP},     {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
+		{"URG", SIGURG}, {"WINCH", SIGWINCH}, {"PROF", SIGPROF}, {"VTALRM", SIGVTALRM},
+		{"IO", SIGIO},   {"PWR", SIGPWR},     {"ALRM", SIGALRM}, {"QUIT", SIGQUIT},
 	};
 	uint64_t n = 0;
 	if (strncmp(value, "SIG", 3) == 0)
@@ -105,7 +105,8 @@ static bool parse_signal(const char *value, int *out)
 
 static bool parse_policy(const char *value, enum damage_policy *out)
 {
-	static const char *const names[] = {[DAMAGE_ABORT] = "abort", [DAMAGE_REPORT] = "report", [DAMAGE_IGNORE] = "ignore"};
+	static const char *const names[] = {
+		[DAMAGE_ABORT] = "abort", [DAMAGE_REPORT] = "report", [DAMAGE_IGNORE] = "ignore"};
 	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
 		if (strcmp(value, names[i]) == 0) {
 			*out = (enum damage_policy)i;
@@ -209,7 +210,9 @@ void options_parse(struct options *options, const char *text, void (*complain)(c
 		text = read_word(text, &key_text, true);
 		if (*text == '=')
 			text = read_word(text + 1, &value_text, false);
-		enum outcome outcome = key_text.cut ? UNKNOWN_KEY : value_text.cut ? BAD_VALUE : set(options, key, value);
+		enum outcome outcome = key_text.cut     ? UNKNOWN_KEY
+				       : value_text.cut ? BAD_VALUE
+							: set(options, key, value);
 		if (outcome == TAKEN)
 			continue;
 		char line[160];

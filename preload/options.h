@@ -40,7 +40,8 @@ struct options {
 	char output[PATH_MAX];
 };
 
-/* Sets the defaults, then what text (may be NULL) says. complain is called with a line for each thing not understood. */
+/* Sets the defaults, then what text (may be NULL) says. complain is called with a line for each thing not understood.
+ */
 void options_parse(struct options *options, const char *text, void (*complain)(const char *line));
 
 #endif

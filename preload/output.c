@@ -19,7 +19,7 @@ static struct {
 	char host[sizeof((struct utsname *)NULL)->nodename];
 	char directory[PATH_MAX];
 	char temporary[PATH_MAX]; /* not on the stack: that may be a signal stack of a few kilobytes */
-	_Atomic uint32_t number; /* of the last file written */
+	_Atomic uint32_t number;  /* of the last file written */
 } output;
 
 const char *output_program(void)

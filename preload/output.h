@@ -31,8 +31,8 @@ uint32_t output_next_number(void);
 
 /*
  * Writes the data under the next name. 0 and the path, or -errno. One call at a time (the snapshot lock).
- * Async-signal-safe. The caller has signals blocked (sys_quiet_begin), so that the host sees neither SIGXFSZ nor SIGPIPE
- * and the file is whole.
+ * Async-signal-safe. The caller has signals blocked (sys_quiet_begin), so that the host sees neither SIGXFSZ nor
+ * SIGPIPE and the file is whole.
  */
 int output_write(const void *data, size_t bytes, pid_t pid, char path[PATH_MAX]);
 

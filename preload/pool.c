@@ -2,9 +2,9 @@
  * Chunks and free slabs: the central supply behind all heaps. pool.h has the layout.
  *
  * Chunks are cut from reserved runs of up to 64 MiB, halved when the address space is short (a reservation of gigabytes
- * dies under `ulimit -v`), and mapped one by one: what is only reserved is neither charged nor locked by mlockall. A released slab keeps its pages for about a second, since
- * most programs want them back at once; then they go. Nothing here needs a thread: the clock is looked at when
- * slabs change hands.
+ * dies under `ulimit -v`), and mapped one by one: what is only reserved is neither charged nor locked by mlockall. A
+ * released slab keeps its pages for about a second, since most programs want them back at once; then they go. Nothing
+ * here needs a thread: the clock is looked at when slabs change hands.
  */
 #include "preload/pool.h"
 
@@ -19,19 +19,19 @@ enum {
 	DECAY_MS = 1000,
 	PURGE_INTERVAL_MS = 250,
 	DIRTY_SLABS_KEPT = 512, /* 32 MiB */
-	ROOM_SEARCH = 8, /* chunks looked at for a slab with memory behind it */
+	ROOM_SEARCH = 8,        /* chunks looked at for a slab with memory behind it */
 	RECORD_BYTES_PER_SLOT = sizeof(uint32_t) + sizeof(uint16_t),
 	/* Records of the smallest class; a chunk's record region has this much for each slab. */
 	SLAB_RECORD_BYTES = (1 << SLAB_BITS) / SIZE_UNIT_BYTES * RECORD_BYTES_PER_SLOT,
 };
 
 struct chunk {
-	struct chunk *next, *prev; /* in pool.chunks, all chunks, newest first */
+	struct chunk *next, *prev;           /* in pool.chunks, all chunks, newest first */
 	struct chunk *room_next, *room_prev; /* in pool.room: chunks with a free slab, last released first */
 	bool in_room;
-	uint64_t free_slabs;       /* bit per slab: not handed out */
-	uint64_t dirty_slabs;      /* subset of free_slabs: still backed by memory */
-	char *records;             /* CHUNK_SLABS * SLAB_RECORD_BYTES, mapped with the first tracked slab */
+	uint64_t free_slabs;  /* bit per slab: not handed out */
+	uint64_t dirty_slabs; /* subset of free_slabs: still backed by memory */
+	char *records;        /* CHUNK_SLABS * SLAB_RECORD_BYTES, mapped with the first tracked slab */
 	uint32_t freed_ms[CHUNK_SLABS];
 };
 _Static_assert(CHUNK_HEADER_OFFSET + sizeof(struct chunk) <= CHUNK_DESCRIPTORS_OFFSET, "header fits its page");
@@ -130,7 +130,8 @@ static struct chunk *chunk_add(void)
 	char *address = pool.run_next;
 	uintptr_t index = (uintptr_t)address >> CHUNK_BITS;
 	/* The first page stays inaccessible. mmap, not mprotect: a sandbox allows malloc no more than that. */
-	if (index >= sizeof pool_kind || !sys_map_again(address + CHUNK_HEADER_OFFSET, CHUNK_BYTES - CHUNK_HEADER_OFFSET))
+	if (index >= sizeof pool_kind ||
+	    !sys_map_again(address + CHUNK_HEADER_OFFSET, CHUNK_BYTES - CHUNK_HEADER_OFFSET))
 		return NULL;
 	if (!pool.chunks)
 		sys_no_huge_pages(address + CHUNK_HEADER_OFFSET, CHUNK_BYTES - CHUNK_HEADER_OFFSET);

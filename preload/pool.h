@@ -53,13 +53,13 @@ struct heap;
 
 struct slab {
 	/* The owner's line. */
-	void *free;                  /* free slots, newest first, encoded links */
-	uint32_t used;               /* slots handed out, remote frees not yet subtracted */
-	uint32_t notice;             /* value of `used` at which a free has more to do; NOTICE_NEVER: none */
-	uint32_t size;               /* bytes of a slot */
-	uint32_t inverse;            /* ceil(2^32 / size): offset * inverse >> 32 = slot index */
+	void *free;       /* free slots, newest first, encoded links */
+	uint32_t used;    /* slots handed out, remote frees not yet subtracted */
+	uint32_t notice;  /* value of `used` at which a free has more to do; NOTICE_NEVER: none */
+	uint32_t size;    /* bytes of a slot */
+	uint32_t inverse; /* ceil(2^32 / size): offset * inverse >> 32 = slot index */
 	uint16_t slots;
-	uint16_t carved;             /* slots that were ever linked */
+	uint16_t carved; /* slots that were ever linked */
 	uint8_t size_class;
 	bool tracked;
 	bool full;                   /* not in its heap's queue: was used up, and has not much room again */
@@ -67,10 +67,10 @@ struct slab {
 	uint32_t *cohorts;           /* records of a tracked slab, NULL otherwise; constant while handed out */
 	char *base;
 	/* The line that other threads write. */
-	_Alignas(64) _Atomic uint64_t xremote;   /* list of slots that others freed, see remote_* in heap.c */
-	_Atomic(struct slab *) xpending_next;    /* in the owner's list of slabs with remote frees */
-	struct slab *next, *prev;                /* owner's queue of slabs with room, slab_none ends it */
-	uint8_t record_class;                    /* class + 1 that the record memory was last laid out for */
+	_Alignas(64) _Atomic uint64_t xremote; /* list of slots that others freed, see remote_* in heap.c */
+	_Atomic(struct slab *) xpending_next;  /* in the owner's list of slabs with remote frees */
+	struct slab *next, *prev;              /* owner's queue of slabs with room, slab_none ends it */
+	uint8_t record_class;                  /* class + 1 that the record memory was last laid out for */
 };
 _Static_assert(sizeof(struct slab) == 128, "descriptors are found by shifting");
 _Static_assert(CHUNK_DESCRIPTORS_OFFSET + CHUNK_SLABS * sizeof(struct slab) <= SLAB_BYTES, "metadata fits slab 0");
@@ -151,8 +151,8 @@ static inline bool slot_link_plausible(const void *next, const void *slot)
 }
 
 /*
- * A slab of the class for the heap, nothing carved yet; NULL when memory is short, or when wait is false and the central
- * lock is held. Takes RANK_CENTRAL; async-signal-safe; preserves errno.
+ * A slab of the class for the heap, nothing carved yet; NULL when memory is short, or when wait is false and the
+ * central lock is held. Takes RANK_CENTRAL; async-signal-safe; preserves errno.
  */
 struct slab *pool_acquire(struct heap *heap, unsigned size_class, bool tracked, bool wait);
 
@@ -169,8 +169,8 @@ bool pool_purge(bool all);
 bool slab_carve(struct slab *slab);
 
 struct pool_usage {
-	uint64_t mapped_bytes;  /* slabs handed out or still backed by memory */
-	uint64_t record_bytes;  /* records of tracked slabs */
+	uint64_t mapped_bytes; /* slabs handed out or still backed by memory */
+	uint64_t record_bytes; /* records of tracked slabs */
 	uint64_t purged_slabs;
 };
 

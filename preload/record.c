@@ -79,7 +79,8 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, uintptr_t 
 		return COHORT_IGNORED;
 	}
 	struct captured_stack stack;
-	/* Published, then loaded again: the walk between is a barrier, so the epoch in use is never older than published. */
+	/* Published, then loaded again: the walk between is a barrier, so the epoch in use is never older than
+	 * published. */
 	atomic_store_explicit(&heap->x_epoch_in_use, atomic_load_explicit(&record_epoch, memory_order_relaxed),
 			      memory_order_relaxed);
 	capture_stack(heap, caller, cache->scratch, &stack);

@@ -4,7 +4,8 @@
  *
  * prctl and syscall are interposed by stubs that only look at their first argument and jump on. Just before a filter is
  * installed the last snapshot is written and recording ends; from then on Mudlark makes no system call but mmap and
- * munmap (and futex, when threads contend). A filter inherited from the parent is not seen: it was made for programs that open files.
+ * munmap (and futex, when threads contend). A filter inherited from the parent is not seen: it was made for programs
+ * that open files.
  */
 #ifndef MUDLARK_SANDBOX_H
 #define MUDLARK_SANDBOX_H

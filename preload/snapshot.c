@@ -209,8 +209,8 @@ static void encode_totals(struct encoder *encoder, const struct picture *picture
 	struct totals_peak peak = totals_peak();
 	const struct survey *survey = &picture->survey;
 	/*
-	 * From the same numbers as the rows, so that they add up even while other threads go on: a recorded block either
-	 * lives or was freed.
+	 * From the same numbers as the rows, so that they add up even while other threads go on: a recorded block
+	 * either lives or was freed.
 	 */
 	struct site_sum sum = {0};
 	for (uint32_t id = 1; id < picture->sites; id++) {
@@ -222,7 +222,8 @@ static void encode_totals(struct encoder *encoder, const struct picture *picture
 	encode_section_begin(encoder, SECTION_TOTALS);
 	encode_tag_number(encoder, TOTAL_ALLOC_BLOCKS, sum.alloc_blocks);
 	encode_tag_number(encoder, TOTAL_ALLOC_BYTES, sum.alloc_bytes);
-	encode_tag_number(encoder, TOTAL_FREED_BLOCKS, sum.alloc_blocks > live_blocks ? sum.alloc_blocks - live_blocks : 0);
+	encode_tag_number(encoder, TOTAL_FREED_BLOCKS,
+			  sum.alloc_blocks > live_blocks ? sum.alloc_blocks - live_blocks : 0);
 	encode_tag_number(encoder, TOTAL_FREED_BYTES, sum.alloc_bytes > live_bytes ? sum.alloc_bytes - live_bytes : 0);
 	encode_tag_number(encoder, TOTAL_LIVE_BLOCKS, live_blocks);
 	encode_tag_number(encoder, TOTAL_LIVE_BYTES, live_bytes);

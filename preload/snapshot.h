@@ -28,7 +28,8 @@ void snapshot_fork_child(pid_t pid);
 typedef void snapshot_report(enum snapshot_trigger trigger, int error, const char *path);
 
 /*
- * Writes a snapshot and reports. 0, or -errno: -EBUSY, without a report, when one is under way. Called between heap_enter() and heap_leave() without a lock of ours; preserves errno.
+ * Writes a snapshot and reports. 0, or -errno: -EBUSY, without a report, when one is under way. Called between
+ * heap_enter() and heap_leave() without a lock of ours; preserves errno.
  */
 int snapshot_take(const struct snapshot_request *request, snapshot_report *report);
 

@@ -41,8 +41,8 @@ struct snapshot_header {
 	char magic[SNAPSHOT_MAGIC_BYTES];
 	uint16_t major;
 	uint16_t minor;
-	uint32_t header_bytes; /* offset of the first section */
-	uint64_t file_bytes;   /* whole file; a shorter file is truncated */
+	uint32_t header_bytes;  /* offset of the first section */
+	uint64_t file_bytes;    /* whole file; a shorter file is truncated */
 	uint32_t section_count; /* END included */
 	uint32_t reserved;
 	uint64_t checksum; /* XXH3_64bits over the bytes before this field */
@@ -59,11 +59,11 @@ struct snapshot_section {
 _Static_assert(sizeof(struct snapshot_section) == 24, "section header layout");
 
 enum snapshot_section_type {
-	SECTION_END = 0,      /* no data: the file is whole */
-	SECTION_META = 1,     /* tagged values, enum snapshot_meta */
-	SECTION_TOTALS = 2,   /* tagged values, enum snapshot_total */
-	SECTION_LOSSES = 3,   /* tagged values, enum snapshot_loss */
-	SECTION_MODULES = 4,  /* see below */
+	SECTION_END = 0,     /* no data: the file is whole */
+	SECTION_META = 1,    /* tagged values, enum snapshot_meta */
+	SECTION_TOTALS = 2,  /* tagged values, enum snapshot_total */
+	SECTION_LOSSES = 3,  /* tagged values, enum snapshot_loss */
+	SECTION_MODULES = 4, /* see below */
 	SECTION_FRAMES = 5,
 	SECTION_STACKS = 6,
 	SECTION_THREADS = 7,
@@ -80,16 +80,16 @@ enum snapshot_section_type {
  *   key odd:  text
  * so that a reader can skip a key that it does not know.
  */
-#define SNAPSHOT_KEY_IS_TEXT(key) (((key) & 1) != 0)
+#define SNAPSHOT_KEY_IS_TEXT(key) (((key)&1) != 0)
 
 enum snapshot_meta {
 	META_PID = 2,
 	META_PARENT_PID = 4,
-	META_NUMBER = 6,           /* of this snapshot in its process, from 1 */
-	META_TRIGGER = 8,          /* enum snapshot_trigger */
-	META_START_TIME_NS = 10,   /* real time at which recording started */
-	META_TIME_NS = 12,         /* real time of the snapshot */
-	META_ELAPSED_NS = 14,      /* monotonic time between the two */
+	META_NUMBER = 6,         /* of this snapshot in its process, from 1 */
+	META_TRIGGER = 8,        /* enum snapshot_trigger */
+	META_START_TIME_NS = 10, /* real time at which recording started */
+	META_TIME_NS = 12,       /* real time of the snapshot */
+	META_ELAPSED_NS = 14,    /* monotonic time between the two */
 	META_PAGE_BYTES = 16,
 	META_EPOCH = 18,           /* the epoch that this snapshot ends */
 	META_INHERITED_EPOCH = 20, /* cohorts up to and with this epoch were the fork parent's; 0: none */
@@ -99,16 +99,16 @@ enum snapshot_meta {
 	META_MACHINE = 28,         /* ELF e_machine of the process */
 	META_HELD_NS = 30,         /* how long the process was held for the snapshot */
 
-	META_PROGRAM = 1,          /* base name of the executable */
-	META_EXECUTABLE = 3,       /* its path */
-	META_COMMAND_LINE = 5,     /* arguments, each followed by NUL */
+	META_PROGRAM = 1,      /* base name of the executable */
+	META_EXECUTABLE = 3,   /* its path */
+	META_COMMAND_LINE = 5, /* arguments, each followed by NUL */
 	META_HOST = 7,
-	META_LABEL = 9,            /* given to mudlark_snapshot() */
-	META_VERSION = 11,         /* of Mudlark */
-	META_OPTIONS = 13,         /* as in MUDLARK_OPTIONS */
-	META_KERNEL = 15,          /* uname release */
-	META_LIBC = 17,            /* gnu_get_libc_version() */
-	META_DIRECTORY = 19,       /* working directory at start */
+	META_LABEL = 9,      /* given to mudlark_snapshot() */
+	META_VERSION = 11,   /* of Mudlark */
+	META_OPTIONS = 13,   /* as in MUDLARK_OPTIONS */
+	META_KERNEL = 15,    /* uname release */
+	META_LIBC = 17,      /* gnu_get_libc_version() */
+	META_DIRECTORY = 19, /* working directory at start */
 };
 
 enum snapshot_trigger {
@@ -135,9 +135,9 @@ enum snapshot_total {
 	TOTAL_PEAK_ELAPSED_NS = 18, /* when that was */
 	TOTAL_TEMPORARY_BLOCKS = 20,
 	TOTAL_RSS_BYTES = 22,
-	TOTAL_HEAP_BYTES = 24,      /* mapped for the host's blocks, pools and large */
-	TOTAL_OWN_BYTES = 26,       /* mapped for Mudlark's records and tables */
-	TOTAL_THREADS = 28,         /* threads that ever allocated */
+	TOTAL_HEAP_BYTES = 24,             /* mapped for the host's blocks, pools and large */
+	TOTAL_OWN_BYTES = 26,              /* mapped for Mudlark's records and tables */
+	TOTAL_THREADS = 28,                /* threads that ever allocated */
 	TOTAL_PEAK_COMPOSITION_BYTES = 30, /* live bytes that the sites' peak counters add up to */
 };
 

@@ -52,7 +52,7 @@ struct site {
 };
 
 struct cohort {
-	uint32_t site; /* of a free cohort: the next free one */
+	uint32_t site;  /* of a free cohort: the next free one */
 	uint32_t epoch; /* 0: free */
 };
 

@@ -145,7 +145,8 @@ static void fork_prepare(void)
 	if (__libc_single_threaded) {
 		/* No lock is held by anybody else. */
 	} else if (heap == &heap_busy) {
-		/* libio's all the same: another fork holds it and will wait for libc's own fork lock, which we get first. */
+		/* libio's all the same: another fork holds it and will wait for libc's own fork lock, which we get
+		 * first. */
 		io_lock();
 	} else {
 		lock_everything();
@@ -300,7 +301,8 @@ static bool recording_init(const char *text, pid_t pid)
 	if (!unwind_init(&reason))
 		notes_add(reason);
 	if (program_has_own_malloc())
-		notes_add("nothing is recorded: the program brings an allocator of its own, which comes before Mudlark's; "
+		notes_add("nothing is recorded: the program brings an allocator of its own, which comes before "
+			  "Mudlark's; "
 			  "link it without, or build it with the system's malloc");
 	return options.root == 0 || options.root == pid;
 }

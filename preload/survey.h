@@ -23,7 +23,7 @@ struct survey {
 	uint32_t cohorts;            /* ids below this were there when the survey began */
 	struct survey_count total;   /* of recorded blocks */
 	struct pool_usage usage;
-	size_t mapped_bytes;         /* of `cohort` */
+	size_t mapped_bytes; /* of `cohort` */
 };
 
 /* One survey at a time; also serialises snapshots. */

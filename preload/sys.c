@@ -107,8 +107,8 @@ int sys_open_read(const char *path)
 
 int sys_create(const char *path)
 {
-	return (int)sys_call(SYS_openat, AT_FDCWD, (long)path,
-			     O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR, 0, 0);
+	return (int)sys_call(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+			     S_IRUSR | S_IWUSR, 0, 0);
 }
 
 int sys_close(int fd)
@@ -159,7 +159,8 @@ int sys_unlink(const char *path)
 int sys_rename(const char *from, const char *to, bool keep_existing)
 {
 	enum { NO_REPLACE = 1 }; /* RENAME_NOREPLACE */
-	long result = sys_call(SYS_renameat2, AT_FDCWD, (long)from, AT_FDCWD, (long)to, keep_existing ? NO_REPLACE : 0, 0);
+	long result =
+		sys_call(SYS_renameat2, AT_FDCWD, (long)from, AT_FDCWD, (long)to, keep_existing ? NO_REPLACE : 0, 0);
 	if (!keep_existing || (result != -EINVAL && result != -ENOSYS))
 		return (int)result;
 	/* A file system without RENAME_NOREPLACE: a hard link refuses to replace as well. */

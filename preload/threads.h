@@ -18,15 +18,15 @@
 enum { THREADS_MAX = 1024, THREAD_NAME_BYTES = 16, THREAD_LABEL_BYTES = 48 };
 
 struct thread_entry {
-	pid_t tid;               /* of the last thread with this number */
-	uint32_t instances;      /* threads that had it one after the other */
+	pid_t tid;          /* of the last thread with this number */
+	uint32_t instances; /* threads that had it one after the other */
 	bool alive;
-	bool shared;             /* by threads at the same time */
+	bool shared; /* by threads at the same time */
 	char name[THREAD_NAME_BYTES];
 	char label[THREAD_LABEL_BYTES];
-	struct tally ended;      /* of threads that had the number before */
-	struct heap *heap;       /* of the living thread, NULL otherwise or when shared */
-	uint32_t next_free;      /* list of numbers whose threads have ended, oldest first */
+	struct tally ended; /* of threads that had the number before */
+	struct heap *heap;  /* of the living thread, NULL otherwise or when shared */
+	uint32_t next_free; /* list of numbers whose threads have ended, oldest first */
 };
 
 /* Gives the heap's thread a number, heap->thread_id. Takes RANK_THREADS. Never fails: the last number is shared. */

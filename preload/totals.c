@@ -10,9 +10,9 @@
 enum {
 	PORTION_MIN = 64,
 	PORTION_MAX = 1 << 20,
-	PORTION_SHIFT = 9,        /* 1/512 */
-	PEAK_RISE_SHIFT = 8,      /* 1/256 */
-	FLUSHES_PER_CLOCK = 16,   /* the clock is read at every 16th flush of a heap */
+	PORTION_SHIFT = 9,      /* 1/512 */
+	PEAK_RISE_SHIFT = 8,    /* 1/256 */
+	FLUSHES_PER_CLOCK = 16, /* the clock is read at every 16th flush of a heap */
 	TIMELINE_FIRST_NS = 1000000,
 };
 
@@ -93,15 +93,17 @@ static void peak_raise(int64_t candidate, int64_t blocks)
 static bool peak_worth_taking(int64_t live)
 {
 	int64_t peak = get(&totals.peak_bytes), taken = get(&totals.taken_bytes);
-	return totals.follow_peak && live <= peak - (peak >> PORTION_SHIFT) && peak > taken + (taken >> PEAK_RISE_SHIFT);
+	return totals.follow_peak && live <= peak - (peak >> PORTION_SHIFT) &&
+	       peak > taken + (taken >> PEAK_RISE_SHIFT);
 }
 
 void totals_flush(struct heap *heap)
 {
 	int64_t high = heap->live_bytes_high;
 	int64_t before = atomic_fetch_add_explicit(&totals.live_bytes, heap->live_bytes_pending, memory_order_relaxed);
-	int64_t blocks = atomic_fetch_add_explicit(&totals.live_blocks, heap->live_blocks_pending, memory_order_relaxed) +
-			 heap->live_blocks_pending;
+	int64_t blocks =
+		atomic_fetch_add_explicit(&totals.live_blocks, heap->live_blocks_pending, memory_order_relaxed) +
+		heap->live_blocks_pending;
 	int64_t live = before + heap->live_bytes_pending;
 	heap->live_bytes_pending = 0;
 	heap->live_blocks_pending = 0;
@@ -176,8 +178,8 @@ void timeline_add(uint64_t rss_bytes)
 	uint64_t now = totals_elapsed_ns();
 	if (timeline.count == TIMELINE_POINTS)
 		timeline_halve();
-	timeline.point[timeline.count++] = (struct timeline_point){
-		now, bytes > 0 ? (uint64_t)bytes : 0, blocks > 0 ? (uint64_t)blocks : 0, rss_bytes};
+	timeline.point[timeline.count++] = (struct timeline_point){now, bytes > 0 ? (uint64_t)bytes : 0,
+								   blocks > 0 ? (uint64_t)blocks : 0, rss_bytes};
 	atomic_store_explicit(&timeline.next_ns, now + atomic_load(&timeline.interval_ns), memory_order_relaxed);
 	lock_release(&timeline_lock);
 }

@@ -42,8 +42,8 @@ static struct {
 	int (*backtrace)(void **, int);
 	uintptr_t main_thread; /* thread pointer of the main thread */
 	uintptr_t main_stack_end;
-	uintptr_t main_stack_limit; /* bytes below its end that the kernel keeps for the main stack */
-	bool can_ask; /* the kernel reads our memory for us */
+	uintptr_t main_stack_limit;     /* bytes below its end that the kernel keeps for the main stack */
+	bool can_ask;                   /* the kernel reads our memory for us */
 	uint32_t module, loader_module; /* of libunwind and of ld.so */
 } unwinder;
 
@@ -146,8 +146,8 @@ static void stack_bounds(struct heap *heap, uintptr_t sp)
 }
 
 /*
- * libunwind has locks of its own, for its memory pools, which a fork child must not find taken. So fork closes a gate and
- * waits until nobody walks. Walks take microseconds and need no lock that fork holds meanwhile.
+ * libunwind has locks of its own, for its memory pools, which a fork child must not find taken. So fork closes a gate
+ * and waits until nobody walks. Walks take microseconds and need no lock that fork holds meanwhile.
  */
 static _Atomic uint32_t gate_closed;
 
@@ -289,7 +289,8 @@ bool unwind_init(const char **reason)
 		(int (*)(unw_addr_space_t, unw_caching_policy_t))dlsym(library, UNWIND_LOCAL("set_caching_policy"));
 	if (!get_accessors || !space || !set_caching || !unwinder.backtrace || !unwind_import_replace(library)) {
 		unwinder.backtrace = NULL;
-		*reason = "no stacks: " LIBUNWIND_SONAME " lacks a function that Mudlark needs; install libunwind 1.6 or newer";
+		*reason = "no stacks: " LIBUNWIND_SONAME
+			  " lacks a function that Mudlark needs; install libunwind 1.6 or newer";
 		return false;
 	}
 	initialise_without_pipe(get_accessors, *space);

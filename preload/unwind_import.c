@@ -33,7 +33,8 @@ static uintptr_t relocated(const struct link_map *map, uintptr_t address)
 static bool slot_replace(uintptr_t slot)
 {
 	uintptr_t page = slot & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
-	/* The page may be read-only after relocation. It stays writable: ld.so has written lazily bound slots there as well. */
+	/* The page may be read-only after relocation. It stays writable: ld.so has written lazily bound slots there as
+	 * well. */
 	if (mprotect((void *)page, SYS_PAGE_BYTES, PROT_READ | PROT_WRITE))
 		return false;
 	*(uintptr_t *)slot = (uintptr_t)iterate_one;

@@ -1,8 +1,8 @@
 /*
  * What libunwind calls to find a module's unwind tables: ours instead of dl_iterate_phdr.
  *
- * libc's takes a lock of ld.so's. A thread that holds it, in a dl_iterate_phdr callback of its own or inside dlopen, may
- * wait for a thread that is in malloc; so malloc must never wait for that lock. _dl_find_object needs none.
+ * libc's takes a lock of ld.so's. A thread that holds it, in a dl_iterate_phdr callback of its own or inside dlopen,
+ * may wait for a thread that is in malloc; so malloc must never wait for that lock. _dl_find_object needs none.
  */
 #ifndef MUDLARK_UNWIND_IMPORT_H
 #define MUDLARK_UNWIND_IMPORT_H

@@ -83,7 +83,8 @@ static const struct script scripts[] = {
 		 "\"$3\"/preload/snapshot_format.h >keys\n"
 		 "test $(wc -l <keys) -gt 50\n"
 		 "while read -r number name; do grep -q \"^ *$number  *$name  \" page || { echo $number $name; exit 1; "
-		 "}; done <keys\n"},
+		 "}; done <keys\n"
+		 "test $(grep -c '^ *[0-9]*  *[A-Z][A-Z_]*  ' page) = $(wc -l <keys)\n"},
 	{.name = "completions load in bash",
 	 .text = "bash --norc -c 'set -e; source \"$1\"; complete -p mudlark; COMP_WORDS=(mudlark sh); COMP_CWORD=1; "
 		 "_mudlark\n"

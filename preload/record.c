@@ -12,15 +12,42 @@ enum { ENTRY_BLOCKS_MAX = 1 << 30 };
 _Atomic uint32_t record_epoch = 1;
 _Atomic bool record_active;
 
+/* Gives the cache room for `entries`. False when there is no memory; then it is as it was. */
+static bool cache_allocate(struct site_cache *cache, uint32_t entries)
+{
+	char *memory = meta_allocate(entries * (sizeof *cache->entry + sizeof *cache->touched));
+	if (!memory)
+		return false;
+	cache->entry = (struct site_cache_entry *)memory;
+	cache->touched = (uint16_t *)(cache->entry + entries);
+	cache->touched_count = 0;
+	cache->entries = entries;
+	cache->evictions = 0;
+	return true;
+}
+
 static struct site_cache *cache_of(struct heap *heap)
 {
-	if (!heap->sites)
-		heap->sites = meta_allocate(sizeof *heap->sites + capture_scratch_bytes());
+	if (!heap->sites) {
+		struct site_cache *cache = meta_allocate(sizeof *cache + capture_scratch_bytes());
+		if (cache && cache_allocate(cache, SITE_CACHE_FIRST))
+			heap->sites = cache;
+	}
 	if (heap->sites && !heap->thread_id) {
 		threads_begin(heap);
 		totals_share();
 	}
 	return heap->sites;
+}
+
+static struct site_cache_entry *cache_slot(struct site_cache *cache, uint64_t key)
+{
+	return &cache->entry[key & (cache->entries - 1)];
+}
+
+static void cache_touch(struct site_cache *cache, const struct site_cache_entry *entry)
+{
+	cache->touched[cache->touched_count++] = (uint16_t)(entry - cache->entry);
 }
 
 /* Moves an entry's counters to its site. Brackets keep a snapshot from counting them twice. */
@@ -39,16 +66,41 @@ static void entry_flush(struct heap *heap, struct site_cache_entry *entry)
 	atomic_fetch_add_explicit(&heap->x_flush_sequence, 1, memory_order_release);
 }
 
-/* The stack is not in the cache, or its cohort is of a past epoch. */
-static __attribute__((noinline)) void entry_load(struct heap *heap, struct site_cache_entry *entry,
-						 const struct captured_stack *stack, uint32_t epoch)
+/*
+ * More evictions than entries: the thread's stacks do not fit. Entries move to a larger table; the old one is left, all
+ * old ones together are a third of it.
+ */
+static void cache_grow(struct heap *heap, struct site_cache *cache)
 {
+	struct site_cache old = *cache;
+	atomic_fetch_add_explicit(&heap->x_flush_sequence, 1, memory_order_acq_rel);
+	if (cache_allocate(cache, old.entries * SITE_CACHE_GROWTH)) {
+		for (uint32_t i = 0; i < old.touched_count; i++) {
+			struct site_cache_entry *slot = cache_slot(cache, old.entry[old.touched[i]].key);
+			*slot = old.entry[old.touched[i]];
+			cache_touch(cache, slot);
+		}
+		heap->last_block = NULL; /* its entry has moved */
+	} else {
+		cache->evictions = 0;
+	}
+	atomic_fetch_add_explicit(&heap->x_flush_sequence, 1, memory_order_release);
+}
+
+/* The stack is not in the cache, or its cohort is of a past epoch. Returns its entry, ready to be counted in. */
+static __attribute__((noinline)) struct site_cache_entry *entry_load(struct heap *heap,
+								     const struct captured_stack *stack, uint32_t epoch)
+{
+	struct site_cache *cache = heap->sites;
+	if (cache->evictions > cache->entries && cache->entries < SITE_CACHE_MAX)
+		cache_grow(heap, cache);
+	struct site_cache_entry *entry = cache_slot(cache, stack->key);
 	if (entry->key != stack->key) {
 		entry_flush(heap, entry);
-		if (!entry->key) {
-			struct site_cache *cache = heap->sites;
-			cache->touched[cache->touched_count++] = (uint16_t)(entry - cache->entry);
-		}
+		if (entry->key)
+			cache->evictions++;
+		else
+			cache_touch(cache, entry);
 		uint32_t id = stacks_intern(stack->pcs, stack->depth, stack->cut, stack->hash);
 		entry->key = stack->key;
 		entry->site = sites_intern(id, heap->thread_id);
@@ -57,6 +109,7 @@ static __attribute__((noinline)) void entry_load(struct heap *heap, struct site_
 		loss_count(LOSS_TABLE_FULL);
 	entry->cohort = sites_cohort(entry->site, epoch);
 	entry->epoch = epoch;
+	return entry;
 }
 
 static void live_add(struct heap *heap, int64_t bytes, int64_t blocks)
@@ -85,9 +138,9 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, uintptr_t 
 			      memory_order_relaxed);
 	capture_stack(heap, caller, cache->scratch, &stack);
 	uint32_t epoch = atomic_load_explicit(&record_epoch, memory_order_relaxed);
-	struct site_cache_entry *entry = &cache->entry[stack.key % SITE_CACHE_ENTRIES];
+	struct site_cache_entry *entry = cache_slot(cache, stack.key);
 	if (__builtin_expect(entry->key != stack.key || entry->epoch != epoch, 0))
-		entry_load(heap, entry, &stack, epoch);
+		entry = entry_load(heap, &stack, epoch);
 	if (__builtin_expect(++entry->alloc_blocks == ENTRY_BLOCKS_MAX, 0))
 		entry_flush(heap, entry);
 	entry->alloc_bytes += bytes;

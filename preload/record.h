@@ -27,14 +27,17 @@ struct site_cache_entry {
 	uint32_t temporary_blocks;
 	uint32_t reserved;
 };
-_Static_assert(sizeof(struct site_cache_entry) == 40, "4096 of them are 160 KiB a thread, touched as needed");
+_Static_assert(sizeof(struct site_cache_entry) == 40, "what a thread's cache is counted in");
 
-enum { SITE_CACHE_ENTRIES = 4096 };
+/* A thread that allocates from few places pays 10 KiB, one that needs more gets it: 40 KiB, then 160. */
+enum { SITE_CACHE_FIRST = 256, SITE_CACHE_GROWTH = 4, SITE_CACHE_MAX = 4096 };
 
 struct site_cache {
-	struct site_cache_entry entry[SITE_CACHE_ENTRIES]; /* by the key's low bits */
-	uint16_t touched[SITE_CACHE_ENTRIES];              /* entries in use since the last clearing */
+	struct site_cache_entry *entry; /* by the key's low bits */
+	uint16_t *touched;              /* entries in use since the last clearing */
 	uint32_t touched_count;
+	uint32_t entries;    /* a power of two */
+	uint32_t evictions;  /* since it has this size */
 	uintptr_t scratch[]; /* for capture */
 };
 

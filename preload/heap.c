@@ -116,7 +116,7 @@ void heap_give_remote(struct slab *slab, void *slot)
 	uint64_t new;
 	uint32_t here = (uint32_t)((uintptr_t)slot & (SLAB_BYTES - 1)) / SIZE_UNIT_BYTES;
 	do {
-		char *next = REMOTE_COUNT(old) ? slab->base + REMOTE_HEAD(old) * SIZE_UNIT_BYTES : NULL;
+		char *next = REMOTE_COUNT(old) ? slab->base + (size_t)REMOTE_HEAD(old) * SIZE_UNIT_BYTES : NULL;
 		slot_link(slot, next);
 		new = REMOTE_QUEUED | (uint64_t)(REMOTE_COUNT(old) + 1) << 16 | here;
 	} while (!atomic_compare_exchange_weak_explicit(&slab->xremote, &old, new, memory_order_release,
@@ -132,7 +132,7 @@ static void remote_splice(struct slab *slab)
 	uint32_t count = REMOTE_COUNT(remote);
 	if (count == 0)
 		return;
-	char *head = slab->base + REMOTE_HEAD(remote) * SIZE_UNIT_BYTES;
+	char *head = slab->base + (size_t)REMOTE_HEAD(remote) * SIZE_UNIT_BYTES;
 	void *tail = head;
 	for (uint32_t i = 1; i < count; i++) {
 		void *next = slot_next(tail);

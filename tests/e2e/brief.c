@@ -205,7 +205,8 @@ static void read_brief(const char *directory, const char *name, const char *what
 	MUST(memcmp(header.magic, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_BYTES) == 0, &whole, "magic");
 	MUST(header.major == SNAPSHOT_MAJOR, &whole, "major version");
 	MUST(header.file_bytes == bytes, &whole, "length is not the one of the header");
-	MUST(header.checksum == XXH3_64bits(data, offsetof(struct snapshot_header, checksum)), &whole, "header checksum");
+	MUST(header.checksum == XXH3_64bits(data, offsetof(struct snapshot_header, checksum)), &whole,
+	     "header checksum");
 	MUST(header.header_bytes >= sizeof(header) && header.header_bytes <= bytes, &whole, "header length");
 	brief->file_bytes = bytes;
 	const unsigned char *at = data + header.header_bytes;
@@ -224,12 +225,17 @@ static void read_brief(const char *directory, const char *name, const char *what
 		at += padded;
 	}
 	MUST(ended && at == whole.end, &whole, "does not end with END");
-	MUST(brief->latest_epoch <= brief->meta[META_EPOCH], &whole, "cohort of an epoch to come"); /* sections come in any order */
+	MUST(brief->latest_epoch <= brief->meta[META_EPOCH], &whole,
+	     "cohort of an epoch to come"); /* sections come in any order */
 	if (brief->meta[META_SAMPLE_BYTES] == 0 && brief->meta[META_RECORDING] != 0) {
-		MUST(brief->cohort_live_blocks == brief->totals[TOTAL_LIVE_BLOCKS], &whole, "cohorts' blocks are not the total");
-		MUST(brief->cohort_live_bytes == brief->totals[TOTAL_LIVE_BYTES], &whole, "cohorts' bytes are not the total");
-		MUST(brief->site_alloc_blocks == brief->totals[TOTAL_ALLOC_BLOCKS], &whole, "sites' blocks are not the total");
-		MUST(brief->site_alloc_bytes == brief->totals[TOTAL_ALLOC_BYTES], &whole, "sites' bytes are not the total");
+		MUST(brief->cohort_live_blocks == brief->totals[TOTAL_LIVE_BLOCKS], &whole,
+		     "cohorts' blocks are not the total");
+		MUST(brief->cohort_live_bytes == brief->totals[TOTAL_LIVE_BYTES], &whole,
+		     "cohorts' bytes are not the total");
+		MUST(brief->site_alloc_blocks == brief->totals[TOTAL_ALLOC_BLOCKS], &whole,
+		     "sites' blocks are not the total");
+		MUST(brief->site_alloc_bytes == brief->totals[TOTAL_ALLOC_BYTES], &whole,
+		     "sites' bytes are not the total");
 	}
 	free(data);
 }

@@ -132,10 +132,11 @@ static void make_environment(const struct command *command, char *environment[RU
 	if (asprintf(&text, "HOSTS=%s", HOSTS_DIRECTORY) > 0)
 		environment[count++] = text;
 	if (command->preloaded || command->preload_before != NULL || command->preload_after != NULL) {
-		if (asprintf(&text, "LD_PRELOAD=%s%s%s%s%s", command->preload_before != NULL ? command->preload_before : "",
-		             command->preload_before != NULL ? ":" : "", command->preloaded ? runner_preload() : "",
-		             command->preload_after != NULL ? ":" : "",
-		             command->preload_after != NULL ? command->preload_after : "") > 0)
+		if (asprintf(&text, "LD_PRELOAD=%s%s%s%s%s",
+			     command->preload_before != NULL ? command->preload_before : "",
+			     command->preload_before != NULL ? ":" : "", command->preloaded ? runner_preload() : "",
+			     command->preload_after != NULL ? ":" : "",
+			     command->preload_after != NULL ? command->preload_after : "") > 0)
 			environment[count++] = text;
 	}
 	if (command->options != NULL && asprintf(&text, "MUDLARK_OPTIONS=%s", command->options) > 0)
@@ -361,8 +362,9 @@ char *runner_other_files(const char *directory)
 static void fail_with_output(const struct command *command, const struct outcome *outcome, const char *what)
 {
 	ck_abort_msg("%s%s%s: %s\n  directory %s\n--- stdout\n%.2000s\n--- stderr\n%.2000s---", runner_name(command),
-	             command->preloaded ? " [preloaded] " : " [plain] ", command->options != NULL ? command->options : "",
-	             what, outcome->directory, outcome->out, outcome->err);
+		     command->preloaded ? " [preloaded] " : " [plain] ",
+		     command->options != NULL ? command->options : "", what, outcome->directory, outcome->out,
+		     outcome->err);
 }
 
 /* Runs one command of a case and judges what does not need the other run. */
@@ -387,7 +389,7 @@ bool runner_says_little(const char *err)
 }
 
 static void judge_preloaded(const struct host_case *host, const struct command *command, const struct outcome *outcome,
-                            const struct outcome *plain, const char *plain_files, int snapshots)
+			    const struct outcome *plain, const char *plain_files, int snapshots)
 {
 	char what[256];
 	if (plain != NULL && !host->output_differs &&
@@ -446,7 +448,8 @@ void host_case_run(const struct host_case *host)
 		snprintf(options, sizeof(options), "%s:record=0", host->options != NULL ? host->options : "verbose=0");
 		command.options = options;
 		run_one(&command, status, &outcome);
-		judge_preloaded(host, &command, &outcome, host->only_preloaded ? NULL : &plain, plain_files, SNAPSHOTS_ANY);
+		judge_preloaded(host, &command, &outcome, host->only_preloaded ? NULL : &plain, plain_files,
+				SNAPSHOTS_ANY);
 		runner_done(&outcome);
 	}
 	free(plain_files);

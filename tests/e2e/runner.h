@@ -26,22 +26,22 @@
 #define RUNNER_SNAPSHOTS 8192
 
 struct command {
-	const char *line;          /* host and arguments with blanks between, when argv is empty */
+	const char *line; /* host and arguments with blanks between, when argv is empty */
 	const char *argv[RUNNER_ARGUMENTS];
-	bool preloaded;            /* libmudlark.so in LD_PRELOAD */
+	bool preloaded;             /* libmudlark.so in LD_PRELOAD */
 	const char *preload_before; /* other libraries for LD_PRELOAD, in front of ours */
 	const char *preload_after;
-	const char *options;       /* MUDLARK_OPTIONS; NULL: not set */
+	const char *options;                         /* MUDLARK_OPTIONS; NULL: not set */
 	const char *environment[RUNNER_ENVIRONMENT]; /* more NAME=value */
-	const char *directory;     /* working directory; NULL: a fresh one that goes with the outcome */
-	void (*prepare)(void);     /* in the child before exec: limits, credentials */
-	int timeout_s;             /* 0: 20 */
+	const char *directory; /* working directory; NULL: a fresh one that goes with the outcome */
+	void (*prepare)(void); /* in the child before exec: limits, credentials */
+	int timeout_s;         /* 0: 20 */
 };
 
 struct outcome {
-	int status;         /* exit status, or 128 + the signal that ended it; -1: timed out and killed */
+	int status; /* exit status, or 128 + the signal that ended it; -1: timed out and killed */
 	pid_t pid;
-	char *out;          /* NUL-terminated */
+	char *out; /* NUL-terminated */
 	char *err;
 	size_t out_bytes;
 	size_t err_bytes;
@@ -85,8 +85,8 @@ bool runner_wait_for_snapshots(const char *directory, size_t wanted, int timeout
 
 struct brief {
 	char name[NAME_MAX + 1];
-	uint64_t meta[64];    /* by key, even ones */
-	char *meta_text[64];  /* by key, odd ones */
+	uint64_t meta[64];   /* by key, even ones */
+	char *meta_text[64]; /* by key, odd ones */
 	uint64_t totals[64];
 	uint64_t losses[64];
 	uint64_t modules, frames, stacks, threads, sites, cohorts, timeline_points, notes;
@@ -117,17 +117,17 @@ char *runner_other_files(const char *directory);
 /* What a host is expected to do, plain and under the preload. */
 #define SNAPSHOTS_ANY (-1)
 struct host_case {
-	const char *line;        /* host and arguments */
-	const char *options;     /* MUDLARK_OPTIONS; NULL: none */
+	const char *line;    /* host and arguments */
+	const char *options; /* MUDLARK_OPTIONS; NULL: none */
 	int status;
-	int snapshots;           /* that stay, those at the high-water mark not counted */
-	int timeout_s;           /* 0: 20 */
-	const char *err;         /* text that stderr holds under the preload; NULL: stderr as plain */
-	bool may_say;            /* stderr may have one line of ours more, "mudlark: ..." */
-	bool only_preloaded;     /* no plain run: it would not end well or not in the same way */
-	bool output_differs;     /* stdout is not compared */
-	bool recorded_only;      /* no run with record=0 */
-	int preloaded_status;    /* instead of status, when not 0 */
+	int snapshots;              /* that stay, those at the high-water mark not counted */
+	int timeout_s;              /* 0: 20 */
+	const char *err;            /* text that stderr holds under the preload; NULL: stderr as plain */
+	bool may_say;               /* stderr may have one line of ours more, "mudlark: ..." */
+	bool only_preloaded;        /* no plain run: it would not end well or not in the same way */
+	bool output_differs;        /* stdout is not compared */
+	bool recorded_only;         /* no run with record=0 */
+	int preloaded_status;       /* instead of status, when not 0 */
 	const char *environment[3]; /* more NAME=value */
 	void (*prepare)(void);
 };

@@ -8,21 +8,21 @@
 #include <string.h>
 
 static const struct host_case cases[] = {
-        {.line = "libc_memory", .snapshots = SNAPSHOTS_ANY}, /* popen's shell writes its own */
-        {.line = "libc_memory", .options = "children=0", .snapshots = SNAPSHOTS_ANY},
-        {.line = "entry_points", .snapshots = 1},
-        {.line = "malloc_stats_to_stderr", .snapshots = 1, .err = ""},
-        {.line = "conformance plain", .snapshots = 1, .timeout_s = 60},
-        {.line = "conformance", .snapshots = 1, .timeout_s = 60, .only_preloaded = true},
-        {.line = "realloc_race", .snapshots = 1, .timeout_s = 60},
-        {.line = "usable_size", .snapshots = 1},
-        {.line = "registers_kept", .snapshots = 1},
-        {.line = "new_handler_throws", .snapshots = 1},
-        {.line = "returns_memory", .snapshots = 1, .timeout_s = 60},
-        {.line = "deep_realloc", .snapshots = 1, .timeout_s = 40},
-        {.line = "deep_realloc", .options = "depth=1", .snapshots = 1, .timeout_s = 40},
-        {.line = "exact_counts 2", .snapshots = 1},
-        {.line = "misuse none", .snapshots = 1},
+	{.line = "libc_memory", .snapshots = SNAPSHOTS_ANY}, /* popen's shell writes its own */
+	{.line = "libc_memory", .options = "children=0", .snapshots = SNAPSHOTS_ANY},
+	{.line = "entry_points", .snapshots = 1},
+	{.line = "malloc_stats_to_stderr", .snapshots = 1, .err = ""},
+	{.line = "conformance plain", .snapshots = 1, .timeout_s = 60},
+	{.line = "conformance", .snapshots = 1, .timeout_s = 60, .only_preloaded = true},
+	{.line = "realloc_race", .snapshots = 1, .timeout_s = 60},
+	{.line = "usable_size", .snapshots = 1},
+	{.line = "registers_kept", .snapshots = 1},
+	{.line = "new_handler_throws", .snapshots = 1},
+	{.line = "returns_memory", .snapshots = 1, .timeout_s = 60},
+	{.line = "deep_realloc", .snapshots = 1, .timeout_s = 40},
+	{.line = "deep_realloc", .options = "depth=1", .snapshots = 1, .timeout_s = 40},
+	{.line = "exact_counts 2", .snapshots = 1},
+	{.line = "misuse none", .snapshots = 1},
 };
 
 START_TEST(host)
@@ -33,8 +33,8 @@ END_TEST
 
 /* What each misuse is called on stderr is the allocator's to say; that it begins with "mudlark: " is the contract. */
 static const char *const misuses[] = {
-        "double-free",         "double-free-later", "double-free-large", "interior-free", "misaligned-free",
-        "interior-free-large", "realloc-freed",     "write-after-free",  "overflow",
+	"double-free",         "double-free-later", "double-free-large", "interior-free", "misaligned-free",
+	"interior-free-large", "realloc-freed",     "write-after-free",  "overflow",
 };
 enum { MISUSES = sizeof(misuses) / sizeof(misuses[0]), ABORTED = 128 + 6, FAULTED = 128 + 11 };
 
@@ -63,32 +63,34 @@ START_TEST(misuse)
 			const char *format = "%s with \"%s\": %s (status %d)\n%s%s";
 			bool aborts = policy < 2;
 			int wanted = aborts ? ABORTED : 0;
-			ck_assert_msg(outcome.status == wanted, format, line, options, "wrong status", outcome.status, outcome.out,
-			              outcome.err);
-			ck_assert_msg(strcmp(outcome.out, aborts ? "" : "went on\n") == 0, format, line, options, "wrong stdout",
-			              outcome.status, outcome.out, outcome.err);
+			ck_assert_msg(outcome.status == wanted, format, line, options, "wrong status", outcome.status,
+				      outcome.out, outcome.err);
+			ck_assert_msg(strcmp(outcome.out, aborts ? "" : "went on\n") == 0, format, line, options,
+				      "wrong stdout", outcome.status, outcome.out, outcome.err);
 			if (policy == 3)
-				ck_assert_msg(outcome.err_bytes == 0, format, line, options, "stderr not empty", outcome.status, outcome.out,
-				              outcome.err);
+				ck_assert_msg(outcome.err_bytes == 0, format, line, options, "stderr not empty",
+					      outcome.status, outcome.out, outcome.err);
 			else
-				ck_assert_msg(strncmp(outcome.err, "mudlark: ", 9) == 0, format, line, options, "not said", outcome.status,
-				              outcome.out, outcome.err);
+				ck_assert_msg(strncmp(outcome.err, "mudlark: ", 9) == 0, format, line, options,
+					      "not said", outcome.status, outcome.out, outcome.err);
 			if (aborts)
-				ck_assert_msg(count_lines(outcome.err) == 1, format, line, options, "more than a line", outcome.status,
-				              outcome.out, outcome.err);
+				ck_assert_msg(count_lines(outcome.err) == 1, format, line, options, "more than a line",
+					      outcome.status, outcome.out, outcome.err);
 			runner_done(&outcome);
 		}
 }
 END_TEST
 
-/* Pointers that no malloc ever gave out go to libc's free, which names them or faults; that it ends is all that is asked. */
+/* Pointers that no malloc ever gave out go to libc's free, which names them or faults; that it ends is all that is
+ * asked. */
 START_TEST(wild_free)
 {
 	const char *lines[] = {"misuse static-free", "misuse stack-free"};
 	struct command command = {.line = lines[_i], .preloaded = true};
 	struct outcome outcome;
 	runner_run(&command, &outcome);
-	ck_assert_msg(outcome.status == ABORTED || outcome.status == FAULTED || outcome.status == 0, "%s: status %d, %s", lines[_i], outcome.status, outcome.err);
+	ck_assert_msg(outcome.status == ABORTED || outcome.status == FAULTED || outcome.status == 0,
+		      "%s: status %d, %s", lines[_i], outcome.status, outcome.err);
 	runner_done(&outcome);
 }
 END_TEST

@@ -26,34 +26,44 @@ static void little_address_space(void)
 #define MORE_TLS "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=4096"
 
 static const struct host_case cases[] = {
-        {.line = "sees_its_start one two", .options = "children=0", .snapshots = SNAPSHOTS_ANY},
-        {.line = "allocates", .snapshots = 1},
-        {.line = "allocates", .environment = {"LD_BIND_NOW=1"}, .snapshots = 1},
-        {.line = "allocates", .environment = {"LD_BIND_NOT=1"}, .snapshots = 1},
-        {.line = "allocates", .environment = {"LD_AUDIT=" HOSTS_DIRECTORY "/libaudit.so", MORE_TLS}, .snapshots = 1},
-        {.line = "c_host_of_cxx_plugin", .environment = {"LD_AUDIT=" HOSTS_DIRECTORY "/libaudit.so", MORE_TLS}, .snapshots = 1},
-        {.line = "allocates", .prepare = little_address_space, .snapshots = 1},
-        {.line = "many_threads_correct", .prepare = little_address_space, .snapshots = 1},
-        {.line = "allocates", .environment = {"GLIBC_TUNABLES=glibc.rtld.optional_static_tls=0"}, .snapshots = 1},
-        {.line = "allocates", .environment = {"MALLOC_CONF=abort_conf:true,junk:true,no_such:1"}, .snapshots = 1},
-        {.line = "allocates", .environment = {"MALLOC_PERTURB_=165"}, .snapshots = 1},
-        {.line = "dlmopen_namespace", .snapshots = 1},
-        {.line = "deepbind_plugin", .snapshots = 1},
-        {.line = "opens_by_runpath", .snapshots = 1},
-        {.line = "foreign_free", .snapshots = 1},
-        /* behind the filter no file can be opened: the one is written just before it is set */
-        {.line = "strict_seccomp raw", .snapshots = 1},
-        {.line = "strict_seccomp _exit", .snapshots = 1},
-        {.line = "strict_seccomp exit", .snapshots = 1},
-        {.line = "own_malloc", .snapshots = SNAPSHOTS_ANY, .err = ""},
-        {.line = "own_malloc_tcmalloc", .snapshots = 1},
-        {.line = "own_malloc_jemalloc", .snapshots = 1},
-        {.line = "large_tls_host", .snapshots = 1},
-        {.line = "dlopen_malloc_throw 10", .snapshots = 1, .timeout_s = 40, .only_preloaded = true, .recorded_only = true},
-        {.line = "dlopen_malloc_throw 2", .options = "record=0", .snapshots = SNAPSHOTS_ANY, .timeout_s = 30,
-         .only_preloaded = true, .recorded_only = true},
-        {.line = "reopen_at_same_address", .snapshots = 1},
-        {.line = "c_host_of_cxx_plugin", .snapshots = 1},
+	{.line = "sees_its_start one two", .options = "children=0", .snapshots = SNAPSHOTS_ANY},
+	{.line = "allocates", .snapshots = 1},
+	{.line = "allocates", .environment = {"LD_BIND_NOW=1"}, .snapshots = 1},
+	{.line = "allocates", .environment = {"LD_BIND_NOT=1"}, .snapshots = 1},
+	{.line = "allocates", .environment = {"LD_AUDIT=" HOSTS_DIRECTORY "/libaudit.so", MORE_TLS}, .snapshots = 1},
+	{.line = "c_host_of_cxx_plugin",
+	 .environment = {"LD_AUDIT=" HOSTS_DIRECTORY "/libaudit.so", MORE_TLS},
+	 .snapshots = 1},
+	{.line = "allocates", .prepare = little_address_space, .snapshots = 1},
+	{.line = "many_threads_correct", .prepare = little_address_space, .snapshots = 1},
+	{.line = "allocates", .environment = {"GLIBC_TUNABLES=glibc.rtld.optional_static_tls=0"}, .snapshots = 1},
+	{.line = "allocates", .environment = {"MALLOC_CONF=abort_conf:true,junk:true,no_such:1"}, .snapshots = 1},
+	{.line = "allocates", .environment = {"MALLOC_PERTURB_=165"}, .snapshots = 1},
+	{.line = "dlmopen_namespace", .snapshots = 1},
+	{.line = "deepbind_plugin", .snapshots = 1},
+	{.line = "opens_by_runpath", .snapshots = 1},
+	{.line = "foreign_free", .snapshots = 1},
+	/* behind the filter no file can be opened: the one is written just before it is set */
+	{.line = "strict_seccomp raw", .snapshots = 1},
+	{.line = "strict_seccomp _exit", .snapshots = 1},
+	{.line = "strict_seccomp exit", .snapshots = 1},
+	{.line = "own_malloc", .snapshots = SNAPSHOTS_ANY, .err = ""},
+	{.line = "own_malloc_tcmalloc", .snapshots = 1},
+	{.line = "own_malloc_jemalloc", .snapshots = 1},
+	{.line = "large_tls_host", .snapshots = 1},
+	{.line = "dlopen_malloc_throw 10",
+	 .snapshots = 1,
+	 .timeout_s = 40,
+	 .only_preloaded = true,
+	 .recorded_only = true},
+	{.line = "dlopen_malloc_throw 2",
+	 .options = "record=0",
+	 .snapshots = SNAPSHOTS_ANY,
+	 .timeout_s = 30,
+	 .only_preloaded = true,
+	 .recorded_only = true},
+	{.line = "reopen_at_same_address", .snapshots = 1},
+	{.line = "c_host_of_cxx_plugin", .snapshots = 1},
 };
 
 START_TEST(host)
@@ -70,14 +80,14 @@ END_TEST
 
 /* 10: other libraries in LD_PRELOAD, in front of ours and behind it; stdbuf's own way of doing it, too. */
 static const char *const other_preloads[] = {
-        HOSTS_DIRECTORY "/libearly_constructor.so",
-        LIBRARIES "libfakeroot/libfakeroot-sysv.so",
-        LIBRARIES "libeatmydata.so",
-        "/usr/libexec/coreutils/libstdbuf.so",
-        LIBRARIES "libSegFault.so",
-        LIBRARIES "libjemalloc.so.2",
-        LIBRARIES "libtcmalloc_minimal.so.4",
-        LIBRARIES "libmimalloc.so.2",
+	HOSTS_DIRECTORY "/libearly_constructor.so",
+	LIBRARIES "libfakeroot/libfakeroot-sysv.so",
+	LIBRARIES "libeatmydata.so",
+	"/usr/libexec/coreutils/libstdbuf.so",
+	LIBRARIES "libSegFault.so",
+	LIBRARIES "libjemalloc.so.2",
+	LIBRARIES "libtcmalloc_minimal.so.4",
+	LIBRARIES "libmimalloc.so.2",
 };
 enum { OTHERS = sizeof(other_preloads) / sizeof(other_preloads[0]), OTHER_ALLOCATORS = 3 };
 
@@ -101,14 +111,15 @@ START_TEST(other_preload)
 		command.environment[0] = "_STDBUF_O=L";
 		runner_run(&command, &outcome);
 		ck_assert_msg(outcome.status == 0, "%s with %s %s ours: status %d\n%s%s", hosts[i], other,
-		              before ? "before" : "after", outcome.status, outcome.out, outcome.err);
+			      before ? "before" : "after", outcome.status, outcome.out, outcome.err);
 		ck_assert_str_eq(outcome.out, expected[i]);
 		if (!serves && runner_expects_snapshots()) {
 			ck_assert_msg(outcome.err_bytes == 0, "%s with %s %s ours: stderr %s", hosts[i], other,
-			              before ? "before" : "after", outcome.err);
+				      before ? "before" : "after", outcome.err);
 			runner_briefs(outcome.directory, other, &briefs);
-			ck_assert_msg(runner_brief_of(&briefs, outcome.pid) != NULL, "%s with %s %s ours: no snapshot", hosts[i],
-			              other, before ? "before" : "after"); /* libc_memory starts a shell, which has its own */
+			ck_assert_msg(runner_brief_of(&briefs, outcome.pid) != NULL, "%s with %s %s ours: no snapshot",
+				      hosts[i], other,
+				      before ? "before" : "after"); /* libc_memory starts a shell, which has its own */
 			runner_briefs_free(&briefs);
 		}
 		runner_done(&outcome);
@@ -220,11 +231,22 @@ START_TEST(exports_and_needs)
 {
 	if (!runner_expects_snapshots())
 		return;
-	static const char *const allowed[] = {
-	        "malloc", "calloc", "realloc", "reallocarray", "free", "cfree", "memalign", "aligned_alloc",
-	        "posix_memalign", "valloc", "pvalloc", "malloc_usable_size", "free_sized", "free_aligned_sized",
-	        "malloc_trim", "mallinfo", "mallinfo2", "mallopt", "malloc_stats", "malloc_info", "dlopen", "dlmopen",
-	        "dlclose", "_exit", "_Exit", "quick_exit", "pthread_create", "prctl", "syscall", "sigaction", "signal"};
+	static const char *const allowed[] = {"malloc",         "calloc",
+					      "realloc",        "reallocarray",
+					      "free",           "cfree",
+					      "memalign",       "aligned_alloc",
+					      "posix_memalign", "valloc",
+					      "pvalloc",        "malloc_usable_size",
+					      "free_sized",     "free_aligned_sized",
+					      "malloc_trim",    "mallinfo",
+					      "mallinfo2",      "mallopt",
+					      "malloc_stats",   "malloc_info",
+					      "dlopen",         "dlmopen",
+					      "dlclose",        "_exit",
+					      "_Exit",          "quick_exit",
+					      "pthread_create", "prctl",
+					      "syscall",        "sigaction",
+					      "signal"};
 	char library[PATH_MAX];
 	snprintf(library, sizeof(library), "%s", runner_preload());
 	struct command command = {.argv = {"nm", "-D", "--defined-only", "--format=posix", library}};
@@ -235,7 +257,7 @@ START_TEST(exports_and_needs)
 	for (char *line = strtok_r(outcome.out, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
 		line[strcspn(line, " @")] = '\0';
 		bool found = strncmp(line, "mudlark_", 8) == 0 || strncmp(line, "MUDLARK", 7) == 0 ||
-		             strncmp(line, "LIBMUDLARK", 10) == 0;
+			     strncmp(line, "LIBMUDLARK", 10) == 0;
 		for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
 			found = found || strcmp(line, allowed[i]) == 0;
 		ck_assert_msg(found, "exported, and should not be: %s", line);
@@ -248,7 +270,7 @@ START_TEST(exports_and_needs)
 		if (strstr(line, "(NEEDED)") == NULL)
 			continue;
 		bool fine = strstr(line, "[libc.so.6]") != NULL || strstr(line, "[libm.so.6]") != NULL ||
-		            strstr(line, "[libgcc_s.so.1]") != NULL || strstr(line, "[ld-linux-x86-64.so.2]") != NULL;
+			    strstr(line, "[libgcc_s.so.1]") != NULL || strstr(line, "[ld-linux-x86-64.so.2]") != NULL;
 		ck_assert_msg(fine, "needed, and should not be: %s", line);
 	}
 	runner_done(&outcome);
@@ -258,10 +280,13 @@ END_TEST
 /* 35: with libunwind in global scope these symbols would be bound to it. */
 START_TEST(exception_runtime)
 {
-	struct command command = {.argv = {"bash", "-c", "LD_DEBUG=bindings LD_DEBUG_OUTPUT=log $HOSTS/c_host_of_cxx_plugin && "
-	                                                 "cat log.* | grep -E 'symbol .(_Unwind_RaiseException|_Unwind_Resume).' "
-	                                                 "> bindings; rm -f log.*; sed -E 's/ \\[[0-9]+\\]//g' bindings; rm bindings"},
-	                          .preloaded = true, .timeout_s = 60};
+	struct command command = {
+		.argv = {"bash", "-c",
+			 "LD_DEBUG=bindings LD_DEBUG_OUTPUT=log $HOSTS/c_host_of_cxx_plugin && "
+			 "cat log.* | grep -E 'symbol .(_Unwind_RaiseException|_Unwind_Resume).' "
+			 "> bindings; rm -f log.*; sed -E 's/ \\[[0-9]+\\]//g' bindings; rm bindings"},
+		.preloaded = true,
+		.timeout_s = 60};
 	struct outcome outcome;
 	char *rest = NULL;
 	int bound = 0;
@@ -291,7 +316,8 @@ START_TEST(unloaded_module)
 	runner_briefs(outcome.directory, command.line, &briefs);
 	ck_assert_uint_eq(briefs.count, 1);
 	ck_assert_uint_ge(briefs.at[0].totals[TOTAL_LIVE_BYTES], 20 * 3001 + 20 * 5003);
-	ck_assert_uint_ge(briefs.at[0].modules, 5); /* host, libc, ld.so or vdso, libmudlark, and both plugins at least */
+	ck_assert_uint_ge(briefs.at[0].modules,
+			  5); /* host, libc, ld.so or vdso, libmudlark, and both plugins at least */
 	runner_briefs_free(&briefs);
 	runner_done(&outcome);
 }

@@ -16,27 +16,42 @@
 #include <unistd.h>
 
 static const struct host_case cases[] = {
-        {.line = "takes_descriptors", .snapshots = 1},
-        {.line = "takes_descriptors", .options = "every=1", .snapshots = SNAPSHOTS_ANY},
-        {.line = "closes_everything", .snapshots = 1},
-        {.line = "renamed", .snapshots = 1},
-        {.line = "leaves_directory chdir", .snapshots = 1},
-        {.line = "signals_are_default", .options = "signal=none", .snapshots = 1},
-        {.line = "signals_are_default", .options = "signal=none:every=100", .snapshots = 1},
-        {.line = "file_size_limit dies", .snapshots = 0, .may_say = true, .recorded_only = true},
-        {.line = "file_size_limit handles", .snapshots = 0, .may_say = true, .recorded_only = true},
-        {.line = "allocates", .options = "output=/does/not/exist/%p.mud", .snapshots = 0, .may_say = true, .recorded_only = true},
-        {.line = "allocates", .options = "output=/does/not/exist/%p.mud:verbose=1", .snapshots = 0, .err = "mudlark: ",
-         .recorded_only = true},
-        {.line = "allocates", .options = "output=/dev/null/x.mud", .snapshots = 0, .may_say = true, .recorded_only = true},
-        {.line = "allocates", .options = "output=/proc/self/x.mud", .snapshots = 0, .may_say = true, .recorded_only = true},
+	{.line = "takes_descriptors", .snapshots = 1},
+	{.line = "takes_descriptors", .options = "every=1", .snapshots = SNAPSHOTS_ANY},
+	{.line = "closes_everything", .snapshots = 1},
+	{.line = "renamed", .snapshots = 1},
+	{.line = "leaves_directory chdir", .snapshots = 1},
+	{.line = "signals_are_default", .options = "signal=none", .snapshots = 1},
+	{.line = "signals_are_default", .options = "signal=none:every=100", .snapshots = 1},
+	{.line = "file_size_limit dies", .snapshots = 0, .may_say = true, .recorded_only = true},
+	{.line = "file_size_limit handles", .snapshots = 0, .may_say = true, .recorded_only = true},
+	{.line = "allocates",
+	 .options = "output=/does/not/exist/%p.mud",
+	 .snapshots = 0,
+	 .may_say = true,
+	 .recorded_only = true},
+	{.line = "allocates",
+	 .options = "output=/does/not/exist/%p.mud:verbose=1",
+	 .snapshots = 0,
+	 .err = "mudlark: ",
+	 .recorded_only = true},
+	{.line = "allocates",
+	 .options = "output=/dev/null/x.mud",
+	 .snapshots = 0,
+	 .may_say = true,
+	 .recorded_only = true},
+	{.line = "allocates",
+	 .options = "output=/proc/self/x.mud",
+	 .snapshots = 0,
+	 .may_say = true,
+	 .recorded_only = true},
 };
 
 /* These need root to arrange. */
 static const struct host_case root_cases[] = {
-        {.line = "leaves_directory deleted", .snapshots = 0, .may_say = true, .recorded_only = true},
-        {.line = "leaves_directory chroot", .snapshots = SNAPSHOTS_ANY, .err = "", .recorded_only = true},
-        {.line = "leaves_directory unprivileged", .snapshots = 0, .may_say = true, .recorded_only = true},
+	{.line = "leaves_directory deleted", .snapshots = 0, .may_say = true, .recorded_only = true},
+	{.line = "leaves_directory chroot", .snapshots = SNAPSHOTS_ANY, .err = "", .recorded_only = true},
+	{.line = "leaves_directory unprivileged", .snapshots = 0, .may_say = true, .recorded_only = true},
 };
 
 START_TEST(host)
@@ -86,12 +101,12 @@ START_TEST(signal_snapshots)
 		int offset; /* from SIGRTMAX; 0: `number` */
 		int number;
 	} variants[] = {
-	        {"waits_for_end idle", NULL, -5, 0},
-	        {"waits_for_end busy", NULL, -5, 0},
-	        {"waits_for_end idle", "signal=SIGUSR2", 0, SIGUSR2},
-	        {"waits_for_end idle", "signal=12", 0, 12},
-	        {"waits_for_end idle", "signal=SIGRTMAX-7", -7, 0},
-	        {"waits_for_end busy", "signal='SIGUSR1' record=1", 0, SIGUSR1},
+		{"waits_for_end idle", NULL, -5, 0},
+		{"waits_for_end busy", NULL, -5, 0},
+		{"waits_for_end idle", "signal=SIGUSR2", 0, SIGUSR2},
+		{"waits_for_end idle", "signal=12", 0, 12},
+		{"waits_for_end idle", "signal=SIGRTMAX-7", -7, 0},
+		{"waits_for_end busy", "signal='SIGUSR1' record=1", 0, SIGUSR1},
 	};
 	if (!runner_expects_snapshots())
 		return;
@@ -103,8 +118,9 @@ START_TEST(signal_snapshots)
 	start_waiting(&command, &running);
 	for (size_t i = 1; i <= 3; i++) {
 		kill(running.outcome.pid, number);
-		ck_assert_msg(runner_wait_for_snapshots(running.outcome.directory, i, 5), "%s %s: no snapshot %zu on signal %d",
-		              command.line, command.options != NULL ? command.options : "", i, number);
+		ck_assert_msg(runner_wait_for_snapshots(running.outcome.directory, i, 5),
+			      "%s %s: no snapshot %zu on signal %d", command.line,
+			      command.options != NULL ? command.options : "", i, number);
 	}
 	end_waiting(&running, &outcome);
 	ck_assert_str_eq(outcome.out, "ended\n");
@@ -227,7 +243,8 @@ START_TEST(signals_blocked)
 {
 	if (!runner_expects_snapshots())
 		return;
-	struct command command = {.line = "waits_for_end idle ignore-all", .options = _i == 1 ? "every=1" : NULL, .preloaded = true};
+	struct command command = {
+		.line = "waits_for_end idle ignore-all", .options = _i == 1 ? "every=1" : NULL, .preloaded = true};
 	struct running running;
 	struct outcome outcome;
 	struct briefs briefs;
@@ -331,7 +348,8 @@ START_TEST(read_only_directory)
 	}
 	runner_directory_make(directory);
 	chmod(directory, 0555);
-	struct command command = {.line = "allocates", .preloaded = true, .directory = directory, .prepare = become_nobody};
+	struct command command = {
+		.line = "allocates", .preloaded = true, .directory = directory, .prepare = become_nobody};
 	if (access(runner_preload(), R_OK) != 0)
 		return;
 	runner_run(&command, &outcome);
@@ -354,8 +372,9 @@ END_TEST
 /* 38: names with everything in them that a line-based format or a shell would trip over. */
 START_TEST(odd_names)
 {
-	static const char *const names[] = {"with space", "quote\"and'more", "new\nline", "percent%p%n%s", "colon:comma,equals=",
-	                                    "\xc3\xa9t\xc3\xa9\xff", "-dash"};
+	static const char *const names[] = {"with space",    "quote\"and'more",     "new\nline",
+					    "percent%p%n%s", "colon:comma,equals=", "\xc3\xa9t\xc3\xa9\xff",
+					    "-dash"};
 	char base[PATH_MAX], directory[PATH_MAX + 64], program[PATH_MAX + 128];
 	struct outcome outcome;
 	struct briefs briefs;
@@ -402,7 +421,8 @@ static void go_deep(void)
 START_TEST(long_paths)
 {
 	struct command command = {.line = "allocates", .preloaded = true, .prepare = go_deep};
-	struct command finding = {.argv = {"bash", "-c", "find . -name '*.mud' -size +0 | wc -l; find . -type f ! -name '*.mud'"}};
+	struct command finding = {
+		.argv = {"bash", "-c", "find . -name '*.mud' -size +0 | wc -l; find . -type f ! -name '*.mud'"}};
 	struct command removing = {.argv = {"bash", "-c", "rm -rf ./*"}};
 	struct outcome outcome, found;
 	levels_down = _i == 0 ? 19 : 24;
@@ -414,7 +434,8 @@ START_TEST(long_paths)
 	if (runner_expects_snapshots() && _i == 0)
 		ck_assert_str_eq(found.out, "1\n");
 	else
-		ck_assert_msg(strcmp(found.out, "0\n") == 0 || strcmp(found.out, "1\n") == 0, "left behind: %s", found.out);
+		ck_assert_msg(strcmp(found.out, "0\n") == 0 || strcmp(found.out, "1\n") == 0, "left behind: %s",
+			      found.out);
 	runner_done(&found);
 	runner_run(&removing, &found);
 	runner_done(&found);
@@ -444,7 +465,8 @@ START_TEST(earlier_files_stay)
 	if (!runner_expects_snapshots())
 		return;
 	runner_directory_make(directory);
-	struct command command = {.line = "allocates", .preloaded = true, .directory = directory, .options = "output=snap.%n.mud"};
+	struct command command = {
+		.line = "allocates", .preloaded = true, .directory = directory, .options = "output=snap.%n.mud"};
 	runner_run(&command, &outcome);
 	ck_assert_int_eq(outcome.status, 0);
 	runner_done(&outcome);
@@ -495,15 +517,17 @@ END_TEST
 /* Options that make no sense are named in one line at most, and the program runs. */
 START_TEST(bad_options)
 {
-	static const char *const options[] = {"no_such_key=1", "depth=lots", "record", "signal=SIGNONSENSE", "output=\"unclosed",
-	                                      "=", ":::", "depth=-1", "every=1e99", "on_error=perhaps"};
+	static const char *const options[] = {
+		"no_such_key=1", "depth=lots", "record",     "signal=SIGNONSENSE", "output=\"unclosed", "=",
+		":::",           "depth=-1",   "every=1e99", "on_error=perhaps"};
 	struct command command = {.line = "allocates", .preloaded = true, .options = options[_i]};
 	struct outcome outcome;
 	runner_run(&command, &outcome);
-	ck_assert_msg(outcome.status == 0, "MUDLARK_OPTIONS=%s: status %d, %s", options[_i], outcome.status, outcome.err);
+	ck_assert_msg(outcome.status == 0, "MUDLARK_OPTIONS=%s: status %d, %s", options[_i], outcome.status,
+		      outcome.err);
 	ck_assert_str_eq(outcome.out, "sum 4950\n");
 	ck_assert_msg(!runner_expects_snapshots() || runner_says_little(outcome.err), "MUDLARK_OPTIONS=%s: stderr %s",
-	              options[_i], outcome.err);
+		      options[_i], outcome.err);
 	runner_done(&outcome);
 }
 END_TEST

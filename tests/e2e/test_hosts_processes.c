@@ -11,45 +11,45 @@
 enum { ABORTED = 128 + 6, KILLED = 128 + 9, FAULTED = 128 + 11, TERMINATED = 128 + 15 };
 
 static const struct host_case cases[] = {
-        /* 1: fork while threads allocate */
-        {.line = "fork_storm 1000", .options = "children=0", .snapshots = 1, .timeout_s = 60, .only_preloaded = true},
-        {.line = "fork_storm 60", .snapshots = 121, .timeout_s = 60, .recorded_only = true},
-        {.line = "fork_with_stdio_threads", .options = "children=0", .snapshots = 1, .timeout_s = 40},
-        /* a child that ends inside the interrupted allocator has no snapshot */
-        {.line = "fork_in_signal_handler", .snapshots = SNAPSHOTS_ANY, .timeout_s = 30},
-        /* 2 */
-        {.line = "fork_close_all_exec", .snapshots = SNAPSHOTS_ANY},
-        /* 3: the children's programs write their own when they keep the environment; these have an empty one */
-        {.line = "vfork_from_threads", .snapshots = 1, .timeout_s = 30},
-        {.line = "vfork_from_threads", .options = "children=0", .snapshots = 1, .timeout_s = 30},
-        /* 4 */
-        {.line = "fork_child_leaks", .snapshots = 2},
-        {.line = "fork_child_leaks", .options = "children=0", .snapshots = 1},
-        /* 5: the endings that run code of ours */
-        {.line = "ending return", .status = 3, .snapshots = 1},
-        {.line = "ending exit", .status = 3, .snapshots = 1},
-        {.line = "ending quick_exit", .status = 3, .snapshots = 1},
-        {.line = "ending _exit", .status = 3, .snapshots = 1},
-        {.line = "ending _Exit", .status = 3, .snapshots = 1},
-        {.line = "ending exit_in_thread", .status = 3, .snapshots = 1},
-        {.line = "ending _exit_in_thread", .status = 3, .snapshots = 1},
-        {.line = "ending last_thread", .snapshots = 1},
-        {.line = "ending exit", .options = "at_exit=0", .status = 3, .snapshots = 0},
-        {.line = "ending _exit", .options = "at_exit=0", .status = 3, .snapshots = 0},
-        /* 5: those that do not */
-        {.line = "ending abort", .status = ABORTED, .snapshots = 0},
-        {.line = "ending sigsegv", .status = FAULTED, .snapshots = 0},
-        {.line = "ending sigterm", .status = TERMINATED, .snapshots = 0},
-        {.line = "ending sigkill", .status = KILLED, .snapshots = 0},
-        {.line = "ending raw_exit_group", .status = 3, .snapshots = 0},
-        {.line = "ending abort", .options = "fatal=1", .status = ABORTED, .snapshots = 1},
-        {.line = "ending sigsegv", .options = "fatal=1", .status = FAULTED, .snapshots = 1},
-        {.line = "ending sigterm", .options = "fatal=1", .status = TERMINATED, .snapshots = 1},
-        {.line = "ending return", .options = "fatal=1", .status = 3, .snapshots = 1},
-        {.line = "terminated_while_exiting", .snapshots = SNAPSHOTS_ANY, .timeout_s = 30, .recorded_only = true},
-        /* 6, 7 */
-        {.line = "atexit_in_constructor", .snapshots = 1},
-        {.line = "threads_outlive_exit", .snapshots = 1},
+	/* 1: fork while threads allocate */
+	{.line = "fork_storm 1000", .options = "children=0", .snapshots = 1, .timeout_s = 60, .only_preloaded = true},
+	{.line = "fork_storm 60", .snapshots = 121, .timeout_s = 60, .recorded_only = true},
+	{.line = "fork_with_stdio_threads", .options = "children=0", .snapshots = 1, .timeout_s = 40},
+	/* a child that ends inside the interrupted allocator has no snapshot */
+	{.line = "fork_in_signal_handler", .snapshots = SNAPSHOTS_ANY, .timeout_s = 30},
+	/* 2 */
+	{.line = "fork_close_all_exec", .snapshots = SNAPSHOTS_ANY},
+	/* 3: the children's programs write their own when they keep the environment; these have an empty one */
+	{.line = "vfork_from_threads", .snapshots = 1, .timeout_s = 30},
+	{.line = "vfork_from_threads", .options = "children=0", .snapshots = 1, .timeout_s = 30},
+	/* 4 */
+	{.line = "fork_child_leaks", .snapshots = 2},
+	{.line = "fork_child_leaks", .options = "children=0", .snapshots = 1},
+	/* 5: the endings that run code of ours */
+	{.line = "ending return", .status = 3, .snapshots = 1},
+	{.line = "ending exit", .status = 3, .snapshots = 1},
+	{.line = "ending quick_exit", .status = 3, .snapshots = 1},
+	{.line = "ending _exit", .status = 3, .snapshots = 1},
+	{.line = "ending _Exit", .status = 3, .snapshots = 1},
+	{.line = "ending exit_in_thread", .status = 3, .snapshots = 1},
+	{.line = "ending _exit_in_thread", .status = 3, .snapshots = 1},
+	{.line = "ending last_thread", .snapshots = 1},
+	{.line = "ending exit", .options = "at_exit=0", .status = 3, .snapshots = 0},
+	{.line = "ending _exit", .options = "at_exit=0", .status = 3, .snapshots = 0},
+	/* 5: those that do not */
+	{.line = "ending abort", .status = ABORTED, .snapshots = 0},
+	{.line = "ending sigsegv", .status = FAULTED, .snapshots = 0},
+	{.line = "ending sigterm", .status = TERMINATED, .snapshots = 0},
+	{.line = "ending sigkill", .status = KILLED, .snapshots = 0},
+	{.line = "ending raw_exit_group", .status = 3, .snapshots = 0},
+	{.line = "ending abort", .options = "fatal=1", .status = ABORTED, .snapshots = 1},
+	{.line = "ending sigsegv", .options = "fatal=1", .status = FAULTED, .snapshots = 1},
+	{.line = "ending sigterm", .options = "fatal=1", .status = TERMINATED, .snapshots = 1},
+	{.line = "ending return", .options = "fatal=1", .status = 3, .snapshots = 1},
+	{.line = "terminated_while_exiting", .snapshots = SNAPSHOTS_ANY, .timeout_s = 30, .recorded_only = true},
+	/* 6, 7 */
+	{.line = "atexit_in_constructor", .snapshots = 1},
+	{.line = "threads_outlive_exit", .snapshots = 1},
 };
 
 START_TEST(host)
@@ -93,7 +93,7 @@ END_TEST
 START_TEST(endings_hold_the_leak)
 {
 	const char *endings[] = {"ending return", "ending quick_exit", "ending _exit", "ending _exit_in_thread",
-	                         "ending last_thread"};
+				 "ending last_thread"};
 	if (!runner_expects_snapshots())
 		return;
 	struct command command = {.line = endings[_i], .preloaded = true};

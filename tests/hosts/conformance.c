@@ -92,10 +92,23 @@ static void size_zero(void)
 
 static void too_large(void)
 {
-	const size_t sizes[] = {SIZE_MAX,        SIZE_MAX - 1,    SIZE_MAX - 15,      SIZE_MAX - 16,     SIZE_MAX - 31,
-	                        SIZE_MAX - 4095, SIZE_MAX - 4096, SIZE_MAX - 65536,   SIZE_MAX / 2 + 1,  SIZE_MAX / 2 + 2,
-	                        SIZE_MAX - (4u << 20), (size_t)PTRDIFF_MAX + 1, (size_t)PTRDIFF_MAX + 4096,
-	                        (size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX - 4096, (size_t)1 << 62, (size_t)1 << 48};
+	const size_t sizes[] = {SIZE_MAX,
+				SIZE_MAX - 1,
+				SIZE_MAX - 15,
+				SIZE_MAX - 16,
+				SIZE_MAX - 31,
+				SIZE_MAX - 4095,
+				SIZE_MAX - 4096,
+				SIZE_MAX - 65536,
+				SIZE_MAX / 2 + 1,
+				SIZE_MAX / 2 + 2,
+				SIZE_MAX - (4u << 20),
+				(size_t)PTRDIFF_MAX + 1,
+				(size_t)PTRDIFF_MAX + 4096,
+				(size_t)PTRDIFF_MAX,
+				(size_t)PTRDIFF_MAX - 4096,
+				(size_t)1 << 62,
+				(size_t)1 << 48};
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		size_t bytes = hidden(sizes[i]);
 		EXPECT_NO_MEMORY(seen(malloc(bytes)));
@@ -127,9 +140,9 @@ static void too_large(void)
 
 static void overflow(void)
 {
-	const size_t factors[][2] = {{SIZE_MAX, 2},         {2, SIZE_MAX},          {SIZE_MAX, SIZE_MAX}, {SIZE_MAX / 2 + 1, 2},
-	                             {1UL << 32, 1UL << 32}, {SIZE_MAX / 16 + 1, 16}, {3, SIZE_MAX / 3 + 1}, {1UL << 63, 2},
-	                             {(1UL << 32) + 1, 1UL << 32}};
+	const size_t factors[][2] = {{SIZE_MAX, 2},         {2, SIZE_MAX},          {SIZE_MAX, SIZE_MAX},
+				     {SIZE_MAX / 2 + 1, 2}, {1UL << 32, 1UL << 32}, {SIZE_MAX / 16 + 1, 16},
+				     {3, SIZE_MAX / 3 + 1}, {1UL << 63, 2},         {(1UL << 32) + 1, 1UL << 32}};
 	for (size_t i = 0; i < sizeof(factors) / sizeof(factors[0]); i++) {
 		size_t a = hidden(factors[i][0]), b = hidden(factors[i][1]);
 		EXPECT_NO_MEMORY(seen(calloc(a, b)));
@@ -222,7 +235,8 @@ static void realloc_content(void)
 	for (size_t step = 16; step <= 16384; step += step < 128 ? 16 : step / 4)
 		for (int delta = -1; delta <= 1; delta++)
 			sizes[count++] = step + (size_t)delta;
-	const size_t more[] = {1, 2, 8, 16300, 16400, 20000, 32768, 65535, 65536, 65537, 131072, 300001, 1 << 20, (4 << 20) + 1};
+	const size_t more[] = {1,     2,     8,     16300,  16400,  20000,   32768,
+			       65535, 65536, 65537, 131072, 300001, 1 << 20, (4 << 20) + 1};
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
 		sizes[count++] = more[i];
 	for (size_t i = 0; i < count; i++)
@@ -257,7 +271,8 @@ static void realloc_content(void)
 
 static void calloc_zeros(void)
 {
-	const size_t sizes[] = {1, 16, 33, 100, 1000, 4096, 10000, 16384, 16385, 30000, 65536, 200000, 1 << 20, 9 << 20};
+	const size_t sizes[] = {1,     16,    33,    100,   1000,   4096,    10000,
+				16384, 16385, 30000, 65536, 200000, 1 << 20, 9 << 20};
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		for (int round = 0; round < 20; round++) {
 			unsigned char *blocks[8];

@@ -52,8 +52,8 @@ static void *run(void *unused)
 		struct coroutine *all = calloc(COROUTINES, sizeof(*all));
 		for (int i = 0; i < COROUTINES; i++) {
 			all[i].stack = from_malloc ? malloc(STACK_BYTES)
-			                           : mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
-			                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+						   : mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+							  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 			getcontext(&all[i].context);
 			all[i].context.uc_stack.ss_sp = all[i].stack;
 			all[i].context.uc_stack.ss_size = STACK_BYTES;

@@ -75,9 +75,9 @@ int main(int argc, char **argv)
 	if (strcmp(how, "raw_exit_group") == 0)
 		syscall(SYS_exit_group, 3);
 	int number = strcmp(how, "sigterm") == 0   ? SIGTERM
-	             : strcmp(how, "sigsegv") == 0 ? SIGSEGV
-	             : strcmp(how, "sigkill") == 0 ? SIGKILL
-	                                           : SIGUSR1;
+		     : strcmp(how, "sigsegv") == 0 ? SIGSEGV
+		     : strcmp(how, "sigkill") == 0 ? SIGKILL
+						   : SIGUSR1;
 	kill(getpid(), number);
 	pause();
 	return 9;

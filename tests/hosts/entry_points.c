@@ -49,9 +49,10 @@ static void sized(void)
 /* Where each name is bound: one object for all of them, or blocks meet a free that does not know them. */
 static void same_object(void)
 {
-	const char *names[] = {"malloc",         "free",   "calloc",  "realloc",            "reallocarray", "memalign",
-	                       "aligned_alloc",  "valloc", "pvalloc", "malloc_usable_size", "malloc_trim",  "mallinfo",
-	                       "posix_memalign", "mallopt", "mallinfo2", "malloc_stats",    "malloc_info"};
+	const char *names[] = {"malloc",       "free",          "calloc",         "realloc", "reallocarray",
+			       "memalign",     "aligned_alloc", "valloc",         "pvalloc", "malloc_usable_size",
+			       "malloc_trim",  "mallinfo",      "posix_memalign", "mallopt", "mallinfo2",
+			       "malloc_stats", "malloc_info"};
 	Dl_info first = {0}, other;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		void *symbol = dlsym(RTLD_DEFAULT, names[i]);

@@ -19,7 +19,9 @@ static void *walk(uint32_t path, int digits);
 		return p;                                                                                              \
 	}
 LEVEL(0)
-LEVEL(1) LEVEL(2) LEVEL(3) LEVEL(4) LEVEL(5) LEVEL(6) LEVEL(7)
+LEVEL(1)
+LEVEL(2)
+LEVEL(3) LEVEL(4) LEVEL(5) LEVEL(6) LEVEL(7)
 
 	static inline __attribute__((always_inline)) void *step(uint32_t path, int digits)
 {

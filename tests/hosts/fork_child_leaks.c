@@ -1,7 +1,7 @@
 /*
  * The child leaks 77 blocks of 1234 bytes and ends; the parent leaks 11 of 4321 before the fork.
- * Pitfall 4 (bytehound #80, PR #84; memray PR #645, #448): the child is never profiled, or overwrites its parent's file.
- * Expected: two snapshots, each with its own pid; the child's holds both lots, the parent's own lot only.
+ * Pitfall 4 (bytehound #80, PR #84; memray PR #645, #448): the child is never profiled, or overwrites its parent's
+ * file. Expected: two snapshots, each with its own pid; the child's holds both lots, the parent's own lot only.
  */
 #include "expect.h"
 

@@ -2,7 +2,8 @@
  * Changes its working directory, its root, or removes the directory that it started in, before it ends.
  * Pitfall 44 (memray #846; bytehound's CHOWN_OUTPUT_TO): relative output paths end up elsewhere, or the exit handler
  * fails loudly.
- * Expected: "left"; with chdir the snapshot is in the directory of the start; otherwise it is lost, and the host is not.
+ * Expected: "left"; with chdir the snapshot is in the directory of the start; otherwise it is lost, and the host is
+ * not.
  */
 #define _GNU_SOURCE
 #include "expect.h"

@@ -22,19 +22,19 @@ static void allocate(void)
 /* No CFI directives: an unwinder finds no FDE for it, and its frame has an odd shape. */
 extern void through_assembly(void (*callee)(void));
 __asm__(".text\n"
-        ".globl through_assembly\n"
-        ".type through_assembly, @function\n"
-        "through_assembly:\n"
-        "	push %rbx\n"
-        "	push %rbp\n"
-        "	mov $0x1234567, %rbp\n" /* a frame pointer that points nowhere */
-        "	sub $72, %rsp\n"
-        "	call *%rdi\n"
-        "	add $72, %rsp\n"
-        "	pop %rbp\n"
-        "	pop %rbx\n"
-        "	ret\n"
-        ".size through_assembly, .-through_assembly\n");
+	".globl through_assembly\n"
+	".type through_assembly, @function\n"
+	"through_assembly:\n"
+	"	push %rbx\n"
+	"	push %rbp\n"
+	"	mov $0x1234567, %rbp\n" /* a frame pointer that points nowhere */
+	"	sub $72, %rsp\n"
+	"	call *%rdi\n"
+	"	add $72, %rsp\n"
+	"	pop %rbp\n"
+	"	pop %rbx\n"
+	"	ret\n"
+	".size through_assembly, .-through_assembly\n");
 
 static int recurse(int depth)
 {

@@ -21,7 +21,8 @@ enum { ARENA_BYTES = 256 << 20 };
 void *malloc(size_t bytes)
 {
 	if (arena == NULL)
-		arena = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		arena = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			     0);
 	size_t whole = (bytes + 31) & ~(size_t)15;
 	char *block = arena + __atomic_fetch_add(&used, whole, __ATOMIC_RELAXED) + 16;
 	((size_t *)(void *)block)[-1] = bytes;

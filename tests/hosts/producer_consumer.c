@@ -19,7 +19,8 @@ static void *produce(void *unused)
 		void *block = malloc(i % 400 + 8);
 		memset(block, 1, 8);
 		void *empty = NULL;
-		while (!__atomic_compare_exchange_n(&ring[i % RING], &empty, block, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+		while (!__atomic_compare_exchange_n(&ring[i % RING], &empty, block, 0, __ATOMIC_RELEASE,
+						    __ATOMIC_RELAXED)) {
 			empty = NULL;
 			__builtin_ia32_pause();
 			sched_yield();

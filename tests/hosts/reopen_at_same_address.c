@@ -1,7 +1,8 @@
 /*
  * Opens plugin A, lets it leak, closes it, opens plugin B, which the loader maps to the same place, and lets it leak.
- * Pitfall 27 (libunwind #537, #648; heaptrack keys raw addresses): stale unwind rules crash, and A's blocks get B's name.
- * Expected: "reopened"; the snapshot has both as modules, A unloaded; each leaks 20 blocks, A of 3001, B of 5003 bytes.
+ * Pitfall 27 (libunwind #537, #648; heaptrack keys raw addresses): stale unwind rules crash, and A's blocks get B's
+ * name. Expected: "reopened"; the snapshot has both as modules, A unloaded; each leaks 20 blocks, A of 3001, B of 5003
+ * bytes.
  */
 #include "expect.h"
 

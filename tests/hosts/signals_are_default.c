@@ -21,7 +21,7 @@ int main(void)
 			printf("%d %s%s\n", number,
 			       action.sa_handler == SIG_DFL   ? "default"
 			       : action.sa_handler == SIG_IGN ? "ignored"
-			                                      : "handled",
+							      : "handled",
 			       sigismember(&mask, number) ? " blocked" : "");
 	}
 	return EXPECT_STATUS;

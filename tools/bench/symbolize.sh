@@ -26,7 +26,7 @@ now_us() { echo $(($(date +%s%N) / 1000)); }
 ours() { "$build/tools/bench/symbolize" "$library" < "$scratch/addresses" > "$scratch/ours" 2>/dev/null; }
 theirs() { llvm-symbolizer --functions=linkage --no-demangle --inlines -e "$library" < "$scratch/addresses" > "$scratch/theirs"; }
 ours; theirs # the first run of each reads the file from disk
-for pair in $(seq "$pairs"); do
+for _ in $(seq "$pairs"); do
 	t0=$(now_us); ours; t1=$(now_us); theirs; t2=$(now_us)
 	echo "$((t1 - t0)) $((t2 - t1))"
 done > "$scratch/times"

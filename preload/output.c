@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -160,6 +161,10 @@ static int place(const char *temporary, pid_t pid, char path[PATH_MAX])
 		bool numbered;
 		if (!expand(&text, pid, number, &numbered))
 			return -ENAMETOOLONG;
+		/* What is named without a number is replaced; but never a device or a socket. */
+		struct stat old;
+		if (!numbered && sys_stat(path, &old) == 0 && !S_ISREG(old.st_mode))
+			return -ENOTSUP;
 		error = sys_rename(temporary, path, numbered);
 	}
 	return error;

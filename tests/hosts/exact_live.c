@@ -11,11 +11,13 @@
 		__asm__ volatile("" : "+r"(p) : "i"(k));                                                               \
 		return p;                                                                                              \
 	}
+/* clang-format off: it takes them for declarations */
 KEEP(0)
-KEEP(1)
-KEEP(2)
-KEEP(3) KEEP(4) KEEP(5) KEEP(6) KEEP(7) KEEP(8) KEEP(9) static void *(*const keep[])(size_t) = {
-	keep_0, keep_1, keep_2, keep_3, keep_4, keep_5, keep_6, keep_7, keep_8, keep_9};
+KEEP(1) KEEP(2) KEEP(3) KEEP(4) KEEP(5) KEEP(6) KEEP(7) KEEP(8) KEEP(9)
+	/* clang-format on */
+
+	static void *(*const keep[])(size_t) = {keep_0, keep_1, keep_2, keep_3, keep_4,
+						keep_5, keep_6, keep_7, keep_8, keep_9};
 
 int main(int argc, char **argv)
 {

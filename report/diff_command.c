@@ -173,7 +173,8 @@ static void diff_text(const struct reading *reading, const struct aggregate *agg
 		struct figures others[NAMES_MOST_SNAPSHOTS];
 		sum_others(aggregate, count, others);
 		add_changes(&table, reading, others);
-		buffer_format(&text, "other: %s more rows", format_count(number, aggregate->row_count - count));
+		buffer_format(&text, "other: %s more row%s", format_count(number, aggregate->row_count - count),
+			      aggregate->row_count - count == 1 ? "" : "s");
 		table_cell(&table, STYLE_PLAIN, buffer_string(&text));
 	}
 	add_changes(&table, reading, aggregate->totals);

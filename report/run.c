@@ -8,12 +8,14 @@
 #include "report/host_options.h"
 #include "report/launch.h"
 #include "report/preflight.h"
+#include "report/process.h"
 #include "report/reading.h"
 #include "report/rows.h"
 
 #include <errno.h>
 #include <glob.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -52,6 +54,10 @@ static const struct option_spec options_table[] = {
 	{0},
 };
 
+/* As in the library, preload/options.h. */
+enum { DEPTH_MOST = 1024 };
+#define EVERY_LEAST 0.001
+
 static bool is_number(const char *text, bool fraction)
 {
 	size_t digits = strspn(text, "0123456789");
@@ -73,6 +79,17 @@ static int run_option(void *context, int id, const char *argument, struct error 
 	if (numeric && !is_number(argument, !strcmp(key, "every")))
 		return error_set(error, EXIT_USAGE, "'mudlark run --help' lists the options",
 				 "run: --%s wants a number, not '%s'", key, argument);
+	if (!strcmp(key, "depth") && (atol(argument) < 1 || atol(argument) > DEPTH_MOST))
+		return error_set(error, EXIT_USAGE, NULL, "run: --depth wants 1 to %d frames, not %s", DEPTH_MOST,
+				 argument);
+	double seconds = strcmp(key, "every") ? 0 : atof(argument);
+	if (seconds > 0 && seconds < EVERY_LEAST)
+		return error_set(error, EXIT_USAGE, NULL, "run: --every wants 0 or at least %g seconds, not %s",
+				 EVERY_LEAST, argument);
+	int number = strcmp(key, "signal") ? 0 : signal_number(argument);
+	if (number < 0 || number == SIGKILL || number == SIGSTOP)
+		return error_set(error, EXIT_USAGE, "a number, a name as USR2 or RTMAX-5, or none",
+				 "run: --signal cannot be '%s'", argument);
 	host_options_set(&options->host, key, argument ? argument : "1");
 	return EXIT_FINE;
 }
@@ -248,7 +265,8 @@ static void print_largest(const char *path)
 	reading_free(&reading);
 }
 
-static void print_epilogue(const char *pattern, pid_t pid, struct timespec since, const struct host_options *host)
+static void print_epilogue(const char *pattern, pid_t pid, struct timespec since, const struct host_options *host,
+			   int status)
 {
 	struct findings own = find_snapshots(pattern, (unsigned long)pid, since);
 	struct findings children = find_snapshots(pattern, 0, since);
@@ -286,6 +304,9 @@ static void print_epilogue(const char *pattern, pid_t pid, struct timespec since
 		notice("no snapshot was written at %s", pattern);
 		if (at_exit && !strcmp(at_exit, "0"))
 			notice("at_exit is 0: snapshots come only by --every, a signal or mudlark snap");
+		else if (status > 128)
+			notice("signal %d (%s) ended it: with --fatal a snapshot is written then, with --every before",
+			       status - 128, sigabbrev_np(status - 128) ? sigabbrev_np(status - 128) : "?");
 		else
 			notice("'mudlark doctor -- COMMAND' tells why; a program that a signal kills writes none "
 			       "without "
@@ -296,6 +317,30 @@ static void print_epilogue(const char *pattern, pid_t pid, struct timespec since
 }
 
 /* --- the command ----------------------------------------------------------------------------------------------- */
+
+/*
+ * Whether snapshots can be written where the pattern says, as far as that is known before the run: a run of a night
+ * must not end with "no snapshot".
+ */
+static int check_output(const char *pattern, struct error *error)
+{
+	struct stat status;
+	if (!strchr(pattern, '%') && !stat(pattern, &status) && !S_ISREG(status.st_mode))
+		return error_set(error, EXIT_USAGE, "give another --output",
+				 "%s is no regular file: a snapshot cannot replace it", pattern);
+	size_t known = strcspn(pattern, "%");
+	while (known && pattern[known - 1] != '/')
+		known--;
+	if (strchr(pattern + known, '/'))
+		return EXIT_FINE; /* the directory's own name depends on the run */
+	char *directory = must_format("%.*s", known ? (int)known : 1, known ? pattern : ".");
+	int result = access(directory, W_OK | X_OK)
+			     ? error_set(error, EXIT_USAGE, "create it with 'mkdir -p', or give another --output",
+					 "snapshots cannot be written to %s: %s", directory, strerror(errno))
+			     : EXIT_FINE;
+	free(directory);
+	return result;
+}
 
 static int run_it(struct run_options *options, char **argv, struct error *error)
 {
@@ -335,9 +380,12 @@ static int run_it(struct run_options *options, char **argv, struct error *error)
 			.argv = argv,
 			.only_command = children && !strcmp(children, "0"),
 		};
-		status = launch_and_wait(&launch, &pid, error);
-		if (!options->quiet && !error->code)
-			print_epilogue(pattern, pid, since, &host);
+		status = check_output(pattern, error);
+		if (status == EXIT_FINE) {
+			status = launch_and_wait(&launch, &pid, error);
+			if (!options->quiet && !error->code)
+				print_epilogue(pattern, pid, since, &host, status);
+		}
 		buffer_free(&text);
 		free(pattern);
 	}

@@ -90,7 +90,8 @@ static void show_text(const struct reading *reading, const struct aggregate *agg
 		struct figures others[NAMES_MOST_SNAPSHOTS];
 		sum_others(aggregate, count, others);
 		add_figures(&table, reading, &others[0], &aggregate->totals[0]);
-		buffer_format(&text, "other: %s more rows", format_count(number, useful - count));
+		buffer_format(&text, "other: %s more row%s", format_count(number, useful - count),
+			      useful - count == 1 ? "" : "s");
 		table_cell(&table, STYLE_PLAIN, buffer_string(&text));
 	}
 	add_figures(&table, reading, &aggregate->totals[0], &aggregate->totals[0]);

@@ -16,9 +16,11 @@
 #include <errno.h>
 #include <glob.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -71,10 +73,35 @@ static int open_socket(uint64_t *token, struct error *error)
 	return -1;
 }
 
+/* The command that `mudlark run` started, when the process is one; 0 otherwise. */
+static unsigned long command_of_run(unsigned long pid)
+{
+	char path[64], mine[PATH_MAX], theirs[PATH_MAX];
+	snprintf(path, sizeof path, "/proc/%lu/exe", pid);
+	ssize_t own = readlink("/proc/self/exe", mine, sizeof mine), other = readlink(path, theirs, sizeof theirs);
+	if (own <= 0 || own != other || memcmp(mine, theirs, (size_t)own) != 0)
+		return 0;
+	snprintf(path, sizeof path, "/proc/%lu/task/%lu/children", pid, pid);
+	FILE *children = fopen(path, "re");
+	char line[32] = "";
+	if (children && !fgets(line, sizeof line, children))
+		line[0] = '\0';
+	if (children)
+		fclose(children);
+	return strtoul(line, NULL, 10);
+}
+
 /* Whether the process can be expected to answer; fills error otherwise. */
 static int check(const struct process *process, struct error *error)
 {
 	unsigned long pid = process->pid;
+	unsigned long command = process->library ? 0 : command_of_run(pid);
+	if (command) {
+		char hint[64];
+		snprintf(hint, sizeof hint, "mudlark snap %lu", command);
+		return error_set(error, EXIT_INPUT, hint,
+				 "process %lu is 'mudlark run' itself: its command is process %lu", pid, command);
+	}
 	if (!process->library)
 		return error_set(error, EXIT_INPUT, "start it with 'mudlark run', or with libmudlark.so in LD_PRELOAD",
 				 "process %lu does not run under Mudlark: libmudlark.so is not loaded in it", pid);

@@ -11,9 +11,8 @@
 		__asm__ volatile("" : "+r"(p) : "i"(k));                                                               \
 		return p;                                                                                              \
 	}
-/* clang-format off: it takes them for declarations */
-KEEP(0)
-KEEP(1) KEEP(2) KEEP(3) KEEP(4) KEEP(5) KEEP(6) KEEP(7) KEEP(8) KEEP(9)
+/* clang-format off */
+KEEP(0) KEEP(1) KEEP(2) KEEP(3) KEEP(4) KEEP(5) KEEP(6) KEEP(7) KEEP(8) KEEP(9)
 	/* clang-format on */
 
 	static void *(*const keep[])(size_t) = {keep_0, keep_1, keep_2, keep_3, keep_4,

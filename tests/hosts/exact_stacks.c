@@ -18,9 +18,8 @@ static void *walk(uint32_t path, int digits);
 		__asm__ volatile("" : "+r"(p) : "i"(k));                                                               \
 		return p;                                                                                              \
 	}
-/* clang-format off: it takes them for declarations */
-LEVEL(0)
-LEVEL(1) LEVEL(2) LEVEL(3) LEVEL(4) LEVEL(5) LEVEL(6) LEVEL(7)
+/* clang-format off */
+LEVEL(0) LEVEL(1) LEVEL(2) LEVEL(3) LEVEL(4) LEVEL(5) LEVEL(6) LEVEL(7)
 	/* clang-format on */
 
 	static inline __attribute__((always_inline)) void *step(uint32_t path, int digits)

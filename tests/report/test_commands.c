@@ -415,12 +415,21 @@ START_TEST(run_passes_status_and_signals)
 	expect_status(0, "$M run -q sh -c 'echo \"$LD_PRELOAD|$MUDLARK_OPTIONS\"'");
 	expect_in("out", "empty.so|output=");
 	expect_status(0,
+		      "mkdir -p 'x y'; "
 		      "LD_PRELOAD=%s MUDLARK_OPTIONS='depth=9:every=5' $M run -q --every 2 -o 'x y/%%p' sh -c 'echo "
 		      "\"$LD_PRELOAD|$MUDLARK_OPTIONS\"'",
 		      path);
 	expect_in("out", "empty.so:/tmp/");
 	expect_in("out", "|depth=9:every=2:output=\"/tmp/");
 	expect_in("out", "/x y/%p\"");
+	/* What cannot work is refused before the command starts. */
+	expect_status(2, "$M run -o nowhere/%%p.mud sh -c 'echo started'");
+	expect_in("err", "snapshots cannot be written to");
+	expect_empty("out");
+	expect_status(2, "mkfifo pipe; $M run -o pipe true; status=$?; test -p pipe && exit $status");
+	expect_status(2, "$M run --depth 0 true");
+	expect_status(2, "$M run --signal KILL true");
+	expect_status(2, "$M run --every 0.0001 true");
 	expect_status(0, "$M run true");
 	expect_in("err", "no snapshot was written at /tmp/");
 	expect_empty("out");

@@ -79,10 +79,10 @@ static int run_option(void *context, int id, const char *argument, struct error 
 	if (numeric && !is_number(argument, !strcmp(key, "every")))
 		return error_set(error, EXIT_USAGE, "'mudlark run --help' lists the options",
 				 "run: --%s wants a number, not '%s'", key, argument);
-	if (!strcmp(key, "depth") && (atol(argument) < 1 || atol(argument) > DEPTH_MOST))
+	if (!strcmp(key, "depth") && (strtol(argument, NULL, 10) < 1 || strtol(argument, NULL, 10) > DEPTH_MOST))
 		return error_set(error, EXIT_USAGE, NULL, "run: --depth wants 1 to %d frames, not %s", DEPTH_MOST,
 				 argument);
-	double seconds = strcmp(key, "every") ? 0 : atof(argument);
+	double seconds = strcmp(key, "every") ? 0 : strtod(argument, NULL);
 	if (seconds > 0 && seconds < EVERY_LEAST)
 		return error_set(error, EXIT_USAGE, NULL, "run: --every wants 0 or at least %g seconds, not %s",
 				 EVERY_LEAST, argument);

@@ -160,17 +160,15 @@ static bool interval_due(uint64_t elapsed_ns)
 	return atomic_compare_exchange_strong(&control.next_due, &due, next);
 }
 
-void control_clock(struct heap *heap, uint64_t elapsed_ns)
+void control_clock(uint64_t elapsed_ns)
 {
-	(void)heap;
 	pool_tick();
 	if (interval_due(elapsed_ns))
 		note_request(TRIGGER_INTERVAL);
 }
 
-void control_peak(struct heap *heap)
+void control_peak(void)
 {
-	(void)heap;
 	if (control.options && control.options->peak == 2)
 		note_request(TRIGGER_PEAK);
 }

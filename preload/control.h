@@ -27,9 +27,9 @@ static inline void control_poll(struct heap *heap)
 }
 
 /* The allocation path looks at the clock from time to time: elapsed_ns since the start. */
-void control_clock(struct heap *heap, uint64_t elapsed_ns);
+void control_clock(uint64_t elapsed_ns);
 /* A new high-water mark has been recorded. */
-void control_peak(struct heap *heap);
+void control_peak(void);
 
 /* Takes a snapshot now, wherever the caller is, or notes the request. 0 or -errno, as snapshot_take(). */
 int control_snapshot(enum snapshot_trigger trigger, const char *label, bool wait);

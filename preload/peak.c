@@ -34,7 +34,7 @@ struct survey_count peak_of_site(const struct site *site)
 	return (struct survey_count){site->peak_blocks, site->peak_bytes};
 }
 
-void peak_take(struct heap *heap)
+void peak_take(void)
 {
 	/* As in snapshot_take(): no handler of the host's may run, fork or jump while the lock is held. */
 	struct sys_quiet quiet;
@@ -51,5 +51,5 @@ void peak_take(struct heap *heap)
 	lock_release(&survey_lock);
 	sys_quiet_end(&quiet);
 	if (taken)
-		control_peak(heap);
+		control_peak();
 }

@@ -7,7 +7,7 @@
 #include "preload/survey.h"
 
 /* Takes the composition of this moment, unless a snapshot is under way. Called between enter and leave. */
-void peak_take(struct heap *heap);
+void peak_take(void);
 
 /* The same from a survey that the caller has taken. Caller holds survey_lock. */
 void peak_take_from(const struct survey *survey);

@@ -110,12 +110,12 @@ void totals_flush(struct heap *heap)
 	heap->live_bytes_high = 0;
 	peak_raise(before + high, blocks);
 	if (peak_worth_taking(live))
-		peak_take(heap);
+		peak_take();
 	if (++heap->flushes % FLUSHES_PER_CLOCK == 0) {
 		uint64_t now = totals_elapsed_ns();
 		if (now >= atomic_load_explicit(&timeline.next_ns, memory_order_relaxed))
 			timeline_add(0);
-		control_clock(heap, now);
+		control_clock(now);
 	}
 }
 
@@ -129,7 +129,7 @@ void totals_before_drop(struct heap *heap, uint64_t bytes)
 {
 	totals_flush(heap);
 	if (peak_worth_taking(get(&totals.live_bytes) - (int64_t)bytes))
-		peak_take(heap);
+		peak_take();
 }
 
 struct totals_peak totals_peak(void)

@@ -12,7 +12,7 @@
 EXPORT void mudlark_start(void)
 {
 	if (control_owns_process())
-		atomic_store(&record_active, true);
+		record_start();
 }
 
 EXPORT void mudlark_stop(void)

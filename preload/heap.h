@@ -50,10 +50,13 @@ struct site_cache;
 struct site_cache_entry;
 
 struct heap {
+	int64_t x_until_sample; /* bytes that may be allocated before one is recorded, see sample.h */
+
 	/* [tracked][class]: slabs with room, the first one is allocated from. slab_none ends each queue. */
 	struct slab *queue[2][SIZE_CLASSES];
 
 	/* Recording, see record.c. */
+	_Atomic uint8_t sample_mode;         /* what x_until_sample was set for */
 	struct tally tally;                  /* of the thread that has the heap now */
 	struct site_cache *sites;            /* recent stacks; NULL before the first recorded allocation */
 	const void *last_block;              /* the thread's last operation allocated this block; NULL: it did not */

@@ -24,6 +24,7 @@
 #include "preload/losses.h"
 #include "preload/meta.h"
 #include "preload/record.h"
+#include "preload/sample.h"
 #include "preload/stacks.h"
 #include "preload/sys.h"
 #include "preload/unwind.h"
@@ -108,7 +109,6 @@ static void *allocate_plain(struct heap **heap, size_t size, size_t alignment, b
 		}
 		/* No slab to be had here: a nested call whose thread holds the central lock, or no memory at all. */
 	}
-	heap_attach(heap);
 	return large_allocate(*heap, size, alignment, zero);
 }
 
@@ -119,12 +119,11 @@ static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, b
 		return no_memory();
 	struct heap *heap = heap_enter();
 	void *p;
-	if (!record_is_on()) {
-		p = allocate_plain(&heap, size, alignment, zero);
-	} else if (heap_attach(&heap)) {
+	bool attached = heap_attach(&heap);
+	if (attached && sample_due(heap, size)) {
 		p = allocate_recorded(&heap, size, alignment, zero, caller);
 	} else {
-		if (!unwind_owns_call(caller))
+		if (!attached && record_is_on() && !unwind_owns_call(caller))
 			loss_count(LOSS_NESTED_BLOCKS);
 		p = allocate_plain(&heap, size, alignment, zero);
 	}
@@ -133,12 +132,26 @@ static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, b
 	return LIKELY(p) ? p : no_memory();
 }
 
+/*
+ * The common allocation: not recorded, from the slab in use. NULL when it is anything else; then nothing has changed.
+ * The sentinels' countdowns mean nothing: without slabs they come to NULL either way.
+ */
+static inline void *allocate_fast(size_t size)
+{
+	struct heap *heap = heap_enter();
+	void *p = NULL;
+	if (LIKELY(sample_spend(heap, size)))
+		p = slab_pop_fast(heap->queue[false][size_class_of(size)]);
+	if (UNLIKELY(!p))
+		sample_refund(heap, size);
+	heap_leave(heap);
+	return p;
+}
+
 EXPORT void *malloc(size_t size)
 {
-	if (LIKELY(size <= SMALL_MAX_BYTES && !record_is_on())) {
-		struct heap *heap = heap_enter();
-		void *p = slab_pop_fast(heap->queue[false][size_class_of(size)]);
-		heap_leave(heap);
+	if (LIKELY(size <= SMALL_MAX_BYTES)) {
+		void *p = allocate_fast(size);
 		if (LIKELY(p))
 			return p;
 	}
@@ -150,10 +163,8 @@ EXPORT void *calloc(size_t count, size_t size)
 	size_t bytes;
 	if (__builtin_mul_overflow(count, size, &bytes))
 		return no_memory();
-	if (LIKELY(bytes <= SMALL_MAX_BYTES && !record_is_on())) {
-		struct heap *heap = heap_enter();
-		void *p = slab_pop_fast(heap->queue[false][size_class_of(bytes)]);
-		heap_leave(heap);
+	if (LIKELY(bytes <= SMALL_MAX_BYTES)) {
+		void *p = allocate_fast(bytes);
 		if (LIKELY(p))
 			return memset(p, 0, bytes);
 	}

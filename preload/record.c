@@ -3,6 +3,7 @@
 
 #include "preload/capture.h"
 #include "preload/losses.h"
+#include "preload/sample.h"
 #include "preload/stacks.h"
 #include "preload/threads.h"
 
@@ -11,6 +12,12 @@ enum { ENTRY_BLOCKS_MAX = 1 << 30 };
 
 _Atomic uint32_t record_epoch = 1;
 _Atomic bool record_active;
+
+void record_start(void)
+{
+	atomic_store(&record_active, true);
+	sample_begin();
+}
 
 /* Gives the cache room for `entries`. False when there is no memory; then it is as it was. */
 static bool cache_allocate(struct site_cache *cache, uint32_t entries)

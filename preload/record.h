@@ -49,6 +49,9 @@ static inline bool record_is_on(void)
 	return atomic_load_explicit(&record_active, memory_order_relaxed);
 }
 
+/* From now on every thread's allocations are recorded. Stopping is to clear record_active. Async-signal-safe. */
+void record_start(void);
+
 /* Cohort for a new block of `bytes` requested bytes at p, called from `caller`. Never 0. */
 uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, uintptr_t caller);
 

@@ -328,7 +328,8 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 		(void)at_quick_exit(at_quick_exit_handler);
 		if (wanted) {
 			control_init(&options, pid);
-			atomic_store(&record_active, options.record);
+			if (options.record)
+				record_start();
 		}
 	}
 	heap_leave(heap);

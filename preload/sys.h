@@ -37,6 +37,12 @@ void sys_no_huge_pages(void *address, size_t bytes);
 void sys_futex_wait(_Atomic uint32_t *word, uint32_t value);
 void sys_futex_wake(_Atomic uint32_t *word, int count);
 
+/*
+ * When it returns, every other thread of the process has finished the instruction that it was in when this was called,
+ * and its stores are seen. False where the kernel cannot (before 4.14).
+ */
+bool sys_barrier(void);
+
 int sys_open_read(const char *path);
 /* Creates a file that must not exist yet, mode 0600, close-on-exec, no symbolic link followed. */
 int sys_create(const char *path);

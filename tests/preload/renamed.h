@@ -44,7 +44,7 @@ static inline void __attribute__((unused)) prepare_recording(void)
 	modules_init();
 	ck_assert(stacks_init());
 	ck_assert_msg(unwind_init(&reason), "%s", reason ? reason : "");
-	atomic_store(&record_active, true);
+	record_start();
 }
 
 static inline uint64_t __attribute__((unused)) resident_kib(void)

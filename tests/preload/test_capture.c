@@ -276,7 +276,7 @@ START_TEST(reentrant_from_a_signal)
 	uint64_t key[60] = {0};
 	timer_t timer;
 	begin();
-	atomic_store(&record_active, true);
+	record_start();
 	sigaction(SIGUSR1, &action, NULL);
 	timer_create(CLOCK_MONOTONIC, &event, &timer);
 	timer_settime(timer, 0, &period, NULL);

@@ -174,8 +174,10 @@ START_TEST(model_switched)
 	prepare_recording();
 	for (int round = 0; round < 100000; round++) {
 		struct block *b = &block[dice_below(&dice, BLOCKS)];
-		if (round % 1000 == 0)
-			atomic_store(&record_active, !atomic_load(&record_active));
+		if (round % 2000 == 0)
+			record_start();
+		else if (round % 1000 == 0)
+			atomic_store(&record_active, false);
 		if (b->p) {
 			ENSURE(intact(b, b->size), "contents");
 			if (dice_below(&dice, 2)) {

@@ -1,0 +1,446 @@
+/* From tables to sections; picture.h has the steps, snapshot_format.h what they look like. */
+#include "preload/picture.h"
+
+#include "preload/capture.h"
+#include "preload/large.h"
+#include "preload/losses.h"
+#include "preload/modules.h"
+#include "preload/notes.h"
+#include "preload/output.h"
+#include "preload/peak.h"
+#include "preload/record.h"
+#include "preload/sys.h"
+#include "preload/text.h"
+#include "preload/threads.h"
+#include "preload/totals.h"
+
+#include <elf.h>
+#include <gnu/libc-version.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+enum { COMMAND_LINE_MAX = 16384, OPTIONS_TEXT_BYTES = 1024, MERGE_TRIES = 3 };
+
+#if defined(__x86_64__)
+#define OWN_MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define OWN_MACHINE EM_AARCH64
+#endif
+
+/* Protected by survey_lock. */
+static struct {
+	pid_t pid;
+	uint64_t start_real_ns;
+	uint32_t inherited_epoch;
+	char options_text[OPTIONS_TEXT_BYTES];
+	char command_line[COMMAND_LINE_MAX];
+	size_t command_line_bytes;
+	struct utsname system;
+	struct timeline_point timeline[TIMELINE_POINTS];
+} state;
+
+static void read_command_line(void)
+{
+	int fd = sys_open_read("/proc/self/cmdline");
+	if (fd < 0)
+		return;
+	ssize_t got = sys_read(fd, state.command_line, sizeof state.command_line);
+	state.command_line_bytes = got > 0 ? (size_t)got : 0;
+	sys_close(fd);
+}
+
+void picture_init(const char *options_text, pid_t pid)
+{
+	state.pid = pid;
+	state.start_real_ns = sys_real_ns();
+	/* A copy: programs overwrite their environment (setproctitle). */
+	strncpy(state.options_text, options_text ? options_text : "", sizeof state.options_text - 1);
+	if (uname(&state.system))
+		state.system.release[0] = '\0';
+	read_command_line();
+}
+
+void picture_fork_child(pid_t pid)
+{
+	state.pid = pid;
+	state.inherited_epoch = atomic_load_explicit(&record_epoch, memory_order_relaxed);
+	atomic_fetch_add_explicit(&record_epoch, 1, memory_order_relaxed);
+}
+
+pid_t picture_pid(void)
+{
+	return state.pid;
+}
+
+/* Second field of /proc/self/statm, in pages (proc(5)). */
+static uint64_t resident_bytes(void)
+{
+	char text[128];
+	int fd = sys_open_read("/proc/self/statm");
+	if (fd < 0)
+		return 0;
+	ssize_t got = sys_read(fd, text, sizeof text - 1);
+	sys_close(fd);
+	if (got <= 0)
+		return 0;
+	text[got] = '\0';
+	const char *field = strchr(text, ' ');
+	uint64_t pages = 0;
+	for (field = field ? field + 1 : ""; *field >= '0' && *field <= '9'; field++)
+		pages = pages * 10 + (uint64_t)(*field - '0');
+	return pages * SYS_PAGE_BYTES;
+}
+
+void picture_begin(struct picture *picture, enum snapshot_trigger trigger, const char *label)
+{
+	*picture = (struct picture){.trigger = trigger, .label = label ? label : "", .parent_pid = sys_getppid()};
+	modules_sweep();
+	modules_describe();
+	picture->rss_bytes = resident_bytes();
+}
+
+/* The sites' counters with what the heaps' caches hold. */
+static void merge_sites(struct picture *picture)
+{
+	for (uint32_t id = 1; id < picture->sites; id++) {
+		const struct site *site = meta_table_at(&site_table, id);
+		picture->site[id] = (struct site_sum){
+			atomic_load_explicit(&site->alloc_blocks, memory_order_relaxed),
+			atomic_load_explicit(&site->alloc_bytes, memory_order_relaxed),
+			atomic_load_explicit(&site->temporary_blocks, memory_order_relaxed),
+		};
+	}
+	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap) {
+		const struct site_cache *cache = heap->sites;
+		for (uint32_t i = 0; cache && i < cache->touched_count; i++) {
+			const struct site_cache_entry *entry = &cache->entry[cache->touched[i]];
+			if (entry->site >= picture->sites)
+				continue;
+			picture->site[entry->site].alloc_blocks += entry->alloc_blocks;
+			picture->site[entry->site].alloc_bytes += entry->alloc_bytes;
+			picture->site[entry->site].temporary_blocks += entry->temporary_blocks;
+		}
+	}
+}
+
+/* The heaps' flush counters, added up; odd when one is moving counters right now. */
+static uint64_t flush_stamp(bool *moving)
+{
+	uint64_t stamp = 0;
+	*moving = false;
+	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap) {
+		uint32_t sequence = atomic_load_explicit(&heap->x_flush_sequence, memory_order_acquire);
+		*moving |= sequence & 1;
+		stamp += sequence;
+	}
+	return stamp;
+}
+
+/*
+ * A site whose counters move while they are read would be counted twice or not at all for a moment: read again. After
+ * some tries a busy program gets numbers that are off by the blocks of that moment.
+ */
+static bool sum_sites(struct picture *picture)
+{
+	picture->sites = meta_table_count(&site_table);
+	picture->site = sys_map(picture->sites * sizeof *picture->site);
+	if (!picture->site)
+		return false;
+	for (int tries = 0; tries < MERGE_TRIES; tries++) {
+		bool moving_before, moving_after;
+		uint64_t before = flush_stamp(&moving_before);
+		merge_sites(picture);
+		if (flush_stamp(&moving_after) == before && !moving_before && !moving_after)
+			break;
+	}
+	return true;
+}
+
+bool picture_count(struct picture *picture)
+{
+	return survey_take(&picture->survey) && sum_sites(picture);
+}
+
+void picture_end(struct picture *picture)
+{
+	if (picture->site)
+		sys_unmap(picture->site, picture->sites * sizeof *picture->site);
+	picture->site = NULL;
+	survey_end(&picture->survey);
+}
+
+void picture_encode_meta(struct encoder *encoder, const struct picture *picture, uint64_t held_ns)
+{
+	encode_section_begin(encoder, SECTION_META);
+	encode_tag_number(encoder, META_PID, (uint64_t)state.pid);
+	encode_tag_number(encoder, META_PARENT_PID, (uint64_t)picture->parent_pid);
+	encode_tag_number(encoder, META_NUMBER, output_next_number());
+	encode_tag_number(encoder, META_TRIGGER, picture->trigger);
+	encode_tag_number(encoder, META_START_TIME_NS, state.start_real_ns);
+	encode_tag_number(encoder, META_TIME_NS, sys_real_ns());
+	encode_tag_number(encoder, META_ELAPSED_NS, totals_elapsed_ns());
+	encode_tag_number(encoder, META_PAGE_BYTES, SYS_PAGE_BYTES);
+	encode_tag_number(encoder, META_EPOCH, picture->epoch);
+	encode_tag_number(encoder, META_INHERITED_EPOCH, state.inherited_epoch);
+	encode_tag_number(encoder, META_SAMPLE_BYTES, 0);
+	encode_tag_number(encoder, META_DEPTH, capture_depth);
+	encode_tag_number(encoder, META_RECORDING, record_is_on());
+	encode_tag_number(encoder, META_MACHINE, OWN_MACHINE);
+	encode_tag_text(encoder, META_PROGRAM, output_program());
+	encode_tag_text(encoder, META_EXECUTABLE, modules_executable());
+	encode_number(encoder, META_COMMAND_LINE);
+	encode_bytes(encoder, state.command_line, state.command_line_bytes);
+	encode_tag_text(encoder, META_HOST, output_host());
+	encode_tag_text(encoder, META_LABEL, picture->label);
+	encode_tag_text(encoder, META_VERSION, MUDLARK_VERSION);
+	encode_tag_text(encoder, META_OPTIONS, state.options_text);
+	encode_tag_text(encoder, META_KERNEL, state.system.release);
+	encode_tag_text(encoder, META_LIBC, gnu_get_libc_version());
+	encode_tag_text(encoder, META_DIRECTORY, output_directory());
+	encode_tag_number(encoder, META_HELD_NS, held_ns);
+	encode_section_end(encoder);
+}
+
+static void add_tally(struct tally *sum, const struct tally *tally)
+{
+	tally_add(&sum->alloc_blocks, tally_get(&tally->alloc_blocks));
+	tally_add(&sum->alloc_bytes, tally_get(&tally->alloc_bytes));
+	tally_add(&sum->freed_blocks, tally_get(&tally->freed_blocks));
+	tally_add(&sum->freed_bytes, tally_get(&tally->freed_bytes));
+	tally_add(&sum->temporary_blocks, tally_get(&tally->temporary_blocks));
+}
+
+static void encode_totals(struct encoder *encoder, const struct picture *picture)
+{
+	struct totals_peak peak = totals_peak();
+	const struct survey *survey = &picture->survey;
+	/*
+	 * From the same numbers as the rows, so that they add up even while other threads go on: a recorded block
+	 * either lives or was freed.
+	 */
+	struct site_sum sum = {0};
+	for (uint32_t id = 1; id < picture->sites; id++) {
+		sum.alloc_blocks += picture->site[id].alloc_blocks;
+		sum.alloc_bytes += picture->site[id].alloc_bytes;
+		sum.temporary_blocks += picture->site[id].temporary_blocks;
+	}
+	uint64_t live_blocks = survey->total.blocks, live_bytes = survey->total.bytes;
+	encode_section_begin(encoder, SECTION_TOTALS);
+	encode_tag_number(encoder, TOTAL_ALLOC_BLOCKS, sum.alloc_blocks);
+	encode_tag_number(encoder, TOTAL_ALLOC_BYTES, sum.alloc_bytes);
+	encode_tag_number(encoder, TOTAL_FREED_BLOCKS,
+			  sum.alloc_blocks > live_blocks ? sum.alloc_blocks - live_blocks : 0);
+	encode_tag_number(encoder, TOTAL_FREED_BYTES, sum.alloc_bytes > live_bytes ? sum.alloc_bytes - live_bytes : 0);
+	encode_tag_number(encoder, TOTAL_LIVE_BLOCKS, live_blocks);
+	encode_tag_number(encoder, TOTAL_LIVE_BYTES, live_bytes);
+	encode_tag_number(encoder, TOTAL_PEAK_BYTES, peak.bytes);
+	encode_tag_number(encoder, TOTAL_PEAK_BLOCKS, peak.blocks);
+	encode_tag_number(encoder, TOTAL_PEAK_ELAPSED_NS, peak.elapsed_ns);
+	encode_tag_number(encoder, TOTAL_PEAK_COMPOSITION_BYTES, peak.composition_bytes);
+	encode_tag_number(encoder, TOTAL_TEMPORARY_BLOCKS, sum.temporary_blocks);
+	encode_tag_number(encoder, TOTAL_RSS_BYTES, picture->rss_bytes);
+	encode_tag_number(encoder, TOTAL_HEAP_BYTES, survey->usage.mapped_bytes + large_mapped_bytes());
+	encode_tag_number(encoder, TOTAL_OWN_BYTES, meta_bytes() + survey->usage.record_bytes);
+	encode_tag_number(encoder, TOTAL_THREADS, threads_total());
+	encode_section_end(encoder);
+}
+
+static void encode_losses(struct encoder *encoder)
+{
+	encode_section_begin(encoder, SECTION_LOSSES);
+	for (unsigned key = 2; key < LOSS_KEYS; key += 2)
+		if (loss_value(key))
+			encode_tag_number(encoder, key, loss_value(key));
+	encode_section_end(encoder);
+}
+
+static void encode_modules(struct encoder *encoder)
+{
+	uint32_t count = modules_count();
+	encode_section_begin(encoder, SECTION_MODULES);
+	encode_number(encoder, count);
+	for (uint32_t id = 1; id <= count; id++) {
+		const struct module *module = modules_at(id);
+		encode_number(encoder, atomic_load_explicit(&module->flags, memory_order_relaxed));
+		encode_number(encoder, module->bias);
+		encode_text(encoder, module->path);
+		encode_bytes(encoder, module->build_id, module->build_id_bytes);
+		encode_number(encoder, module->device);
+		encode_number(encoder, module->inode);
+		encode_number(encoder, module->size);
+		encode_number(encoder, module->mtime_ns);
+		encode_number(encoder, module->segment_count);
+		for (unsigned i = 0; i < module->segment_count; i++) {
+			const struct module_load *load = &module->segment[i];
+			encode_number(encoder, load->vaddr);
+			encode_number(encoder, load->offset);
+			encode_number(encoder, load->filesz);
+			encode_number(encoder, load->memsz);
+			encode_number(encoder, load->flags);
+		}
+	}
+	encode_section_end(encoder);
+}
+
+static void encode_frames(struct encoder *encoder, uint32_t frames)
+{
+	encode_section_begin(encoder, SECTION_FRAMES);
+	encode_number(encoder, frames - 1);
+	for (uint32_t id = 1; id < frames; id++) {
+		const struct frame_node *node = meta_table_at(&frame_table, id);
+		uint64_t bias = node->module ? modules_at(node->module)->bias : 0;
+		encode_number(encoder, FRAME_NATIVE);
+		encode_number(encoder, id - node->parent);
+		encode_number(encoder, node->module);
+		encode_number(encoder, node->pc - bias);
+	}
+	encode_section_end(encoder);
+}
+
+static void encode_stacks(struct encoder *encoder, uint32_t stacks)
+{
+	encode_section_begin(encoder, SECTION_STACKS);
+	encode_number(encoder, stacks - 1);
+	for (uint32_t id = 1; id < stacks; id++) {
+		const struct stack_entry *stack = meta_table_at(&stack_table, id);
+		encode_number(encoder, (uint64_t)stack->frame << 1 | stack->cut);
+	}
+	encode_section_end(encoder);
+}
+
+/* The kernel's name of a thread that lives. */
+static void thread_name(pid_t tid, char name[THREAD_NAME_BYTES])
+{
+	char path[64];
+	struct text text = text_in(path, sizeof path);
+	text_add(&text, "/proc/self/task/");
+	text_add_number(&text, (uint64_t)tid);
+	text_add(&text, "/comm");
+	int fd = sys_open_read(path);
+	if (fd < 0)
+		return;
+	ssize_t got = sys_read(fd, name, THREAD_NAME_BYTES - 1);
+	sys_close(fd);
+	if (got <= 0)
+		return;
+	name[got] = '\0';
+	if (name[got - 1] == '\n')
+		name[got - 1] = '\0';
+}
+
+static void encode_threads(struct encoder *encoder)
+{
+	uint32_t count = threads_count();
+	encode_section_begin(encoder, SECTION_THREADS);
+	encode_number(encoder, count);
+	for (uint32_t id = 1; id <= count; id++) {
+		struct thread_entry *entry = threads_entry(id);
+		struct tally sum = {0};
+		add_tally(&sum, &entry->ended);
+		const struct heap *heap = entry->heap;
+		if (heap)
+			add_tally(&sum, &heap->tally);
+		if (entry->alive && !entry->shared)
+			thread_name(entry->tid, entry->name);
+		encode_number(encoder, (entry->alive ? THREAD_ALIVE : 0u) | (entry->shared ? THREAD_SHARED : 0u));
+		encode_number(encoder, (uint64_t)entry->tid);
+		encode_number(encoder, entry->instances);
+		encode_text(encoder, entry->name);
+		encode_text(encoder, entry->label);
+		encode_number(encoder, tally_get(&sum.alloc_blocks));
+		encode_number(encoder, tally_get(&sum.alloc_bytes));
+		encode_number(encoder, tally_get(&sum.freed_blocks));
+		encode_number(encoder, tally_get(&sum.freed_bytes));
+	}
+	encode_section_end(encoder);
+}
+
+static void encode_sites(struct encoder *encoder, const struct picture *picture)
+{
+	encode_section_begin(encoder, SECTION_SITES);
+	encode_number(encoder, picture->sites - 1);
+	for (uint32_t id = 1; id < picture->sites; id++) {
+		const struct site *site = meta_table_at(&site_table, id);
+		const struct site_sum *sum = &picture->site[id];
+		struct survey_count peak = peak_of_site(site);
+		encode_number(encoder, site->stack);
+		encode_number(encoder, site->thread);
+		encode_number(encoder, sum->alloc_blocks);
+		encode_number(encoder, sum->alloc_bytes);
+		encode_number(encoder, sum->temporary_blocks);
+		encode_number(encoder, peak.blocks);
+		encode_number(encoder, peak.bytes);
+	}
+	encode_section_end(encoder);
+}
+
+static bool cohort_is_shown(const struct picture *picture, uint32_t id)
+{
+	const struct cohort *cohort = meta_table_at(&cohort_table, id);
+	return picture->survey.cohort[id].blocks && cohort->site && cohort->site < picture->sites;
+}
+
+static void encode_cohorts(struct encoder *encoder, const struct picture *picture)
+{
+	const struct survey *survey = &picture->survey;
+	uint32_t count = 0;
+	for (uint32_t id = 1; id < survey->cohorts; id++)
+		count += cohort_is_shown(picture, id);
+	encode_section_begin(encoder, SECTION_COHORTS);
+	encode_number(encoder, count);
+	for (uint32_t id = 1; id < survey->cohorts; id++) {
+		if (!cohort_is_shown(picture, id))
+			continue;
+		const struct cohort *cohort = meta_table_at(&cohort_table, id);
+		encode_number(encoder, cohort->site);
+		/* A block that was born while the survey went on belongs to the epoch that it ends. */
+		encode_number(encoder, cohort->epoch < picture->epoch ? cohort->epoch : picture->epoch);
+		encode_number(encoder, survey->cohort[id].blocks);
+		encode_number(encoder, survey->cohort[id].bytes);
+	}
+	encode_section_end(encoder);
+}
+
+static void encode_timeline(struct encoder *encoder)
+{
+	uint32_t count = timeline_copy(state.timeline);
+	uint64_t previous_ns = 0;
+	encode_section_begin(encoder, SECTION_TIMELINE);
+	encode_number(encoder, count);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct timeline_point *point = &state.timeline[i];
+		encode_number(encoder, point->elapsed_ns - previous_ns);
+		encode_number(encoder, point->live_bytes);
+		encode_number(encoder, point->live_blocks);
+		encode_number(encoder, point->rss_bytes);
+		previous_ns = point->elapsed_ns;
+	}
+	encode_section_end(encoder);
+}
+
+static void encode_notes(struct encoder *encoder)
+{
+	uint32_t count = notes_count();
+	encode_section_begin(encoder, SECTION_NOTES);
+	encode_number(encoder, count);
+	for (uint32_t i = 0; i < count; i++)
+		encode_text(encoder, notes_at(i));
+	encode_section_end(encoder);
+}
+
+/* Tables only grow, so what a later section refers to is in the earlier ones: counts are taken outermost last. */
+void picture_encode(struct encoder *encoder, const struct picture *picture)
+{
+	uint32_t stacks = meta_table_count(&stack_table);
+	uint32_t frames = meta_table_count(&frame_table);
+	encode_totals(encoder, picture);
+	encode_losses(encoder);
+	encode_modules(encoder);
+	encode_frames(encoder, frames);
+	encode_stacks(encoder, stacks);
+	encode_threads(encoder);
+	encode_sites(encoder, picture);
+	encode_cohorts(encoder, picture);
+	encode_timeline(encoder);
+	encode_notes(encoder);
+}

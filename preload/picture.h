@@ -1,0 +1,52 @@
+/*
+ * What one snapshot says: gathered from the tables, then encoded as snapshot_format.h has it.
+ *
+ *   picture_begin()    facts of the process: who it is, its modules, how much is resident. Reads /proc.
+ *   picture_count()    the survey of the heap, and the sites' counters with what the heaps' caches hold
+ *   picture_encode()   all sections but META; picture_encode_meta() the last one, which says how long the rest took
+ *   picture_end()      gives the memory back
+ *
+ * The tables only grow and never move, so counting and encoding need no lock but the survey's.
+ */
+#ifndef MUDLARK_PICTURE_H
+#define MUDLARK_PICTURE_H
+
+#include "preload/encode.h"
+#include "preload/survey.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Allocation counters of a site: its own and what heaps' caches hold for it. */
+struct site_sum {
+	uint64_t alloc_blocks, alloc_bytes, temporary_blocks;
+};
+
+struct picture {
+	enum snapshot_trigger trigger;
+	const char *label; /* "" : none */
+	pid_t parent_pid;
+	uint32_t epoch; /* that the snapshot ends */
+	uint64_t rss_bytes;
+	struct survey survey;
+	struct site_sum *site; /* by site id; NULL: not counted yet */
+	uint32_t sites;
+};
+
+/* From the constructor. */
+void picture_init(const char *options_text, pid_t pid);
+/* In a fork child: what lives now is the parent's. */
+void picture_fork_child(pid_t pid);
+/* The process that pictures are of. */
+pid_t picture_pid(void);
+
+/* All of them: caller holds survey_lock. */
+void picture_begin(struct picture *picture, enum snapshot_trigger trigger, const char *label);
+bool picture_count(struct picture *picture); /* false when there is no memory */
+void picture_encode(struct encoder *encoder, const struct picture *picture);
+void picture_encode_meta(struct encoder *encoder, const struct picture *picture, uint64_t held_ns);
+void picture_end(struct picture *picture);
+
+#endif

@@ -39,6 +39,7 @@ lint-shell:
 
 # --- bench -----------------------------------------------------------------------------------------------------------
 # make bench [BENCH=quick] [BENCH_FLAGS="--workloads handover --rounds 9"]; results in $(BUILD)/bench.
+# make bench-report [BENCH_FLAGS="--only diff"]: show, diff and their kin.
 
 BENCH       ?= full
 BENCH_FLAGS ?=
@@ -48,6 +49,11 @@ BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(filter-out tools/bench/symbolize.c
 .PHONY: bench
 bench: $(BENCH_PROGRAMS) $(PRELOAD_LIBRARY)
 	python3 tools/bench/bench.py --build $(BUILD) --set $(BENCH) $(BENCH_FLAGS)
+
+# The commands that read snapshots, on a pair with 100,000 stacks.
+.PHONY: bench-report
+bench-report: tool $(PRELOAD_LIBRARY)
+	python3 tools/bench/report.py --build $(BUILD) $(BENCH_FLAGS)
 
 # What is measured must not be optimised away.
 $(BENCH_PROGRAMS): $(BUILD)/tools/bench/%: tools/bench/%.c

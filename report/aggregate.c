@@ -28,10 +28,10 @@ struct owners {
 
 struct builder {
 	struct aggregate *aggregate;
-	const struct names *names;
+	struct names *names;
 	const struct aggregate_options *options;
-	struct intern rows;  /* keys; number n is rows[n - 1] */
-	struct intern nodes; /* of the trie that the sides share: (parent node, address key) */
+	struct intern rows;      /* keys; number n is rows[n - 1] */
+	struct pair_table nodes; /* of the trie that the sides share: (parent node, address key) */
 	struct intern address_keys;
 	uint32_t *key_of_address;  /* by address number: number in address_keys; BY_STACK only */
 	uint8_t *match_of_address; /* by address number: enum filter_match of its locations; 0 when no filter */
@@ -39,9 +39,9 @@ struct builder {
 
 /* What is known of each frame of one side. */
 struct frame_facts {
-	struct owners *owners;
-	uint32_t *nodes;
-	uint8_t *matches; /* enum filter_match, of the frame and all outer ones */
+	struct owners *owners; /* by line, function, file, module */
+	uint32_t *nodes;       /* by stack */
+	uint8_t *matches;      /* enum filter_match, of the frame and all outer ones */
 };
 
 void figures_add(struct figures *to, const struct figures *more)
@@ -55,9 +55,10 @@ void figures_add(struct figures *to, const struct figures *more)
 	to->temporary_blocks += more->temporary_blocks;
 }
 
-static bool shown(const struct location *location, enum language language)
+/* All locations of one address are of one language. */
+static bool shown(const struct address *address, enum language language)
 {
-	return language == LANGUAGE_ALL || location->python == (language == LANGUAGE_PYTHON);
+	return !address->hidden && (language == LANGUAGE_ALL || address->python == (language == LANGUAGE_PYTHON));
 }
 
 /* --- what two snapshots share ---------------------------------------------------------------------------------- */
@@ -88,17 +89,19 @@ static bool *find_rebuilt(const struct names *names)
 
 static void key_addresses(struct builder *builder)
 {
-	const struct names *names = builder->names;
+	struct names *names = builder->names;
 	bool *rebuilt = find_rebuilt(names);
 	builder->key_of_address = must_allocate((size_t)names->address_count + 1, sizeof *builder->key_of_address);
 	for (uint32_t number = 1; number <= names->address_count; number++) {
 		const struct address *address = &names->addresses[number];
-		const struct location *locations = &names->locations[address->first_location];
-		/* 0 hides the frame. All locations of one address are of one language. */
-		if (!address->location_count || !shown(locations, builder->options->language))
+		/* 0 hides the frame. */
+		if (!shown(address, builder->options->language))
 			continue;
 		struct buffer key = {0};
 		bool named = rebuilt[address->module_identity];
+		if (named)
+			names_resolve(names, number);
+		const struct location *locations = &names->locations[address->first_location];
 		for (uint32_t i = 0; named && i < address->location_count; i++)
 			named = locations[i].function_id != 0;
 		if (named) {
@@ -124,12 +127,12 @@ static struct owners find_owners(const struct builder *builder, uint32_t number,
 {
 	const struct names *names = builder->names;
 	const struct address *address = &names->addresses[number];
+	if (!shown(address, builder->options->language))
+		return owners;
 	/* From the outermost inline function inwards: the last word is the innermost one's. */
 	for (uint32_t i = address->location_count; i-- > 0;) {
 		uint32_t index = address->first_location + i;
 		const struct location *location = &names->locations[index];
-		if (!shown(location, builder->options->language))
-			continue;
 		owners.innermost = index + 1;
 		if (location->runtime && !builder->options->all_frames)
 			continue;
@@ -139,7 +142,7 @@ static struct owners find_owners(const struct builder *builder, uint32_t number,
 		if (location->file && location->line)
 			owners.lined = index + 1;
 	}
-	if (builder->options->all_frames && address->location_count)
+	if (builder->options->all_frames)
 		owners.lined = owners.named = owners.plain = owners.innermost;
 	return owners;
 }
@@ -155,14 +158,17 @@ static uint32_t choose_owner(const struct owners *owners, enum grouping by)
 	return owners->plain ? owners->plain : owners->innermost;
 }
 
+static bool is_filtered(const struct filter *filter)
+{
+	return filter && (filter->wanted_count || filter->unwanted_count);
+}
+
 static void match_addresses(struct builder *builder)
 {
 	const struct names *names = builder->names;
 	const struct filter *filter = builder->options->filter;
 	builder->match_of_address = must_allocate((size_t)names->address_count + 1, 1);
-	if (!filter || (!filter->wanted_count && !filter->unwanted_count))
-		return;
-	for (uint32_t number = 1; number <= names->address_count; number++) {
+	for (uint32_t number = 1; is_filtered(filter) && number <= names->address_count; number++) {
 		const struct address *address = &names->addresses[number];
 		for (uint32_t i = 0; i < address->location_count; i++)
 			builder->match_of_address[number] |=
@@ -174,19 +180,23 @@ static void examine_frames(struct builder *builder, uint32_t side, struct frame_
 {
 	const struct snapshot *snapshot = builder->names->snapshots[side];
 	size_t count = (size_t)snapshot->frame_count + 1;
-	facts->owners = must_allocate(count, sizeof *facts->owners);
-	facts->nodes = must_allocate(count, sizeof *facts->nodes);
-	facts->matches = must_allocate(count, sizeof *facts->matches);
+	enum grouping by = builder->options->by;
+	*facts = (struct frame_facts){.matches = must_allocate(count, sizeof *facts->matches)};
+	if (by == BY_STACK)
+		facts->nodes = must_allocate(count, sizeof *facts->nodes);
+	else if (by != BY_THREAD)
+		facts->owners = must_allocate(count, sizeof *facts->owners);
 	for (uint32_t id = 1; id <= snapshot->frame_count; id++) {
 		uint32_t parent = snapshot->frames[id].parent;
 		uint32_t number = builder->names->frame_addresses[side][id];
-		facts->owners[id] = find_owners(builder, number, facts->owners[parent]);
 		facts->matches[id] = facts->matches[parent] | builder->match_of_address[number];
-		if (builder->options->by != BY_STACK)
+		if (facts->owners)
+			facts->owners[id] = find_owners(builder, number, facts->owners[parent]);
+		if (!facts->nodes)
 			continue;
 		assert(builder->key_of_address);
-		uint32_t node[2] = {facts->nodes[parent], builder->key_of_address[number]};
-		facts->nodes[id] = node[1] ? intern_bytes(&builder->nodes, node, sizeof node) : node[0];
+		uint32_t node = facts->nodes[parent], key = builder->key_of_address[number];
+		facts->nodes[id] = key ? pair_number(&builder->nodes, node, key) : node;
 	}
 }
 
@@ -272,7 +282,7 @@ static void add_sites(struct builder *builder, uint32_t side)
 		if (!(site->alloc_blocks | site->live_blocks | site->peak_blocks | site->alloc_bytes |
 		      site->live_bytes))
 			continue;
-		uint32_t owner = choose_owner(&facts.owners[stack->frame], options->by);
+		uint32_t owner = facts.owners ? choose_owner(&facts.owners[stack->frame], options->by) : 0;
 		key.length = 0;
 		if (options->by == BY_THREAD)
 			key_thread(builder->names, side, site->thread, &key);
@@ -296,7 +306,7 @@ static void add_sites(struct builder *builder, uint32_t side)
 		figures_add(&builder->aggregate->totals[side], &figures);
 		row->side = side;
 		row->frame = options->by == BY_STACK ? stack->frame : 0;
-		row->location = options->by == BY_THREAD ? 0 : owner;
+		row->location = owner;
 		row->thread = options->by == BY_THREAD ? site->thread : 0;
 		row->cut |= stack->cut;
 	}
@@ -304,20 +314,61 @@ static void add_sites(struct builder *builder, uint32_t side)
 	forget_frames(&facts);
 }
 
-void aggregate_build(struct aggregate *aggregate, const struct names *names, const struct aggregate_options *options)
+void aggregate_build(struct aggregate *aggregate, struct names *names, const struct aggregate_options *options)
 {
 	struct builder builder = {.aggregate = aggregate, .names = names, .options = options};
 	*aggregate = (struct aggregate){0};
+	if ((options->by != BY_STACK && options->by != BY_THREAD) || is_filtered(options->filter))
+		names_resolve_all(names);
 	match_addresses(&builder);
 	if (options->by == BY_STACK)
 		key_addresses(&builder);
 	for (uint32_t side = 0; side < names->snapshot_count; side++)
 		add_sites(&builder, side);
 	intern_free(&builder.rows);
-	intern_free(&builder.nodes);
+	pair_table_free(&builder.nodes);
 	intern_free(&builder.address_keys);
 	free(builder.key_of_address);
 	free(builder.match_of_address);
+}
+
+/* --- names of stacks ------------------------------------------------------------------------------------------- */
+
+/* find_owners() and choose_owner() for one stack, whose frames are resolved. */
+static uint32_t owner_of_stack(const struct names *names, const struct row *row,
+			       const struct aggregate_options *options)
+{
+	struct stack_walk walk = {0};
+	struct owners owners = {0};
+	const struct location *location;
+	while (!owners.lined && (location = stack_next(&walk, names, row, options->language))) {
+		uint32_t owner = (uint32_t)(location - names->locations) + 1;
+		if (!owners.innermost)
+			owners.innermost = owner;
+		if (location->runtime && !options->all_frames)
+			continue;
+		if (!owners.plain)
+			owners.plain = owner;
+		if (!owners.named && location->function)
+			owners.named = owner;
+		if ((location->file && location->line) || options->all_frames)
+			owners.lined = owner;
+	}
+	return choose_owner(&owners, BY_STACK);
+}
+
+void aggregate_name_stacks(struct aggregate *aggregate, struct names *names, const struct aggregate_options *options,
+			   size_t count)
+{
+	if (options->by != BY_STACK)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		struct row *row = &aggregate->rows[i];
+		const struct snapshot *snapshot = names->snapshots[row->side];
+		for (uint32_t frame = row->frame; frame; frame = snapshot->frames[frame].parent)
+			names_resolve(names, names->frame_addresses[row->side][frame]);
+		row->location = owner_of_stack(names, row, options);
+	}
 }
 
 void aggregate_free(struct aggregate *aggregate)
@@ -336,12 +387,9 @@ const struct location *stack_next(struct stack_walk *walk, const struct names *n
 	}
 	while (walk->frame) {
 		const struct address *address = &names->addresses[names->frame_addresses[row->side][walk->frame]];
-		if (walk->location < address->location_count) {
-			const struct location *location = &names->locations[address->first_location + walk->location++];
-			if (shown(location, language))
-				return location;
-			continue;
-		}
+		assert(address->resolved);
+		if (shown(address, language) && walk->location < address->location_count)
+			return &names->locations[address->first_location + walk->location++];
 		walk->frame = snapshot->frames[walk->frame].parent;
 		walk->location = 0;
 	}

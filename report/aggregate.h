@@ -30,7 +30,8 @@ struct row {
 	struct figures figures[NAMES_MOST_SNAPSHOTS]; /* by side */
 	uint32_t side;     /* the snapshot that the next three are ids of: the newest that has the row */
 	uint32_t frame;    /* BY_STACK: the innermost frame; 0: no stack was recorded */
-	uint32_t location; /* whom the row belongs to: index + 1 in names->locations; 0: not known */
+	uint32_t location; /* whom the row belongs to: index + 1 in names->locations; 0: not known, BY_THREAD, or
+			      BY_STACK until aggregate_name_stacks() */
 	uint32_t thread;   /* BY_THREAD; 0: not known */
 	bool cut;          /* some stack of it lacks outer frames */
 };
@@ -48,8 +49,14 @@ struct aggregate {
 	struct figures totals[NAMES_MOST_SNAPSHOTS]; /* sums over the rows, by side */
 };
 
-/* Groups all snapshots of names. The caller frees the result with aggregate_free(). */
-void aggregate_build(struct aggregate *aggregate, const struct names *names, const struct aggregate_options *options);
+/*
+ * Groups all snapshots of names, which resolves the addresses that the grouping and the filters have to know by name:
+ * none when rows are stacks and nothing is filtered. The caller frees the result with aggregate_free().
+ */
+void aggregate_build(struct aggregate *aggregate, struct names *names, const struct aggregate_options *options);
+/* BY_STACK: resolves the frames of the first count rows and finds whom they belong to. Due before they are printed. */
+void aggregate_name_stacks(struct aggregate *aggregate, struct names *names, const struct aggregate_options *options,
+			   size_t count);
 void aggregate_free(struct aggregate *aggregate);
 
 void figures_add(struct figures *to, const struct figures *more);

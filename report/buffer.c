@@ -55,6 +55,16 @@ void buffer_format(struct buffer *buffer, const char *format, ...)
 	va_end(again);
 }
 
+void buffer_decimal(struct buffer *buffer, uint64_t value)
+{
+	char digits[20];
+	size_t first = sizeof digits;
+	do
+		digits[--first] = (char)('0' + value % 10);
+	while (value /= 10);
+	buffer_append(buffer, digits + first, sizeof digits - first);
+}
+
 void buffer_varint(struct buffer *buffer, uint64_t value)
 {
 	do {

@@ -18,6 +18,7 @@ void buffer_append(struct buffer *buffer, const void *bytes, size_t length);
 void buffer_text(struct buffer *buffer, const char *text);
 void buffer_byte(struct buffer *buffer, char byte);
 void buffer_format(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buffer_decimal(struct buffer *buffer, uint64_t value);
 /* Unsigned LEB128. */
 void buffer_varint(struct buffer *buffer, uint64_t value);
 /* Adds a NUL behind the last byte (not counted) and returns the bytes as a string that stays the buffer's. */

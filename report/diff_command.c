@@ -6,8 +6,7 @@
  */
 #include "report/heading.h"
 #include "report/losses.h"
-#include "report/output.h"
-#include "report/reading.h"
+#include "report/present.h"
 #include "report/rows.h"
 
 #include <string.h>
@@ -201,38 +200,11 @@ static void diff_text(const struct reading *reading, const struct aggregate *agg
 	buffer_free(&text);
 }
 
-static int diff(struct reading *reading, char **paths, struct error *error)
-{
-	struct output output;
-	struct aggregate aggregate;
-	if (reading_load(reading, (const char *const *)paths, 2, error) != EXIT_FINE)
-		return error->code;
-	aggregate_build(&aggregate, reading->names, &reading->group);
-	rank_changes(&aggregate, reading->metric);
-	output_open(&output, NULL, error);
-	if (reading->json)
-		diff_json(reading, &aggregate, output.stream);
-	else
-		diff_text(reading, &aggregate, output.stream);
-	int status = output_close(&output, error);
-	if (!reading->json)
-		print_symbol_notes(reading->names, reading->group.all_frames);
-	aggregate_free(&aggregate);
-	return status;
-}
-
 static int run_diff(const struct command *command, int argc, char **argv, struct error *error)
 {
-	struct reading reading;
-	int first;
-	reading_init(&reading);
-	int status = options_parse(command, argc, argv, reading_option, &reading, &first, error);
-	if (status == EXIT_FINE && argc - first != 2)
-		status = options_operands(command, "name two snapshots, the older one first", error);
-	if (status == EXIT_FINE)
-		status = diff(&reading, argv + first, error);
-	reading_free(&reading);
-	return status;
+	static const char wanted[] = "name two snapshots, the older one first";
+	static const struct table_command table = {diff_text, diff_json, 2, wanted, wanted};
+	return table_command_run(&table, command, argc, argv, error);
 }
 
 static const struct option_spec options[] = {TABLE_OPTIONS, {0}};

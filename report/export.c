@@ -6,7 +6,7 @@
  * json: what `mudlark show --json` prints, with all rows.
  */
 #include "report/heading.h"
-#include "report/output.h"
+#include "report/present.h"
 #include "report/rows.h"
 #include "report/show.h"
 
@@ -117,22 +117,13 @@ static int export_snapshot(struct export_options *options, char **paths, uint32_
 	struct reading *reading = &options->reading;
 	/* Side 0 is the base, as in diff. */
 	const char *const both[2] = {count == 2 ? paths[1] : paths[0], paths[0]};
-	struct output output;
-	if (reading_load(reading, both, count, error) != EXIT_FINE)
-		return error->code;
-	if (!output_open(&output, options->output, error))
-		return error->code;
-	struct aggregate aggregate;
-	aggregate_build(&aggregate, reading->names, &reading->group);
-	rank_rows(&aggregate, count - 1, reading->metric);
-	if (options->format == FORMAT_JSON)
-		show_json(reading, &aggregate, output.stream);
-	else
-		write_folded(reading, &aggregate, output.stream);
-	aggregate_free(&aggregate);
-	int status = output_close(&output, error);
-	print_symbol_notes(reading->names, true);
-	return status;
+	const struct presentation presentation = {
+		.write = options->format == FORMAT_JSON ? show_json : write_folded,
+		.output = options->output,
+		.notes = true,
+		.all_notes = true,
+	};
+	return present(reading, both, count, &presentation, error);
 }
 
 static int run_export(const struct command *command, int argc, char **argv, struct error *error)

@@ -6,38 +6,57 @@
 #include "report/utf8.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
-static void quote(FILE *stream, const char *bytes, size_t length)
+/* Text is gathered here and written in pieces: a call of stdio for each token would take most of the time. */
+enum { PIECE_BYTES = 1 << 16 };
+
+static void write_piece(struct json *json)
 {
-	fputc('"', stream);
+	fwrite(json->text.data, 1, json->text.length, json->stream);
+	json->text.length = 0;
+}
+
+static bool is_plain(unsigned char byte)
+{
+	return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
+}
+
+static void quote(struct buffer *out, const char *bytes, size_t length)
+{
+	buffer_byte(out, '"');
 	for (size_t i = 0; i < length;) {
+		size_t plain = 0;
+		while (i + plain < length && is_plain((unsigned char)bytes[i + plain]))
+			plain++;
+		buffer_append(out, bytes + i, plain);
+		i += plain;
+		if (i == length)
+			break;
 		uint32_t code;
 		size_t size = utf8_decode(bytes + i, length - i, &code);
 		if (code == '"' || code == '\\')
-			fprintf(stream, "\\%c", (char)code);
+			buffer_format(out, "\\%c", (char)code);
 		else if (code == '\n')
-			fputs("\\n", stream);
+			buffer_text(out, "\\n");
 		else if (code == '\t')
-			fputs("\\t", stream);
+			buffer_text(out, "\\t");
 		else if (code < 0x20 || code == 0x7f)
-			fprintf(stream, "\\u%04x", (unsigned)code);
+			buffer_format(out, "\\u%04x", (unsigned)code);
 		else if (code == UTF8_REPLACEMENT)
-			fputs("\xef\xbf\xbd", stream);
+			buffer_text(out, "\xef\xbf\xbd");
 		else
-			fwrite(bytes + i, 1, size, stream);
+			buffer_append(out, bytes + i, size);
 		i += size;
 	}
-	fputc('"', stream);
+	buffer_byte(out, '"');
 }
 
-static void break_line(const struct json *json)
+static void break_line(struct json *json)
 {
-	fputc('\n', json->stream);
-	for (unsigned i = 0; i < json->depth; i++)
-		fputc(' ', json->stream);
+	static const char line[1 + JSON_DEEPEST] = "\n                                ";
+	buffer_append(&json->text, line, 1 + json->depth);
 }
 
 /* What stands before each value: comma, line break, key. */
@@ -45,23 +64,23 @@ static void begin(struct json *json, const char *key)
 {
 	if (json->depth) {
 		if (json->has_elements[json->depth])
-			fputc(',', json->stream);
+			buffer_byte(&json->text, ',');
 		if (!json->flat[json->depth])
 			break_line(json);
 		else if (json->has_elements[json->depth])
-			fputc(' ', json->stream);
+			buffer_byte(&json->text, ' ');
 		json->has_elements[json->depth] = true;
 	}
 	if (key) {
-		quote(json->stream, key, strlen(key));
-		fputs(": ", json->stream);
+		quote(&json->text, key, strlen(key));
+		buffer_text(&json->text, ": ");
 	}
 }
 
 static void open_value(struct json *json, const char *key, bool flat, char bracket)
 {
 	begin(json, key);
-	fputc(bracket, json->stream);
+	buffer_byte(&json->text, bracket);
 	assert(json->depth + 1 < JSON_DEEPEST);
 	bool inside_flat = json->depth && json->flat[json->depth];
 	json->depth++;
@@ -75,7 +94,9 @@ static void close_value(struct json *json, char bracket)
 	json->depth--;
 	if (broken)
 		break_line(json);
-	fputc(bracket, json->stream);
+	buffer_byte(&json->text, bracket);
+	if (json->text.length >= PIECE_BYTES)
+		write_piece(json);
 }
 
 void json_put_object(struct json *json, const char *key, bool flat)
@@ -101,7 +122,7 @@ void json_end_array(struct json *json)
 void json_put_bytes(struct json *json, const char *key, const char *bytes, size_t length)
 {
 	begin(json, key);
-	quote(json->stream, bytes, length);
+	quote(&json->text, bytes, length);
 }
 
 void json_put_text(struct json *json, const char *key, const char *text)
@@ -115,38 +136,42 @@ void json_put_text(struct json *json, const char *key, const char *text)
 void json_put_number(struct json *json, const char *key, uint64_t number)
 {
 	begin(json, key);
-	fprintf(json->stream, "%" PRIu64, number);
+	buffer_decimal(&json->text, number);
 }
 
 void json_put_signed(struct json *json, const char *key, int64_t number)
 {
 	begin(json, key);
-	fprintf(json->stream, "%" PRId64, number);
+	if (number < 0)
+		buffer_byte(&json->text, '-');
+	buffer_decimal(&json->text, number < 0 ? -(uint64_t)number : (uint64_t)number);
 }
 
 void json_put_real(struct json *json, const char *key, double number)
 {
 	begin(json, key);
 	if (isfinite(number))
-		fprintf(json->stream, "%.6g", number);
+		buffer_format(&json->text, "%.6g", number);
 	else
-		fputs("null", json->stream);
+		buffer_text(&json->text, "null");
 }
 
 void json_put_boolean(struct json *json, const char *key, bool value)
 {
 	begin(json, key);
-	fputs(value ? "true" : "false", json->stream);
+	buffer_text(&json->text, value ? "true" : "false");
 }
 
 void json_put_null(struct json *json, const char *key)
 {
 	begin(json, key);
-	fputs("null", json->stream);
+	buffer_text(&json->text, "null");
 }
 
 void json_finish(struct json *json)
 {
 	assert(!json->depth);
-	fputc('\n', json->stream);
+	buffer_byte(&json->text, '\n');
+	write_piece(json);
+	buffer_free(&json->text);
 }

@@ -7,6 +7,8 @@
 #ifndef MUDLARK_JSON_WRITE_H
 #define MUDLARK_JSON_WRITE_H
 
+#include "report/buffer.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +18,7 @@ enum { JSON_DEEPEST = 32 };
 
 struct json {
 	FILE *stream;
+	struct buffer text; /* not written yet */
 	unsigned depth;
 	bool has_elements[JSON_DEEPEST]; /* by depth: a comma is due */
 	bool flat[JSON_DEEPEST];         /* by depth: on one line */
@@ -35,7 +38,7 @@ void json_put_signed(struct json *json, const char *key, int64_t number);
 void json_put_real(struct json *json, const char *key, double number);
 void json_put_boolean(struct json *json, const char *key, bool value);
 void json_put_null(struct json *json, const char *key);
-/* Ends the outermost value's line. */
+/* Ends the outermost value's line and hands the rest of the text to the stream. */
 void json_finish(struct json *json);
 
 #endif

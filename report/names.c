@@ -3,8 +3,6 @@
  *
  * A module is identified by its build-id; without one by path, size and mtime. So a library that was unloaded and
  * loaded again, and the same library in two runs, share their addresses.
- *
- * Every note of the symbolizer is kept once: two snapshots of a program without debug information say so once.
  */
 #include "report/names.h"
 
@@ -26,21 +24,31 @@ struct names *names_open(const struct symbolizer_options *options)
 	return names;
 }
 
+/* What a module is resolved with. */
+struct module_source {
+	struct stored_address *stored; /* sorted copy; NULL: not in SYMBOLS */
+	uint32_t stored_count;
+	const char *stored_note;       /* the snapshot's; NULL: none */
+	struct symbol_module *symbols; /* NULL: not opened, or not to be */
+	bool opened;
+};
+
 void names_close(struct names *names)
 {
 	if (!names)
 		return;
 	for (uint32_t side = 0; side < names->snapshot_count; side++) {
+		for (uint32_t id = 0; id <= names->snapshots[side]->module_count; id++)
+			free(names->sources[side][id].stored);
+		free(names->sources[side]);
 		free(names->frame_addresses[side]);
 		free(names->module_identities[side]);
-		free(names->module_notes[side]);
 		free(names->module_keys[side]);
 	}
 	symbolizer_close(names->symbolizer);
 	intern_free(&names->texts);
 	intern_free(&names->identities);
-	intern_free(&names->keys);
-	intern_free(&names->notes);
+	pair_table_free(&names->keys);
 	free(names->addresses);
 	free(names->locations);
 	free(names);
@@ -95,16 +103,7 @@ static int compare_stored(const void *left, const void *right)
 	return (a->flags > b->flags) - (a->flags < b->flags);
 }
 
-/* What one snapshot's modules are resolved with; lives while names_add() runs. */
-struct module_source {
-	struct stored_address *stored; /* sorted copy; NULL: not in SYMBOLS */
-	uint32_t stored_count;
-	struct symbol_module *symbols; /* NULL: not opened, or not to be */
-	uint32_t note;                 /* number in names->notes */
-	bool opened;
-};
-
-static void prepare_stored(const struct snapshot *snapshot, struct names *names, struct module_source *sources)
+static void prepare_stored(const struct snapshot *snapshot, struct module_source *sources)
 {
 	for (uint32_t i = 0; i < snapshot->stored_module_count; i++) {
 		const struct stored_module *module = &snapshot->stored_modules[i];
@@ -117,7 +116,7 @@ static void prepare_stored(const struct snapshot *snapshot, struct names *names,
 			memcpy(source->stored, snapshot->stored_addresses + module->first_address,
 			       module->address_count * sizeof *source->stored);
 		qsort(source->stored, source->stored_count, sizeof *source->stored, compare_stored);
-		source->note = intern_text(&names->notes, module->note);
+		source->stored_note = module->note;
 	}
 }
 
@@ -142,8 +141,6 @@ static void open_symbols(struct names *names, const struct snapshot_module *modu
 		.segment_count = module->segment_count,
 	};
 	source->symbols = symbolizer_module(names->symbolizer, &identity);
-	if (source->symbols && !(module->flags & MODULE_VDSO))
-		source->note = intern_text(&names->notes, symbol_module_note(source->symbols));
 }
 
 /* Adds one location and numbers its texts. Copies them, so that they outlive snapshot and symbolizer alike. */
@@ -213,73 +210,91 @@ static uint32_t module_key(struct names *names, const struct snapshot_module *mo
 	return key;
 }
 
-static void resolve(struct names *names, const struct snapshot *snapshot, const struct snapshot_frame *frame,
-		    uint32_t key, struct module_source *source, struct address *address)
+void names_resolve(struct names *names, uint32_t number)
 {
-	const struct snapshot_module *module = &snapshot->modules[frame->module];
-	bool python = (frame->flags & FRAME_KIND_MASK) == FRAME_PYTHON;
+	struct address *address = &names->addresses[number];
+	if (address->resolved)
+		return;
+	address->resolved = true;
+	if (address->hidden)
+		return;
+	const struct snapshot *snapshot = names->snapshots[address->side];
+	const struct snapshot_module *module = &snapshot->modules[address->module];
+	struct module_source *source = &names->sources[address->side][address->module];
+	struct location location = {.module_path = module->path,
+				    .module_name = module->name,
+				    .address = address->vaddr,
+				    .module_key = names->module_keys[address->side][address->module],
+				    .python = address->python};
+	bool named = false;
 	address->first_location = names->location_count;
-	if (!(module->flags & MODULE_MUDLARK)) {
-		struct location location = {.module_path = module->path,
-					    .module_name = module->name,
-					    .address = frame->address,
-					    .module_key = key,
-					    .python = python};
-		bool named = false;
-		if (source->stored)
-			named = add_stored(names, snapshot, source, &location, frame->flags);
-		else if (frame->module && !python) {
-			if (!source->opened)
-				open_symbols(names, module, source);
-			if (source->symbols)
-				named = add_symbols(names, source, &location, frame->flags);
-		}
-		if (!named)
-			add_location(names, &location);
+	if (source->stored)
+		named = add_stored(names, snapshot, source, &location, address->flags);
+	else if (address->module && !address->python) {
+		if (!source->opened)
+			open_symbols(names, module, source);
+		if (source->symbols)
+			named = add_symbols(names, source, &location, address->flags);
 	}
+	if (!named)
+		add_location(names, &location);
 	address->location_count = names->location_count - address->first_location;
+}
+
+void names_resolve_all(struct names *names)
+{
+	for (uint32_t number = 1; number <= names->address_count; number++)
+		names_resolve(names, number);
+}
+
+const char *names_note(const struct names *names, uint32_t side, uint32_t module)
+{
+	const struct module_source *source = &names->sources[side][module];
+	if (source->stored)
+		return source->stored_note;
+	bool vdso = names->snapshots[side]->modules[module].flags & MODULE_VDSO;
+	return source->symbols && !vdso ? symbol_module_note(source->symbols) : NULL;
+}
+
+/* --- addresses ------------------------------------------------------------------------------------------------- */
+
+static uint32_t number_address(struct names *names, uint32_t side, const struct snapshot_frame *frame)
+{
+	uint32_t identity = names->module_identities[side][frame->module];
+	uint32_t number = pair_number(&names->keys, frame->address, (uint64_t)identity << 8 | frame->flags);
+	if (number <= names->address_count)
+		return number;
+	names->address_count = number;
+	must_grow(names->addresses, number, names->address_capacity);
+	names->addresses[number] = (struct address){
+		.vaddr = frame->address,
+		.module_identity = identity,
+		.module = frame->module,
+		.side = side,
+		.flags = frame->flags,
+		.hidden = names->snapshots[side]->modules[frame->module].flags & MODULE_MUDLARK,
+		.python = (frame->flags & FRAME_KIND_MASK) == FRAME_PYTHON,
+	};
+	return number;
 }
 
 uint32_t names_add(struct names *names, const struct snapshot *snapshot)
 {
 	uint32_t side = names->snapshot_count++;
-	uint32_t *identities = must_allocate((size_t)snapshot->module_count + 1, sizeof *identities);
-	uint32_t *addresses = must_allocate((size_t)snapshot->frame_count + 1, sizeof *addresses);
-	struct module_source *sources = must_allocate((size_t)snapshot->module_count + 1, sizeof *sources);
-	uint32_t *keys = must_allocate((size_t)snapshot->module_count + 1, sizeof *keys);
-	for (uint32_t id = 1; id <= snapshot->module_count; id++) {
-		identities[id] = identify(names, &snapshot->modules[id]);
-		keys[id] = module_key(names, &snapshot->modules[id]);
-	}
-	prepare_stored(snapshot, names, sources);
-
-	for (uint32_t id = 1; id <= snapshot->frame_count; id++) {
-		const struct snapshot_frame *frame = &snapshot->frames[id];
-		struct {
-			uint64_t vaddr;
-			uint32_t identity, flags;
-		} key = {frame->address, identities[frame->module], frame->flags};
-		uint32_t number = intern_bytes(&names->keys, &key, sizeof key);
-		addresses[id] = number;
-		if (number <= names->address_count)
-			continue;
-		names->address_count = number;
-		must_grow(names->addresses, number, names->address_capacity);
-		struct address *address = &names->addresses[number];
-		*address = (struct address){.vaddr = key.vaddr, .module_identity = key.identity, .flags = frame->flags};
-		resolve(names, snapshot, frame, keys[frame->module], &sources[frame->module], address);
-	}
-	uint32_t *notes = must_allocate((size_t)snapshot->module_count + 1, sizeof *notes);
-	for (uint32_t id = 0; id <= snapshot->module_count; id++) {
-		notes[id] = sources[id].note;
-		free(sources[id].stored);
-	}
-	free(sources);
-	names->module_notes[side] = notes;
-	names->module_keys[side] = keys;
+	size_t modules = (size_t)snapshot->module_count + 1;
 	names->snapshots[side] = snapshot;
-	names->frame_addresses[side] = addresses;
-	names->module_identities[side] = identities;
+	names->module_identities[side] = must_allocate(modules, sizeof **names->module_identities);
+	names->module_keys[side] = must_allocate(modules, sizeof **names->module_keys);
+	names->sources[side] = must_allocate(modules, sizeof **names->sources);
+	names->frame_addresses[side] =
+		must_allocate((size_t)snapshot->frame_count + 1, sizeof **names->frame_addresses);
+	for (uint32_t id = 1; id <= snapshot->module_count; id++) {
+		names->module_identities[side][id] = identify(names, &snapshot->modules[id]);
+		names->module_keys[side][id] = module_key(names, &snapshot->modules[id]);
+	}
+	prepare_stored(snapshot, names->sources[side]);
+	for (uint32_t id = 1; id <= snapshot->frame_count; id++)
+		names->frame_addresses[side][id] = number_address(names, side, &snapshot->frames[id]);
 	return side;
 }
 
@@ -293,11 +308,12 @@ static void encode_text(struct buffer *buffer, const char *text)
 }
 
 /* Encodes the addresses of one module: those that the side's frames with this module id use, each once. */
-static uint32_t encode_addresses(const struct names *names, const uint32_t *list, uint32_t count,
-				 struct intern *strings, struct buffer *out)
+static uint32_t encode_addresses(struct names *names, const uint32_t *list, uint32_t count, struct intern *strings,
+				 struct buffer *out)
 {
 	uint32_t encoded = 0;
 	for (uint32_t i = 0; i < count; i++) {
+		names_resolve(names, list[i]);
 		const struct address *address = &names->addresses[list[i]];
 		const struct location *location = &names->locations[address->first_location];
 		/* An address without names is listed too: a reader then knows that there is nothing to look up. */
@@ -329,7 +345,7 @@ static int compare_uses(const void *left, const void *right)
 	return (a->address > b->address) - (a->address < b->address);
 }
 
-void names_encode(const struct names *names, uint32_t side, struct buffer *section)
+void names_encode(struct names *names, uint32_t side, struct buffer *section)
 {
 	const struct snapshot *snapshot = names->snapshots[side];
 	struct use *uses = must_allocate(snapshot->frame_count, sizeof *uses);
@@ -350,8 +366,7 @@ void names_encode(const struct names *names, uint32_t side, struct buffer *secti
 		struct buffer addresses = {0};
 		uint32_t encoded = encode_addresses(names, list, count, &strings, &addresses);
 		buffer_varint(&modules, module);
-		uint32_t note = names->module_notes[side][module];
-		buffer_varint(&modules, note ? intern_text(&strings, intern_get(&names->notes, note)) : 0);
+		buffer_varint(&modules, intern_text(&strings, names_note(names, side, module)));
 		buffer_varint(&modules, encoded);
 		buffer_append(&modules, addresses.data, addresses.length);
 		buffer_free(&addresses);

@@ -1,10 +1,13 @@
 /*
- * Names for all frames of one or two snapshots.
+ * Names for the frames of one or two snapshots.
  *
  *   snapshot frame --> address (module identity, vaddr, flags) --> locations, innermost inline function first
  *
  * Addresses are shared by the snapshots of one command, so each is resolved once, and two frames of two runs have
  * the same address number exactly when they are the same instruction of the same file, whatever ASLR did.
+ *
+ * An address is resolved when somebody asks for it: a table of 20 stacks needs the names of some hundred frames out of
+ * 600,000, and modules that none of these is in are not even opened.
  *
  * Names come from the snapshot's SYMBOLS section where it has the module, else from symbolize/.
  */
@@ -13,6 +16,7 @@
 
 #include "report/buffer.h"
 #include "report/intern.h"
+#include "report/pair_table.h"
 #include "report/snapshot_read.h"
 
 enum { NAMES_MOST_SNAPSHOTS = 2 };
@@ -33,24 +37,29 @@ struct location {
 struct address {
 	uint64_t vaddr;
 	uint32_t module_identity;                /* 0: no module */
-	uint32_t first_location, location_count; /* 0 locations: the frame is not shown (Mudlark's own) */
+	uint32_t module, side;                   /* where it was met first: a module id of that side; 0: no module */
+	uint32_t first_location, location_count; /* once resolved; at least one unless hidden */
 	uint8_t flags;                           /* enum snapshot_frame_flag */
+	bool resolved;
+	bool hidden; /* not shown, and without locations: Mudlark's own */
+	bool python;
 };
+
+struct module_source; /* what a module's names come from */
 
 struct names {
 	struct symbolizer *symbolizer; /* opened when first needed */
 	struct symbolizer_options options;
 	struct intern texts;       /* functions, files, modules */
 	struct intern identities;  /* of modules */
-	struct intern keys;        /* of addresses; number n is addresses[n] */
+	struct pair_table keys;    /* of addresses; number n is addresses[n] */
 	struct address *addresses; /* [address_count + 1] */
 	struct location *locations;
 	const struct snapshot *snapshots[NAMES_MOST_SNAPSHOTS];
-	uint32_t *frame_addresses[NAMES_MOST_SNAPSHOTS];   /* by frame id: number of its address */
-	uint32_t *module_identities[NAMES_MOST_SNAPSHOTS]; /* by module id */
-	uint32_t *module_keys[NAMES_MOST_SNAPSHOTS];       /* by module id: its locations' module_key */
-	uint32_t *module_notes[NAMES_MOST_SNAPSHOTS];      /* by module id: number in notes, 0: none */
-	struct intern notes;                               /* symbol notes, each once */
+	uint32_t *frame_addresses[NAMES_MOST_SNAPSHOTS];     /* by frame id: number of its address */
+	uint32_t *module_identities[NAMES_MOST_SNAPSHOTS];   /* by module id */
+	uint32_t *module_keys[NAMES_MOST_SNAPSHOTS];         /* by module id: its locations' module_key */
+	struct module_source *sources[NAMES_MOST_SNAPSHOTS]; /* by module id */
 	uint32_t address_count, address_capacity, location_count, location_capacity, snapshot_count;
 };
 
@@ -58,8 +67,15 @@ struct names {
 struct names *names_open(const struct symbolizer_options *options);
 void names_close(struct names *names);
 
-/* Resolves every frame. Returns the side (0, 1) by which names knows the snapshot. It must outlive names. */
+/* Numbers the addresses. Returns the side (0, 1) by which names knows the snapshot. It must outlive names. */
 uint32_t names_add(struct names *names, const struct snapshot *snapshot);
+
+/* Finds the locations of one address; of all. What was resolved before costs nothing. */
+void names_resolve(struct names *names, uint32_t number);
+void names_resolve_all(struct names *names);
+
+/* Why names of this module of this side are missing; NULL: nothing is, or it was not asked for any. */
+const char *names_note(const struct names *names, uint32_t side, uint32_t module);
 
 /*
  * Whether code in this file of this module works for its caller: the C and C++ runtimes, the loader, C++ and Rust
@@ -68,6 +84,6 @@ uint32_t names_add(struct names *names, const struct snapshot *snapshot);
 bool names_is_runtime(const char *module_name, const char *function, const char *file);
 
 /* Fills section with the data of SECTION_SYMBOLS for the snapshot of this side. */
-void names_encode(const struct names *names, uint32_t side, struct buffer *section);
+void names_encode(struct names *names, uint32_t side, struct buffer *section);
 
 #endif

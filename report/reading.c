@@ -70,7 +70,7 @@ int reading_option(void *context, int id, const char *argument, struct error *er
 	return EXIT_FINE;
 }
 
-void reading_resolve(struct reading *reading)
+void reading_open_names(struct reading *reading)
 {
 	reading->symbols = (struct symbolizer_options){
 		.sysroot = reading->sysroot,
@@ -96,7 +96,7 @@ int reading_load(struct reading *reading, const char *const *paths, uint32_t cou
 					 "%s has no object types: it was written without a census of objects",
 					 paths[i]);
 	}
-	reading_resolve(reading);
+	reading_open_names(reading);
 	return EXIT_FINE;
 }
 
@@ -112,13 +112,15 @@ void reading_free(struct reading *reading)
 
 void print_symbol_notes(const struct names *names, bool all_frames)
 {
-	bool *due = must_allocate((size_t)names->notes.count + 1, sizeof *due);
+	struct intern said = {0};
 	for (uint32_t side = 0; side < names->snapshot_count; side++)
-		for (uint32_t id = 1; id <= names->snapshots[side]->module_count; id++)
-			due[names->module_notes[side][id]] |=
+		for (uint32_t id = 1; id <= names->snapshots[side]->module_count; id++) {
+			const char *note = names_note(names, side, id);
+			bool due =
 				all_frames || !names_is_runtime(names->snapshots[side]->modules[id].name, NULL, NULL);
-	for (uint32_t number = 1; number <= names->notes.count; number++)
-		if (due[number])
-			notice("%s", intern_get(&names->notes, number));
-	free(due);
+			uint32_t known = said.count;
+			if (due && intern_text(&said, note) > known)
+				notice("%s", note);
+		}
+	intern_free(&said);
 }

@@ -129,10 +129,10 @@ enum reading_option {
 void reading_init(struct reading *reading);
 /* An option_handler; context is a struct reading. */
 int reading_option(void *context, int id, const char *argument, struct error *error);
-/* Loads the snapshots and resolves their names. Returns EXIT_FINE or fills error. */
+/* Loads the snapshots and opens their names. Returns EXIT_FINE or fills error. */
 int reading_load(struct reading *reading, const char *const *paths, uint32_t count, struct error *error);
-/* As reading_load(), with snapshots that are there already; they stay the caller's. */
-void reading_resolve(struct reading *reading);
+/* The second half of reading_load(), for snapshots that are there already. */
+void reading_open_names(struct reading *reading);
 void reading_free(struct reading *reading);
 /*
  * Why names are missing, each note once, on stderr. Without all_frames nothing is said of the C and C++ runtime: its

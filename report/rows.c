@@ -209,8 +209,16 @@ void row_json(const struct names *names, const struct row *row, const struct agg
 
 void symbol_notes_json(const struct names *names, struct json *json)
 {
+	/* Two snapshots of a program without debug information say so once. */
+	struct intern said = {0};
 	json_put_array(json, "symbol_notes", false);
-	for (uint32_t number = 1; number <= names->notes.count; number++)
-		json_put_text(json, NULL, intern_get(&names->notes, number));
+	for (uint32_t side = 0; side < names->snapshot_count; side++)
+		for (uint32_t id = 1; id <= names->snapshots[side]->module_count; id++) {
+			uint32_t known = said.count;
+			const char *note = names_note(names, side, id);
+			if (intern_text(&said, note) > known)
+				json_put_text(json, NULL, note);
+		}
 	json_end_array(json);
+	intern_free(&said);
 }

@@ -4,7 +4,7 @@
 #include "report/show.h"
 
 #include "report/heading.h"
-#include "report/output.h"
+#include "report/present.h"
 #include "report/rows.h"
 
 void show_json(const struct reading *reading, const struct aggregate *aggregate, FILE *stream)
@@ -105,38 +105,11 @@ static void show_text(const struct reading *reading, const struct aggregate *agg
 	buffer_free(&text);
 }
 
-static int show(struct reading *reading, const char *path, struct error *error)
-{
-	struct output output;
-	struct aggregate aggregate;
-	if (reading_load(reading, &path, 1, error) != EXIT_FINE)
-		return error->code;
-	aggregate_build(&aggregate, reading->names, &reading->group);
-	rank_rows(&aggregate, 0, reading->metric);
-	output_open(&output, NULL, error);
-	if (reading->json)
-		show_json(reading, &aggregate, output.stream);
-	else
-		show_text(reading, &aggregate, output.stream);
-	int status = output_close(&output, error);
-	if (!reading->json)
-		print_symbol_notes(reading->names, reading->group.all_frames);
-	aggregate_free(&aggregate);
-	return status;
-}
-
 static int run_show(const struct command *command, int argc, char **argv, struct error *error)
 {
-	struct reading reading;
-	int first;
-	reading_init(&reading);
-	int status = options_parse(command, argc, argv, reading_option, &reading, &first, error);
-	if (status == EXIT_FINE && argc - first != 1)
-		status = options_operands(command, first == argc ? "name a snapshot" : "name one snapshot only", error);
-	if (status == EXIT_FINE)
-		status = show(&reading, argv[first], error);
-	reading_free(&reading);
-	return status;
+	static const struct table_command table = {show_text, show_json, 1, "name a snapshot",
+						   "name one snapshot only"};
+	return table_command_run(&table, command, argc, argv, error);
 }
 
 static const struct option_spec options[] = {TABLE_OPTIONS, {0}};

@@ -39,7 +39,7 @@ static int symbolize(struct symbolize_options *options, const char *path, struct
 	int status = EXIT_INPUT;
 	if (snapshot) {
 		reading->snapshots[reading->snapshot_count++] = snapshot;
-		reading_resolve(reading);
+		reading_open_names(reading);
 		struct buffer section = {0}, file = {0};
 		names_encode(reading->names, 0, &section);
 		snapshot_add_symbols(bytes, size, &section, &file);

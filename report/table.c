@@ -113,10 +113,21 @@ char *format_count_change(char *out, int64_t count)
 
 /* --- text ------------------------------------------------------------------------------------------------------ */
 
+/* How many bytes at the front are printable ASCII: most names are nothing else, and each byte is a column. */
+static size_t plain_bytes(const char *text, size_t length)
+{
+	size_t plain = 0;
+	while (plain < length && text[plain] >= 0x20 && text[plain] < 0x7f)
+		plain++;
+	return plain;
+}
+
 unsigned text_width(const char *text)
 {
-	unsigned width = 0;
-	size_t length = strlen(text);
+	size_t length = strlen(text), plain = plain_bytes(text, length);
+	unsigned width = (unsigned)plain;
+	text += plain;
+	length -= plain;
 	while (length) {
 		uint32_t code;
 		size_t size = utf8_decode(text, length, &code);
@@ -141,7 +152,10 @@ static unsigned append_character(struct buffer *out, const char *text, size_t si
 
 void text_clean(struct buffer *out, const char *text)
 {
-	size_t length = strlen(text);
+	size_t length = strlen(text), plain = plain_bytes(text, length);
+	buffer_append(out, text, plain);
+	text += plain;
+	length -= plain;
 	while (length) {
 		uint32_t code;
 		size_t size = utf8_decode(text, length, &code);
@@ -193,7 +207,8 @@ unsigned text_fit(struct buffer *out, const char *text, unsigned width, bool uni
 void table_cell(struct table *table, enum style style, const char *text)
 {
 	must_grow(table->cells, table->cell_count, table->cell_capacity);
-	table->cells[table->cell_count++] = (struct table_cell){must_copy(text), style};
+	table->cells[table->cell_count++] =
+		(struct table_cell){text[0] ? arena_text(&table->texts, text, strlen(text)) : "", style};
 }
 
 void table_continue(struct table *table, enum style style, const char *text)
@@ -213,9 +228,9 @@ static void pad(struct buffer *line, unsigned columns)
 static void print_row(const struct table *table, const struct table_cell *cells, const unsigned *widths, FILE *stream,
 		      const struct terminal *terminal)
 {
-	struct buffer line = {0};
+	struct buffer line = {0}, text = {0};
 	for (unsigned i = 0; i < table->column_count; i++) {
-		struct buffer text = {0};
+		text.length = 0;
 		if (!widths[i])
 			continue;
 		bool last = i + 1 == table->column_count;
@@ -232,8 +247,8 @@ static void print_row(const struct table *table, const struct table_cell *cells,
 			pad(&line, widths[i] - used);
 		if (!last)
 			pad(&line, COLUMN_GAP);
-		buffer_free(&text);
 	}
+	buffer_free(&text);
 	while (line.length && line.data[line.length - 1] == ' ')
 		line.length--;
 	buffer_byte(&line, '\n');
@@ -246,7 +261,7 @@ void table_print(struct table *table, FILE *stream, const struct terminal *termi
 	unsigned widths[TABLE_MOST_COLUMNS] = {0}, used = 0;
 	struct table_cell titles[TABLE_MOST_COLUMNS];
 	for (unsigned i = 0; i < table->column_count; i++) {
-		titles[i] = (struct table_cell){(char *)table->columns[i].title, STYLE_BOLD};
+		titles[i] = (struct table_cell){table->columns[i].title, STYLE_BOLD};
 		widths[i] = text_width(table->columns[i].title);
 		for (size_t cell = i; cell < table->cell_count; cell += table->column_count) {
 			unsigned width = text_width(table->cells[cell].text);
@@ -270,8 +285,7 @@ void table_print(struct table *table, FILE *stream, const struct terminal *termi
 
 void table_free(struct table *table)
 {
-	for (size_t i = 0; i < table->cell_count; i++)
-		free(table->cells[i].text);
+	arena_free(&table->texts);
 	free(table->cells);
 	table->cells = NULL;
 	table->cell_count = table->cell_capacity = 0;

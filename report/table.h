@@ -9,6 +9,7 @@
 #define MUDLARK_TABLE_H
 
 #include "report/buffer.h"
+#include "report/memory.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -51,7 +52,7 @@ struct table_column {
 };
 
 struct table_cell {
-	char *text; /* owned */
+	const char *text; /* the table's */
 	enum style style;
 };
 
@@ -60,6 +61,7 @@ struct table {
 	unsigned column_count;    /* the last one is the flexible one */
 	struct table_cell *cells; /* row after row */
 	size_t cell_count, cell_capacity;
+	struct arena texts;
 };
 
 void table_cell(struct table *table, enum style style, const char *text);

@@ -4,7 +4,7 @@
  *
  *   clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -I. -DMUDLARK_VERSION='"fuzz"' \
  *       -o build/fuzz_snapshot tests/fuzz/fuzz_snapshot.c report/{aggregate,buffer,error,filter,heading,intern}.c \
- *       report/{json_write,losses,memory,metric,names,rows,snapshot_read,snapshot_write,table,utf8}.c
+ *       report/{json_write,losses,memory,metric,names,pair_table,rows,snapshot_read,snapshot_write,table,utf8}.c
  *   build/fuzz_snapshot -max_total_time=300 tests/fuzz/corpus-snapshot
  *
  * An input is either a whole file (it starts with the magic's first byte), or a section type followed by the data of
@@ -115,6 +115,7 @@ static void report(const struct snapshot *snapshot)
 		assert(!memcmp(&others[0], &aggregate.totals[0], sizeof others[0]));
 		assert(!memcmp(&others[0], &others[1], sizeof others[0]));
 		rank_rows(&aggregate, 1, METRIC_LIVE_BYTES);
+		aggregate_name_stacks(&aggregate, names, &options, aggregate.row_count);
 		json_put_object(&json, NULL, false);
 		heading_json(snapshot, &json);
 		json_put_array(&json, "rows", false);

@@ -216,6 +216,51 @@ START_TEST(json_structure)
 }
 END_TEST
 
+/* The writer hands its text on in pieces. */
+START_TEST(json_of_many_elements)
+{
+	enum { ELEMENTS = 20000 };
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+	struct json json = {.stream = stream};
+	json_put_array(&json, NULL, false);
+	for (unsigned i = 0; i < ELEMENTS; i++) {
+		json_put_object(&json, NULL, i % 2);
+		json_put_number(&json, "number", i);
+		json_put_text(&json, "text", "\xc3\xa4\"plain");
+		json_end_object(&json);
+	}
+	json_end_array(&json);
+	json_finish(&json);
+	fclose(stream);
+	json_error_t error;
+	json_t *value = json_loads(text, 0, &error);
+	ck_assert_msg(value, "%s at %d", error.text, error.position);
+	ck_assert_uint_eq(json_array_size(value), ELEMENTS);
+	for (unsigned i = 0; i < ELEMENTS; i++) {
+		json_t *element = json_array_get(value, i);
+		ck_assert_int_eq(json_integer_value(json_object_get(element, "number")), i);
+		ck_assert_str_eq(json_string_value(json_object_get(element, "text")), "\xc3\xa4\"plain");
+	}
+	json_decref(value);
+	free(text);
+}
+END_TEST
+
+START_TEST(decimals)
+{
+	static const uint64_t values[] = {0, 9, 10, 4294967296, UINT64_MAX};
+	struct buffer text = {0};
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+		buffer_decimal(&text, values[i]);
+		buffer_byte(&text, ' ');
+	}
+	ck_assert_str_eq(buffer_string(&text), "0 9 10 4294967296 18446744073709551615 ");
+	buffer_free(&text);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("text");
@@ -227,6 +272,8 @@ int main(void)
 	tcase_add_test(cases, sizes);
 	tcase_add_test(cases, json_is_valid_whatever_the_bytes);
 	tcase_add_test(cases, json_structure);
+	tcase_add_test(cases, json_of_many_elements);
+	tcase_add_test(cases, decimals);
 	tcase_set_timeout(cases, 60);
 	suite_add_tcase(suite, cases);
 	SRunner *runner = srunner_create(suite);

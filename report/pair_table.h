@@ -1,0 +1,26 @@
+/*
+ * Hash consing of pairs of numbers: what intern.h is for texts, for keys of 16 bytes.
+ *
+ * A snapshot with 100,000 stacks has some 600,000 frames, and each is looked up twice (its address, its node of the
+ * trie that two snapshots share). Kept as texts they took a third of the time of `mudlark show` and half of its memory.
+ */
+#ifndef MUDLARK_PAIR_TABLE_H
+#define MUDLARK_PAIR_TABLE_H
+
+#include <stdint.h>
+
+struct pair {
+	uint64_t first, second;
+};
+
+struct pair_table {
+	struct pair *pairs; /* [count], the pair of number n at n - 1 */
+	uint32_t *slots;    /* [slot_count]: number or 0; power of two, at most half full */
+	uint32_t count, capacity, slot_count;
+};
+
+/* The pair's number: from 1 on, in the order of first sight. */
+uint32_t pair_number(struct pair_table *table, uint64_t first, uint64_t second);
+void pair_table_free(struct pair_table *table);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * See present.h. Only the rows that are printed get names by stack: that, and not the figures, is what costs time.
+ */
+#include "report/present.h"
+
+#include "report/output.h"
+
+int present(struct reading *reading, const char *const *paths, uint32_t count, const struct presentation *presentation,
+	    struct error *error)
+{
+	struct output output;
+	struct aggregate aggregate;
+	if (reading_load(reading, paths, count, error) != EXIT_FINE)
+		return error->code;
+	if (!output_open(&output, presentation->output, error))
+		return error->code;
+	aggregate_build(&aggregate, reading->names, &reading->group);
+	if (presentation->changes)
+		rank_changes(&aggregate, reading->metric);
+	else
+		rank_rows(&aggregate, count - 1, reading->metric);
+	aggregate_name_stacks(&aggregate, reading->names, &reading->group, rows_to_print(&aggregate, reading->top));
+	presentation->write(reading, &aggregate, output.stream);
+	aggregate_free(&aggregate);
+	int status = output_close(&output, error);
+	if (presentation->notes)
+		print_symbol_notes(reading->names, presentation->all_notes);
+	return status;
+}
+
+int table_command_run(const struct table_command *table, const struct command *command, int argc, char **argv,
+		      struct error *error)
+{
+	struct reading reading;
+	int first;
+	reading_init(&reading);
+	int status = options_parse(command, argc, argv, reading_option, &reading, &first, error);
+	if (status == EXIT_FINE && (uint32_t)(argc - first) != table->count)
+		status = options_operands(
+			command, (uint32_t)(argc - first) < table->count ? table->wanted : table->too_many, error);
+	struct presentation presentation = {
+		.write = reading.json ? table->write_json : table->write_text,
+		.changes = table->count == 2,
+		.notes = !reading.json,
+		.all_notes = reading.group.all_frames,
+	};
+	if (status == EXIT_FINE)
+		status = present(&reading, (const char *const *)argv + first, table->count, &presentation, error);
+	reading_free(&reading);
+	return status;
+}

@@ -74,7 +74,7 @@ static void reply(uint64_t token, const char *message, size_t bytes)
 }
 
 /* 'P' and the path, or 'E' and the reason. */
-static void reply_outcome(uint64_t token, int error, const char *path)
+static void answer(uint64_t token, int error, const char *path)
 {
 	static char message[REPLY_BYTES]; /* under the snapshot lock */
 	struct text text = text_in(message, sizeof message);
@@ -88,30 +88,28 @@ static void reply_outcome(uint64_t token, int error, const char *path)
 	reply(token, message, text.length);
 }
 
-static void report(enum snapshot_trigger trigger, int error, const char *path)
+static void tell(int error, const char *path)
 {
-	uint64_t token = trigger == TRIGGER_REQUEST ? atomic_exchange(&control.token, 0) : 0;
 	if (error)
 		failed(error, path);
 	else
 		say("snapshot ", path);
-	if (token)
-		reply_outcome(token, error, path);
 }
 
 /* Called between enter and leave, without a lock of ours. */
 static int take(enum snapshot_trigger trigger, const char *label, bool wait)
 {
+	static const struct snapshot_listener listener = {answer, tell};
 	if (sandboxed()) {
 		loss_count(LOSS_SNAPSHOTS_FAILED);
 		return -EPERM;
 	}
-	struct snapshot_request request = {trigger, label, wait};
-	int error = snapshot_take(&request, report);
+	uint64_t token = trigger == TRIGGER_REQUEST ? atomic_exchange(&control.token, 0) : 0;
+	struct snapshot_request request = {trigger, label, wait, token};
+	int error = snapshot_take(&request, &listener);
 	if (error != -EBUSY)
 		return error;
 	loss_count(LOSS_SNAPSHOTS_SKIPPED);
-	uint64_t token = trigger == TRIGGER_REQUEST ? atomic_exchange(&control.token, 0) : 0;
 	static const char busy[] = "Eanother snapshot is being written: try again";
 	if (token)
 		reply(token, busy, sizeof busy - 1);
@@ -163,6 +161,8 @@ static bool interval_due(uint64_t elapsed_ns)
 void control_clock(uint64_t elapsed_ns)
 {
 	pool_tick();
+	if (!sandboxed())
+		snapshot_settle(false);
 	if (interval_due(elapsed_ns))
 		note_request(TRIGGER_INTERVAL);
 }
@@ -286,9 +286,20 @@ static bool is_child_left_out(void)
 	return !control.options->children && !atomic_load(&record_active);
 }
 
+/* A copy that still writes must not outlive the process: where that is number 1, it would be killed with it. */
+static void wait_for_copy(void)
+{
+	struct heap *heap = heap_enter();
+	snapshot_settle(true);
+	heap_leave(heap);
+}
+
 void control_at_exit(void)
 {
-	if (!control_owns_process() || !control.options->at_exit || is_child_left_out())
+	if (!control_owns_process())
+		return;
+	wait_for_copy();
+	if (!control.options->at_exit || is_child_left_out())
 		return;
 	if (atomic_exchange(&control.exit_done, true))
 		return;

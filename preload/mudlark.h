@@ -21,9 +21,9 @@ MUDLARK_WEAK void mudlark_start(void);
 MUDLARK_WEAK void mudlark_stop(void);
 
 /*
- * Writes a snapshot with this label (may be NULL). 0, or -1 with errno: EBUSY when one is being written or the caller
- * is a signal handler that interrupted the allocator (then it follows at once), otherwise what went wrong with the
- * file.
+ * Writes a snapshot with this label (may be NULL); with snapshot=fork it may still be under way on return. 0, or -1
+ * with errno: EBUSY when one is being written or the caller is a signal handler that interrupted the allocator (then it
+ * follows at once), otherwise what went wrong with the file.
  */
 MUDLARK_WEAK int mudlark_snapshot(const char *label);
 

@@ -103,17 +103,36 @@ static bool parse_signal(const char *value, int *out)
 	return true;
 }
 
-static bool parse_policy(const char *value, enum damage_policy *out)
+/* The value's place among `count` names; false when it is none of them. */
+static bool parse_choice(const char *value, const char *const *names, size_t count, unsigned *out)
 {
-	static const char *const names[] = {
-		[DAMAGE_ABORT] = "abort", [DAMAGE_REPORT] = "report", [DAMAGE_IGNORE] = "ignore"};
-	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		if (strcmp(value, names[i]) == 0) {
-			*out = (enum damage_policy)i;
+			*out = i;
 			return true;
 		}
 	}
 	return false;
+}
+
+static bool parse_policy(const char *value, enum damage_policy *out)
+{
+	static const char *const names[] = {
+		[DAMAGE_ABORT] = "abort", [DAMAGE_REPORT] = "report", [DAMAGE_IGNORE] = "ignore"};
+	unsigned choice = *out;
+	bool good = parse_choice(value, names, sizeof names / sizeof names[0], &choice);
+	*out = (enum damage_policy)choice;
+	return good;
+}
+
+static bool parse_mode(const char *value, enum snapshot_mode *out)
+{
+	static const char *const names[] = {
+		[SNAPSHOT_AUTO] = "auto", [SNAPSHOT_INLINE] = "inline", [SNAPSHOT_FORK] = "fork"};
+	unsigned choice = *out;
+	bool good = parse_choice(value, names, sizeof names / sizeof names[0], &choice);
+	*out = (enum snapshot_mode)choice;
+	return good;
 }
 
 enum outcome { TAKEN, BAD_VALUE, UNKNOWN_KEY };
@@ -154,6 +173,8 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		good = parse_signal(value, &options->signal);
 	} else if (strcmp(key, "on_error") == 0) {
 		good = parse_policy(value, &options->on_error);
+	} else if (strcmp(key, "snapshot") == 0) {
+		good = parse_mode(value, &options->snapshot);
 	} else {
 		return UNKNOWN_KEY;
 	}
@@ -198,6 +219,7 @@ void options_parse(struct options *options, const char *text, void (*complain)(c
 		.depth = 128,
 		.signal = SIGRTMAX - SIGNAL_BELOW_MAX,
 		.on_error = DAMAGE_ABORT,
+		.snapshot = SNAPSHOT_AUTO,
 	};
 	memcpy(options->output, default_output, sizeof default_output);
 	while (text && *text) {

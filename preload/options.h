@@ -9,6 +9,8 @@
  *   signal=S          signal that asks for a snapshot: a number, a name such as USR2 or RTMAX-5, or none (RTMAX-5)
  *   at_exit=0|1       a snapshot when the program ends (1)
  *   peak=0|1|2        0: no peak columns; 1: what the high-water mark consisted of (default); 2: and a snapshot there
+ *   snapshot=M        who writes snapshots: the thread (inline), a copy of the process (fork), or whichever holds the
+ *                     program for a shorter time (auto); the one at the end always inline (auto)
  *   children=0|1      fork children and the programs they execute are recorded too (1)
  *   fatal=0|1         a snapshot on abort() and fatal signals (0)
  *   on_error=P        double and invalid frees: abort, report or ignore (abort)
@@ -25,6 +27,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+enum snapshot_mode { SNAPSHOT_AUTO, SNAPSHOT_INLINE, SNAPSHOT_FORK };
+
 struct options {
 	bool record;
 	bool at_exit;
@@ -37,6 +41,7 @@ struct options {
 	int signal; /* 0: none */
 	pid_t root; /* 0: any */
 	enum damage_policy on_error;
+	enum snapshot_mode snapshot;
 	char output[PATH_MAX];
 };
 

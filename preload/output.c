@@ -84,6 +84,11 @@ uint32_t output_next_number(void)
 	return atomic_load_explicit(&output.number, memory_order_relaxed) + 1;
 }
 
+void output_set_number(uint32_t number)
+{
+	atomic_store_explicit(&output.number, number, memory_order_relaxed);
+}
+
 /* The file's name; *numbered tells whether the pattern has %n. False when it is too long. */
 static bool expand(struct text *text, pid_t pid, uint32_t number, bool *numbered)
 {
@@ -137,12 +142,12 @@ static bool temporary_name(const char *path, pid_t pid, struct text *text)
 	return !text->cut;
 }
 
-static int write_temporary(const char *path, const void *data, size_t bytes)
+static int write_temporary(const char *path, int (*fill)(int fd, void *context), void *context)
 {
 	int fd = sys_create(path);
 	if (fd < 0)
 		return fd;
-	int error = sys_write_all(fd, data, bytes);
+	int error = fill(fd, context);
 	int close_error = sys_close(fd);
 	if (!error)
 		error = close_error;
@@ -170,19 +175,28 @@ static int place(const char *temporary, pid_t pid, char path[PATH_MAX])
 	return error;
 }
 
-int output_write(const void *data, size_t bytes, pid_t pid, char path[PATH_MAX])
+int output_begin(pid_t pid, char path[PATH_MAX])
 {
-	char *temporary = output.temporary;
 	struct text text = text_in(path, PATH_MAX);
-	struct text temporary_text = text_in(temporary, sizeof output.temporary);
+	struct text temporary = text_in(output.temporary, sizeof output.temporary);
 	bool numbered;
-	if (!expand(&text, pid, output_next_number(), &numbered) || !temporary_name(path, pid, &temporary_text))
+	if (!expand(&text, pid, output_next_number(), &numbered) || !temporary_name(path, pid, &temporary))
 		return -ENAMETOOLONG;
-	int error = write_temporary(temporary, data, bytes);
+	return 0;
+}
+
+int output_write(int (*fill)(int fd, void *context), void *context, pid_t pid, char path[PATH_MAX])
+{
+	int error = write_temporary(output.temporary, fill, context);
 	if (!error) {
-		error = place(temporary, pid, path);
+		error = place(output.temporary, pid, path);
 		if (error)
-			sys_unlink(temporary);
+			sys_unlink(output.temporary);
 	}
 	return error;
+}
+
+void output_discard(void)
+{
+	sys_unlink(output.temporary);
 }

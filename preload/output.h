@@ -28,12 +28,23 @@ void output_fork_child(void);
 
 /* The number that the next file will have, unless one with that name exists. */
 uint32_t output_next_number(void);
+/* The last file written had this number: one that a forked copy of the process wrote. */
+void output_set_number(uint32_t number);
 
 /*
- * Writes the data under the next name. 0 and the path, or -errno. One call at a time (the snapshot lock).
+ * Names a file: the temporary one, and in `path` what it is going to be called. 0 or -ENAMETOOLONG. One file at a time,
+ * from here to output_write() or output_discard() (the snapshot lock).
+ */
+int output_begin(pid_t pid, char path[PATH_MAX]);
+
+/*
+ * Creates the file, has it filled (0 or -errno), and puts it in its place. 0 and the path, or -errno.
  * Async-signal-safe. The caller has signals blocked (sys_quiet_begin), so that the host sees neither SIGXFSZ nor
  * SIGPIPE and the file is whole.
  */
-int output_write(const void *data, size_t bytes, pid_t pid, char path[PATH_MAX]);
+int output_write(int (*fill)(int fd, void *context), void *context, pid_t pid, char path[PATH_MAX]);
+
+/* Removes what is left of a file whose writer has died. */
+void output_discard(void);
 
 #endif

@@ -97,6 +97,7 @@ void picture_begin(struct picture *picture, enum snapshot_trigger trigger, const
 	modules_sweep();
 	modules_describe();
 	picture->rss_bytes = resident_bytes();
+	picture->threads_fd = sys_open_directory("/proc/self/task");
 }
 
 /* The sites' counters with what the heaps' caches hold. */
@@ -166,10 +167,12 @@ void picture_end(struct picture *picture)
 	if (picture->site)
 		sys_unmap(picture->site, picture->sites * sizeof *picture->site);
 	picture->site = NULL;
+	if (picture->threads_fd >= 0)
+		sys_close(picture->threads_fd);
 	survey_end(&picture->survey);
 }
 
-void picture_encode_meta(struct encoder *encoder, const struct picture *picture, uint64_t held_ns)
+void picture_encode_meta(struct encoder *encoder, const struct picture *picture, const struct picture_times *times)
 {
 	encode_section_begin(encoder, SECTION_META);
 	encode_tag_number(encoder, META_PID, (uint64_t)state.pid);
@@ -197,7 +200,9 @@ void picture_encode_meta(struct encoder *encoder, const struct picture *picture,
 	encode_tag_text(encoder, META_KERNEL, state.system.release);
 	encode_tag_text(encoder, META_LIBC, gnu_get_libc_version());
 	encode_tag_text(encoder, META_DIRECTORY, output_directory());
-	encode_tag_number(encoder, META_HELD_NS, held_ns);
+	encode_tag_number(encoder, META_HELD_NS, times->held_ns);
+	encode_tag_number(encoder, META_WRITE_NS, times->write_ns);
+	encode_tag_number(encoder, META_FORKED, times->forked);
 	encode_section_end(encoder);
 }
 
@@ -309,14 +314,13 @@ static void encode_stacks(struct encoder *encoder, uint32_t stacks)
 }
 
 /* The kernel's name of a thread that lives. */
-static void thread_name(pid_t tid, char name[THREAD_NAME_BYTES])
+static void thread_name(int threads_fd, pid_t tid, char name[THREAD_NAME_BYTES])
 {
-	char path[64];
+	char path[32];
 	struct text text = text_in(path, sizeof path);
-	text_add(&text, "/proc/self/task/");
 	text_add_number(&text, (uint64_t)tid);
 	text_add(&text, "/comm");
-	int fd = sys_open_read(path);
+	int fd = sys_open_read_in(threads_fd, path);
 	if (fd < 0)
 		return;
 	ssize_t got = sys_read(fd, name, THREAD_NAME_BYTES - 1);
@@ -328,7 +332,7 @@ static void thread_name(pid_t tid, char name[THREAD_NAME_BYTES])
 		name[got - 1] = '\0';
 }
 
-static void encode_threads(struct encoder *encoder)
+static void encode_threads(struct encoder *encoder, int threads_fd)
 {
 	uint32_t count = threads_count();
 	encode_section_begin(encoder, SECTION_THREADS);
@@ -341,7 +345,7 @@ static void encode_threads(struct encoder *encoder)
 		if (heap)
 			add_tally(&sum, &heap->tally);
 		if (entry->alive && !entry->shared)
-			thread_name(entry->tid, entry->name);
+			thread_name(threads_fd, entry->tid, entry->name);
 		encode_number(encoder, (entry->alive ? THREAD_ALIVE : 0u) | (entry->shared ? THREAD_SHARED : 0u));
 		encode_number(encoder, (uint64_t)entry->tid);
 		encode_number(encoder, entry->instances);
@@ -438,7 +442,7 @@ void picture_encode(struct encoder *encoder, const struct picture *picture)
 	encode_modules(encoder);
 	encode_frames(encoder, frames);
 	encode_stacks(encoder, stacks);
-	encode_threads(encoder);
+	encode_threads(encoder, picture->threads_fd);
 	encode_sites(encoder, picture);
 	encode_cohorts(encoder, picture);
 	encode_timeline(encoder);

@@ -4,7 +4,7 @@
  *   picture_begin()    facts of the process: who it is, its modules, how much is resident. Reads /proc.
  *   picture_count()    the survey of the heap, and the sites' counters with what the heaps' caches hold
  *   picture_encode()   all sections but META; picture_encode_meta() the last one, which says how long the rest took
- *   picture_end()      gives the memory back
+ *   picture_end()      gives memory and descriptor back
  *
  * The tables only grow and never move, so counting and encoding need no lock but the survey's.
  */
@@ -30,9 +30,17 @@ struct picture {
 	pid_t parent_pid;
 	uint32_t epoch; /* that the snapshot ends */
 	uint64_t rss_bytes;
+	int threads_fd; /* /proc/self/task, for the threads' names; negative: not readable */
 	struct survey survey;
 	struct site_sum *site; /* by site id; NULL: not counted yet */
 	uint32_t sites;
+};
+
+/* What the last section says of the snapshot itself. */
+struct picture_times {
+	uint64_t held_ns;  /* how long the thread that takes it is held */
+	uint64_t write_ns; /* how long the file has been written, all but the last section */
+	bool forked;
 };
 
 /* From the constructor. */
@@ -42,11 +50,11 @@ void picture_fork_child(pid_t pid);
 /* The process that pictures are of. */
 pid_t picture_pid(void);
 
-/* All of them: caller holds survey_lock. */
+/* All of them: caller holds survey_lock. What follows picture_begin() may be done in a forked copy of the process. */
 void picture_begin(struct picture *picture, enum snapshot_trigger trigger, const char *label);
 bool picture_count(struct picture *picture); /* false when there is no memory */
 void picture_encode(struct encoder *encoder, const struct picture *picture);
-void picture_encode_meta(struct encoder *encoder, const struct picture *picture, uint64_t held_ns);
+void picture_encode_meta(struct encoder *encoder, const struct picture *picture, const struct picture_times *times);
 void picture_end(struct picture *picture);
 
 #endif

@@ -1,6 +1,17 @@
-/* One snapshot from beginning to end; snapshot.h says what it costs the host. */
+/*
+ * One snapshot from beginning to end, inline or forked; snapshot.h says who does what.
+ *
+ * What the process must learn of its copy's work stands in memory that the two share: how it went, and which cohorts
+ * live. A cohort of an epoch that is over, with no allocation under way, gets no new blocks: what was dead in the
+ * copy's survey is dead for ever, and may be used again whenever the process comes to look. Peaks stay the process's
+ * own: a copy that finds itself at the high-water mark shows its composition and forgets it.
+ *
+ * The copy holds the locks that its work takes, so that nobody else held them when it was made.
+ */
 #include "preload/snapshot.h"
 
+#include "preload/forked.h"
+#include "preload/notes.h"
 #include "preload/output.h"
 #include "preload/peak.h"
 #include "preload/picture.h"
@@ -10,25 +21,64 @@
 #include "preload/sys.h"
 
 #include <errno.h>
+#include <string.h>
 
-static char path[PATH_MAX]; /* protected by survey_lock */
+enum {
+	/* What `auto` reckons with, measured by tools/bench/snapshot_pause. */
+	BLOCK_NS = 3,
+	ROW_NS = 60,
+	PAGE_COPY_NS = 32,
+	FORK_NS = 300000,
+	HELD_NS_TOLERATED = 8000000, /* an inline snapshot below this is not worth a process */
+	FORK_GAIN = 2,               /* nor one that is not that much shorter forked */
+	COHORTS_PER_WORD = 64,
+};
+
+/* Shared with the copy. */
+struct outcome {
+	_Atomic uint64_t held_ns; /* by the process, 0 until it knows */
+	_Atomic bool done;        /* the rest is valid */
+	int error;
+	uint32_t number; /* of the file */
+	uint32_t cohorts;
+	char path[PATH_MAX];
+	uint64_t lives[]; /* a bit for each cohort */
+};
+
+/* Protected by survey_lock. */
+static struct {
+	enum snapshot_mode mode;
+	char path[PATH_MAX];
+	/* The copy at work. */
+	_Atomic pid_t copy; /* 0: none */
+	struct outcome *outcome;
+	size_t outcome_bytes;
+	uint64_t token;
+	const struct snapshot_listener *listener;
+	uint32_t settled; /* epochs before this one had no allocation under way when it was made */
+	bool distrusted;  /* one died: no more of them */
+} snapshot;
 
 void snapshot_init(const struct options *options, const char *options_text, pid_t pid)
 {
+	snapshot.mode = options->snapshot;
 	picture_init(options_text, pid);
 	output_init(options->output);
 }
 
-void snapshot_fork_child(pid_t pid)
+static void copy_forget(void)
 {
-	picture_fork_child(pid);
-	output_fork_child();
+	sys_unmap(snapshot.outcome, snapshot.outcome_bytes);
+	snapshot.outcome = NULL;
+	atomic_store_explicit(&snapshot.copy, 0, memory_order_relaxed);
 }
 
-static bool cohort_lives(uint32_t id, const void *context)
+void snapshot_fork_child(pid_t pid)
 {
-	const struct survey *survey = context;
-	return id >= survey->cohorts || survey->cohort[id].blocks;
+	if (snapshot.outcome)
+		copy_forget();
+	picture_fork_child(pid);
+	output_fork_child();
 }
 
 /* Epochs before this one have no allocation under way. */
@@ -43,49 +93,271 @@ static uint32_t epochs_settled(uint32_t ending)
 	return epoch;
 }
 
-static int snapshot_locked(const struct snapshot_request *request, uint64_t begun_ns)
+/* What is put into a file. */
+struct writing {
+	const struct picture *picture;
+	struct encoder *encoder;
+	uint64_t begun_ns;
+	const struct outcome *outcome; /* NULL: inline */
+};
+
+static uint64_t held_ns(const struct writing *writing)
 {
-	struct picture picture;
-	struct encoder encoder = {0};
+	uint64_t held = writing->outcome ? atomic_load(&writing->outcome->held_ns) : 0;
+	return held ? held : sys_monotonic_ns() - writing->begun_ns;
+}
+
+/* All but META, then META, which tells how long that took, and the header, which makes it a snapshot. */
+static int fill(int fd, void *context)
+{
+	const struct writing *writing = context;
+	struct encoder *encoder = writing->encoder;
+	uint64_t begun = sys_monotonic_ns();
+	size_t first = encoder->length;
+	int error = sys_write_all(fd, encoder->data, first);
+	if (error)
+		return error;
+	struct picture_times times = {
+		.held_ns = held_ns(writing),
+		.write_ns = sys_monotonic_ns() - begun,
+		.forked = writing->outcome != NULL,
+	};
+	picture_encode_meta(encoder, writing->picture, &times);
+	encode_finish(encoder);
+	if (encoder->failed)
+		return -ENOMEM;
+	error = sys_write_all(fd, encoder->data + first, encoder->length - first);
+	return error ? error : sys_write_all_at(fd, encoder->data, sizeof(struct snapshot_header), 0);
+}
+
+/* Surveys, encodes and writes. The picture's counts stay for the caller. */
+static int picture_write(struct picture *picture, uint64_t begun_ns, const struct outcome *outcome)
+{
+	struct encoder encoder;
+	struct writing writing = {picture, &encoder, begun_ns, outcome};
 	int error = -ENOMEM;
-	picture_begin(&picture, request->trigger, request->label);
-	picture.epoch = atomic_fetch_add_explicit(&record_epoch, 1, memory_order_relaxed);
-	/* Before the survey: what is under way now may not be in it, but publishes its epoch until it is. */
-	uint32_t settled = epochs_settled(picture.epoch);
-	if (picture_count(&picture)) {
-		if (totals_peak_is_now())
-			peak_take_from(&picture.survey);
-		timeline_add(picture.rss_bytes);
-		encode_begin(&encoder);
-		picture_encode(&encoder, &picture);
-		picture_encode_meta(&encoder, &picture, sys_monotonic_ns() - begun_ns);
-		encode_finish(&encoder);
-		cohorts_recycle(settled, cohort_lives, &picture.survey);
-		if (!encoder.failed)
-			error = output_write(encoder.data, encoder.length, picture_pid(), path);
-	}
+	if (!picture_count(picture))
+		return error;
+	if (totals_peak_is_now())
+		peak_take_from(&picture->survey);
+	encode_begin(&encoder);
+	picture_encode(&encoder, picture);
+	if (!encoder.failed)
+		error = output_write(fill, &writing, picture_pid(), snapshot.path);
 	encode_free(&encoder);
-	picture_end(&picture);
 	return error;
 }
 
-int snapshot_take(const struct snapshot_request *request, snapshot_report *report)
+static bool survey_has(uint32_t id, const void *context)
+{
+	const struct survey *survey = context;
+	return id >= survey->cohorts || survey->cohort[id].blocks;
+}
+
+static int take_inline(struct picture *picture, uint64_t begun_ns, uint32_t settled)
+{
+	int error = picture_write(picture, begun_ns, NULL);
+	if (picture->survey.cohort)
+		cohorts_recycle(settled, survey_has, &picture->survey);
+	return error;
+}
+
+/* --- forked --------------------------------------------------------------------------------------------------------
+ */
+
+static bool outcome_has(uint32_t id, const void *context)
+{
+	const struct outcome *outcome = context;
+	return id >= outcome->cohorts || outcome->lives[id / COHORTS_PER_WORD] >> id % COHORTS_PER_WORD & 1;
+}
+
+static void note_lives(struct outcome *outcome, const struct survey *survey)
+{
+	for (uint32_t id = 0; survey->cohort && id < survey->cohorts && id < outcome->cohorts; id++)
+		if (survey->cohort[id].blocks)
+			outcome->lives[id / COHORTS_PER_WORD] |= (uint64_t)1 << id % COHORTS_PER_WORD;
+	if (!survey->cohort)
+		outcome->cohorts = 0; /* nothing is known: all live */
+	else if (survey->cohorts < outcome->cohorts)
+		outcome->cohorts = survey->cohorts;
+}
+
+struct copy_work {
+	struct picture *picture;
+	uint64_t begun_ns;
+};
+
+/* In the copy, which has the locks that the process held when it was made. */
+static void copy_work(void *argument)
+{
+	const struct copy_work *work = argument;
+	struct outcome *outcome = snapshot.outcome;
+	lock_release(&timeline_lock);
+	lock_release(&pool_lock);
+	outcome->error = picture_write(work->picture, work->begun_ns, outcome);
+	note_lives(outcome, &work->picture->survey);
+	outcome->number = output_next_number() - 1;
+	memcpy(outcome->path, snapshot.path, sizeof outcome->path);
+	atomic_store(&outcome->done, true);
+	if (snapshot.token)
+		snapshot.listener->answer(snapshot.token, outcome->error, snapshot.path);
+}
+
+/* Whether there is a copy at work now; if not, it can be taken inline as if nothing had been tried. */
+static bool take_forked(struct picture *picture, uint64_t begun_ns, uint32_t settled)
+{
+	uint32_t cohorts = meta_table_count(&cohort_table);
+	size_t words = cohorts / COHORTS_PER_WORD + 1;
+	snapshot.outcome_bytes = sizeof *snapshot.outcome + words * sizeof snapshot.outcome->lives[0];
+	snapshot.outcome = sys_map_shared(snapshot.outcome_bytes);
+	if (!snapshot.outcome)
+		return false;
+	snapshot.outcome->cohorts = cohorts;
+	snapshot.settled = settled;
+	struct copy_work work = {picture, begun_ns};
+	lock_acquire(&pool_lock);
+	lock_acquire(&timeline_lock);
+	pid_t pid = forked_start(copy_work, &work, picture->threads_fd);
+	lock_release(&timeline_lock);
+	lock_release(&pool_lock);
+	if (pid < 0) {
+		copy_forget();
+		notes_add("a forked copy for a snapshot was refused: it was taken inline");
+		return false;
+	}
+	atomic_store(&snapshot.outcome->held_ns, sys_monotonic_ns() - begun_ns);
+	atomic_store_explicit(&snapshot.copy, pid, memory_order_relaxed);
+	return true;
+}
+
+/* What is known of a copy that runs no more. */
+static void copy_ended(enum forked_state state)
+{
+	const struct outcome *outcome = snapshot.outcome;
+	bool done = atomic_load(&outcome->done);
+	int error = done ? outcome->error : -ECANCELED;
+	if (done) {
+		memcpy(snapshot.path, outcome->path, sizeof snapshot.path);
+		output_set_number(outcome->number);
+		cohorts_recycle(snapshot.settled, outcome_has, outcome);
+	} else {
+		output_discard();
+		if (snapshot.token)
+			snapshot.listener->answer(snapshot.token, error, snapshot.path);
+	}
+	if (state == FORKED_DIED || !done) {
+		snapshot.distrusted = true;
+		notes_add("the forked copy for a snapshot died: snapshots were taken inline from then on");
+	}
+	snapshot.listener->tell(error, snapshot.path);
+	copy_forget();
+}
+
+/* Whether no copy is at work (any more). Caller holds survey_lock. */
+static bool settle(bool wait)
+{
+	pid_t pid = atomic_load_explicit(&snapshot.copy, memory_order_relaxed);
+	if (!pid)
+		return true;
+	enum forked_state state = forked_poll(pid, wait);
+	if (state != FORKED_RUNS)
+		copy_ended(state);
+	return state != FORKED_RUNS;
+}
+
+static bool take_lock(bool wait)
+{
+	if (!wait)
+		return lock_try(&survey_lock);
+	lock_acquire(&survey_lock);
+	return true;
+}
+
+void snapshot_settle(bool wait)
+{
+	if (!atomic_load_explicit(&snapshot.copy, memory_order_relaxed) || lock_depth)
+		return;
+	/* A vfork child has its parent's memory, but not its children. */
+	if (sys_getpid() != picture_pid())
+		return;
+	struct sys_quiet quiet;
+	sys_quiet_begin(&quiet);
+	if (take_lock(wait)) {
+		settle(wait);
+		lock_release(&survey_lock);
+	}
+	sys_quiet_end(&quiet);
+}
+
+/* Whether the process is about to end, or to be confined: what is not done now is never done. */
+static bool is_last(enum snapshot_trigger trigger)
+{
+	return trigger == TRIGGER_EXIT || trigger == TRIGGER_FATAL || trigger == TRIGGER_SANDBOX;
+}
+
+static uint64_t inline_ns_expected(void)
+{
+	uint64_t rows = (uint64_t)meta_table_count(&frame_table) + meta_table_count(&stack_table) +
+			meta_table_count(&site_table) + meta_table_count(&cohort_table);
+	int64_t blocks = totals_live_blocks();
+	return (blocks > 0 ? (uint64_t)blocks * BLOCK_NS : 0) + rows * ROW_NS;
+}
+
+static bool wants_fork(enum snapshot_trigger trigger, const struct picture *picture)
+{
+	if (is_last(trigger) || snapshot.distrusted || snapshot.mode == SNAPSHOT_INLINE)
+		return false;
+	if (snapshot.mode == SNAPSHOT_FORK)
+		return true;
+	/* Who calls the function expects the file to be there when it returns. */
+	if (trigger == TRIGGER_API)
+		return false;
+	uint64_t inline_ns = inline_ns_expected();
+	uint64_t fork_ns = FORK_NS + picture->rss_bytes / SYS_PAGE_BYTES * PAGE_COPY_NS;
+	/* A filter may kill whoever makes a process; it was asked for by somebody who knows. */
+	return inline_ns > HELD_NS_TOLERATED && inline_ns > FORK_GAIN * fork_ns && !sys_is_filtered();
+}
+
+/* Caller holds survey_lock; no copy is at work. */
+static int snapshot_locked(const struct snapshot_request *request, const struct snapshot_listener *listener)
+{
+	struct picture picture;
+	uint64_t begun_ns = sys_monotonic_ns();
+	int error = output_begin(picture_pid(), snapshot.path);
+	if (!error) {
+		picture_begin(&picture, request->trigger, request->label);
+		timeline_add(picture.rss_bytes);
+		picture.epoch = atomic_fetch_add_explicit(&record_epoch, 1, memory_order_relaxed);
+		/* Before the survey: what is under way now may not be in it, but publishes its epoch until it is. */
+		uint32_t settled = epochs_settled(picture.epoch);
+		snapshot.token = request->token;
+		snapshot.listener = listener;
+		bool forked = wants_fork(request->trigger, &picture) && take_forked(&picture, begun_ns, settled);
+		if (!forked)
+			error = take_inline(&picture, begun_ns, settled);
+		picture_end(&picture);
+		if (forked)
+			return 0;
+	}
+	if (request->token)
+		listener->answer(request->token, error, snapshot.path);
+	listener->tell(error, snapshot.path);
+	return error;
+}
+
+int snapshot_take(const struct snapshot_request *request, const struct snapshot_listener *listener)
 {
 	if (lock_mine(&survey_lock))
 		return -EBUSY;
 	/* A handler of the host's that ran on top of this and jumped out would leave our locks behind. */
-	int saved = errno;
+	int saved = errno, error = -EBUSY;
 	struct sys_quiet quiet;
 	sys_quiet_begin(&quiet);
-	if (request->wait) {
-		lock_acquire(&survey_lock);
-	} else if (!lock_try(&survey_lock)) {
-		sys_quiet_end(&quiet);
-		return -EBUSY;
+	if (take_lock(request->wait)) {
+		if (settle(request->wait))
+			error = snapshot_locked(request, listener);
+		lock_release(&survey_lock);
 	}
-	int error = snapshot_locked(request, sys_monotonic_ns());
-	report(request->trigger, error, path);
-	lock_release(&survey_lock);
 	sys_quiet_end(&quiet);
 	errno = saved;
 	return error;

@@ -97,7 +97,9 @@ enum snapshot_meta {
 	META_DEPTH = 24,           /* frames kept of a stack */
 	META_RECORDING = 26,       /* 1: recording was on */
 	META_MACHINE = 28,         /* ELF e_machine of the process */
-	META_HELD_NS = 30,         /* how long the process was held for the snapshot */
+	META_HELD_NS = 30,         /* how long the thread that took the snapshot was held for it */
+	META_WRITE_NS = 32,        /* how long the file was written */
+	META_FORKED = 34,          /* 1: by a copy of the process, which was not held for it */
 
 	META_PROGRAM = 1,      /* base name of the executable */
 	META_EXECUTABLE = 3,   /* its path */

@@ -142,6 +142,9 @@ static void fork_prepare(void)
 	struct heap *heap = heap_enter();
 	forking.heap = heap;
 	forking.locked = forking.io_locked = false;
+	/* A program that looks after children of its own is not to meet one of ours for longer than need be. */
+	if (heap_is_real(heap) && !sandboxed())
+		snapshot_settle(false);
 	if (__libc_single_threaded) {
 		/* No lock is held by anybody else. */
 	} else if (heap == &heap_busy) {

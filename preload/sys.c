@@ -3,16 +3,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifdef MUDLARK_TEST
@@ -53,6 +57,12 @@ void *sys_map(size_t bytes)
 bool sys_map_again(void *address, size_t bytes)
 {
 	return sys_mmap(address, bytes, PROT_READ | PROT_WRITE, MAP_FIXED) != NULL;
+}
+
+void *sys_map_shared(size_t bytes)
+{
+	long result = sys_call(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return result < 0 && result > -SYS_PAGE_BYTES ? NULL : (void *)result;
 }
 
 void sys_unmap(void *address, size_t bytes)
@@ -112,6 +122,21 @@ int sys_open_read(const char *path)
 	return (int)sys_call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
 }
 
+int sys_open_write(const char *path)
+{
+	return (int)sys_call(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_CLOEXEC, 0, 0, 0);
+}
+
+int sys_open_directory(const char *path)
+{
+	return (int)sys_call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+}
+
+int sys_open_read_in(int directory, const char *name)
+{
+	return (int)sys_call(SYS_openat, directory, (long)name, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+}
+
 int sys_create(const char *path)
 {
 	return (int)sys_call(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
@@ -133,6 +158,22 @@ int sys_write_all(int fd, const void *data, size_t bytes)
 		if (done <= 0)
 			return done ? (int)done : -EIO;
 		rest += done;
+		bytes -= (size_t)done;
+	}
+	return 0;
+}
+
+int sys_write_all_at(int fd, const void *data, size_t bytes, uint64_t offset)
+{
+	const char *rest = data;
+	while (bytes) {
+		long done = sys_call(SYS_pwrite64, fd, (long)rest, (long)bytes, (long)offset, 0, 0);
+		if (done == -EINTR)
+			continue;
+		if (done <= 0)
+			return done ? (int)done : -EIO;
+		rest += done;
+		offset += (uint64_t)done;
 		bytes -= (size_t)done;
 	}
 	return 0;
@@ -216,6 +257,54 @@ pid_t sys_getppid(void)
 pid_t sys_gettid(void)
 {
 	return (pid_t)sys_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+pid_t sys_copy_process(void)
+{
+	/* Flags first on x86-64 and aarch64 alike. Stack 0: it goes on with its copy of this one. */
+	return (pid_t)sys_call(SYS_clone, CLONE_UNTRACED, 0, 0, 0, 0, 0);
+}
+
+pid_t sys_wait_copy(pid_t pid, int *status, bool wait)
+{
+	long got;
+	/* __WCLONE: not a child of the host's own that has the number after the host has waited for ours. */
+	do {
+		got = sys_call(SYS_wait4, pid, (long)status, (wait ? 0 : WNOHANG) | (long)__WCLONE, 0, 0, 0);
+	} while (got == -EINTR);
+	return (pid_t)got;
+}
+
+void sys_close_all_but(int fd)
+{
+	if (fd < 0) {
+		sys_call(SYS_close_range, 0, INT_MAX, 0, 0, 0, 0);
+		return;
+	}
+	if (fd > 0)
+		sys_call(SYS_close_range, 0, fd - 1, 0, 0, 0, 0);
+	sys_call(SYS_close_range, fd + 1, INT_MAX, 0, 0, 0, 0);
+}
+
+void sys_signal_default(int number)
+{
+	static const uint64_t default_action[4]; /* the kernel's struct: handler, flags, restorer, mask */
+	sys_call(SYS_rt_sigaction, number, (long)default_action, 0, sizeof(uint64_t), 0, 0);
+}
+
+void sys_name_thread(const char *name)
+{
+	sys_call(SYS_prctl, PR_SET_NAME, (long)name, 0, 0, 0, 0);
+}
+
+void sys_forbid_dump(void)
+{
+	sys_call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0);
+}
+
+bool sys_is_filtered(void)
+{
+	return sys_call(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0, 0) > 0;
 }
 
 int sys_send_datagram(const char *name, const void *data, size_t bytes)

@@ -43,12 +43,20 @@ void sys_futex_wake(_Atomic uint32_t *word, int count);
  */
 bool sys_barrier(void);
 
+/* Zeroed memory that fork children share. NULL when there is none. */
+void *sys_map_shared(size_t bytes);
+
 int sys_open_read(const char *path);
+int sys_open_write(const char *path);
+int sys_open_directory(const char *path);
+int sys_open_read_in(int directory, const char *name);
 /* Creates a file that must not exist yet, mode 0600, close-on-exec, no symbolic link followed. */
 int sys_create(const char *path);
 int sys_close(int fd);
 /* Whole buffer, over EINTR and short writes. 0 or -errno. */
 int sys_write_all(int fd, const void *data, size_t bytes);
+/* The same at a place of the file, leaving its position alone. */
+int sys_write_all_at(int fd, const void *data, size_t bytes, uint64_t offset);
 ssize_t sys_read(int fd, void *data, size_t bytes);
 ssize_t sys_readlink(const char *path, char *out, size_t bytes);
 int sys_stat(const char *path, struct stat *out);
@@ -66,6 +74,20 @@ pid_t sys_getppid(void);
 pid_t sys_gettid(void);
 
 __attribute__((noreturn)) void sys_exit(int status);
+
+/*
+ * A process of its own, a copy of this one with the calling thread alone: no exit signal, not traced. Its pid, 0 in
+ * the copy, or -errno. sys_wait_copy() is wait4 for it alone: its pid, 0 when it runs and there is no wait, or -errno.
+ */
+pid_t sys_copy_process(void);
+pid_t sys_wait_copy(pid_t pid, int *status, bool wait);
+/* For the copy: all descriptors but one (-1: all), a signal's default effect, a name, no core. */
+void sys_close_all_but(int fd);
+void sys_signal_default(int number);
+void sys_name_thread(const char *name);
+void sys_forbid_dump(void);
+/* Whether a seccomp filter applies to the calling thread. */
+bool sys_is_filtered(void);
 
 /* One datagram to the abstract UNIX socket `name` (without its leading NUL). 0 or -errno. */
 int sys_send_datagram(const char *name, const void *data, size_t bytes);

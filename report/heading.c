@@ -171,6 +171,8 @@ void heading_json(const struct snapshot *snapshot, struct json *json)
 	command_line_json(snapshot, json);
 	json_put_number(json, "sample_bytes", numbers[META_SAMPLE_BYTES]);
 	json_put_number(json, "held_ns", numbers[META_HELD_NS]);
+	json_put_number(json, "write_ns", numbers[META_WRITE_NS]);
+	json_put_boolean(json, "forked", numbers[META_FORKED] != 0);
 	json_put_text(json, "version", snapshot->texts[META_VERSION].data);
 	uint64_t inherited_bytes, inherited_blocks;
 	sum_inherited(snapshot, &inherited_bytes, &inherited_blocks);

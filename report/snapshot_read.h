@@ -24,10 +24,10 @@
 #include <stdint.h>
 
 /* Tagged values are kept by key. Keys beyond these are of a later version and skipped. */
-#define META_KEYS 32
+#define META_KEYS 64
 #define TOTAL_KEYS 32
 #define LOSS_KEYS 32
-_Static_assert(META_HELD_NS < META_KEYS && META_DIRECTORY < META_KEYS, "every key of META has its place");
+_Static_assert(META_FORKED < META_KEYS && META_DIRECTORY < META_KEYS, "every key of META has its place");
 _Static_assert(TOTAL_PEAK_COMPOSITION_BYTES < TOTAL_KEYS, "every key of TOTALS has its place");
 _Static_assert(LOSS_MODULES_UNKNOWN < LOSS_KEYS, "every key of LOSSES has its place");
 

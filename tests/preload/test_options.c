@@ -35,7 +35,7 @@ static bool same(const struct options *a, const struct options *b)
 	return a->record == b->record && a->at_exit == b->at_exit && a->children == b->children &&
 	       a->fatal == b->fatal && a->verbose == b->verbose && a->peak == b->peak && a->depth == b->depth &&
 	       a->every_ns == b->every_ns && a->signal == b->signal && a->root == b->root &&
-	       a->on_error == b->on_error && strcmp(a->output, b->output) == 0;
+	       a->on_error == b->on_error && a->snapshot == b->snapshot && strcmp(a->output, b->output) == 0;
 }
 
 /* One complaint, with this beginning and about this key, and nothing changed. */
@@ -60,6 +60,7 @@ START_TEST(defaults)
 	ck_assert_int_eq(options.signal, SIGRTMAX - 5);
 	ck_assert_int_eq(options.root, 0);
 	ck_assert_int_eq(options.on_error, DAMAGE_ABORT);
+	ck_assert_int_eq(options.snapshot, SNAPSHOT_AUTO);
 	ck_assert_str_eq(options.output, "mudlark.%e.%p.%n.mud");
 }
 END_TEST
@@ -68,7 +69,7 @@ START_TEST(every_key)
 {
 	struct options options =
 		good("record=0:output=/tmp/x.%p.%n:depth=64:every=2.5:signal=USR2:at_exit=0:peak=2:children=0:"
-		     "fatal=1:on_error=report:verbose=1:root=4711");
+		     "fatal=1:on_error=report:verbose=1:root=4711:snapshot=fork");
 	ck_assert(!options.record && !options.at_exit && !options.children);
 	ck_assert(options.fatal && options.verbose);
 	ck_assert_str_eq(options.output, "/tmp/x.%p.%n");
@@ -77,10 +78,11 @@ START_TEST(every_key)
 	ck_assert_int_eq(options.signal, SIGUSR2);
 	ck_assert_uint_eq(options.peak, 2);
 	ck_assert_int_eq(options.on_error, DAMAGE_REPORT);
+	ck_assert_int_eq(options.snapshot, SNAPSHOT_FORK);
 	ck_assert_int_eq(options.root, 4711);
 	struct options blanks =
 		good("  record=0 output=/tmp/x.%p.%n\tdepth=64\nevery=2.5 :: signal=USR2 at_exit=0 peak=2 children=0 "
-		     "fatal=1 on_error=report verbose=1 root=4711 : ");
+		     "fatal=1 on_error=report verbose=1 root=4711 snapshot=fork : ");
 	ck_assert(same(&options, &blanks));
 }
 END_TEST
@@ -217,6 +219,9 @@ START_TEST(policies)
 	ck_assert_int_eq(good("on_error=ignore").on_error, DAMAGE_IGNORE);
 	bad("on_error=Abort", "bad value for on_error");
 	bad("on_error=", "bad value for on_error");
+	ck_assert_int_eq(good("snapshot=auto").snapshot, SNAPSHOT_AUTO);
+	ck_assert_int_eq(good("snapshot=inline").snapshot, SNAPSHOT_INLINE);
+	bad("snapshot=forked", "bad value for snapshot");
 }
 END_TEST
 
@@ -326,6 +331,7 @@ START_TEST(random_bytes)
 		ENSURE(options->signal >= 0 && options->signal <= SIGRTMAX && options->signal != SIGKILL,
 		       "signal from '%s'", text);
 		ENSURE(options->on_error <= DAMAGE_IGNORE, "on_error from '%s'", text);
+		ENSURE(options->snapshot <= SNAPSHOT_FORK, "snapshot from '%s'", text);
 		ENSURE(options->every_ns <= UINT64_C(1000000001000000000), "every from '%s'", text);
 		ENSURE(options->root >= 0, "root from '%s'", text);
 		ENSURE(strnlen(options->output, sizeof options->output) < sizeof options->output && options->output[0],

@@ -53,9 +53,27 @@ static const char *contents(const char *name)
 	return text;
 }
 
+struct piece {
+	const void *data;
+	size_t bytes;
+};
+
+static int fill(int fd, void *context)
+{
+	const struct piece *piece = context;
+	return sys_write_all(fd, piece->data, piece->bytes);
+}
+
+static int write_piece(const void *data, size_t bytes, pid_t pid, char path[PATH_MAX])
+{
+	struct piece piece = {data, bytes};
+	int error = output_begin(pid, path);
+	return error ? error : output_write(fill, &piece, pid, path);
+}
+
 static int write_text(const char *text, char path[PATH_MAX])
 {
-	return output_write(text, strlen(text), 4711, path);
+	return write_piece(text, strlen(text), 4711, path);
 }
 
 START_TEST(patterns)
@@ -346,7 +364,7 @@ START_TEST(interrupted_and_partial_writes)
 	for (size_t i = 0; i < bytes; i++)
 		data[i] = (char)(i * 7);
 	output_init("s.%n");
-	ck_assert_int_eq(output_write(data, bytes, 1, path), 0);
+	ck_assert_int_eq(write_piece(data, bytes, 1, path), 0);
 	int fd = open(path, O_RDONLY);
 	ck_assert_int_eq(read(fd, back, bytes), (ssize_t)bytes);
 	close(fd);

@@ -14,6 +14,9 @@
 
 enum { BITS = 18, STACKS = 20000, BLOCKS = 1000000, SNAPSHOTS = 10 };
 
+/* Between two snapshots: a copy that writes one has ended by then. */
+static const struct timespec rest = {.tv_nsec = 200 * 1000 * 1000};
+
 static uint64_t walk = RANDOM_SEED;
 
 static void *left(unsigned stack, int level);
@@ -68,6 +71,7 @@ int main(int argc, char **argv)
 		double begun = now_ms();
 		int error = mudlark_snapshot("pause");
 		printf("%.3f%s\n", now_ms() - begun, error ? " failed" : "");
+		nanosleep(&rest, NULL);
 		for (unsigned long i = 0; i < renewed; i++) {
 			unsigned long at = random_next(&walk) % blocks;
 			free(live[at]);

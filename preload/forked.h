@@ -1,0 +1,49 @@
+/*
+ * A copy of the process that does one piece of work and ends, while the process itself goes on: for what takes long to
+ * read out of a large heap.
+ *
+ *   process   forked_start(): a raw clone, the address space copied on write       forked_poll(), later
+ *                 |                                                                    ^
+ *   copy          +--> prepares itself --> work(argument) --> ends --------------------+
+ *
+ * The host must not notice. So:
+ *   no libc fork        no handler of pthread_atfork runs, no lock of libc's is taken
+ *   exit signal 0       no SIGCHLD, and the host's wait, waitpid and waitid do not see it: only with __WALL or __WCLONE
+ *   CLONE_UNTRACED      debuggers and strace -f do not follow it, and gdb does not take it for a thread
+ *   all signals stay blocked, as the caller has them; faults have their default effect again, and no core is dumped
+ *   its descriptors are closed at once: no pipe stays open and no file locked for its sake
+ *   the first victim when memory is short: it has the highest oom_score_adj
+ *
+ * A child without an exit signal stays a zombie until its own parent asks for it with __WCLONE: forked_poll(), at
+ * the next look at the clock, the next piece of work, a fork, and at exit. So an idle program has at most one. The
+ * other ways are worse: CLONE_PARENT gives the host's parent a child that it did not make; a double fork gives one,
+ * with SIGCHLD, to whoever is the reaper, which may be the host itself or a process 1 that never waits. A program that
+ * the host executes meanwhile inherits it.
+ *
+ * In the copy there is one thread, the caller. A lock that another thread held stays taken for ever, so the caller
+ * takes what the work needs beforehand; the work may release it. It makes system calls through sys.h only, allocates by
+ * sys_map(), and uses nothing of libc that takes a lock.
+ */
+#ifndef MUDLARK_FORKED_H
+#define MUDLARK_FORKED_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * Starts work(argument) in a copy; returns its pid, or -errno when there can be none (RLIMIT_NPROC, pids.max, memory,
+ * a filter of system calls). keep_fd: a descriptor that the work needs, or -1. Caller has all signals blocked
+ * (sys_quiet_begin). Async-signal-safe, preserves errno.
+ */
+pid_t forked_start(void (*work)(void *argument), void *argument, int keep_fd);
+
+enum forked_state {
+	FORKED_RUNS,
+	FORKED_ENDED, /* the work was done; also when the host has waited for it, and nobody knows */
+	FORKED_DIED,  /* killed, or a fault */
+};
+
+/* How it is with the copy; with `wait` not before it has ended. It is forgotten by the kernel when it does not run. */
+enum forked_state forked_poll(pid_t pid, bool wait);
+
+#endif

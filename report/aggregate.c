@@ -30,8 +30,10 @@ struct builder {
 	struct aggregate *aggregate;
 	struct names *names;
 	const struct aggregate_options *options;
-	struct intern rows;      /* keys; number n is rows[n - 1] */
+	struct intern rows;      /* keys; number n is rows[n - 1]; not by stack */
 	struct pair_table nodes; /* of the trie that the sides share: (parent node, address key) */
+	uint32_t *row_of_node;   /* [nodes_seen + 1], by stack: index + 1 in rows; 0: none yet */
+	uint32_t nodes_seen;
 	struct intern address_keys;
 	uint32_t *key_of_address;  /* by address number: number in address_keys; BY_STACK only */
 	uint8_t *match_of_address; /* by address number: enum filter_match of its locations; 0 when no filter */
@@ -182,10 +184,12 @@ static void examine_frames(struct builder *builder, uint32_t side, struct frame_
 	size_t count = (size_t)snapshot->frame_count + 1;
 	enum grouping by = builder->options->by;
 	*facts = (struct frame_facts){.matches = must_allocate(count, sizeof *facts->matches)};
-	if (by == BY_STACK)
+	if (by == BY_STACK) {
 		facts->nodes = must_allocate(count, sizeof *facts->nodes);
-	else if (by != BY_THREAD)
+		pair_table_reserve(&builder->nodes, snapshot->frame_count);
+	} else if (by != BY_THREAD) {
 		facts->owners = must_allocate(count, sizeof *facts->owners);
+	}
 	for (uint32_t id = 1; id <= snapshot->frame_count; id++) {
 		uint32_t parent = snapshot->frames[id].parent;
 		uint32_t number = builder->names->frame_addresses[side][id];
@@ -209,15 +213,40 @@ static void forget_frames(struct frame_facts *facts)
 
 /* --- rows ------------------------------------------------------------------------------------------------------ */
 
+static struct row *new_row(struct aggregate *aggregate)
+{
+	must_grow(aggregate->rows, aggregate->row_count, aggregate->row_capacity);
+	aggregate->rows[aggregate->row_count] = (struct row){0};
+	return &aggregate->rows[aggregate->row_count++];
+}
+
 static struct row *find_row(struct builder *builder, const struct buffer *key)
 {
 	struct aggregate *aggregate = builder->aggregate;
 	uint32_t number = intern_bytes(&builder->rows, key->data, key->length);
-	if (number > aggregate->row_count) {
-		must_grow(aggregate->rows, aggregate->row_count, aggregate->row_capacity);
-		aggregate->rows[aggregate->row_count++] = (struct row){0};
-	}
-	return &aggregate->rows[number - 1];
+	return number > aggregate->row_count ? new_row(aggregate) : &aggregate->rows[number - 1];
+}
+
+/* After the nodes of one more side were numbered. */
+static void make_room_for_nodes(struct builder *builder)
+{
+	uint32_t count = builder->nodes.count;
+	/* Node 0, of stacks without a frame that is shown, is there from the beginning. */
+	size_t first = builder->row_of_node ? (size_t)builder->nodes_seen + 1 : 0;
+	builder->row_of_node = must_resize(builder->row_of_node, (size_t)count + 1, sizeof *builder->row_of_node);
+	memset(builder->row_of_node + first, 0, (count + 1 - first) * sizeof *builder->row_of_node);
+	builder->nodes_seen = count;
+}
+
+static struct row *find_stack_row(struct builder *builder, uint32_t node)
+{
+	struct aggregate *aggregate = builder->aggregate;
+	uint32_t *number = &builder->row_of_node[node];
+	if (*number)
+		return &aggregate->rows[*number - 1];
+	struct row *row = new_row(aggregate);
+	*number = (uint32_t)aggregate->row_count;
+	return row;
 }
 
 /* The same thread in two snapshots of one process has its tid; in two processes all it can have is its name. */
@@ -266,6 +295,17 @@ static void key_location(const struct location *location, enum grouping by, stru
 	}
 }
 
+static void key_row(const struct builder *builder, uint32_t side, const struct snapshot_site *site, uint32_t owner,
+		    struct buffer *key)
+{
+	if (builder->options->by == BY_THREAD)
+		key_thread(builder->names, side, site->thread, key);
+	else if (owner)
+		key_location(&builder->names->locations[owner - 1], builder->options->by, key);
+	else
+		buffer_varint(key, 0);
+}
+
 static void add_sites(struct builder *builder, uint32_t side)
 {
 	const struct snapshot *snapshot = builder->names->snapshots[side];
@@ -273,6 +313,8 @@ static void add_sites(struct builder *builder, uint32_t side)
 	struct frame_facts facts;
 	struct buffer key = {0};
 	examine_frames(builder, side, &facts);
+	if (options->by == BY_STACK)
+		make_room_for_nodes(builder);
 	for (uint32_t id = 1; id <= snapshot->site_count; id++) {
 		const struct snapshot_site *site = &snapshot->sites[id];
 		const struct snapshot_stack *stack = &snapshot->stacks[site->stack];
@@ -283,16 +325,14 @@ static void add_sites(struct builder *builder, uint32_t side)
 		      site->live_bytes))
 			continue;
 		uint32_t owner = facts.owners ? choose_owner(&facts.owners[stack->frame], options->by) : 0;
+		struct row *row;
 		key.length = 0;
-		if (options->by == BY_THREAD)
-			key_thread(builder->names, side, site->thread, &key);
-		else if (options->by == BY_STACK)
-			buffer_varint(&key, facts.nodes[stack->frame]);
-		else if (owner)
-			key_location(&builder->names->locations[owner - 1], options->by, &key);
-		else
-			buffer_varint(&key, 0);
-		struct row *row = find_row(builder, &key);
+		if (options->by == BY_STACK) {
+			row = find_stack_row(builder, facts.nodes[stack->frame]);
+		} else {
+			key_row(builder, side, site, owner, &key);
+			row = find_row(builder, &key);
+		}
 		struct figures figures = {
 			.live_bytes = site->live_bytes,
 			.live_blocks = site->live_blocks,
@@ -328,6 +368,7 @@ void aggregate_build(struct aggregate *aggregate, struct names *names, const str
 	intern_free(&builder.rows);
 	pair_table_free(&builder.nodes);
 	intern_free(&builder.address_keys);
+	free(builder.row_of_node);
 	free(builder.key_of_address);
 	free(builder.match_of_address);
 }

@@ -1,5 +1,8 @@
 /*
- * See metric.h. Sorting is stable by first sight of the row, so that the same snapshot gives the same report.
+ * See metric.h. The order is total, by first sight of the row at last, so that the same snapshot gives the same report.
+ *
+ * Of 100,000 rows 20 are printed. These are found with a heap and moved to the front; sorting all, and moving 15 MB of
+ * rows, took a fifth of the time of `mudlark show`.
  */
 #include "report/metric.h"
 
@@ -75,12 +78,11 @@ const char *grouping_name(enum grouping by)
 
 size_t rows_with_figures(const struct aggregate *aggregate, uint32_t side, enum metric metric)
 {
-	size_t count = aggregate->row_count;
-	uint64_t bytes, blocks;
-	for (; count; count--) {
-		metric_pair(&aggregate->rows[count - 1].figures[side], metric, &bytes, &blocks);
-		if (bytes || blocks)
-			break;
+	size_t count = 0;
+	for (size_t i = 0; i < aggregate->row_count; i++) {
+		uint64_t bytes, blocks;
+		metric_pair(&aggregate->rows[i].figures[side], metric, &bytes, &blocks);
+		count += bytes || blocks;
 	}
 	return count;
 }
@@ -120,20 +122,68 @@ static int compare_ranks(const void *left, const void *right)
 	return (a->position > b->position) - (a->position < b->position);
 }
 
-/* Sorts the first count of ranks and puts the rows in their order. */
-static void reorder(struct aggregate *aggregate, struct rank *ranks, size_t count)
+static int compare_backwards(const void *left, const void *right)
 {
-	struct row *rows = must_allocate(count, sizeof *rows);
-	qsort(ranks, count, sizeof *ranks, compare_ranks);
-	for (size_t i = 0; i < count; i++)
-		rows[i] = aggregate->rows[ranks[i].position];
-	free(aggregate->rows);
-	aggregate->rows = rows;
-	aggregate->row_count = count;
-	aggregate->row_capacity = count;
+	return compare_ranks(right, left);
 }
 
-void rank_rows(struct aggregate *aggregate, uint32_t side, enum metric metric)
+/* A heap: each is further back in the order than the two below it. Moves what is at the root to where it belongs. */
+static void sink(struct rank *heap, size_t count)
+{
+	for (size_t at = 0, last = 0;; at = last) {
+		for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < count; child++)
+			if (compare_ranks(&heap[child], &heap[last]) > 0)
+				last = child;
+		if (last == at)
+			return;
+		struct rank moved = heap[at];
+		heap[at] = heap[last];
+		heap[last] = moved;
+	}
+}
+
+/* Brings the first `top` of the order to the front, in order. */
+static void select_ranks(struct rank *ranks, size_t count, size_t top)
+{
+	/* Sorted backwards, they are a heap. */
+	qsort(ranks, top, sizeof *ranks, compare_backwards);
+	for (size_t i = top; i < count; i++)
+		if (top && compare_ranks(&ranks[i], &ranks[0]) < 0) {
+			struct rank moved = ranks[0];
+			ranks[0] = ranks[i];
+			ranks[i] = moved;
+			sink(ranks, top);
+		}
+	qsort(ranks, top, sizeof *ranks, compare_ranks);
+}
+
+/* Puts the rows of the first `top` of the order at the front; the others stay, in no useful order. */
+static void order_rows(struct aggregate *aggregate, struct rank *ranks, size_t top)
+{
+	size_t count = aggregate->row_count;
+	top = top && top < count ? top : count;
+	select_ranks(ranks, count, top);
+	struct row *front = must_allocate(top, sizeof *front);
+	bool *chosen = must_allocate(top, sizeof *chosen); /* of the rows at the front */
+	for (size_t i = 0; i < top; i++) {
+		front[i] = aggregate->rows[ranks[i].position];
+		if (ranks[i].position < top)
+			chosen[ranks[i].position] = true;
+	}
+	for (size_t i = 0, left = 0; i < top; i++) {
+		if (ranks[i].position < top)
+			continue;
+		while (chosen[left])
+			left++;
+		aggregate->rows[ranks[i].position] = aggregate->rows[left++];
+	}
+	if (top)
+		memcpy(aggregate->rows, front, top * sizeof *front);
+	free(front);
+	free(chosen);
+}
+
+void rank_rows(struct aggregate *aggregate, uint32_t side, enum metric metric, size_t top)
 {
 	struct rank *ranks = must_allocate(aggregate->row_count, sizeof *ranks);
 	for (size_t i = 0; i < aggregate->row_count; i++) {
@@ -141,11 +191,11 @@ void rank_rows(struct aggregate *aggregate, uint32_t side, enum metric metric)
 		ranks[i] = (struct rank){.value = metric_value(figures, metric), .position = i};
 		metric_pair(figures, metric, &ranks[i].bytes, &ranks[i].blocks);
 	}
-	reorder(aggregate, ranks, aggregate->row_count);
+	order_rows(aggregate, ranks, top);
 	free(ranks);
 }
 
-void rank_changes(struct aggregate *aggregate, enum metric metric)
+void rank_changes(struct aggregate *aggregate, enum metric metric, size_t top)
 {
 	struct rank *ranks = must_allocate(aggregate->row_count, sizeof *ranks);
 	size_t count = 0;
@@ -157,11 +207,13 @@ void rank_changes(struct aggregate *aggregate, enum metric metric)
 		if (old_bytes == new_bytes && old_blocks == new_blocks)
 			continue;
 		int64_t change = figure_change(metric_value(&figures[0], metric), metric_value(&figures[1], metric));
-		ranks[count++] = (struct rank){.value = change < 0 ? -(uint64_t)change : (uint64_t)change,
-					       .bytes = new_bytes,
-					       .blocks = new_blocks,
-					       .position = i};
+		ranks[count] = (struct rank){.value = change < 0 ? -(uint64_t)change : (uint64_t)change,
+					     .bytes = new_bytes,
+					     .blocks = new_blocks,
+					     .position = count};
+		aggregate->rows[count++] = aggregate->rows[i];
 	}
-	reorder(aggregate, ranks, count);
+	aggregate->row_count = count;
+	order_rows(aggregate, ranks, top);
 	free(ranks);
 }

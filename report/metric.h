@@ -35,12 +35,15 @@ const char *grouping_name(enum grouping by);
 /* new - old, in two's complement. */
 int64_t figure_change(uint64_t old_value, uint64_t new_value);
 
-/* Puts the rows with the largest value on side first; then by the metric's bytes and blocks. */
-void rank_rows(struct aggregate *aggregate, uint32_t side, enum metric metric);
-/* Puts the rows with the largest absolute change first, and drops those whose metric and pair are unchanged. */
-void rank_changes(struct aggregate *aggregate, enum metric metric);
+/*
+ * Puts the rows with the largest value on side first; then by the metric's bytes and blocks. Only the first `top` rows
+ * are in order, what follows them comes as it may; 0: all.
+ */
+void rank_rows(struct aggregate *aggregate, uint32_t side, enum metric metric, size_t top);
+/* The same for the largest absolute change; drops the rows whose metric and pair are unchanged. */
+void rank_changes(struct aggregate *aggregate, enum metric metric, size_t top);
 
-/* How many of the rows, ranked by the metric, have something to show in its pair. */
+/* How many of the rows have something to show in the metric's pair. Ranked by it, they are the first. */
 size_t rows_with_figures(const struct aggregate *aggregate, uint32_t side, enum metric metric);
 /* How many rows are printed when the largest `top` are asked for; 0: all. */
 size_t rows_to_print(const struct aggregate *aggregate, size_t top);

@@ -17,10 +17,10 @@ static uint32_t first_slot(const struct pair_table *table, struct pair pair)
 	return (uint32_t)XXH3_64bits(&pair, sizeof pair) & (table->slot_count - 1);
 }
 
-static void grow(struct pair_table *table)
+static void set_slots(struct pair_table *table, uint32_t slot_count)
 {
 	free(table->slots);
-	table->slot_count = table->slot_count ? table->slot_count * 2 : FIRST_SLOTS;
+	table->slot_count = slot_count;
 	table->slots = must_allocate(table->slot_count, sizeof *table->slots);
 	for (uint32_t number = 1; number <= table->count; number++) {
 		uint32_t slot = first_slot(table, table->pairs[number - 1]);
@@ -30,11 +30,25 @@ static void grow(struct pair_table *table)
 	}
 }
 
+void pair_table_reserve(struct pair_table *table, uint32_t pairs)
+{
+	uint32_t slot_count = table->slot_count ? table->slot_count : FIRST_SLOTS;
+	/* Up to 2^31 slots; what is beyond grows as it comes. */
+	while (slot_count / 2 <= pairs && slot_count < 1u << 31)
+		slot_count *= 2;
+	if (slot_count > table->slot_count)
+		set_slots(table, slot_count);
+	if (pairs > table->capacity) {
+		table->pairs = must_resize(table->pairs, pairs, sizeof *table->pairs);
+		table->capacity = pairs;
+	}
+}
+
 uint32_t pair_number(struct pair_table *table, uint64_t first, uint64_t second)
 {
 	struct pair pair = {first, second};
 	if (table->count >= table->slot_count / 2)
-		grow(table);
+		set_slots(table, table->slot_count ? table->slot_count * 2 : FIRST_SLOTS);
 	uint32_t slot = first_slot(table, pair);
 	for (; table->slots[slot]; slot = (slot + 1) & (table->slot_count - 1)) {
 		const struct pair *known = &table->pairs[table->slots[slot] - 1];

@@ -19,6 +19,8 @@ struct pair_table {
 	uint32_t count, capacity, slot_count;
 };
 
+/* Makes room for so many pairs at once: a table that grows to a million is moved ten times. */
+void pair_table_reserve(struct pair_table *table, uint32_t pairs);
 /* The pair's number: from 1 on, in the order of first sight. */
 uint32_t pair_number(struct pair_table *table, uint64_t first, uint64_t second);
 void pair_table_free(struct pair_table *table);

@@ -16,9 +16,9 @@ int present(struct reading *reading, const char *const *paths, uint32_t count, c
 		return error->code;
 	aggregate_build(&aggregate, reading->names, &reading->group);
 	if (presentation->changes)
-		rank_changes(&aggregate, reading->metric);
+		rank_changes(&aggregate, reading->metric, reading->top);
 	else
-		rank_rows(&aggregate, count - 1, reading->metric);
+		rank_rows(&aggregate, count - 1, reading->metric, reading->top);
 	aggregate_name_stacks(&aggregate, reading->names, &reading->group, rows_to_print(&aggregate, reading->top));
 	presentation->write(reading, &aggregate, output.stream);
 	aggregate_free(&aggregate);

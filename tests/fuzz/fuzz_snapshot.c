@@ -114,7 +114,7 @@ static void report(const struct snapshot *snapshot)
 		sum_others(&aggregate, 0, others);
 		assert(!memcmp(&others[0], &aggregate.totals[0], sizeof others[0]));
 		assert(!memcmp(&others[0], &others[1], sizeof others[0]));
-		rank_rows(&aggregate, 1, METRIC_LIVE_BYTES);
+		rank_rows(&aggregate, 1, METRIC_LIVE_BYTES, by);
 		aggregate_name_stacks(&aggregate, names, &options, aggregate.row_count);
 		json_put_object(&json, NULL, false);
 		heading_json(snapshot, &json);
@@ -136,7 +136,7 @@ static void report(const struct snapshot *snapshot)
 		json_finish(&json);
 		table_print(&table, null, &terminal);
 		table_free(&table);
-		rank_changes(&aggregate, METRIC_LIVE_BYTES);
+		rank_changes(&aggregate, METRIC_LIVE_BYTES, 0);
 		assert(!aggregate.row_count);
 		aggregate_free(&aggregate);
 	}

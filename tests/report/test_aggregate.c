@@ -50,7 +50,7 @@ static void group(struct setup *setup, enum grouping by)
 	aggregate_free(&setup->aggregate);
 	setup->options.by = by;
 	aggregate_build(&setup->aggregate, setup->names, &setup->options);
-	rank_rows(&setup->aggregate, 0, METRIC_LIVE_BYTES);
+	rank_rows(&setup->aggregate, 0, METRIC_LIVE_BYTES, 0);
 	aggregate_name_stacks(&setup->aggregate, setup->names, &setup->options, setup->aggregate.row_count);
 }
 
@@ -154,7 +154,7 @@ START_TEST(only_what_is_printed_is_resolved)
 	aggregate_free(&setup->aggregate);
 	setup->options.by = BY_STACK;
 	aggregate_build(&setup->aggregate, setup->names, &setup->options);
-	rank_rows(&setup->aggregate, 0, METRIC_LIVE_BYTES);
+	rank_rows(&setup->aggregate, 0, METRIC_LIVE_BYTES, 0);
 	ck_assert_uint_eq(resolved_addresses(setup->names), 0);
 	aggregate_name_stacks(&setup->aggregate, setup->names, &setup->options, 1);
 	ck_assert_uint_eq(resolved_addresses(setup->names), 2);
@@ -250,7 +250,7 @@ static void expect_the_changes(struct setup *setup, enum grouping by, const char
 	aggregate_free(&setup->aggregate);
 	setup->options.by = by;
 	aggregate_build(&setup->aggregate, setup->names, &setup->options);
-	rank_changes(&setup->aggregate, METRIC_LIVE_BYTES);
+	rank_changes(&setup->aggregate, METRIC_LIVE_BYTES, 0);
 	aggregate_name_stacks(&setup->aggregate, setup->names, &setup->options, setup->aggregate.row_count);
 	ck_assert_uint_eq(setup->aggregate.row_count, 2);
 	expect_change(setup, 0, line, 300, 3);
@@ -277,7 +277,7 @@ START_TEST(two_builds_are_matched_by_names)
 	aggregate_free(&setup->aggregate);
 	setup->options.by = BY_FUNCTION;
 	aggregate_build(&setup->aggregate, setup->names, &setup->options);
-	rank_changes(&setup->aggregate, METRIC_LIVE_BYTES);
+	rank_changes(&setup->aggregate, METRIC_LIVE_BYTES, 0);
 	ck_assert_uint_eq(setup->aggregate.row_count, 1);
 	expect_change(setup, 0, "tiny (app)", 50, 1);
 	close_setup(setup);
@@ -288,14 +288,51 @@ START_TEST(equal_snapshots_have_no_changes)
 {
 	struct setup *setup = open_setup(synthetic_decoded(1, 0x1000, "AAAAAAAA", 100),
 					 synthetic_decoded(2, 0x9000, "AAAAAAAA", 100));
-	for (enum grouping by = BY_STACK; by <= BY_THREAD; by++) {
+	for (int i = 0; i < 3 * (BY_THREAD + 1); i++) {
 		aggregate_free(&setup->aggregate);
-		setup->options.by = by;
+		setup->options.by = (enum grouping)(i / 3);
+		setup->options.language = (enum language)(i % 3);
 		aggregate_build(&setup->aggregate, setup->names, &setup->options);
-		rank_changes(&setup->aggregate, METRIC_ALLOC_BYTES);
+		rank_changes(&setup->aggregate, METRIC_ALLOC_BYTES, 0);
 		ck_assert_uint_eq(setup->aggregate.row_count, 0);
 	}
 	close_setup(setup);
+}
+END_TEST
+
+/* The front of the order is the same however much of it is asked for, and no row is lost. */
+START_TEST(the_largest_come_first)
+{
+	enum { ROWS = 300 };
+	struct row rows[ROWS];
+	struct aggregate all = {.rows = rows, .row_count = ROWS};
+	srand(7);
+	for (size_t i = 0; i < ROWS; i++)
+		rows[i] = (struct row){.figures[0].live_bytes = (uint64_t)(rand() % 40),
+				       .figures[0].live_blocks = (uint64_t)(rand() % 3),
+				       .frame = (uint32_t)i + 1};
+	struct row unranked[ROWS], ranked[ROWS];
+	memcpy(unranked, rows, sizeof rows);
+	rank_rows(&all, 0, METRIC_LIVE_BYTES, 0);
+	memcpy(ranked, rows, sizeof rows);
+	for (size_t i = 1; i < ROWS; i++) {
+		const struct row *a = &rows[i - 1], *b = &rows[i];
+		ck_assert_uint_ge(a->figures[0].live_bytes, b->figures[0].live_bytes);
+		if (a->figures[0].live_bytes == b->figures[0].live_bytes &&
+		    a->figures[0].live_blocks == b->figures[0].live_blocks)
+			ck_assert_uint_lt(a->frame, b->frame);
+	}
+	static const size_t tops[] = {1, 2, 20, 150, ROWS - 1, ROWS, ROWS + 1};
+	for (size_t i = 0; i < sizeof tops / sizeof *tops; i++) {
+		bool met[ROWS + 1] = {0};
+		memcpy(rows, unranked, sizeof rows);
+		rank_rows(&all, 0, METRIC_LIVE_BYTES, tops[i]);
+		for (size_t j = 0; j < ROWS; j++) {
+			ck_assert(j >= tops[i] || rows[j].frame == ranked[j].frame);
+			ck_assert(!met[rows[j].frame]);
+			met[rows[j].frame] = true;
+		}
+	}
 }
 END_TEST
 
@@ -371,6 +408,7 @@ int main(void)
 	tcase_add_test(cases, two_runs_are_matched_across_aslr);
 	tcase_add_test(cases, two_builds_are_matched_by_names);
 	tcase_add_test(cases, equal_snapshots_have_no_changes);
+	tcase_add_test(cases, the_largest_come_first);
 	tcase_add_test(cases, runtime_code);
 	tcase_add_test(cases, many_stacks);
 	tcase_set_timeout(cases, 60);

@@ -22,14 +22,16 @@ START_TEST(numbers_count_from_one)
 }
 END_TEST
 
-/* A grid, so that the answer is known; its rows are met in a scattered order, twice. */
+/* A grid, so that the answer is known; its rows are met in a scattered order, twice, with room made midway. */
 START_TEST(a_grid)
 {
 	enum { SIDE = 400, STEP = 171 };
 	struct pair_table table = {0};
 	uint32_t *numbers = calloc(SIDE * SIDE, sizeof *numbers), next = 1;
 	for (uint32_t round = 0; round < 2; round++)
-		for (uint32_t i = 0; i < SIDE; i++)
+		for (uint32_t i = 0; i < SIDE; i++) {
+			if (i == SIDE / 2)
+				pair_table_reserve(&table, SIDE * SIDE * (round + 1));
 			for (uint32_t j = 0; j < SIDE; j++) {
 				uint32_t row = i * STEP % SIDE;
 				uint32_t *number = &numbers[row * SIDE + j];
@@ -37,6 +39,7 @@ START_TEST(a_grid)
 					*number = next++;
 				ck_assert_uint_eq(pair_number(&table, row, (uint64_t)j << 40), *number);
 			}
+		}
 	ck_assert_uint_eq(table.count, SIDE * SIDE);
 	pair_table_free(&table);
 	free(numbers);

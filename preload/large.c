@@ -241,7 +241,9 @@ void *large_resize(struct heap *heap, void *p, struct large_record *record, size
 	void *fresh = large_allocate(heap, size, SIZE_UNIT_BYTES, false);
 	if (!fresh)
 		return NULL;
-	memcpy(fresh, p, record->size < size ? record->size : size);
+	/* The program may have written all that malloc_usable_size() told it of. */
+	size_t usable = large_usable(heap, p, record);
+	memcpy(fresh, p, usable < size ? usable : size);
 	atomic_store_explicit(&large_find(fresh)->cohort, cohort, memory_order_relaxed);
 	large_free(heap, p, record);
 	return fresh;

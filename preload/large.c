@@ -3,6 +3,7 @@
 
 #include "preload/jemalloc_glue.h"
 #include "preload/meta.h"
+#include "preload/sandbox.h"
 #include "preload/sys.h"
 
 #include <errno.h>
@@ -15,6 +16,8 @@ enum {
 	ROOT_BITS = 12,
 	LARGE_KIND_MASK = 15,     /* of a record's state; the rest is the offset */
 	DIAGNOSE_PAGES = 1 << 18, /* blocks up to 1 GiB are searched for their start */
+	REMAPPED_MIN_BYTES = 1 << 20,
+	FORESEEN_PART = 8,
 };
 _Static_assert(PAGE_BITS + LEAF_BITS + MIDDLE_BITS + ROOT_BITS == ADDRESS_BITS, "the radix covers user addresses");
 
@@ -226,6 +229,49 @@ void large_free(struct heap *heap, void *p, struct large_record *record)
 	errno = saved;
 }
 
+/*
+ * A program grows a block in order to write behind what it has: the pages that it writes first come in one call, which
+ * saves a quarter of what their faults cost. An eighth, so that one that grows by doubling holds little that it may not
+ * use.
+ */
+static void direct_foresee(char *p, size_t bytes, size_t new_bytes)
+{
+	size_t foreseen = direct_bytes(bytes / FORESEEN_PART);
+	if (new_bytes > bytes)
+		sys_populate(p + bytes, foreseen < new_bytes - bytes ? foreseen : new_bytes - bytes);
+}
+
+/*
+ * The kernel moves a direct block's pages; nothing is copied and the old and the new block are never there both. False
+ * when it cannot; then the block is as it was. *p is where the block is then.
+ */
+static bool direct_resize(void **p, struct large_record *record, size_t size)
+{
+	size_t bytes = direct_bytes(record->size ? record->size : 1), new_bytes = direct_bytes(size);
+	if (new_bytes == bytes || sys_extend(*p, bytes, new_bytes)) {
+		atomic_fetch_add_explicit(&large.live_bytes, size - record->size, memory_order_relaxed);
+		atomic_fetch_add_explicit(&large.direct_bytes, new_bytes - bytes, memory_order_relaxed);
+		record->size = size;
+		direct_foresee(*p, bytes, new_bytes);
+		return true;
+	}
+	void *fresh = direct_allocate(size, SIZE_UNIT_BYTES);
+	if (!fresh)
+		return false;
+	/* From the move on the old addresses may be anybody's. */
+	uint32_t state = atomic_exchange_explicit(&record->state, LARGE_NONE, memory_order_relaxed);
+	if (!sys_move(*p, bytes, fresh, new_bytes)) {
+		atomic_store_explicit(&record->state, state, memory_order_relaxed);
+		large_free(NULL, fresh, large_find(fresh));
+		return false;
+	}
+	atomic_fetch_sub_explicit(&large.live_bytes, record->size, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&large.direct_bytes, bytes, memory_order_relaxed);
+	direct_foresee(fresh, bytes, new_bytes);
+	*p = fresh;
+	return true;
+}
+
 void *large_resize(struct heap *heap, void *p, struct large_record *record, size_t size)
 {
 	uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
@@ -237,8 +283,20 @@ void *large_resize(struct heap *heap, void *p, struct large_record *record, size
 		return p;
 	}
 	errno = saved;
-	/* Not jemalloc's own way of moving: the new address must have its record before the old block is given up. */
-	void *fresh = large_allocate(heap, size, SIZE_UNIT_BYTES, false);
+	bool remappable = size >= REMAPPED_MIN_BYTES && !sandboxed();
+	if (remappable && record_kind(record) == LARGE_DIRECT) {
+		void *moved = p;
+		if (direct_resize(&moved, record, size)) {
+			atomic_store_explicit(&large_find(moved)->cohort, cohort, memory_order_relaxed);
+			return moved;
+		}
+	}
+	/*
+	 * Not jemalloc's own way of moving: the new address must have its record before the old block is given up. What
+	 * grows will grow again, so that it is worth a mapping of its own.
+	 */
+	void *fresh = remappable && size > record->size ? direct_allocate(size, SIZE_UNIT_BYTES)
+							: large_allocate(heap, size, SIZE_UNIT_BYTES, false);
 	if (!fresh)
 		return NULL;
 	/* The program may have written all that malloc_usable_size() told it of. */

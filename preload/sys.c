@@ -70,6 +70,22 @@ void sys_unmap(void *address, size_t bytes)
 	sys_call(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0);
 }
 
+bool sys_extend(void *address, size_t bytes, size_t new_bytes)
+{
+	return sys_call(SYS_mremap, (long)address, (long)bytes, (long)new_bytes, 0, 0, 0) == (long)address;
+}
+
+bool sys_move(void *from, size_t bytes, void *to, size_t new_bytes)
+{
+	return sys_call(SYS_mremap, (long)from, (long)bytes, (long)new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, (long)to,
+			0) == (long)to;
+}
+
+void sys_populate(void *address, size_t bytes)
+{
+	sys_call(SYS_madvise, (long)address, (long)bytes, MADV_POPULATE_WRITE, 0, 0, 0);
+}
+
 static void *map_aligned(size_t bytes, size_t alignment, int protection)
 {
 	if (bytes > SIZE_MAX - alignment)

@@ -30,6 +30,12 @@ void *sys_reserve(size_t bytes, size_t alignment);
 void sys_unmap(void *address, size_t bytes);
 /* bytes of memory aligned to a power of two; NULL when there is none. */
 void *sys_map_aligned(size_t bytes, size_t alignment);
+/* Makes one mapping longer or shorter where it is. False: as it was, since something stands behind it. */
+bool sys_extend(void *address, size_t bytes, size_t new_bytes);
+/* Moves one mapping's pages over another mapping of new_bytes, which they replace. False: both are as they were. */
+bool sys_move(void *from, size_t bytes, void *to, size_t new_bytes);
+/* Memory behind pages that will be written. Where the kernel cannot (before 5.14), they come one by one as always. */
+void sys_populate(void *address, size_t bytes);
 /* Advice against huge pages: a heap of 100 KB must not cost 2 MB. */
 void sys_no_huge_pages(void *address, size_t bytes);
 

@@ -308,6 +308,41 @@ START_TEST(no_memory)
 }
 END_TEST
 
+/* What has grown past a megabyte is a mapping that the kernel moves; where it cannot, it is copied as any other. */
+START_TEST(growth)
+{
+	enum { MEBIBYTE = 1 << 20 };
+	prepare_allocator();
+	struct heap *heap = begin();
+	for (int refused = 0; refused < 2; refused++) {
+		struct block b = {.size = MEBIBYTE / 2, .cohort = 3, .mark = 5};
+		b.p = large_allocate(heap, b.size, 16, false);
+		atomic_store(&large_find(b.p)->cohort, b.cohort);
+		fill(&b);
+		if (refused)
+			fault_set(SYS_mremap, 0, ENOMEM);
+		for (int i = 0; i < 40; i++) {
+			size_t size = i < 20 ? b.size + b.size / 5 : b.size - b.size / 6;
+			unsigned char *moved = large_resize(heap, b.p, large_find(b.p), size);
+			ENSURE(moved, "no resize to %zu", size);
+			ENSURE(moved == b.p || !large_find(b.p), "the old place still has a record");
+			b.p = moved;
+			ENSURE(intact(&b, b.size < size ? b.size : size), "contents after resize to %zu", size);
+			struct large_record *record = large_find(b.p);
+			ENSURE(record->size == size && atomic_load(&record->cohort) == b.cohort, "record of %zu", size);
+			ENSURE(large_usable(heap, b.p, record) >= size, "usable size");
+			ENSURE(large_live_bytes() == size, "%zu live bytes", (size_t)large_live_bytes());
+			b.size = size;
+			fill(&b);
+		}
+		large_free(heap, b.p, large_find(b.p));
+		fault_clear();
+		ck_assert_uint_eq(large_live_bytes(), 0);
+	}
+	heap_leave(heap);
+}
+END_TEST
+
 static _Atomic(struct block *) shared[64];
 
 static void *exchange(void *argument)
@@ -378,6 +413,7 @@ int main(void)
 	tcase_add_test(tests, nested_calls);
 	tcase_add_test(tests, purge_returns_memory);
 	tcase_add_test(tests, no_memory);
+	tcase_add_test(tests, growth);
 	tcase_add_test(tests, threads);
 	tcase_add_test(tests, distrusted);
 	suite_add_tcase(suite, tests);

@@ -2,8 +2,10 @@
 #include "preload/mudlark.h"
 
 #include "preload/control.h"
+#include "preload/notes.h"
 #include "preload/record.h"
 #include "preload/threads.h"
+#include "preload/unwind.h"
 
 #include <errno.h>
 
@@ -11,8 +13,15 @@
 
 EXPORT void mudlark_start(void)
 {
-	if (control_owns_process())
-		record_start();
+	if (!control_owns_process())
+		return;
+	const char *reason = NULL;
+	struct heap *heap = heap_enter();
+	/* Not from a handler that interrupted the allocator: ld.so may hold the locks that this would wait for. */
+	if (heap_attach(&heap) && !unwind_load(&reason))
+		notes_add(reason);
+	heap_leave(heap);
+	record_start();
 }
 
 EXPORT void mudlark_stop(void)

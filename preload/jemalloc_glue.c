@@ -17,6 +17,18 @@ const char *pvt_malloc_conf =
 	"abort:false,background_thread:false,dirty_decay_ms:1000,muzzy_decay_ms:0,tcache_max:262144,"
 	"oversize_threshold:0,thp:never,metadata_thp:disabled,dss:disabled";
 
+/*
+ * Free memory of this much in one piece goes back at once. The option above does not reach the first arena, which is
+ * made before it is read: there it would be 8 MiB, which a few neighbours come to.
+ */
+enum { PURGED_AT_ONCE_BYTES = 64 << 20 };
+
+void jemalloc_init(void)
+{
+	size_t threshold = PURGED_AT_ONCE_BYTES;
+	pvt_mallctl("arena.0.oversize_threshold", NULL, NULL, &threshold, sizeof threshold);
+}
+
 static struct {
 	void (*prepare)(void);
 	void (*parent)(void);
@@ -134,4 +146,37 @@ int jemalloc_madvise(void *address, size_t bytes, int advice)
 		}
 	}
 	return 0; /* the rest is advice on huge pages and core dumps */
+}
+
+/* What its profiler would need, which is not built to be switched on here. */
+double jemalloc_exp(double x);
+double jemalloc_exp(double x)
+{
+	return x;
+}
+
+double jemalloc_log(double x);
+double jemalloc_log(double x)
+{
+	return x;
+}
+
+double jemalloc_round(double x);
+double jemalloc_round(double x)
+{
+	return x;
+}
+
+int jemalloc_unwind_backtrace(void *step, void *argument);
+int jemalloc_unwind_backtrace(void *step, void *argument)
+{
+	(void)step, (void)argument;
+	return 0;
+}
+
+uintptr_t jemalloc_unwind_ip(void *context);
+uintptr_t jemalloc_unwind_ip(void *context)
+{
+	(void)context;
+	return 0;
 }

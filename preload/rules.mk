@@ -37,4 +37,4 @@ $(JEMALLOC_PRIVATE): preload/jemalloc_imports.map
 $(PRELOAD_LIBRARY): $(PRELOAD_OBJECTS) $(JEMALLOC_PRIVATE) preload/libmudlark.map
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $(PRELOAD_OBJECTS) $(JEMALLOC_PRIVATE) \
 		-Wl,-soname,libmudlark.so -Wl,--version-script=preload/libmudlark.map -Wl,--exclude-libs,ALL \
-		-Wl,-z,now -Wl,-z,nodelete -Wl,-z,initfirst -Wl,-z,defs -Wl,--build-id -lm
+		-Wl,-z,now -Wl,-z,nodelete -Wl,-z,initfirst -Wl,-z,defs -Wl,--build-id

@@ -29,6 +29,7 @@
 #include "preload/unwind.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <gnu/libc-version.h>
 #include <link.h>
 #include <pthread.h>
@@ -287,10 +288,9 @@ static void libc_initialise(int argc, char **argv, char **environment)
 		((initialiser **)array)[i](argc, argv, environment);
 }
 
-/* Everything that recording needs. Called between enter and leave. */
+/* Everything that recording needs, but for the unwinder. Called between enter and leave. */
 static bool recording_init(const char *text, pid_t pid)
 {
-	const char *reason = NULL;
 	options_parse(&options, text, complain);
 	damage_policy = options.on_error;
 	capture_depth = options.depth;
@@ -301,8 +301,7 @@ static bool recording_init(const char *text, pid_t pid)
 		notes_add("nothing is recorded: no memory for the tables");
 		return false;
 	}
-	if (!unwind_init(&reason))
-		notes_add(reason);
+	unwind_init();
 	if (program_has_own_malloc())
 		notes_add("nothing is recorded: the program brings an allocator of its own, which comes before "
 			  "Mudlark's; "
@@ -312,12 +311,14 @@ static bool recording_init(const char *text, pid_t pid)
 
 static __attribute__((constructor)) void start(int argc, char **argv, char **environment)
 {
+	int saved = errno;
 	pid_t pid = sys_getpid();
 	struct heap *heap = heap_enter();
 	count_early_blocks();
 	heap_attach(&heap);
 	libc_initialise(argc, argv, environment);
 	heap_init();
+	jemalloc_init();
 	foreign_init();
 	loading_init();
 	sandbox_init();
@@ -330,10 +331,14 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 		__cxa_atexit(at_exit, NULL, NULL);
 		(void)at_quick_exit(at_quick_exit_handler);
 		if (wanted) {
+			const char *reason = NULL;
 			control_init(&options, pid);
+			if (options.record && !unwind_load(&reason))
+				notes_add(reason);
 			if (options.record)
 				record_start();
 		}
 	}
 	heap_leave(heap);
+	errno = saved;
 }

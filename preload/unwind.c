@@ -10,13 +10,11 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <libunwind.h>
 #include <limits.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define LIBUNWIND_SONAME "libunwind.so.8"
@@ -40,7 +38,8 @@ extern void *__libc_stack_end;
 
 static struct {
 	int (*backtrace)(void **, int);
-	uintptr_t main_thread; /* thread pointer of the main thread */
+	_Atomic bool asked_for; /* unwind_load() was called */
+	uintptr_t main_thread;  /* thread pointer of the main thread */
 	uintptr_t main_stack_end;
 	uintptr_t main_stack_limit;     /* bytes below its end that the kernel keeps for the main stack */
 	bool can_ask;                   /* the kernel reads our memory for us */
@@ -241,31 +240,7 @@ __attribute__((noinline)) uint32_t unwind_stack(struct heap *heap, uintptr_t *pc
 	return call.depth > 0 ? (uint32_t)call.depth : 0;
 }
 
-/*
- * Makes libunwind initialise itself and closes the pipe it opens on the way. The two numbers that we are given for
- * a pipe of our own, and close, are the ones it gets next.
- */
-static void initialise_without_pipe(unw_accessors_t *(*get_accessors)(unw_addr_space_t), unw_addr_space_t space)
-{
-	int expected[2];
-	bool known = pipe(expected) == 0;
-	if (known) {
-		close(expected[0]);
-		close(expected[1]);
-	}
-	unw_accessors_t *accessors = get_accessors(space);
-	/* One walk, for what it only does at the first. */
-	void *warm[4];
-	unwinder.backtrace(warm, 4);
-	accessors->access_mem = access_memory;
-	for (int i = 0; known && i < 2; i++) {
-		struct stat file;
-		if (fstat(expected[i], &file) == 0 && S_ISFIFO(file.st_mode))
-			close(expected[i]);
-	}
-}
-
-bool unwind_init(const char **reason)
+void unwind_init(void)
 {
 	unwinder.main_thread = lock_self();
 	/* Arguments and environment stand above, in the same page at least. */
@@ -276,6 +251,12 @@ bool unwind_init(const char **reason)
 	unwinder.main_stack_limit = MAIN_STACK_LIMIT_MAX;
 	if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < MAIN_STACK_LIMIT_MAX)
 		unwinder.main_stack_limit = limit.rlim_cur;
+}
+
+bool unwind_load(const char **reason)
+{
+	if (sandboxed() || atomic_exchange_explicit(&unwinder.asked_for, true, memory_order_relaxed))
+		return true;
 	void *library = dlopen(LIBUNWIND_SONAME, RTLD_NOW | RTLD_LOCAL);
 	if (!library) {
 		*reason = "no stacks: " LIBUNWIND_SONAME " cannot be loaded; install the package libunwind8";
@@ -293,7 +274,11 @@ bool unwind_init(const char **reason)
 			  " lacks a function that Mudlark needs; install libunwind 1.6 or newer";
 		return false;
 	}
-	initialise_without_pipe(get_accessors, *space);
+	unw_accessors_t *accessors = get_accessors(*space);
+	/* One walk, for what it only does at the first. */
+	void *warm[4];
+	unwinder.backtrace(warm, 4);
+	accessors->access_mem = access_memory;
 	/*
 	 * Its global cache has a mutex, which a fork child would find locked and a handler would wait for. Its cache of
 	 * frame layouts by thread, which makes it fast, stays.

@@ -2,8 +2,8 @@
  * The native stack of the calling thread, by libunwind.
  *
  * libunwind.so.8 is opened with RTLD_LOCAL: as DT_NEEDED it would replace the C++ exception runtime of every C++
- * library that a C host loads later. Its memory access is replaced by ours and the pipe it validates addresses
- * with is closed: Debian's 1.6.2 otherwise reads and writes bytes in host descriptors that reuse the pipe's numbers.
+ * library that a C host loads later. Its memory access is replaced by ours and it gets no pipe to validate addresses
+ * with: Debian's 1.6.2 otherwise reads and writes bytes in host descriptors that reuse the pipe's numbers.
  *
  * May allocate (libunwind's own needs, a DTV that grows): call only between heap_enter() and heap_leave(), so that
  * such calls are nested ones.
@@ -16,8 +16,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* From the constructor, while the process has one thread. False: no stacks; *reason says why. */
-bool unwind_init(const char **reason);
+/* From the constructor: what unwind_is_on_stack() needs. */
+void unwind_init(void);
+
+/*
+ * Loads libunwind, once; before anything is recorded, and only then: it costs half a megabyte. Not async-signal-safe.
+ * False: no stacks; *reason says why.
+ */
+bool unwind_load(const char **reason);
 
 /*
  * Return addresses of the calling thread into pcs[0..n-1], innermost first, the caller of this function included;

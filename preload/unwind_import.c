@@ -1,4 +1,4 @@
-/* One import of libunwind, redirected after loading; unwind_import.h says why. */
+/* Imports of libunwind, redirected after loading; unwind_import.h says why. */
 #include "preload/unwind_import.h"
 
 #include "preload/modules.h"
@@ -6,6 +6,7 @@
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <errno.h>
 #include <link.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,20 +25,37 @@ static int iterate_one(int (*callback)(struct dl_phdr_info *, size_t, void *), v
 	return callback(&info, sizeof info, data);
 }
 
+/* In pipe2's and pipe's place: it would validate addresses with one, which access_memory() in unwind.c does. */
+static int no_pipe(int *ends)
+{
+	(void)ends;
+	errno = EMFILE;
+	return -1;
+}
+
+static uintptr_t replacement(const char *name)
+{
+	if (strcmp(name, "dl_iterate_phdr") == 0)
+		return (uintptr_t)iterate_one;
+	if (strcmp(name, "pipe2") == 0 || strcmp(name, "pipe") == 0)
+		return (uintptr_t)no_pipe;
+	return 0;
+}
+
 /* An address from the dynamic section: newer versions of ld.so leave it unrelocated. */
 static uintptr_t relocated(const struct link_map *map, uintptr_t address)
 {
 	return address < map->l_addr ? address + map->l_addr : address;
 }
 
-static bool slot_replace(uintptr_t slot)
+static bool slot_replace(uintptr_t slot, uintptr_t function)
 {
 	uintptr_t page = slot & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
 	/* The page may be read-only after relocation. It stays writable: ld.so has written lazily bound slots there as
 	 * well. */
 	if (mprotect((void *)page, SYS_PAGE_BYTES, PROT_READ | PROT_WRITE))
 		return false;
-	*(uintptr_t *)slot = (uintptr_t)iterate_one;
+	*(uintptr_t *)slot = function;
 	return true;
 }
 
@@ -63,8 +81,9 @@ bool unwind_import_replace(void *handle)
 	bool found = false;
 	for (const ElfW(Rela) *rela = (const ElfW(Rela) *)table; (uintptr_t)(rela + 1) <= table + bytes; rela++) {
 		const ElfW(Sym) *symbol = (const ElfW(Sym) *)symbols + ELF64_R_SYM(rela->r_info);
-		if (strcmp((const char *)strings + symbol->st_name, "dl_iterate_phdr") == 0)
-			found |= slot_replace(map->l_addr + rela->r_offset);
+		uintptr_t function = replacement((const char *)strings + symbol->st_name);
+		if (function && slot_replace(map->l_addr + rela->r_offset, function))
+			found |= function == (uintptr_t)iterate_one;
 	}
 	return found;
 }

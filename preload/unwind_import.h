@@ -1,5 +1,6 @@
 /*
- * What libunwind calls to find a module's unwind tables: ours instead of dl_iterate_phdr.
+ * What libunwind calls to find a module's unwind tables: ours instead of dl_iterate_phdr. And no pipe, which it would
+ * leave open: a thread that closes it could meet another's.
  *
  * libc's takes a lock of ld.so's. A thread that holds it, in a dl_iterate_phdr callback of its own or inside dlopen,
  * may wait for a thread that is in malloc; so malloc must never wait for that lock. _dl_find_object needs none.
@@ -9,7 +10,8 @@
 
 #include <stdbool.h>
 
-/* Points the loaded library's import of dl_iterate_phdr at ours. handle is dlopen's. False when it was not found. */
+/* Points the loaded library's imports at ours, before its first use. handle is dlopen's. False when dl_iterate_phdr's
+ * was not found. */
 bool unwind_import_replace(void *handle);
 
 #endif

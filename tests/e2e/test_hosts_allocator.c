@@ -23,6 +23,7 @@ static const struct host_case cases[] = {
 	{.line = "deep_realloc", .options = "depth=1", .snapshots = 1, .timeout_s = 40},
 	{.line = "exact_counts 2", .snapshots = 1},
 	{.line = "misuse none", .snapshots = 1},
+	{.line = "starts_later", .options = "record=0", .snapshots = 1},
 };
 
 START_TEST(host)
@@ -143,6 +144,18 @@ START_TEST(leaks_are_seen)
 }
 END_TEST
 
+/* The unwinder is loaded when it is first needed. */
+START_TEST(recorded_from_later)
+{
+	if (!runner_expects_snapshots())
+		return;
+	struct brief brief = brief_of_run("starts_later", "record=0");
+	ck_assert_uint_ge(brief.totals[TOTAL_LIVE_BYTES], 1000 * 100);
+	ck_assert_uint_lt(brief.totals[TOTAL_LIVE_BYTES], 1000 * 100 + 20000);
+	ck_assert_uint_ge(brief.frames, 4); /* main, libc's two, _start */
+}
+END_TEST
+
 START_TEST(sampled)
 {
 	if (!runner_expects_snapshots())
@@ -166,6 +179,7 @@ int main(void)
 	tcase_add_loop_test(tests, wild_free, 0, 2);
 	tcase_add_test(tests, exact);
 	tcase_add_test(tests, leaks_are_seen);
+	tcase_add_test(tests, recorded_from_later);
 	tcase_add_test(tests, sampled);
 	suite_add_tcase(suite, tests);
 	return runner_suite(suite);

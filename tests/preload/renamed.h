@@ -43,7 +43,8 @@ static inline void __attribute__((unused)) prepare_recording(void)
 	totals_init(true);
 	modules_init();
 	ck_assert(stacks_init());
-	ck_assert_msg(unwind_init(&reason), "%s", reason ? reason : "");
+	unwind_init();
+	ck_assert_msg(unwind_load(&reason), "%s", reason ? reason : "");
 	record_start();
 }
 

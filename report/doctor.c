@@ -130,7 +130,7 @@ static int run_doctor(const struct command *command, int argc, char **argv, stru
 		examine_process(&examination, strtoul(argv[first], NULL, 10));
 	else if (first < argc)
 		examine_program(&examination, argv[first]);
-	output_open(&output, NULL, error);
+	output_open(&output, NULL, OUTPUT_BY_UMASK, error);
 	if (options.json)
 		print_json(&examination, output.stream);
 	else

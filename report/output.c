@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,26 +38,63 @@ int output_flush(FILE *stream)
 	return number ? number : lost_errno(stream);
 }
 
-bool output_open(struct output *output, const char *path, struct error *error)
+/* Where a link leads to, also when nothing is there yet; the path itself when it is none. NULL with errno. */
+static char *follow(const char *path)
+{
+	enum { MOST_LINKS = 40 };
+	char *here = must_copy(path);
+	for (unsigned links = 0; links < MOST_LINKS; links++) {
+		char target[PATH_MAX];
+		ssize_t length = readlink(here, target, sizeof target - 1);
+		if (length < 0)
+			return here;
+		target[length] = '\0';
+		const char *slash = strrchr(here, '/');
+		int directory = slash && target[0] != '/' ? (int)(slash - here + 1) : 0;
+		char *next = must_format("%.*s%s", directory, here, target);
+		free(here);
+		here = next;
+	}
+	free(here);
+	errno = ELOOP;
+	return NULL;
+}
+
+static mode_t mode_of_new_file(enum output_privacy privacy)
+{
+	if (privacy == OUTPUT_PRIVATE)
+		return 0600;
+	mode_t mask = umask(0);
+	umask(mask);
+	return 0666 & ~mask;
+}
+
+static FILE *open_temporary(struct output *output, mode_t mode)
+{
+	output->temporary = must_format("%s.XXXXXX", output->path);
+	int descriptor = mkostemp(output->temporary, O_CLOEXEC);
+	if (descriptor < 0)
+		return NULL;
+	fchmod(descriptor, mode);
+	return fdopen(descriptor, "w");
+}
+
+bool output_open(struct output *output, const char *path, enum output_privacy privacy, struct error *error)
 {
 	*output = (struct output){0};
 	if (!path || !strcmp(path, "-")) {
 		output->stream = stdout;
 		return true;
 	}
-	output->path = must_copy(path);
 	struct stat status;
-	if (!stat(path, &status) && !S_ISREG(status.st_mode)) {
-		output->stream = fopen(path, "we");
-	} else {
-		output->temporary = must_format("%s.XXXXXX", path);
-		int descriptor = mkostemp(output->temporary, O_CLOEXEC);
-		if (descriptor >= 0) {
-			mode_t mask = umask(0);
-			umask(mask);
-			fchmod(descriptor, 0666 & ~mask);
-			output->stream = fdopen(descriptor, "w");
-		}
+	output->path = follow(path);
+	if (output->path) {
+		bool there = !stat(output->path, &status);
+		if (there && !S_ISREG(status.st_mode))
+			output->stream = fopen(output->path, "we");
+		else
+			output->stream =
+				open_temporary(output, there ? status.st_mode & 0777 : mode_of_new_file(privacy));
 	}
 	if (output->stream)
 		return true;

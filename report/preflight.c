@@ -256,6 +256,20 @@ void preflight_free(struct preflight *preflight)
 
 /* --- the library ----------------------------------------------------------------------------------------------- */
 
+/* Any other library would be preloaded just as well, and nothing be recorded. */
+static bool check_library(const char *path, struct error *error)
+{
+	static const char soname[] = "libmudlark.so";
+	struct elf_facts facts;
+	bool ours = !elf_facts_read(path, &facts) && facts.soname && !strcmp(facts.soname, soname);
+	if (!ours)
+		error_set(error, EXIT_USAGE, "set MUDLARK_LIBRARY to the path of libmudlark.so, or unset it",
+			  "%s is not Mudlark's library: its soname is %s", path,
+			  facts.soname ? facts.soname : "not there");
+	elf_facts_free(&facts);
+	return ours;
+}
+
 char *find_library(struct error *error)
 {
 	const char *asked = getenv("MUDLARK_LIBRARY");
@@ -288,8 +302,9 @@ char *find_library(struct error *error)
 	if (found && found[strcspn(found, " :$")]) {
 		error_set(error, EXIT_USAGE, "copy libmudlark.so to a path without these and set MUDLARK_LIBRARY to it",
 			  "%s cannot be preloaded: LD_PRELOAD cannot hold a path with a space, ':' or '$'", found);
-		free(found);
-		return NULL;
+	} else if (!found || check_library(found, error)) {
+		return found;
 	}
-	return found;
+	free(found);
+	return NULL;
 }

@@ -12,7 +12,7 @@ int present(struct reading *reading, const char *const *paths, uint32_t count, c
 	struct aggregate aggregate;
 	if (reading_load(reading, paths, count, error) != EXIT_FINE)
 		return error->code;
-	if (!output_open(&output, presentation->output, error))
+	if (!output_open(&output, presentation->output, OUTPUT_BY_UMASK, error))
 		return error->code;
 	aggregate_build(&aggregate, reading->names, &reading->group);
 	if (presentation->changes)

@@ -43,7 +43,7 @@ static int symbolize(struct symbolize_options *options, const char *path, struct
 		struct buffer section = {0}, file = {0};
 		names_encode(reading->names, 0, &section);
 		snapshot_add_symbols(bytes, size, &section, &file);
-		if (output_open(&output, options->output, error)) {
+		if (output_open(&output, options->output, OUTPUT_PRIVATE, error)) {
 			fwrite(file.data, 1, file.length, output.stream);
 			status = output_close(&output, error);
 		}

@@ -95,7 +95,7 @@ static void prepare(void)
 	write_snapshot("bare.mud", false, 0);
 	/* A library that does nothing: what is tested here is the command, not the recorder. */
 	write_file("empty.c", "int nothing_to_see;\n", 20, 0644);
-	expect_status(0, "gcc -shared -fPIC -o empty.so empty.c");
+	expect_status(0, "gcc -shared -fPIC -Wl,-soname,libmudlark.so -o empty.so empty.c");
 	write_file("bad.mud", SNAPSHOT_MAGIC "xx", 10, 0644);
 }
 
@@ -369,6 +369,11 @@ START_TEST(run_refuses_what_cannot_work)
 	expect_status(2, "$M run --peak maybe ./dynamic");
 	expect_status(2, "MUDLARK_LIBRARY=/no/such/lib.so $M run ./dynamic");
 	expect_in("err", "MUDLARK_LIBRARY");
+	expect_status(2, "touch other.so; MUDLARK_LIBRARY=$PWD/other.so $M run ./dynamic");
+	expect_in("err", "other.so is not Mudlark's library: its soname is not there");
+	expect_status(2, "gcc -shared -fPIC -Wl,-soname,libother.so.1 -o other.so empty.c; "
+			 "MUDLARK_LIBRARY=$PWD/other.so $M run ./dynamic");
+	expect_in("err", "other.so is not Mudlark's library: its soname is libother.so.1");
 	expect_status(2, "mkdir -p 'a b'; touch 'a b/lib.so'; MUDLARK_LIBRARY=\"$PWD/a b/lib.so\" $M run ./dynamic");
 	expect_in("err", "cannot hold a path with a space");
 	if (getuid() == 0) {
@@ -440,6 +445,32 @@ START_TEST(run_passes_status_and_signals)
 }
 END_TEST
 
+START_TEST(files_that_are_written)
+{
+	prepare();
+	static const char export[] = "$M export -F folded a.mud -o";
+	/* A report is passed on, a snapshot is its owner's; what was there keeps its mode. */
+	expect_status(0, "umask 022; rm -f new; %s new; test $(stat -c %%a new) = 644", export);
+	expect_status(0, "umask 027; rm -f new; %s new; test $(stat -c %%a new) = 640", export);
+	expect_status(0, "chmod 600 new; umask 022; %s new; test $(stat -c %%a new) = 600", export);
+	expect_status(0, "umask 022; rm -f named.mud; $M symbolize a.mud -o named.mud; "
+			 "test $(stat -c %%a named.mud) = 600");
+	/* Links stay links, of any length, relative or not, also to what is not there yet. */
+	expect_status(0,
+		      "mkdir -p deep; rm -f deep/*; ln -sf deep/second first; ln -sf $PWD/deep/third deep/second; "
+		      "ln -sf fourth deep/third; %s first",
+		      export);
+	expect_status(0,
+		      "test -L first -a -L deep/second -a -L deep/third -a ! -L deep/fourth && "
+		      "cmp deep/fourth new && echo other > deep/fourth && %s first && cmp deep/fourth new && "
+		      "test $(ls deep | wc -l) = 3",
+		      export);
+	expect_status(3, "ln -sf round1 round2; ln -sf round2 round1; %s round1", export);
+	expect_in("err", "round1: cannot write it: Too many levels of symbolic links");
+	expect_status(3, "%s nowhere/new", export);
+}
+END_TEST
+
 START_TEST(doctor)
 {
 	prepare();
@@ -476,6 +507,7 @@ int main(void)
 	tcase_add_test(cases, run_refuses_what_cannot_work);
 	tcase_add_test(cases, preflight_follows_the_chain);
 	tcase_add_test(cases, run_passes_status_and_signals);
+	tcase_add_test(cases, files_that_are_written);
 	tcase_add_test(cases, doctor);
 	tcase_set_timeout(cases, 60);
 	suite_add_tcase(suite, cases);

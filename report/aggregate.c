@@ -160,17 +160,12 @@ static uint32_t choose_owner(const struct owners *owners, enum grouping by)
 	return owners->plain ? owners->plain : owners->innermost;
 }
 
-static bool is_filtered(const struct filter *filter)
-{
-	return filter && (filter->wanted_count || filter->unwanted_count);
-}
-
 static void match_addresses(struct builder *builder)
 {
 	const struct names *names = builder->names;
 	const struct filter *filter = builder->options->filter;
 	builder->match_of_address = must_allocate((size_t)names->address_count + 1, 1);
-	for (uint32_t number = 1; is_filtered(filter) && number <= names->address_count; number++) {
+	for (uint32_t number = 1; filter && is_filtered(filter) && number <= names->address_count; number++) {
 		const struct address *address = &names->addresses[number];
 		for (uint32_t i = 0; i < address->location_count; i++)
 			builder->match_of_address[number] |=
@@ -306,50 +301,71 @@ static void key_row(const struct builder *builder, uint32_t side, const struct s
 		buffer_varint(key, 0);
 }
 
+static struct figures figures_of(const struct snapshot_site *site)
+{
+	return (struct figures){
+		.live_bytes = site->live_bytes,
+		.live_blocks = site->live_blocks,
+		.alloc_bytes = site->alloc_bytes,
+		.alloc_blocks = site->alloc_blocks,
+		.peak_bytes = site->peak_bytes,
+		.peak_blocks = site->peak_blocks,
+		.temporary_blocks = site->temporary_blocks,
+	};
+}
+
+static void add_site(struct builder *builder, uint32_t side, const struct frame_facts *facts,
+		     const struct snapshot_site *site, struct buffer *key)
+{
+	const struct aggregate_options *options = builder->options;
+	const struct snapshot_stack *stack = &builder->names->snapshots[side]->stacks[site->stack];
+	uint32_t owner = facts->owners ? choose_owner(&facts->owners[stack->frame], options->by) : 0;
+	struct row *row;
+	key->length = 0;
+	if (options->by == BY_STACK) {
+		row = find_stack_row(builder, facts->nodes[stack->frame]);
+	} else {
+		key_row(builder, side, site, owner, key);
+		row = find_row(builder, key);
+	}
+	struct figures figures = figures_of(site);
+	figures_add(&row->figures[side], &figures);
+	figures_add(&builder->aggregate->totals[side], &figures);
+	row->side = side;
+	row->frame = options->by == BY_STACK ? stack->frame : 0;
+	row->location = owner;
+	row->thread = options->by == BY_THREAD ? site->thread : 0;
+	row->cut |= stack->cut;
+}
+
 static void add_sites(struct builder *builder, uint32_t side)
 {
 	const struct snapshot *snapshot = builder->names->snapshots[side];
-	const struct aggregate_options *options = builder->options;
+	const struct filter *filter = builder->options->filter;
+	struct aggregate *aggregate = builder->aggregate;
 	struct frame_facts facts;
 	struct buffer key = {0};
+	/* A stack has a site for each thread. */
+	bool *left_out = must_allocate((size_t)snapshot->stack_count + 1, sizeof *left_out);
 	examine_frames(builder, side, &facts);
-	if (options->by == BY_STACK)
+	if (builder->options->by == BY_STACK)
 		make_room_for_nodes(builder);
 	for (uint32_t id = 1; id <= snapshot->site_count; id++) {
 		const struct snapshot_site *site = &snapshot->sites[id];
-		const struct snapshot_stack *stack = &snapshot->stacks[site->stack];
-		if (options->filter && !filter_keeps(options->filter, facts.matches[stack->frame]))
-			continue;
 		/* A site that nothing was ever allocated at is a place-holder of the recorder's table. */
 		if (!(site->alloc_blocks | site->live_blocks | site->peak_blocks | site->alloc_bytes |
 		      site->live_bytes))
 			continue;
-		uint32_t owner = facts.owners ? choose_owner(&facts.owners[stack->frame], options->by) : 0;
-		struct row *row;
-		key.length = 0;
-		if (options->by == BY_STACK) {
-			row = find_stack_row(builder, facts.nodes[stack->frame]);
-		} else {
-			key_row(builder, side, site, owner, &key);
-			row = find_row(builder, &key);
+		if (!filter || filter_keeps(filter, facts.matches[snapshot->stacks[site->stack].frame])) {
+			add_site(builder, side, &facts, site, &key);
+			continue;
 		}
-		struct figures figures = {
-			.live_bytes = site->live_bytes,
-			.live_blocks = site->live_blocks,
-			.alloc_bytes = site->alloc_bytes,
-			.alloc_blocks = site->alloc_blocks,
-			.peak_bytes = site->peak_bytes,
-			.peak_blocks = site->peak_blocks,
-			.temporary_blocks = site->temporary_blocks,
-		};
-		figures_add(&row->figures[side], &figures);
-		figures_add(&builder->aggregate->totals[side], &figures);
-		row->side = side;
-		row->frame = options->by == BY_STACK ? stack->frame : 0;
-		row->location = owner;
-		row->thread = options->by == BY_THREAD ? site->thread : 0;
-		row->cut |= stack->cut;
+		struct figures figures = figures_of(site);
+		figures_add(&aggregate->left_out[side], &figures);
+		aggregate->stacks_left_out[side] += !left_out[site->stack];
+		left_out[site->stack] = true;
 	}
+	free(left_out);
 	buffer_free(&key);
 	forget_frames(&facts);
 }
@@ -358,7 +374,7 @@ void aggregate_build(struct aggregate *aggregate, struct names *names, const str
 {
 	struct builder builder = {.aggregate = aggregate, .names = names, .options = options};
 	*aggregate = (struct aggregate){0};
-	if ((options->by != BY_STACK && options->by != BY_THREAD) || is_filtered(options->filter))
+	if ((options->by != BY_STACK && options->by != BY_THREAD) || (options->filter && is_filtered(options->filter)))
 		names_resolve_all(names);
 	match_addresses(&builder);
 	if (options->by == BY_STACK)
@@ -371,6 +387,14 @@ void aggregate_build(struct aggregate *aggregate, struct names *names, const str
 	free(builder.row_of_node);
 	free(builder.key_of_address);
 	free(builder.match_of_address);
+}
+
+bool has_language(const struct names *names, enum language language)
+{
+	for (uint32_t number = 1; number <= names->address_count; number++)
+		if (shown(&names->addresses[number], language))
+			return true;
+	return false;
 }
 
 /* --- names of stacks ------------------------------------------------------------------------------------------- */

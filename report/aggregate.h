@@ -47,6 +47,9 @@ struct aggregate {
 	struct row *rows; /* in no useful order until sorted */
 	size_t row_count, row_capacity;
 	struct figures totals[NAMES_MOST_SNAPSHOTS]; /* sums over the rows, by side */
+	/* What the filters left out, by side: totals and these together are the whole. */
+	struct figures left_out[NAMES_MOST_SNAPSHOTS];
+	uint32_t stacks_left_out[NAMES_MOST_SNAPSHOTS];
 };
 
 /*
@@ -58,6 +61,9 @@ void aggregate_build(struct aggregate *aggregate, struct names *names, const str
 void aggregate_name_stacks(struct aggregate *aggregate, struct names *names, const struct aggregate_options *options,
 			   size_t count);
 void aggregate_free(struct aggregate *aggregate);
+
+/* Whether any frame of the snapshots is of this language. */
+bool has_language(const struct names *names, enum language language);
 
 void figures_add(struct figures *to, const struct figures *more);
 

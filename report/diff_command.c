@@ -70,6 +70,11 @@ static void diff_json(const struct reading *reading, const struct aggregate *agg
 	figures_json(&others[NEW], &json);
 	changes_json(&others[OLD], &others[NEW], &json);
 	json_end_object(&json);
+	json_put_object(&json, "left_out", true);
+	json_put_number(&json, "stacks", aggregate->stacks_left_out[NEW]);
+	figures_json(&aggregate->left_out[NEW], &json);
+	changes_json(&aggregate->left_out[OLD], &aggregate->left_out[NEW], &json);
+	json_end_object(&json);
 	symbol_notes_json(reading->names, &json);
 	json_end_object(&json);
 	json_finish(&json);
@@ -178,9 +183,12 @@ static void diff_text(const struct reading *reading, const struct aggregate *agg
 	}
 	add_changes(&table, reading, aggregate->totals);
 	table_cell(&table, STYLE_BOLD,
-		   reading->filter.wanted_count || reading->filter.unwanted_count
-			   ? "total of what the filters keep, unchanged rows included"
-			   : "total, unchanged rows included");
+		   is_filtered(&reading->filter) ? "total of what the filters keep, unchanged rows included"
+						 : "total, unchanged rows included");
+	if (is_filtered(&reading->filter)) {
+		add_changes(&table, reading, aggregate->left_out);
+		left_out_row(&table, aggregate->stacks_left_out[NEW]);
+	}
 
 	struct buffer program = {0};
 	text_clean(&program, reading->snapshots[NEW]->texts[META_PROGRAM].data);
@@ -195,7 +203,8 @@ static void diff_text(const struct reading *reading, const struct aggregate *agg
 	if (aggregate->row_count)
 		table_print(&table, stream, &terminal);
 	else
-		fputs("nothing changed\n", stream);
+		fprintf(stream, "nothing changed%s\n",
+			is_filtered(&reading->filter) ? " in what the filters keep" : "");
 	table_free(&table);
 	buffer_free(&text);
 }

@@ -52,6 +52,11 @@ bool filter_keeps(const struct filter *filter, unsigned match)
 	return !(match & FILTER_UNWANTED) && (!filter->wanted_count || (match & FILTER_WANTED));
 }
 
+bool is_filtered(const struct filter *filter)
+{
+	return filter->wanted_count || filter->unwanted_count;
+}
+
 void filter_free(struct filter *filter)
 {
 	free(filter->wanted);

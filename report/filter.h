@@ -23,6 +23,8 @@ void filter_exclude(struct filter *filter, const char *pattern);
 unsigned filter_match(const struct filter *filter, const struct location *location);
 /* Whether a stack whose frames matched `matches` in all is kept. */
 bool filter_keeps(const struct filter *filter, unsigned matches);
+/* Whether it has any pattern. */
+bool is_filtered(const struct filter *filter);
 void filter_free(struct filter *filter);
 
 #endif

@@ -76,6 +76,12 @@ const char *grouping_name(enum grouping by)
 	return names[by];
 }
 
+const char *language_name(enum language language)
+{
+	static const char *const names[] = {"all", "c", "python"};
+	return names[language];
+}
+
 size_t rows_with_figures(const struct aggregate *aggregate, uint32_t side, enum metric metric)
 {
 	size_t count = 0;

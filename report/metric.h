@@ -29,9 +29,10 @@ void metric_pair(const struct figures *figures, enum metric metric, uint64_t *by
 bool metric_has_bytes(enum metric metric);
 /* "Live", "Allocated", ... */
 const char *metric_title(enum metric metric);
-/* As in METRIC_CHOICES and GROUPING_CHOICES. */
+/* As in METRIC_CHOICES, GROUPING_CHOICES and LANGUAGE_CHOICES. */
 const char *metric_name(enum metric metric);
 const char *grouping_name(enum grouping by);
+const char *language_name(enum language language);
 /* new - old, in two's complement. */
 int64_t figure_change(uint64_t old_value, uint64_t new_value);
 

@@ -5,6 +5,24 @@
 
 #include "report/output.h"
 
+/* An empty table leaves the reader to guess what was asked for wrongly. */
+static void explain_nothing(const struct reading *reading, const struct aggregate *aggregate)
+{
+	uint32_t newest = reading->snapshot_count - 1;
+	char stacks[32], bytes[32], blocks[32];
+	if (!has_language(reading->names, reading->group.language))
+		notice("no frame is of language %s, so that no row can tell where: leave --lang out",
+		       language_name(reading->group.language));
+	if (is_filtered(&reading->filter) && !aggregate->row_count)
+		notice("the filters leave nothing: %s stack%s with %s live bytes in %s blocks do not pass; a pattern "
+		       "has "
+		       "to match a whole name, path or file name: '*word*' finds the word anywhere",
+		       format_count(stacks, aggregate->stacks_left_out[newest]),
+		       aggregate->stacks_left_out[newest] == 1 ? "" : "s",
+		       format_count(bytes, aggregate->left_out[newest].live_bytes),
+		       format_count(blocks, aggregate->left_out[newest].live_blocks));
+}
+
 int present(struct reading *reading, const char *const *paths, uint32_t count, const struct presentation *presentation,
 	    struct error *error)
 {
@@ -15,6 +33,7 @@ int present(struct reading *reading, const char *const *paths, uint32_t count, c
 	if (!output_open(&output, presentation->output, OUTPUT_BY_UMASK, error))
 		return error->code;
 	aggregate_build(&aggregate, reading->names, &reading->group);
+	explain_nothing(reading, &aggregate);
 	if (presentation->changes)
 		rank_changes(&aggregate, reading->metric, reading->top);
 	else

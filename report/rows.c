@@ -125,6 +125,16 @@ void row_callers(struct table *table, const struct names *names, const struct ro
 	}
 }
 
+void left_out_row(struct table *table, uint32_t stacks)
+{
+	char number[32];
+	struct buffer text = {0};
+	buffer_format(&text, "left out by the filters: %s stack%s", format_count(number, stacks),
+		      stacks == 1 ? "" : "s");
+	table_cell(table, STYLE_PLAIN, buffer_string(&text));
+	buffer_free(&text);
+}
+
 /* --- JSON ------------------------------------------------------------------------------------------------------ */
 
 void figures_json(const struct figures *figures, struct json *json)

@@ -22,6 +22,9 @@ void row_text(struct buffer *out, const struct names *names, const struct row *r
 void row_callers(struct table *table, const struct names *names, const struct row *row,
 		 const struct aggregate_options *options, const struct terminal *terminal);
 
+/* The last cell of a row with what the filters left out. */
+void left_out_row(struct table *table, uint32_t stacks);
+
 /* The members live_bytes, live_blocks, ... of the open object. */
 void figures_json(const struct figures *figures, struct json *json);
 /* The same with "_diff" behind each name, new - old. */

@@ -35,23 +35,28 @@ void show_json(const struct reading *reading, const struct aggregate *aggregate,
 	json_put_number(&json, "rows", aggregate->row_count - count);
 	figures_json(&others[0], &json);
 	json_end_object(&json);
+	json_put_object(&json, "left_out", true);
+	json_put_number(&json, "stacks", aggregate->stacks_left_out[0]);
+	figures_json(&aggregate->left_out[0], &json);
+	json_end_object(&json);
 	symbol_notes_json(reading->names, &json);
 	json_end_object(&json);
 	json_finish(&json);
 }
 
+/* all: what the share is of; NULL: it has none. */
 static void add_figures(struct table *table, const struct reading *reading, const struct figures *figures,
 			const struct figures *all)
 {
 	char size[32], count[32], share[32];
-	uint64_t bytes, blocks, total = metric_value(all, reading->metric);
+	uint64_t bytes, blocks, total = all ? metric_value(all, reading->metric) : 0;
 	metric_pair(figures, reading->metric, &bytes, &blocks);
 	if (metric_has_bytes(reading->metric))
 		table_cell(table, STYLE_PLAIN,
 			   reading->exact_bytes ? format_count(size, bytes) : format_size(size, bytes));
 	table_cell(table, STYLE_PLAIN, format_count(count, blocks));
 	double part = total ? 100.0 * (double)metric_value(figures, reading->metric) / (double)total : 0;
-	snprintf(share, sizeof share, "%.1f%%", part);
+	snprintf(share, sizeof share, all ? "%.1f%%" : "", part);
 	table_cell(table, STYLE_PLAIN, share);
 }
 
@@ -95,9 +100,11 @@ static void show_text(const struct reading *reading, const struct aggregate *agg
 		table_cell(&table, STYLE_PLAIN, buffer_string(&text));
 	}
 	add_figures(&table, reading, &aggregate->totals[0], &aggregate->totals[0]);
-	table_cell(&table, STYLE_BOLD,
-		   reading->filter.wanted_count || reading->filter.unwanted_count ? "total of what the filters keep"
-										  : "total");
+	table_cell(&table, STYLE_BOLD, is_filtered(&reading->filter) ? "total of what the filters keep" : "total");
+	if (is_filtered(&reading->filter)) {
+		add_figures(&table, reading, &aggregate->left_out[0], NULL);
+		left_out_row(&table, aggregate->stacks_left_out[0]);
+	}
 	heading_print(reading->snapshots[0], stream, &terminal);
 	fputc('\n', stream);
 	table_print(&table, stream, &terminal);

@@ -170,6 +170,9 @@ END_TEST
 START_TEST(languages)
 {
 	struct setup *setup = usual();
+	ck_assert(has_language(setup->names, LANGUAGE_ALL));
+	ck_assert(has_language(setup->names, LANGUAGE_C));
+	ck_assert(!has_language(setup->names, LANGUAGE_PYTHON));
 	setup->options.language = LANGUAGE_PYTHON;
 	group(setup, BY_STACK);
 	expect_row(setup, 0, "(no stack recorded)", 1957, 20);
@@ -201,6 +204,9 @@ START_TEST(filters)
 		group(setup, BY_STACK);
 		ck_assert_msg(setup->aggregate.totals[0].live_bytes == cases[i].bytes, "case %zu: %llu", i,
 			      (unsigned long long)setup->aggregate.totals[0].live_bytes);
+		ck_assert_uint_eq(setup->aggregate.left_out[0].live_bytes, 1957 - cases[i].bytes);
+		/* Five stacks, counting the one that was not recorded; one of them has a site in each thread. */
+		ck_assert_uint_eq(setup->aggregate.stacks_left_out[0] + setup->aggregate.row_count, 5);
 		close_setup(setup);
 	}
 	/* Two patterns: either will do. */

@@ -445,6 +445,38 @@ START_TEST(run_passes_status_and_signals)
 }
 END_TEST
 
+START_TEST(nothing_is_explained)
+{
+	prepare();
+	expect_status(0, "$M show --filter nothing a.mud");
+	expect_in("out", "left out by the filters: 5 stacks");
+	expect_in("err", "the filters leave nothing: 5 stacks with 1,957 live bytes in 20 blocks do not pass");
+	expect_status(0, "$M diff --filter outer a.mud b.mud");
+	expect_in("out", "left out by the filters: 1 stack\n");
+	expect_empty("err");
+	expect_status(0, "$M diff --filter help a.mud b.mud");
+	expect_in("out", "nothing changed in what the filters keep");
+	expect_empty("err");
+	expect_status(0, "$M show --json --exclude outer a.mud");
+	json_t *root = parsed(), *left_out = json_object_get(root, "left_out");
+	ck_assert_int_eq(number_at(left_out, "stacks"), 4);
+	ck_assert_int_eq(number_at(left_out, "live_bytes"), 1950);
+	json_decref(root);
+	expect_status(0, "$M diff --json --exclude help a.mud b.mud");
+	root = parsed();
+	left_out = json_object_get(root, "left_out");
+	ck_assert_int_eq(number_at(left_out, "stacks"), 1);
+	ck_assert_int_eq(number_at(left_out, "live_bytes_diff"), 0);
+	json_decref(root);
+	expect_status(0, "$M export --format folded --filter nothing a.mud");
+	expect_in("err", "the filters leave nothing: 5 stacks");
+	expect_status(0, "$M show --lang python a.mud");
+	expect_in("err", "no frame is of language python");
+	expect_status(0, "$M show --lang c a.mud");
+	expect_empty("err");
+}
+END_TEST
+
 START_TEST(files_that_are_written)
 {
 	prepare();
@@ -507,6 +539,7 @@ int main(void)
 	tcase_add_test(cases, run_refuses_what_cannot_work);
 	tcase_add_test(cases, preflight_follows_the_chain);
 	tcase_add_test(cases, run_passes_status_and_signals);
+	tcase_add_test(cases, nothing_is_explained);
 	tcase_add_test(cases, files_that_are_written);
 	tcase_add_test(cases, doctor);
 	tcase_set_timeout(cases, 60);

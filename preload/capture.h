@@ -1,35 +1,52 @@
 /*
  * From registers to a stack: what the thread's calls look like right now.
  *
- * This is the seam between the allocator's hooks and the unwinder. What it gives is the stack's hash, by which the
- * heap's cache knows it again, and the return addresses for the one time that it does not.
+ * This is the seam between the allocator's hooks and the walk. What it gives is the stack's hash, by which the heap's
+ * cache knows it again, and the return addresses for the one time that it does not. The memoised walk (walk.h) finds
+ * nearly all stacks; libunwind (unwind.h) those with a frame that has no rule, and those that do not lie on the
+ * thread's own stack: coroutines, alternate signal stacks.
  */
 #ifndef MUDLARK_CAPTURE_H
 #define MUDLARK_CAPTURE_H
 
 #include "preload/heap.h"
+#include "preload/registers.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct captured_stack {
-	uint64_t hash;        /* of the return addresses */
-	uint64_t key;         /* the hash, and which modules are loaded: the same key is the same stack */
-	const uintptr_t *pcs; /* innermost first, the caller of the hook at 0; valid until the next capture */
+	uint64_t hash;       /* of the return addresses */
+	uint64_t key;        /* the hash, and which modules are loaded: the same key is the same stack */
+	const uintptr_t *ip; /* outermost first, the caller of the hook last; valid until the next capture */
+	uint32_t *node;      /* of each: its id in the trie of stacks, 0 where it is not known; to be filled in */
 	uint32_t depth;
-	bool cut; /* outer frames are missing */
+	bool cut; /* outer frames are missing; then `node` is NULL */
 };
 
-/* Frames kept of a stack, 1 .. DEPTH_MAX. */
+/* Frames kept of a stack, 1 .. DEPTH_MAX. Constant once threads capture. */
 extern uint32_t capture_depth;
 
-/* Bytes that capture needs as working memory for each heap. */
-size_t capture_scratch_bytes(void);
+/* Compare each stack with libunwind's, and count those that differ. */
+extern bool capture_check;
+
+/* What a heap needs to capture; the memory must be zeroed. capture_forget(): its thread is another one now. */
+struct capture;
+size_t capture_bytes(void);
+struct capture *capture_init(void *memory);
+void capture_forget(struct capture *capture);
 
 /*
- * The stack that called the hook whose return address is `caller`. scratch holds capture_scratch_bytes(). Called
- * between enter and leave. Counts what it cannot do; a stack that cannot be walked is the caller alone.
+ * The stack that called the hook with these registers. Called between enter and leave. Counts what it cannot do; a
+ * stack that cannot be walked is the caller alone.
  */
-void capture_stack(struct heap *heap, uintptr_t caller, uintptr_t *scratch, struct captured_stack *out);
+void capture_stack(struct heap *heap, const struct registers *caller, struct capture *capture,
+		   struct captured_stack *out);
+
+/* Captures compared, those that were libunwind's anyway, and those in which libunwind stopped short of our walk. */
+struct capture_checks {
+	uint64_t compared, slow, short_of;
+};
+struct capture_checks capture_checks(void);
 
 #endif

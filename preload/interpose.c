@@ -36,9 +36,20 @@
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
-#define CALLER ((uintptr_t)__builtin_return_address(0))
+/* Of the hook that uses it, never of a function that it calls. */
+#define CALLER ((struct caller){(uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa()})
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* Where a hook was called from. Its registers() are complete in any function of this file: see registers.h. */
+struct caller {
+	uintptr_t ip, sp;
+};
+
+static inline __attribute__((always_inline)) struct registers registers(struct caller caller)
+{
+	return (struct registers){caller.ip, caller.sp, registers_fp()};
+}
 
 /* Alignments up to this are met by a size class that is a multiple of it. */
 enum { POOL_ALIGNMENT_MAX = 4096 };
@@ -75,22 +86,23 @@ static void slot_record(struct slab *slab, const void *p, uint32_t cohort, size_
 	__atomic_store_n(&slab->cohorts[index], cohort, __ATOMIC_RELEASE);
 }
 
-static void *allocate_recorded(struct heap **heap, size_t size, size_t alignment, bool zero, uintptr_t caller)
+static void *allocate_recorded(struct heap **heap, size_t size, size_t alignment, bool zero, struct caller caller)
 {
+	struct registers from = registers(caller);
 	unsigned size_class;
 	if (!pool_class(size, alignment, &size_class)) {
 		void *p = large_allocate(*heap, size, alignment, zero);
 		if (p)
-			atomic_store_explicit(&large_find(p)->cohort, record_birth(*heap, p, size, caller),
+			atomic_store_explicit(&large_find(p)->cohort, record_birth(*heap, p, size, &from),
 					      memory_order_release);
-		atomic_store_explicit(&(*heap)->x_epoch_in_use, 0, memory_order_relaxed);
+		atomic_store_explicit(&(*heap)->x_epoch_in_use, 0, memory_order_release);
 		return p;
 	}
 	void *p = pool_pop(heap, size_class, true);
 	if (!p)
 		return NULL;
-	slot_record(slab_of(p), p, record_birth(*heap, p, size, caller), size);
-	atomic_store_explicit(&(*heap)->x_epoch_in_use, 0, memory_order_relaxed);
+	slot_record(slab_of(p), p, record_birth(*heap, p, size, &from), size);
+	atomic_store_explicit(&(*heap)->x_epoch_in_use, 0, memory_order_release);
 	if (zero)
 		memset(p, 0, size);
 	return p;
@@ -113,7 +125,7 @@ static void *allocate_plain(struct heap **heap, size_t size, size_t alignment, b
 }
 
 /* Every allocation but the fastest one. */
-static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, bool zero, uintptr_t caller)
+static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, bool zero, struct caller caller)
 {
 	if (UNLIKELY(size > PTRDIFF_MAX))
 		return no_memory();
@@ -123,7 +135,7 @@ static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, b
 	if (attached && sample_due(heap, size)) {
 		p = allocate_recorded(&heap, size, alignment, zero, caller);
 	} else {
-		if (!attached && record_is_on() && !unwind_owns_call(caller))
+		if (!attached && record_is_on() && !unwind_owns_call(caller.ip))
 			loss_count(LOSS_NESTED_BLOCKS);
 		p = allocate_plain(&heap, size, alignment, zero);
 	}
@@ -314,7 +326,7 @@ static size_t usable_size(void *p)
  * A realloc that changes nothing but the size. For the records it is a free and an allocation, whether the block
  * moves or not: what lives there now is what its latest caller asked for.
  */
-static bool resize_in_place(void *p, size_t size, uintptr_t caller)
+static bool resize_in_place(void *p, size_t size, struct caller caller)
 {
 	struct slab *slab = slab_of(p);
 	/* Down to half of the slot, as glibc and others do: moving would cost more than it saves. */
@@ -322,21 +334,23 @@ static bool resize_in_place(void *p, size_t size, uintptr_t caller)
 		return false;
 	if (!slab->cohorts)
 		return true;
+	struct registers from = registers(caller);
 	struct heap *heap = heap_enter();
 	if (heap_attach(&heap)) {
 		uint32_t index = slab_index(slab, p);
 		uint32_t cohort = slab->cohorts[index];
 		record_death(heap, p, slab->size - slab_slack(slab)[index], cohort);
-		cohort = record_is_on() ? record_birth(heap, p, size, caller) : COHORT_IGNORED;
+		cohort = record_is_on() ? record_birth(heap, p, size, &from) : COHORT_IGNORED;
 		slot_record(slab, p, cohort, size);
-		atomic_store_explicit(&heap->x_epoch_in_use, 0, memory_order_relaxed);
+		atomic_store_explicit(&heap->x_epoch_in_use, 0, memory_order_release);
 	}
 	heap_leave(heap);
 	return true;
 }
 
-static void *resize_large(void *p, struct large_record *record, size_t size, uintptr_t caller)
+static void *resize_large(void *p, struct large_record *record, size_t size, struct caller caller)
 {
+	struct registers from = registers(caller);
 	struct heap *heap = heap_enter();
 	bool real = heap_attach(&heap);
 	uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
@@ -345,9 +359,9 @@ static void *resize_large(void *p, struct large_record *record, size_t size, uin
 	if (moved && real && (cohort || record_is_on())) {
 		if (cohort)
 			record_death(heap, p, old_size, cohort);
-		cohort = record_is_on() ? record_birth(heap, moved, size, caller) : COHORT_IGNORED;
+		cohort = record_is_on() ? record_birth(heap, moved, size, &from) : COHORT_IGNORED;
 		atomic_store_explicit(&large_find(moved)->cohort, cohort, memory_order_release);
-		atomic_store_explicit(&heap->x_epoch_in_use, 0, memory_order_relaxed);
+		atomic_store_explicit(&heap->x_epoch_in_use, 0, memory_order_release);
 	}
 	heap_leave(heap);
 	control_poll(heap);
@@ -399,7 +413,7 @@ static void replace_undo(struct replaced *replaced)
 	heap_leave(heap);
 }
 
-static void *resize(void *p, size_t size, uintptr_t caller)
+static void *resize(void *p, size_t size, struct caller caller)
 {
 	if (!p)
 		return allocate(size, SIZE_UNIT_BYTES, false, caller);
@@ -460,7 +474,7 @@ static bool is_power_of_two(size_t n)
 	return n && (n & (n - 1)) == 0;
 }
 
-static void *allocate_aligned(size_t alignment, size_t size, uintptr_t caller)
+static void *allocate_aligned(size_t alignment, size_t size, struct caller caller)
 {
 	/* glibc refuses a sum that overflows; the larger of the two decides. */
 	if (size > PTRDIFF_MAX || alignment > PTRDIFF_MAX - size)

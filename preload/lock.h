@@ -26,6 +26,7 @@ enum lock_rank {
 	RANK_MODULES,      /* modules.c */
 	RANK_STACKS,       /* stacks.c: insertion, one rank for all shards; never two at once */
 	RANK_SITES,        /* stacks.c: sites and cohorts */
+	RANK_RULES,        /* rules.c; only ever tried */
 	RANK_TIMELINE,
 	RANK_NOTES,
 };

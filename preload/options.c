@@ -144,7 +144,7 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		bool *flag;
 	} flags[] = {
 		{"record", &options->record}, {"at_exit", &options->at_exit}, {"children", &options->children},
-		{"fatal", &options->fatal},   {"verbose", &options->verbose},
+		{"fatal", &options->fatal},   {"verbose", &options->verbose}, {"check_capture", &options->check_capture},
 	};
 	uint64_t n;
 	bool good;

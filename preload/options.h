@@ -15,6 +15,7 @@
  *   fatal=0|1         a snapshot on abort() and fatal signals (0)
  *   on_error=P        double and invalid frees: abort, report or ignore (abort)
  *   verbose=0|1       one line on stderr for each snapshot and each problem (0)
+ *   check_capture=0|1 walk each stack with libunwind as well and count differences (0)
  *   root=PID          set by `mudlark run --children=0`: only this process is recorded
  */
 #ifndef MUDLARK_OPTIONS_H
@@ -35,6 +36,7 @@ struct options {
 	bool children;
 	bool fatal;
 	bool verbose;
+	bool check_capture;
 	uint32_t peak;
 	uint32_t depth;
 	uint64_t every_ns;

@@ -157,16 +157,39 @@ static bool sum_sites(struct picture *picture)
 	return true;
 }
 
+/* Stacks in the order in which sites first name them: a stack is its innermost frame. */
+static bool number_stacks(struct picture *picture)
+{
+	picture->frames = meta_table_count(&frame_table);
+	picture->stack_bytes =
+		picture->frames * sizeof *picture->stack_number + picture->sites * sizeof *picture->stack;
+	picture->stack_number = sys_map(picture->stack_bytes);
+	if (!picture->stack_number)
+		return false;
+	picture->stack = picture->stack_number + picture->frames;
+	for (uint32_t id = 1; id < picture->sites; id++) {
+		const struct site *site = meta_table_at(&site_table, id);
+		if (site->stack && !picture->stack_number[site->stack]) {
+			picture->stack_number[site->stack] = ++picture->stacks;
+			picture->stack[picture->stacks] = site->stack;
+		}
+	}
+	return true;
+}
+
 bool picture_count(struct picture *picture)
 {
-	return survey_take(&picture->survey) && sum_sites(picture);
+	return survey_take(&picture->survey) && sum_sites(picture) && number_stacks(picture);
 }
 
 void picture_end(struct picture *picture)
 {
 	if (picture->site)
 		sys_unmap(picture->site, picture->sites * sizeof *picture->site);
+	if (picture->stack_number)
+		sys_unmap(picture->stack_number, picture->stack_bytes);
 	picture->site = NULL;
+	picture->stack_number = NULL;
 	if (picture->threads_fd >= 0)
 		sys_close(picture->threads_fd);
 	survey_end(&picture->survey);
@@ -247,6 +270,10 @@ static void encode_totals(struct encoder *encoder, const struct picture *picture
 	encode_tag_number(encoder, TOTAL_HEAP_BYTES, survey->usage.mapped_bytes + large_mapped_bytes());
 	encode_tag_number(encoder, TOTAL_OWN_BYTES, meta_bytes() + survey->usage.record_bytes);
 	encode_tag_number(encoder, TOTAL_THREADS, threads_total());
+	struct capture_checks checks = capture_checks();
+	encode_tag_number(encoder, TOTAL_UNWOUND_STACKS, checks.slow);
+	encode_tag_number(encoder, TOTAL_CHECKED_STACKS, checks.compared);
+	encode_tag_number(encoder, TOTAL_SHORT_STACKS, checks.short_of);
 	encode_section_end(encoder);
 }
 
@@ -287,11 +314,11 @@ static void encode_modules(struct encoder *encoder)
 	encode_section_end(encoder);
 }
 
-static void encode_frames(struct encoder *encoder, uint32_t frames)
+static void encode_frames(struct encoder *encoder, const struct picture *picture)
 {
 	encode_section_begin(encoder, SECTION_FRAMES);
-	encode_number(encoder, frames - 1);
-	for (uint32_t id = 1; id < frames; id++) {
+	encode_number(encoder, picture->frames - 1);
+	for (uint32_t id = 1; id < picture->frames; id++) {
 		const struct frame_node *node = meta_table_at(&frame_table, id);
 		uint64_t bias = node->module ? modules_at(node->module)->bias : 0;
 		encode_number(encoder, FRAME_NATIVE);
@@ -302,13 +329,13 @@ static void encode_frames(struct encoder *encoder, uint32_t frames)
 	encode_section_end(encoder);
 }
 
-static void encode_stacks(struct encoder *encoder, uint32_t stacks)
+static void encode_stacks(struct encoder *encoder, const struct picture *picture)
 {
 	encode_section_begin(encoder, SECTION_STACKS);
-	encode_number(encoder, stacks - 1);
-	for (uint32_t id = 1; id < stacks; id++) {
-		const struct stack_entry *stack = meta_table_at(&stack_table, id);
-		encode_number(encoder, (uint64_t)stack->frame << 1 | stack->cut);
+	encode_number(encoder, picture->stacks);
+	for (uint32_t id = 1; id <= picture->stacks; id++) {
+		const struct frame_node *node = meta_table_at(&frame_table, picture->stack[id]);
+		encode_number(encoder, (uint64_t)picture->stack[id] << 1 | node->cut);
 	}
 	encode_section_end(encoder);
 }
@@ -367,7 +394,7 @@ static void encode_sites(struct encoder *encoder, const struct picture *picture)
 		const struct site *site = meta_table_at(&site_table, id);
 		const struct site_sum *sum = &picture->site[id];
 		struct survey_count peak = peak_of_site(site);
-		encode_number(encoder, site->stack);
+		encode_number(encoder, picture->stack_number[site->stack]);
 		encode_number(encoder, site->thread);
 		encode_number(encoder, sum->alloc_blocks);
 		encode_number(encoder, sum->alloc_bytes);
@@ -435,13 +462,11 @@ static void encode_notes(struct encoder *encoder)
 /* Tables only grow, so what a later section refers to is in the earlier ones: counts are taken outermost last. */
 void picture_encode(struct encoder *encoder, const struct picture *picture)
 {
-	uint32_t stacks = meta_table_count(&stack_table);
-	uint32_t frames = meta_table_count(&frame_table);
 	encode_totals(encoder, picture);
 	encode_losses(encoder);
 	encode_modules(encoder);
-	encode_frames(encoder, frames);
-	encode_stacks(encoder, stacks);
+	encode_frames(encoder, picture);
+	encode_stacks(encoder, picture);
 	encode_threads(encoder, picture->threads_fd);
 	encode_sites(encoder, picture);
 	encode_cohorts(encoder, picture);

@@ -34,6 +34,11 @@ struct picture {
 	struct survey survey;
 	struct site_sum *site; /* by site id; NULL: not counted yet */
 	uint32_t sites;
+	uint32_t frames;
+	uint32_t *stack;        /* its innermost frame, by the stack's number in the file, from 1 */
+	uint32_t *stack_number; /* by frame; 0: no site names it */
+	uint32_t stacks;
+	size_t stack_bytes; /* mapped for the two */
 };
 
 /* What the last section says of the snapshot itself. */

@@ -36,9 +36,11 @@ static bool cache_allocate(struct site_cache *cache, uint32_t entries)
 static struct site_cache *cache_of(struct heap *heap)
 {
 	if (!heap->sites) {
-		struct site_cache *cache = meta_allocate(sizeof *cache + capture_scratch_bytes());
-		if (cache && cache_allocate(cache, SITE_CACHE_FIRST))
+		struct site_cache *cache = meta_allocate(sizeof *cache + capture_bytes());
+		if (cache && cache_allocate(cache, SITE_CACHE_FIRST)) {
+			cache->capture = capture_init(cache + 1);
 			heap->sites = cache;
+		}
 	}
 	if (heap->sites && !heap->thread_id) {
 		threads_begin(heap);
@@ -108,7 +110,7 @@ static __attribute__((noinline)) struct site_cache_entry *entry_load(struct heap
 			cache->evictions++;
 		else
 			cache_touch(cache, entry);
-		uint32_t id = stacks_intern(stack->pcs, stack->depth, stack->cut, stack->hash);
+		uint32_t id = stacks_intern(stack->ip, stack->node, stack->depth, stack->cut);
 		entry->key = stack->key;
 		entry->site = sites_intern(id, heap->thread_id);
 	}
@@ -131,7 +133,7 @@ static void live_add(struct heap *heap, int64_t bytes, int64_t blocks)
 		totals_flush(heap);
 }
 
-uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, uintptr_t caller)
+uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const struct registers *caller)
 {
 	struct site_cache *cache = cache_of(heap);
 	if (heap->ignore_depth || !cache) {
@@ -139,11 +141,13 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, uintptr_t 
 		return COHORT_IGNORED;
 	}
 	struct captured_stack stack;
-	/* Published, then loaded again: the walk between is a barrier, so the epoch in use is never older than
-	 * published. */
+	/*
+	 * Published, then loaded again: the epoch in use is never older than published. A snapshot makes sure that it
+	 * is seen (sys_barrier_threads): a fence here would cost more than the walk.
+	 */
 	atomic_store_explicit(&heap->x_epoch_in_use, atomic_load_explicit(&record_epoch, memory_order_relaxed),
 			      memory_order_relaxed);
-	capture_stack(heap, caller, cache->scratch, &stack);
+	capture_stack(heap, caller, cache->capture, &stack);
 	uint32_t epoch = atomic_load_explicit(&record_epoch, memory_order_relaxed);
 	struct site_cache_entry *entry = cache_slot(cache, stack.key);
 	if (__builtin_expect(entry->key != stack.key || entry->epoch != epoch, 0))
@@ -198,8 +202,10 @@ void record_thread_end(struct heap *heap)
 		entry_flush(heap, entry);
 		*entry = (struct site_cache_entry){0};
 	}
-	if (cache)
+	if (cache) {
 		cache->touched_count = 0;
+		capture_forget(cache->capture);
+	}
 	heap->last_block = NULL;
 	threads_end(heap);
 }

@@ -12,6 +12,7 @@
 #define MUDLARK_RECORD_H
 
 #include "preload/heap.h"
+#include "preload/registers.h"
 #include "preload/totals.h"
 
 #include <stdbool.h>
@@ -36,9 +37,9 @@ struct site_cache {
 	struct site_cache_entry *entry; /* by the key's low bits */
 	uint16_t *touched;              /* entries in use since the last clearing */
 	uint32_t touched_count;
-	uint32_t entries;    /* a power of two */
-	uint32_t evictions;  /* since it has this size */
-	uintptr_t scratch[]; /* for capture */
+	uint32_t entries;   /* a power of two */
+	uint32_t evictions; /* since it has this size */
+	struct capture *capture;
 };
 
 extern _Atomic uint32_t record_epoch; /* from 1; advances with each snapshot */
@@ -52,8 +53,8 @@ static inline bool record_is_on(void)
 /* From now on every thread's allocations are recorded. Stopping is to clear record_active. Async-signal-safe. */
 void record_start(void);
 
-/* Cohort for a new block of `bytes` requested bytes at p, called from `caller`. Never 0. */
-uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, uintptr_t caller);
+/* Cohort for a new block of `bytes` requested bytes at p, that the hook with these registers was asked for. Never 0. */
+uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const struct registers *caller);
 
 /* The block at p, with `bytes` requested bytes, is going to be freed. */
 void record_death(struct heap *heap, const void *p, size_t bytes, uint32_t cohort);

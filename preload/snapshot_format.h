@@ -141,6 +141,9 @@ enum snapshot_total {
 	TOTAL_OWN_BYTES = 26,              /* mapped for Mudlark's records and tables */
 	TOTAL_THREADS = 28,                /* threads that ever allocated */
 	TOTAL_PEAK_COMPOSITION_BYTES = 30, /* live bytes that the sites' peak counters add up to */
+	TOTAL_UNWOUND_STACKS = 32,         /* stacks that libunwind had to walk */
+	TOTAL_CHECKED_STACKS = 34,         /* check_capture: stacks that libunwind walked as well */
+	TOTAL_SHORT_STACKS = 36,           /* ... of which it did not reach the end */
 };
 
 /* All keys are even: how often something could not be recorded. Zero counters are left out. */
@@ -158,6 +161,7 @@ enum snapshot_loss {
 	LOSS_BAD_FREES = 22,         /* double, interior and invalid frees */
 	LOSS_SNAPSHOTS_SKIPPED = 26, /* requests that came while a snapshot was being taken */
 	LOSS_MODULES_UNKNOWN = 28,   /* modules beyond the table: their frames have raw addresses */
+	LOSS_CAPTURES_DIFFER = 30,   /* check_capture: stacks that libunwind walked otherwise */
 };
 
 /*

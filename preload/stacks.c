@@ -4,7 +4,6 @@
 #include "preload/modules.h"
 
 struct meta_table frame_table = {.element_bytes = sizeof(struct frame_node)};
-struct meta_table stack_table = {.element_bytes = sizeof(struct stack_entry)};
 struct meta_table site_table = {.element_bytes = sizeof(struct site)};
 struct meta_table cohort_table = {.element_bytes = sizeof(struct cohort)};
 
@@ -12,18 +11,12 @@ struct meta_table cohort_table = {.element_bytes = sizeof(struct cohort)};
 enum { SHARDS = 16 };
 
 static struct id_table frame_ids[SHARDS] = {[0 ... SHARDS - 1] = {.lock = LOCK_INIT(RANK_STACKS)}};
-static struct id_table stack_ids[SHARDS] = {[0 ... SHARDS - 1] = {.lock = LOCK_INIT(RANK_STACKS)}};
 static struct id_table site_ids = {.lock = LOCK_INIT(RANK_SITES)};
 static uint32_t free_cohort; /* list through cohort.site; protected by site_ids.lock */
 
 static struct frame_node *frame_at(uint32_t id)
 {
 	return meta_table_at(&frame_table, id);
-}
-
-static struct stack_entry *stack_at(uint32_t id)
-{
-	return meta_table_at(&stack_table, id);
 }
 
 static struct site *site_at(uint32_t id)
@@ -68,7 +61,8 @@ static uint32_t intern(struct id_table *ids, uint64_t hash, bool (*match)(uint32
 static bool frame_match(uint32_t id, const void *key)
 {
 	const struct frame_node *wanted = key, *node = frame_at(id);
-	return node->pc == wanted->pc && node->parent == wanted->parent && node->module == wanted->module;
+	return node->pc == wanted->pc && node->parent == wanted->parent && node->cut == wanted->cut &&
+	       node->module == wanted->module;
 }
 
 static uint32_t frame_add(const void *key)
@@ -79,69 +73,27 @@ static uint32_t frame_add(const void *key)
 	return id;
 }
 
-static uint32_t frame_intern(uint32_t parent, uintptr_t pc)
+static uint32_t frame_intern(uint32_t parent, uintptr_t pc, bool cut)
 {
-	struct frame_node key = {.pc = pc, .parent = parent, .module = modules_find(pc)};
-	uint64_t hash = mix(pc + mix((uint64_t)parent << 32 | key.module));
+	struct frame_node key = {.pc = pc, .parent = parent & INT32_MAX, .cut = cut, .module = modules_find(pc)};
+	uint64_t hash = mix(pc + mix((uint64_t)parent << 33 | (uint64_t)cut << 32 | key.module));
 	return intern(&frame_ids[hash % SHARDS], hash, frame_match, frame_add, &key);
 }
 
-struct stack_key {
-	const uintptr_t *pcs;
-	uint64_t hash;
-	uint32_t depth;
-	bool cut;
-};
-
-static bool stack_match(uint32_t id, const void *key)
+uint32_t stacks_intern(const uintptr_t *ip, uint32_t *node, uint32_t depth, bool cut)
 {
-	const struct stack_key *wanted = key;
-	const struct stack_entry *stack = stack_at(id);
-	if (stack->hash != wanted->hash || stack->cut != wanted->cut)
-		return false;
-	uint32_t frame = stack->frame;
-	for (uint32_t i = 0; i < wanted->depth; i++) {
-		if (!frame || frame_at(frame)->pc != wanted->pcs[i] || !modules_is_loaded(frame_at(frame)->module))
-			return false;
-		frame = frame_at(frame)->parent;
-	}
-	return frame == 0;
-}
-
-static uint32_t stack_add(const void *key)
-{
-	const struct stack_key *wanted = key;
-	uint32_t id = meta_table_add(&stack_table);
-	if (id)
-		*stack_at(id) = (struct stack_entry){wanted->hash, 0, wanted->cut};
-	return id;
-}
-
-uint32_t stacks_intern(const uintptr_t *pcs, uint32_t depth, bool cut, uint64_t hash)
-{
-	struct stack_key key = {pcs, hash, depth, cut};
-	struct id_table *ids = &stack_ids[hash % SHARDS];
-	uint32_t id = id_table_find(ids, hash, stack_match, &key);
-	if (id)
-		return id;
-	uint32_t frame = 0;
-	for (uint32_t i = depth; i-- > 0;) {
-		frame = frame_intern(frame, pcs[i]);
+	uint32_t known = node ? depth : 0;
+	while (known && !node[known - 1])
+		known--;
+	uint32_t frame = known ? node[known - 1] : 0;
+	for (uint32_t i = known; i < depth; i++) {
+		frame = frame_intern(frame, ip[i], cut);
 		if (!frame)
 			return 0;
+		if (node)
+			node[i] = frame;
 	}
-	lock_acquire(&ids->lock);
-	id = id_table_find(ids, hash, stack_match, &key);
-	if (!id) {
-		id = stack_add(&key);
-		if (id) {
-			stack_at(id)->frame = frame;
-			if (!id_table_add(ids, hash, id))
-				id = 0;
-		}
-	}
-	lock_release(&ids->lock);
-	return id;
+	return frame;
 }
 
 static bool site_match(uint32_t id, const void *key)
@@ -223,8 +175,6 @@ bool stacks_init(void)
 
 void stacks_locks(void (*add)(struct lock *lock))
 {
-	for (int i = 0; i < SHARDS; i++)
-		add(&stack_ids[i].lock);
 	for (int i = 0; i < SHARDS; i++)
 		add(&frame_ids[i].lock);
 	add(&site_ids.lock);

@@ -2,8 +2,8 @@
  * Where allocations come from: stacks, sites and cohorts.
  *
  *   frame    (parent frame, pc, module): a trie, so that 100,000 stacks that share their outer frames cost megabytes
- *   stack    a frame id, the innermost; keyed by the 64-bit hash of its pcs plus full comparison, and found only while
- *            its modules are loaded: the same pcs in another library are another stack
+ *   stack    the id of its innermost frame: all of the trie's comparison is exact, so equal ids are equal stacks. Stacks
+ *            whose outer frames are missing have a trie of their own
  *   site     (stack, thread), with the counters of its allocations
  *   cohort   (site, epoch): the id in each live block's record
  *
@@ -30,16 +30,11 @@ enum { COHORT_UNKNOWN = 1, COHORT_IGNORED = 2, SITE_UNKNOWN = 1, DEPTH_MAX = 102
 
 struct frame_node {
 	uint64_t pc;
-	uint32_t parent;
-	uint32_t module; /* modules.h; 0: none */
+	uint32_t parent : 31;
+	uint32_t cut : 1; /* frames further out than the trie's root are missing */
+	uint32_t module;  /* modules.h; 0: none */
 };
 _Static_assert(sizeof(struct frame_node) == 16, "frames are most of the tables' memory");
-
-struct stack_entry {
-	uint64_t hash;
-	uint32_t frame;
-	uint32_t cut; /* 1: outer frames are missing */
-};
 
 struct site {
 	uint32_t stack;
@@ -56,13 +51,16 @@ struct cohort {
 	uint32_t epoch; /* 0: free */
 };
 
-extern struct meta_table frame_table, stack_table, site_table, cohort_table;
+extern struct meta_table frame_table, site_table, cohort_table;
 
 /* Makes the two reserved cohorts. False when there is no memory: then nothing can be recorded. */
 bool stacks_init(void);
 
-/* Id of the stack with these return addresses, innermost first; 0 when a table is full. */
-uint32_t stacks_intern(const uintptr_t *pcs, uint32_t depth, bool cut, uint64_t hash);
+/*
+ * Id of the stack with these return addresses, outermost first; 0 when a table is full. node, unless NULL, has the ids
+ * of the frames that are known already (0: not), and gets the others. Cut stacks have no node.
+ */
+uint32_t stacks_intern(const uintptr_t *ip, uint32_t *node, uint32_t depth, bool cut);
 
 /* Id of the site, added if it is new; SITE_UNKNOWN when a table is full. */
 uint32_t sites_intern(uint32_t stack, uint32_t thread);

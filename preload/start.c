@@ -294,6 +294,7 @@ static bool recording_init(const char *text, pid_t pid)
 	options_parse(&options, text, complain);
 	damage_policy = options.on_error;
 	capture_depth = options.depth;
+	capture_check = options.check_capture;
 	snapshot_init(&options, text, pid);
 	totals_init(options.peak > 0);
 	modules_init();

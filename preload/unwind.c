@@ -47,20 +47,20 @@ static struct {
 } unwinder;
 
 /* The walk under way in this thread: what our access_mem may read without asking. */
-struct walk {
+struct reading {
 	uintptr_t low, high;             /* the rest of the stack from the walk's start */
 	uintptr_t spare_low, spare_high; /* libunwind's own, if it has one */
 	uintptr_t page[PAGES_REMEMBERED];
 	uint32_t pages;
 	bool unreadable;
 };
-static _Thread_local struct walk *walk_now __attribute__((tls_model("initial-exec")));
+static _Thread_local struct reading *walk_now __attribute__((tls_model("initial-exec")));
 
 /*
  * A page outside the thread's stack: a coroutine's or an alternate signal stack. Asked of the kernel once in a walk:
  * it is mapped as long as the walk stands on it.
  */
-static bool page_readable(struct walk *walk, uintptr_t address)
+static bool page_readable(struct reading *walk, uintptr_t address)
 {
 	uintptr_t page = address & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
 	for (uint32_t i = 0; i < walk->pages; i++)
@@ -74,7 +74,7 @@ static bool page_readable(struct walk *walk, uintptr_t address)
 	return true;
 }
 
-static bool may_read(struct walk *walk, uintptr_t address)
+static bool may_read(struct reading *walk, uintptr_t address)
 {
 	if (address >= walk->low && address < walk->high && walk->high - address >= sizeof(unw_word_t))
 		return true;
@@ -93,7 +93,7 @@ static int access_memory(unw_addr_space_t space, unw_word_t address, unw_word_t 
 		memcpy((void *)(uintptr_t)address, value, sizeof *value);
 		return 0;
 	}
-	struct walk *walk = walk_now;
+	struct reading *walk = walk_now;
 	if (walk && !may_read(walk, address)) {
 		walk->unreadable = true;
 		return -UNW_EINVAL;
@@ -127,21 +127,24 @@ static bool thread_stack_find(uintptr_t sp, uintptr_t *low, uintptr_t *high)
 	return false;
 }
 
-static void stack_bounds(struct heap *heap, uintptr_t sp)
+bool unwind_find_own_stack(struct heap *heap, uintptr_t sp)
 {
-	if (heap->stack_high && sp >= heap->stack_low && sp < heap->stack_high)
-		return;
+	if (sp >= heap->stack_low && sp < heap->stack_high)
+		return true;
 	uintptr_t low, high;
 	if (lock_self() == unwinder.main_thread) {
 		/* It grows downwards, and all between its pointer and its end is mapped; but is this it? */
-		if (sp < unwinder.main_stack_end && unwinder.main_stack_end - sp < unwinder.main_stack_limit) {
-			heap->stack_low = sp;
-			heap->stack_high = unwinder.main_stack_end;
-		}
-	} else if (!heap->stack_high && thread_stack_find(sp, &low, &high)) {
-		heap->stack_low = low;
-		heap->stack_high = high;
+		if (sp >= unwinder.main_stack_end || unwinder.main_stack_end - sp >= unwinder.main_stack_limit)
+			return false;
+		heap->stack_low = sp;
+		heap->stack_high = unwinder.main_stack_end;
+		return true;
 	}
+	if (heap->stack_high || !thread_stack_find(sp, &low, &high))
+		return false;
+	heap->stack_low = low;
+	heap->stack_high = high;
+	return true;
 }
 
 /*
@@ -211,11 +214,11 @@ __attribute__((noinline)) uint32_t unwind_stack(struct heap *heap, uintptr_t *pc
 		return 0;
 	int saved = errno;
 	uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
-	stack_bounds(heap, sp);
-	struct walk walk = {.low = sp, .high = sp};
+	bool own = unwind_on_own_stack(heap, sp);
+	struct reading walk = {.low = sp, .high = sp};
 	struct backtrace_call call = {pcs, (int)max, 0};
 	bool roomy = lock_self() == unwinder.main_thread;
-	if (sp >= heap->stack_low && sp < heap->stack_high) {
+	if (own) {
 		walk.high = heap->stack_high;
 		roomy |= sp - heap->stack_low >= STACK_NEEDED_BYTES;
 		/* The walk begins in libunwind's own frames, below ours. */

@@ -32,6 +32,17 @@ bool unwind_load(const char **reason);
  */
 uint32_t unwind_stack(struct heap *heap, uintptr_t *pcs, uint32_t max, bool *unreadable);
 
+/*
+ * Whether sp lies on the thread's own stack; then heap->stack_low and stack_high hold its bounds, and all between sp
+ * and stack_high may be read.
+ */
+bool unwind_find_own_stack(struct heap *heap, uintptr_t sp);
+
+static inline bool unwind_on_own_stack(struct heap *heap, uintptr_t sp)
+{
+	return __builtin_expect(sp >= heap->stack_low && sp < heap->stack_high, 1) || unwind_find_own_stack(heap, sp);
+}
+
 /* fork: from close to open nobody is inside libunwind. Called before any lock of ours is taken. */
 void unwind_gate_close(void);
 void unwind_gate_open(void);

@@ -28,6 +28,7 @@ static const struct loss losses[] = {
 	{LOSS_SNAPSHOTS_SKIPPED, "snapshots_skipped",
 	 "snapshot requests were skipped: another snapshot was being written"},
 	{LOSS_MODULES_UNKNOWN, "modules_unknown", "modules were beyond the table: their frames have no names"},
+	{LOSS_CAPTURES_DIFFER, "captures_differ", "stacks were walked otherwise by libunwind (check_capture)"},
 };
 
 void losses_print(const struct snapshot *snapshot, FILE *stream, const struct terminal *terminal)

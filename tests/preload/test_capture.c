@@ -51,10 +51,32 @@ struct copy {
 	uintptr_t pcs[DEPTH_MAX];
 };
 
-static _Thread_local uintptr_t scratch[DEPTH_MAX + 64];
+enum { CAPTURE_BYTES = 512 * 1024 };
+static _Thread_local _Alignas(16) char memory[CAPTURE_BYTES];
+static _Thread_local struct capture *capture;
+
+/* The thread's capture, made anew when `capture_depth` is another one. */
+static struct capture *own_capture(void)
+{
+	static _Thread_local uint32_t depth;
+	if (!capture || depth != capture_depth) {
+		ck_assert_uint_ge(sizeof memory, capture_bytes());
+		memset(memory, 0, sizeof memory);
+		capture = capture_init(memory);
+		depth = capture_depth;
+	}
+	return capture;
+}
+
+/* The registers as interpose.c finds them; here the frame pointer is kept in the frame, since its address is asked for.
+ */
+#define CALLER_REGISTERS                                                                                               \
+	((struct registers){(uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(),                 \
+			    *(uintptr_t *)__builtin_frame_address(0)})
 
 static __attribute__((noinline)) void hook(struct copy *copy)
 {
+	struct registers caller = CALLER_REGISTERS;
 	struct captured_stack stack;
 	int saved = errno;
 	struct heap *heap = heap_enter();
@@ -63,12 +85,13 @@ static __attribute__((noinline)) void hook(struct copy *copy)
 		heap_leave(heap);
 		return;
 	}
-	capture_stack(heap, (uintptr_t)__builtin_return_address(0), scratch, &stack);
+	capture_stack(heap, &caller, own_capture(), &stack);
 	copy->hash = stack.hash;
 	copy->key = stack.key;
 	copy->depth = stack.depth;
 	copy->cut = stack.cut;
-	memcpy(copy->pcs, stack.pcs, stack.depth * sizeof *stack.pcs);
+	for (uint32_t i = 0; i < stack.depth; i++)
+		copy->pcs[i] = stack.ip[stack.depth - 1 - i];
 	heap_leave(heap);
 	ENSURE(errno == saved, "errno changed to %d", errno);
 	__asm__ volatile("" : : : "memory");
@@ -78,7 +101,6 @@ static void begin(void)
 {
 	prepare_recording();
 	atomic_store(&record_active, false);
-	ck_assert_uint_ge(sizeof scratch, capture_scratch_bytes());
 }
 
 struct visit {
@@ -203,10 +225,10 @@ START_TEST(stack_that_cannot_be_walked)
 	struct captured_stack stack;
 	struct heap *heap = heap_enter();
 	heap_attach(&heap);
-	capture_stack(heap, 0x1234, scratch, &stack);
+	capture_stack(heap, &(struct registers){0x1234, 0x5678, 0}, own_capture(), &stack);
 	heap_leave(heap);
 	ck_assert_uint_eq(stack.depth, 1);
-	ck_assert_uint_eq(stack.pcs[0], 0x1234);
+	ck_assert_uint_eq(stack.ip[0], 0x1234);
 	ck_assert_uint_eq(loss_value(LOSS_UNWIND_FAILED), 1);
 }
 END_TEST

@@ -1,8 +1,8 @@
 /*
  * Births and deaths against a model: counters of each call site, live and temporary blocks, epochs.
  *
- * The callers are made-up addresses: such a stack cannot be walked and consists of its caller alone, so each caller is
- * exactly one site of this thread.
+ * The callers are made-up addresses on a made-up stack: such a stack cannot be walked and consists of its caller alone,
+ * so each caller is exactly one site of this thread.
  */
 #include "preload/record.h"
 
@@ -26,6 +26,12 @@ static uintptr_t caller_of(uint32_t i)
 	return 0x10000 + (uintptr_t)i * 64;
 }
 
+static uint32_t birth(struct heap *heap, const void *p, size_t bytes, uintptr_t caller)
+{
+	struct registers registers = {caller, 0x1000, 0};
+	return record_birth(heap, p, bytes, &registers);
+}
+
 /* The caller's counters: its site's and those that are still in the heap's cache. */
 static struct sums sums_of(const struct heap *heap, uint32_t caller)
 {
@@ -33,8 +39,7 @@ static struct sums sums_of(const struct heap *heap, uint32_t caller)
 	uint32_t id = 0;
 	for (uint32_t i = 2; i < meta_table_count(&site_table); i++) {
 		const struct site *site = meta_table_at(&site_table, i);
-		const struct stack_entry *stack = meta_table_at(&stack_table, site->stack);
-		const struct frame_node *node = meta_table_at(&frame_table, stack->frame);
+		const struct frame_node *node = meta_table_at(&frame_table, site->stack);
 		if (node->pc != caller_of(caller) || node->parent)
 			continue;
 		ENSURE(id == 0, "two sites for caller %u", caller);
@@ -96,7 +101,7 @@ START_TEST(counters_are_exact)
 		block[i].caller =
 			(uint32_t)(dice_below(&dice, 4) ? dice_below(&dice, 100) : dice_below(&dice, CALLERS));
 		block[i].bytes = dice_below(&dice, 5000);
-		block[i].cohort = record_birth(heap, &dummy[i], block[i].bytes, caller_of(block[i].caller));
+		block[i].cohort = birth(heap, &dummy[i], block[i].bytes, caller_of(block[i].caller));
 		ENSURE(block[i].cohort > COHORT_IGNORED, "cohort %u", block[i].cohort);
 		block[i].lives = true;
 		expected[block[i].caller].blocks++;
@@ -133,13 +138,13 @@ START_TEST(temporary_is_the_very_next_operation)
 	prepare_recording();
 	struct heap *heap = heap_enter();
 	heap_attach(&heap);
-	uint32_t a = record_birth(heap, &dummy[1], 10, caller_of(1));
+	uint32_t a = birth(heap, &dummy[1], 10, caller_of(1));
 	record_death(heap, &dummy[1], 10, a); /* temporary */
-	a = record_birth(heap, &dummy[1], 10, caller_of(1));
-	uint32_t b = record_birth(heap, &dummy[2], 10, caller_of(2));
+	a = birth(heap, &dummy[1], 10, caller_of(1));
+	uint32_t b = birth(heap, &dummy[2], 10, caller_of(2));
 	record_death(heap, &dummy[1], 10, a); /* not: an allocation lies between */
 	record_death(heap, &dummy[2], 10, b); /* not: a free lies between */
-	a = record_birth(heap, &dummy[3], 10, caller_of(3));
+	a = birth(heap, &dummy[3], 10, caller_of(3));
 	atomic_fetch_add(&record_epoch, 1);
 	record_death(heap, &dummy[3], 10, a); /* temporary, over a snapshot */
 	ck_assert_uint_eq(sums_of(heap, 1).temporary, 1);
@@ -155,11 +160,11 @@ START_TEST(epochs_make_cohorts)
 	prepare_recording();
 	struct heap *heap = heap_enter();
 	heap_attach(&heap);
-	uint32_t first = record_birth(heap, &dummy[1], 10, caller_of(1)),
-		 same = record_birth(heap, &dummy[2], 10, caller_of(1));
+	uint32_t first = birth(heap, &dummy[1], 10, caller_of(1)),
+		 same = birth(heap, &dummy[2], 10, caller_of(1));
 	ck_assert_uint_eq(first, same);
 	atomic_fetch_add(&record_epoch, 1);
-	uint32_t second = record_birth(heap, &dummy[3], 10, caller_of(1));
+	uint32_t second = birth(heap, &dummy[3], 10, caller_of(1));
 	ck_assert_uint_ne(first, second);
 	const struct cohort *a = meta_table_at(&cohort_table, first), *b = meta_table_at(&cohort_table, second);
 	ck_assert_uint_eq(a->site, b->site);
@@ -174,9 +179,9 @@ START_TEST(ignored_regions)
 	prepare_recording();
 	struct heap *heap = heap_enter();
 	heap_attach(&heap);
-	uint32_t counted = record_birth(heap, &dummy[1], 10, caller_of(1));
+	uint32_t counted = birth(heap, &dummy[1], 10, caller_of(1));
 	heap->ignore_depth = 2;
-	uint32_t ignored = record_birth(heap, &dummy[2], 10, caller_of(1));
+	uint32_t ignored = birth(heap, &dummy[2], 10, caller_of(1));
 	ck_assert_uint_eq(ignored, COHORT_IGNORED);
 	heap->ignore_depth = 0;
 	record_death(heap, &dummy[2], 10, ignored);
@@ -195,12 +200,12 @@ START_TEST(tables_full)
 	prepare_recording();
 	struct heap *heap = heap_enter();
 	heap_attach(&heap);
-	record_birth(heap, &dummy[0], 1, caller_of(0));
-	uint32_t stacks = atomic_exchange(&stack_table.count, META_TABLE_ELEMENTS);
+	birth(heap, &dummy[0], 1, caller_of(0));
+	uint32_t frames = atomic_exchange(&frame_table.count, META_TABLE_ELEMENTS);
 	for (uint32_t i = 1; i < 100; i++)
-		ck_assert_uint_eq(record_birth(heap, &dummy[i], 10, caller_of(i)), COHORT_UNKNOWN);
+		ck_assert_uint_eq(birth(heap, &dummy[i], 10, caller_of(i)), COHORT_UNKNOWN);
 	ck_assert_uint_ge(loss_value(LOSS_TABLE_FULL), 99);
-	atomic_store(&stack_table.count, stacks);
+	atomic_store(&frame_table.count, frames);
 	ck_assert_int_eq(totals_live_blocks(), 100);
 	uint64_t blocks = 0;
 	for (uint32_t i = 0; i < heap->sites->touched_count; i++) {

@@ -1,0 +1,106 @@
+/* The table of rules by return address; rules.h has its model. */
+#include "preload/rules.h"
+
+#include "preload/meta.h"
+#include "preload/modules.h"
+
+#include <link.h>
+
+enum {
+	FIRST_SLOTS = 1024,
+	GROWTH = 4,
+	SLOTS_MAX = 1 << 20,
+	PROBES = 8, /* slots looked at for one key; beyond that an address is looked up each time */
+};
+
+_Atomic(struct rule_slots *) rules_slots;
+struct lock rules_lock = LOCK_INIT(RANK_RULES);
+
+union packed_rule {
+	uint64_t word;
+	struct rule rule;
+};
+
+static bool is_fresh(uint64_t key, uint32_t generation)
+{
+	return key >> RULE_ADDRESS_BITS == rules_key(0, generation) >> RULE_ADDRESS_BITS;
+}
+
+/* Puts the pair into its place or behind it. False when all those are taken in this generation. */
+static bool slots_put(struct rule_slots *slots, uint64_t key, uint64_t rule, uint32_t generation)
+{
+	uint32_t place = rules_place((uintptr_t)(key & (((uint64_t)1 << RULE_ADDRESS_BITS) - 1)));
+	for (uint32_t i = 0; i < PROBES; i++) {
+		struct rule_slot *slot = &slots->slot[(place + i) & slots->mask];
+		uint64_t there = atomic_load_explicit(&slot->key, memory_order_relaxed);
+		if (there == key)
+			return true;
+		if (is_fresh(there, generation))
+			continue;
+		/* A reader of the old key sees it gone before it can see the new rule. */
+		atomic_store_explicit(&slot->key, 0, memory_order_relaxed);
+		atomic_thread_fence(memory_order_release);
+		atomic_store_explicit(&slot->rule, rule, memory_order_relaxed);
+		atomic_store_explicit(&slot->key, key, memory_order_release);
+		return true;
+	}
+	return false;
+}
+
+/* A larger table with what is fresh; the old one stays for those who read it, all of them together are a third. */
+static struct rule_slots *slots_grow(struct rule_slots *old, uint32_t generation)
+{
+	uint32_t size = old ? (old->mask + 1) * GROWTH : FIRST_SLOTS;
+	if (size > SLOTS_MAX)
+		return NULL;
+	struct rule_slots *slots = meta_allocate(sizeof *slots + size * sizeof slots->slot[0]);
+	if (!slots)
+		return NULL;
+	slots->mask = size - 1;
+	for (uint32_t i = 0; old && i <= old->mask; i++) {
+		uint64_t key = atomic_load_explicit(&old->slot[i].key, memory_order_relaxed);
+		if (key && is_fresh(key, generation))
+			slots_put(slots, key, atomic_load_explicit(&old->slot[i].rule, memory_order_relaxed),
+				  generation);
+	}
+	atomic_store_explicit(&rules_slots, slots, memory_order_release);
+	return slots;
+}
+
+static void rule_enter(uintptr_t ip, struct rule rule, uint32_t generation)
+{
+	union packed_rule packed = {.rule = rule};
+	if (ip >> RULE_ADDRESS_BITS || !lock_try(&rules_lock))
+		return;
+	/* Only the present generation is entered, or a slow thread could put an old rule in a new one's place. */
+	if (atomic_load_explicit(&modules_generation, memory_order_acquire) == generation) {
+		struct rule_slots *slots = atomic_load_explicit(&rules_slots, memory_order_relaxed);
+		if (!slots || !slots_put(slots, rules_key(ip, generation), packed.word, generation)) {
+			slots = slots_grow(slots, generation);
+			if (slots)
+				slots_put(slots, rules_key(ip, generation), packed.word, generation);
+		}
+	}
+	lock_release(&rules_lock);
+}
+
+struct rule rules_miss(uintptr_t ip, uint32_t generation)
+{
+	struct rule_slots *slots = atomic_load_explicit(&rules_slots, memory_order_acquire);
+	uint64_t wanted = rules_key(ip, generation);
+	for (uint32_t i = 1; slots && i < PROBES; i++) {
+		struct rule_slot *slot = &slots->slot[(rules_place(ip) + i) & slots->mask];
+		if (atomic_load_explicit(&slot->key, memory_order_acquire) != wanted)
+			continue;
+		union packed_rule found = {.word = atomic_load_explicit(&slot->rule, memory_order_acquire)};
+		if (atomic_load_explicit(&slot->key, memory_order_relaxed) == wanted)
+			return found.rule;
+	}
+	struct dl_phdr_info info;
+	/* A call may be its function's last instruction: what follows is another's. */
+	if (!modules_program_headers(ip - 1, &info))
+		return (struct rule){.kind = RULE_SLOW}; /* not entered: generated code has no end of addresses */
+	struct rule rule = cfi_rule(ip - 1, &info);
+	rule_enter(ip, rule, generation);
+	return rule;
+}

@@ -1,0 +1,72 @@
+/*
+ * The rules of all return addresses met so far: one table for the process, read without a lock.
+ *
+ * Open addressing over pairs (key, rule), where the key is the address with the modules' generation in its upper bits:
+ * when a library is closed, every pair goes stale at once and its slot may be used again. A slot belongs to one key
+ * for the whole of a generation, so a reader that finds its key before and after it read the rule has the key's rule.
+ * Insertion needs the table's lock, but never waits for it: a rule that could not be entered is found again next time.
+ */
+#ifndef MUDLARK_RULES_H
+#define MUDLARK_RULES_H
+
+#include "preload/cfi.h"
+#include "preload/lock.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct rule_slot {
+	_Atomic uint64_t key;
+	_Atomic uint64_t rule;
+};
+
+struct rule_slots {
+	uint32_t mask;
+	struct rule_slot slot[];
+};
+
+extern _Atomic(struct rule_slots *) rules_slots;
+
+/* Addresses of user space have 47 bits, 48 on other processors. */
+enum { RULE_ADDRESS_BITS = 48 };
+
+static inline uint64_t rules_key(uintptr_t ip, uint32_t generation)
+{
+	/* Generations wrap: a slot that nobody touched for 65,536 of them would be taken for a fresh one. */
+	return ip | (uint64_t)(generation + 1) << RULE_ADDRESS_BITS;
+}
+
+static inline uint32_t rules_place(uintptr_t ip)
+{
+	return (uint32_t)((ip * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
+
+/* What is not in the table: found in .eh_frame, and entered. Async-signal-safe; preserves errno. */
+struct rule rules_miss(uintptr_t ip, uint32_t generation);
+
+/*
+ * The rule of a frame that will go on at ip when the call that it waits for returns. `generation` is what
+ * modules_generation was when the walk began.
+ */
+static inline struct rule rules_find(uintptr_t ip, uint32_t generation)
+{
+	struct rule_slots *slots = atomic_load_explicit(&rules_slots, memory_order_acquire);
+	if (slots) {
+		uint64_t wanted = rules_key(ip, generation);
+		struct rule_slot *slot = &slots->slot[rules_place(ip) & slots->mask];
+		if (atomic_load_explicit(&slot->key, memory_order_acquire) == wanted) {
+			union {
+				uint64_t word;
+				struct rule rule;
+			} found = {.word = atomic_load_explicit(&slot->rule, memory_order_acquire)};
+			if (atomic_load_explicit(&slot->key, memory_order_relaxed) == wanted)
+				return found.rule;
+		}
+	}
+	return rules_miss(ip, generation);
+}
+
+extern struct lock rules_lock; /* for fork */
+
+#endif

@@ -1,0 +1,306 @@
+/* The walk by rules and by what the last one left; walk.h says why that is exact. */
+#include "preload/walk.h"
+
+#include "preload/rules.h"
+
+#include <string.h>
+
+/* A frame met by the walk under way, and what its step read. */
+struct walk_step {
+	uintptr_t ip, at, sp, fp;
+	struct rule rule;
+	uintptr_t fp_at;  /* where the caller's frame pointer was saved; 0: nowhere */
+	uintptr_t cfa_at; /* where the CFA was, or the mark of the stack's end; 0: nowhere */
+};
+
+enum {
+	/* libunwind's limit: no code lies below it, so this "return address" is the mark of a stack's end. */
+	IP_MIN = 0x4000,
+	COMPARED_AT_ONCE = 8,
+	NOT_CHANGED = -1,
+};
+
+/* Base of the polynomial: odd, so that no power of it is 0; its digits are those of the golden ratio. */
+#define SUM_BASE UINT64_C(0x9e3779b97f4a7c15)
+
+/* Spreads an address over 64 bits, so that the low bits of a sum depend on all of it (splitmix64's first round). */
+static inline uint64_t spread(uintptr_t ip)
+{
+	uint64_t x = (uint64_t)ip * UINT64_C(0xbf58476d1ce4e5b9);
+	return x ^ x >> 32;
+}
+
+static uint32_t capacity_for(uint32_t depth)
+{
+	/* Half as much again: a recursion that leaves the window goes on for that long before all is walked anew. */
+	return depth + depth / 2 + 2;
+}
+
+/* A step adds at most two words: the saved frame pointer, and the CFA or the mark of the end. */
+enum { WORDS_PER_STEP = 2 };
+
+size_t walk_bytes(uint32_t depth)
+{
+	size_t frames = capacity_for(depth);
+	return sizeof(struct walk) + frames * (2 * sizeof(uintptr_t) + sizeof(uint32_t) * 2 +
+					       sizeof(struct walk_frame) + WORDS_PER_STEP * sizeof(struct walk_word) +
+					       sizeof(struct walk_step));
+}
+
+struct walk *walk_init(void *memory, uint32_t depth)
+{
+	struct walk *walk = memory;
+	walk->depth = depth;
+	walk->capacity = capacity_for(depth);
+	walk->power = 1;
+	for (uint32_t i = 0; i < depth; i++)
+		walk->power *= SUM_BASE;
+	walk->ip = (uintptr_t *)(walk + 1);
+	walk->at = walk->ip + walk->capacity;
+	walk->frame = (struct walk_frame *)(walk->at + walk->capacity);
+	walk->word = (struct walk_word *)(walk->frame + walk->capacity);
+	walk->step = (struct walk_step *)(walk->word + (size_t)walk->capacity * WORDS_PER_STEP);
+	walk->node = (uint32_t *)(walk->step + walk->capacity);
+	return walk;
+}
+
+static inline uintptr_t word_at(uintptr_t address)
+{
+	return *(const uintptr_t *)address;
+}
+
+/* The lowest frame above `to` such that all return addresses from frame `from` to it are as they were. */
+static inline uint32_t addresses_unchanged(const struct walk *walk, uint32_t from, uint32_t to)
+{
+	const uintptr_t *ip = walk->ip, *at = walk->at;
+	uint32_t i = from;
+	for (; i >= to + COMPARED_AT_ONCE; i -= COMPARED_AT_ONCE) {
+		uintptr_t changed = 0;
+		for (uint32_t k = 1; k <= COMPARED_AT_ONCE; k++)
+			changed |= word_at(at[i - k]) ^ ip[i - k];
+		if (changed)
+			break;
+	}
+	while (i > to && word_at(at[i - 1]) == ip[i - 1])
+		i--;
+	return i;
+}
+
+/*
+ * Compares what the walk from frame `from` outwards to frame `to` read. The number of the frame whose step reads
+ * something else now, the innermost one if there are several, or NOT_CHANGED.
+ */
+static inline int32_t step_changed(const struct walk *walk, uint32_t from, uint32_t to)
+{
+	uint32_t unchanged = addresses_unchanged(walk, from, to);
+	int32_t changed = unchanged > to ? (int32_t)unchanged : NOT_CHANGED;
+	uint32_t first = to ? walk->frame[to].words : 0;
+	for (uint32_t w = walk->frame[from].words; w > first; w--) {
+		if (__builtin_expect(word_at(walk->word[w - 1].at) == walk->word[w - 1].value, 1))
+			continue;
+		uint32_t frame = from;
+		while (frame && walk->frame[frame - 1].words >= w)
+			frame--;
+		return (int32_t)frame > changed ? (int32_t)frame : changed;
+	}
+	return changed;
+}
+
+/* Outcome of a walk: how many frames of the last one stay, or why there is none. */
+enum { NO_RULE = -1, TOO_SHORT = -2 };
+
+struct registers_at {
+	struct registers registers;
+	uintptr_t at;
+};
+
+/* Whether the word may be part of the frame's step: on the stack, not below the frame, aligned. */
+static inline bool is_on_stack(uintptr_t address, uintptr_t sp, uintptr_t high)
+{
+	return address >= sp && address <= high - sizeof(uintptr_t) && address % sizeof(uintptr_t) == 0;
+}
+
+enum stepped { STEPPED, STEP_END, STEP_SLOW };
+
+/* From the frame of `step` to its caller, by the rule. Notes what it read. */
+static inline enum stepped step_by_rule(struct walk_step *step, uintptr_t high, struct registers *out)
+{
+	uintptr_t cfa;
+	step->cfa_at = step->fp_at = 0;
+	switch (step->rule.kind) {
+	case RULE_SP:
+		cfa = step->sp + (uintptr_t)step->rule.cfa_offset;
+		break;
+	case RULE_FP:
+		cfa = step->fp + (uintptr_t)step->rule.cfa_offset;
+		break;
+	case RULE_FP_DEREF:
+		step->cfa_at = step->fp + (uintptr_t)step->rule.cfa_offset;
+		if (!is_on_stack(step->cfa_at, step->sp, high))
+			return STEP_SLOW;
+		cfa = word_at(step->cfa_at);
+		break;
+	case RULE_END:
+		return STEP_END;
+	default:
+		return STEP_SLOW;
+	}
+	uintptr_t at = cfa + (uintptr_t)(intptr_t)RETURN_ADDRESS_OFFSET;
+	if (cfa <= step->sp || !is_on_stack(at, step->sp, high))
+		return STEP_SLOW;
+	out->fp = step->fp;
+	if (step->rule.fp != FP_SAME) {
+		uintptr_t base = step->rule.fp == FP_AT_CFA ? cfa : step->fp;
+		step->fp_at = base + (uintptr_t)(intptr_t)step->rule.fp_offset;
+		if (!is_on_stack(step->fp_at, step->sp, high))
+			return STEP_SLOW;
+		out->fp = word_at(step->fp_at);
+	}
+	out->sp = cfa;
+	out->ip = word_at(at);
+	if (__builtin_expect(out->ip >= IP_MIN, 1))
+		return STEPPED;
+	if (step->cfa_at)
+		return STEP_SLOW;
+	/* The mark is a word like others: were it to change, the stack would go on. */
+	step->fp_at = 0;
+	step->cfa_at = at;
+	return STEP_END;
+}
+
+static void add_word(struct walk *walk, uint32_t k, uintptr_t at, uintptr_t value)
+{
+	walk->word[walk->frame[k].words++] = (struct walk_word){at, value};
+}
+
+/* Puts the n frames of the walk under way inside of the `keep` outermost ones of the last. */
+static void commit(struct walk *walk, uint32_t keep, uint32_t n)
+{
+	uint32_t k = keep;
+	for (uint32_t i = n; i-- > 0; k++) {
+		const struct walk_step *step = &walk->step[i];
+		struct walk_frame *frame = &walk->frame[k], *outer = k ? frame - 1 : NULL;
+		bool by_fp = step->rule.kind == RULE_FP || step->rule.kind == RULE_FP_DEREF || step->rule.fp == FP_AT_FP;
+		walk->ip[k] = step->ip;
+		walk->at[k] = step->at;
+		walk->node[k] = 0;
+		frame->sum = (outer ? outer->sum * SUM_BASE : 0) + spread(step->ip);
+		frame->sp = step->sp;
+		frame->fp = step->fp;
+		frame->words = outer ? outer->words : 0;
+		/* What is further out than the outermost frame kept is not known: it may need all. */
+		bool outer_needs = outer ? outer->needs_fp : !walk->rooted;
+		frame->needs_fp = by_fp || (outer_needs && step->rule.fp == FP_SAME);
+		if (step->cfa_at)
+			add_word(walk, k, step->cfa_at, outer ? outer->sp : word_at(step->cfa_at));
+		if (step->fp_at && outer_needs)
+			add_word(walk, k, step->fp_at, outer ? outer->fp : word_at(step->fp_at));
+	}
+	walk->count = k;
+}
+
+/*
+ * Frames of the last walk that the walk at `here`, n frames in, may end with: 0 when its frame is none of the last one,
+ * or when what lies further out has changed. *below: frames of the last walk that can still be met.
+ */
+static inline uint32_t meet(const struct walk *walk, const struct registers *here, uint32_t n, uint32_t *below)
+{
+	uint32_t k = *below;
+	while (k && walk->frame[k - 1].sp < here->sp)
+		k--;
+	*below = k;
+	if (!k--)
+		return 0;
+	const struct walk_frame *frame = &walk->frame[k];
+	if (frame->sp != here->sp || walk->ip[k] != here->ip || (frame->needs_fp && frame->fp != here->fp))
+		return 0;
+	uint32_t total = n + k + 1, wanted = walk->depth + 1;
+	int32_t changed = step_changed(walk, k, total > wanted ? total - wanted : 0);
+	if (changed == NOT_CHANGED)
+		return k + 1;
+	/* Frames from here to that one are the same, but lead elsewhere. */
+	*below = (uint32_t)changed;
+	return 0;
+}
+
+/* Walks, and ends where it meets the last walk, at the stack's end, or after `limit` frames. */
+static inline int32_t walk_until(struct walk *walk, const struct registers *start, uintptr_t high, uint32_t limit,
+				 uint32_t *frames)
+{
+	struct registers here = *start;
+	uintptr_t at = start->sp + (uintptr_t)(intptr_t)RETURN_ADDRESS_OFFSET;
+	uint32_t below = walk->count, n = 0;
+	bool rooted = false;
+	while (n < limit && !rooted) {
+		uint32_t keep = meet(walk, &here, n, &below);
+		if (keep) {
+			*frames = n;
+			return walk->rooted || keep + n > walk->depth ? (int32_t)keep : TOO_SHORT;
+		}
+		struct walk_step *step = &walk->step[n];
+		*step = (struct walk_step){here.ip, at, here.sp, here.fp, rules_find(here.ip, walk->generation), 0, 0};
+		enum stepped stepped = step_by_rule(step, high, &here);
+		if (stepped == STEP_SLOW) {
+			if (n <= walk->depth)
+				return NO_RULE;
+			break;
+		}
+		n++;
+		rooted = stepped != STEPPED;
+		at = here.sp + (uintptr_t)(intptr_t)RETURN_ADDRESS_OFFSET;
+	}
+	walk->rooted = rooted;
+	*frames = n;
+	return 0;
+}
+
+bool walk_stack(struct walk *walk, const struct registers *start, uintptr_t high, uint32_t generation)
+{
+	if (walk->generation != generation || walk->high != high) {
+		walk_forget(walk);
+		walk->generation = generation;
+		walk->high = high;
+	}
+	uint32_t n = 0;
+	int32_t keep = walk_until(walk, start, high, walk->capacity, &n);
+	if (keep == NO_RULE)
+		return false;
+	if (keep == TOO_SHORT) {
+		walk_forget(walk);
+		keep = walk_until(walk, start, high, walk->capacity, &n);
+	} else if ((uint32_t)keep + n > walk->capacity) {
+		/* Only what is asked for, so that there is room to go deeper. */
+		walk_forget(walk);
+		keep = walk_until(walk, start, high, walk->depth + 1, &n);
+	}
+	if (keep < 0)
+		return false;
+	commit(walk, (uint32_t)keep, n);
+	return true;
+}
+
+void walk_fill(struct walk *walk, const uintptr_t *pcs, uint32_t n)
+{
+	for (uint32_t k = 0; k < n; k++) {
+		walk->ip[k] = pcs[n - 1 - k];
+		walk->node[k] = 0;
+		walk->frame[k].sum = (k ? walk->frame[k - 1].sum * SUM_BASE : 0) + spread(walk->ip[k]);
+	}
+	walk->count = n;
+	walk->rooted = n <= walk->depth;
+}
+
+uint64_t walk_hash(const struct walk *walk)
+{
+	uint32_t n = walk->count;
+	uint64_t sum = walk->frame[n - 1].sum;
+	if (n > walk->depth) {
+		sum -= walk->frame[n - 1 - walk->depth].sum * walk->power;
+		n = walk->depth;
+	}
+	/* The finalizer of splitmix64 (Steele, Lea, Flood 2014), over the sum and the number of its addresses. */
+	uint64_t hash = sum + n;
+	hash = (hash ^ hash >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	hash = (hash ^ hash >> 27) * UINT64_C(0x94d049bb133111eb);
+	return hash ^ hash >> 31;
+}

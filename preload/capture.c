@@ -1,4 +1,5 @@
-/* Stacks by the memoised walk, by libunwind where that has no rule, and both compared when asked. capture.h places it. */
+/* Stacks by the memoised walk, by libunwind where that has no rule, and both compared when asked. capture.h places it.
+ */
 #include "preload/capture.h"
 
 #include "preload/losses.h"

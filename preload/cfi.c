@@ -164,8 +164,7 @@ static struct reader segment_from(const struct dl_phdr_info *info, uintptr_t p)
 	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
 		uintptr_t start = info->dlpi_addr + header->p_vaddr;
-		if (header->p_type == PT_LOAD && (header->p_flags & PF_R) && p >= start &&
-		    p - start < header->p_filesz)
+		if (header->p_type == PT_LOAD && (header->p_flags & PF_R) && p >= start && p - start < header->p_filesz)
 			return (struct reader){(const uint8_t *)p, (const uint8_t *)(start + header->p_filesz), false};
 	}
 	return (struct reader){.bad = true};

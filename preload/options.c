@@ -143,8 +143,9 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		const char *key;
 		bool *flag;
 	} flags[] = {
-		{"record", &options->record}, {"at_exit", &options->at_exit}, {"children", &options->children},
-		{"fatal", &options->fatal},   {"verbose", &options->verbose}, {"check_capture", &options->check_capture},
+		{"record", &options->record},     {"at_exit", &options->at_exit},
+		{"children", &options->children}, {"fatal", &options->fatal},
+		{"verbose", &options->verbose},   {"check_capture", &options->check_capture},
 	};
 	uint64_t n;
 	bool good;

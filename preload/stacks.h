@@ -2,10 +2,9 @@
  * Where allocations come from: stacks, sites and cohorts.
  *
  *   frame    (parent frame, pc, module): a trie, so that 100,000 stacks that share their outer frames cost megabytes
- *   stack    the id of its innermost frame: all of the trie's comparison is exact, so equal ids are equal stacks. Stacks
- *            whose outer frames are missing have a trie of their own
- *   site     (stack, thread), with the counters of its allocations
- *   cohort   (site, epoch): the id in each live block's record
+ *   stack    the id of its innermost frame: all of the trie's comparison is exact, so equal ids are equal stacks.
+ * Stacks whose outer frames are missing have a trie of their own site     (stack, thread), with the counters of its
+ * allocations cohort   (site, epoch): the id in each live block's record
  *
  * All are tables that only grow and never move (meta.h) with hash sets over them (id_table.h): a lookup takes no
  * lock, and an insertion happens once for each new stack. In front of them stands a cache in each heap (record.c),

@@ -42,9 +42,9 @@ enum { WORDS_PER_STEP = 2 };
 size_t walk_bytes(uint32_t depth)
 {
 	size_t frames = capacity_for(depth);
-	return sizeof(struct walk) + frames * (2 * sizeof(uintptr_t) + sizeof(uint32_t) * 2 +
-					       sizeof(struct walk_frame) + WORDS_PER_STEP * sizeof(struct walk_word) +
-					       sizeof(struct walk_step));
+	return sizeof(struct walk) +
+	       frames * (2 * sizeof(uintptr_t) + sizeof(uint32_t) * 2 + sizeof(struct walk_frame) +
+			 WORDS_PER_STEP * sizeof(struct walk_word) + sizeof(struct walk_step));
 }
 
 struct walk *walk_init(void *memory, uint32_t depth)
@@ -180,7 +180,8 @@ static void commit(struct walk *walk, uint32_t keep, uint32_t n)
 	for (uint32_t i = n; i-- > 0; k++) {
 		const struct walk_step *step = &walk->step[i];
 		struct walk_frame *frame = &walk->frame[k], *outer = k ? frame - 1 : NULL;
-		bool by_fp = step->rule.kind == RULE_FP || step->rule.kind == RULE_FP_DEREF || step->rule.fp == FP_AT_FP;
+		bool by_fp =
+			step->rule.kind == RULE_FP || step->rule.kind == RULE_FP_DEREF || step->rule.fp == FP_AT_FP;
 		walk->ip[k] = step->ip;
 		walk->at[k] = step->at;
 		walk->node[k] = 0;

@@ -46,9 +46,11 @@ static const struct option_spec options_table[] = {
 	{OPTION_KEY + 7, 0, "record", "0|1", ARGUMENT_CHOICE, "0|1",
 	 "0: start without recording; the program may switch it on (default 1)"},
 	{OPTION_KEY + 8, 0, "fatal", NULL, ARGUMENT_NONE, NULL, "write a snapshot on abort and fatal signals too"},
-	{OPTION_KEY + 9, 0, "on_error", "WHAT", ARGUMENT_CHOICE, "abort|report|ignore",
+	{OPTION_KEY + 9, 0, "check_capture", NULL, ARGUMENT_NONE, NULL,
+	 "walk each stack with libunwind too, and compare"},
+	{OPTION_KEY + 10, 0, "on_error", "WHAT", ARGUMENT_CHOICE, "abort|report|ignore",
 	 "on a double or invalid free: abort, report or ignore"},
-	{OPTION_KEY + 10, 0, "verbose", NULL, ARGUMENT_NONE, NULL,
+	{OPTION_KEY + 11, 0, "verbose", NULL, ARGUMENT_NONE, NULL,
 	 "let the library say on standard error what it does"},
 	{OPTION_KEY + 11, 0, "snapshot", "WHO", ARGUMENT_CHOICE, "auto|inline|fork",
 	 "who writes snapshots: the program's own thread (inline), a forked copy of it (fork), or whichever holds the "

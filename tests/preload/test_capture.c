@@ -71,7 +71,7 @@ static struct capture *own_capture(void)
 /* The registers as interpose.c finds them; here the frame pointer is kept in the frame, since its address is asked for.
  */
 #define CALLER_REGISTERS                                                                                               \
-	((struct registers){(uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(),                 \
+	((struct registers){(uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(),                  \
 			    *(uintptr_t *)__builtin_frame_address(0)})
 
 static __attribute__((noinline)) void hook(struct copy *copy)

@@ -160,8 +160,7 @@ START_TEST(epochs_make_cohorts)
 	prepare_recording();
 	struct heap *heap = heap_enter();
 	heap_attach(&heap);
-	uint32_t first = birth(heap, &dummy[1], 10, caller_of(1)),
-		 same = birth(heap, &dummy[2], 10, caller_of(1));
+	uint32_t first = birth(heap, &dummy[1], 10, caller_of(1)), same = birth(heap, &dummy[2], 10, caller_of(1));
 	ck_assert_uint_eq(first, same);
 	atomic_fetch_add(&record_epoch, 1);
 	uint32_t second = birth(heap, &dummy[3], 10, caller_of(1));

@@ -50,8 +50,7 @@ START_TEST(interning_is_exact)
 			frame = node->parent;
 		}
 		ENSURE(frame == 0, "stack %d has more frames than it should", i);
-		ENSURE(stacks_intern(pcs[i], NULL, depth_of[i], cut_of[i]) == ids[0][i], "stack %d has two ids",
-		       i);
+		ENSURE(stacks_intern(pcs[i], NULL, depth_of[i], cut_of[i]) == ids[0][i], "stack %d has two ids", i);
 	}
 	for (int i = 0; i < 1500; i++)
 		for (int k = 0; k < i; k++)

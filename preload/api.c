@@ -63,10 +63,7 @@ EXPORT void mudlark_ignore_end(void)
 EXPORT void mudlark_thread_label(const char *label)
 {
 	struct heap *heap = heap_enter();
-	if (label && heap_attach(&heap)) {
-		if (!heap->thread_id)
-			threads_begin(heap);
+	if (label && heap_attach(&heap) && record_thread_begin(heap))
 		threads_label(heap, label);
-	}
 	heap_leave(heap);
 }

@@ -399,7 +399,6 @@ void heap_fork_child(struct heap *mine)
 		if (heap == mine)
 			continue;
 		atomic_store_explicit(&heap->x_epoch_in_use, 0, memory_order_relaxed);
-		atomic_store_explicit(&heap->x_flush_sequence, 0, memory_order_relaxed);
 		atomic_store_explicit(&heap->x_walking, 0, memory_order_relaxed);
 	}
 	atomic_store_explicit(&heaps.users, 1, memory_order_relaxed);

@@ -33,7 +33,7 @@
 
 /* Owner-written counters that a snapshot reads while they change: relaxed loads and stores, plain moves. */
 struct tally {
-	_Atomic uint64_t alloc_blocks, alloc_bytes, freed_blocks, freed_bytes, temporary_blocks;
+	_Atomic uint64_t freed_blocks, freed_bytes;
 };
 
 static inline void tally_add(_Atomic uint64_t *counter, uint64_t n)
@@ -47,7 +47,7 @@ static inline uint64_t tally_get(const _Atomic uint64_t *counter)
 }
 
 struct site_cache;
-struct site_cache_entry;
+struct site;
 
 struct heap {
 	int64_t x_until_sample; /* bytes that may be allocated before one is recorded, see sample.h */
@@ -56,22 +56,21 @@ struct heap {
 	struct slab *queue[2][SIZE_CLASSES];
 
 	/* Recording, see record.c. */
-	_Atomic uint8_t sample_mode;         /* what x_until_sample was set for */
-	struct tally tally;                  /* of the thread that has the heap now */
-	struct site_cache *sites;            /* recent stacks; NULL before the first recorded allocation */
-	const void *last_block;              /* the thread's last operation allocated this block; NULL: it did not */
-	struct site_cache_entry *last_entry; /* ... from here */
-	int64_t live_bytes_pending;          /* not yet added to the process's total */
+	_Atomic uint8_t sample_mode; /* what x_until_sample was set for */
+	struct tally tally;          /* of the thread that has the heap now */
+	struct site_cache *sites;    /* recent stacks; NULL before the first recorded allocation */
+	const void *last_block;      /* the thread's last operation allocated this block; NULL: it did not */
+	struct site *last_site;      /* ... from here */
+	int64_t live_bytes_pending;  /* not yet added to the process's total */
 	int64_t live_blocks_pending;
-	int64_t live_bytes_high;           /* greatest value of live_bytes_pending since it was 0 */
-	uint32_t flushes;                  /* times that was done */
-	uint32_t thread_id;                /* threads.h; 0: none yet */
-	uint32_t ignore_depth;             /* mudlark_ignore_begin() nesting */
-	_Atomic uint32_t x_epoch_in_use;   /* epoch of the allocation being recorded, 0: none */
-	_Atomic uint32_t x_walking;        /* inside libunwind, see unwind_gate_close() */
-	_Atomic uint32_t x_flush_sequence; /* odd while counters move from the cache to the tables */
-	uintptr_t stack_low, stack_high;   /* the thread's stack; 0: not known */
-	char *spare_stack;                 /* for the unwinder where that one is too small; NULL: not needed yet */
+	int64_t live_bytes_high;         /* greatest value of live_bytes_pending since it was 0 */
+	uint32_t flushes;                /* times that was done */
+	uint32_t thread_id;              /* threads.h; 0: none yet */
+	uint32_t ignore_depth;           /* mudlark_ignore_begin() nesting */
+	_Atomic uint32_t x_epoch_in_use; /* epoch of the allocation being recorded, 0: none */
+	_Atomic uint32_t x_walking;      /* inside libunwind, see unwind_gate_close() */
+	uintptr_t stack_low, stack_high; /* the thread's stack; 0: not known */
+	char *spare_stack;               /* for the unwinder where that one is too small; NULL: not needed yet */
 
 	/* Ownership. */
 	struct heap *next_heap;   /* all heaps, newest first, constant */

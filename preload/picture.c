@@ -19,7 +19,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-enum { COMMAND_LINE_MAX = 16384, OPTIONS_TEXT_BYTES = 1024, MERGE_TRIES = 3 };
+enum { COMMAND_LINE_MAX = 16384, OPTIONS_TEXT_BYTES = 1024 };
 
 #if defined(__x86_64__)
 #define OWN_MACHINE EM_X86_64
@@ -37,6 +37,7 @@ static struct {
 	size_t command_line_bytes;
 	struct utsname system;
 	struct timeline_point timeline[TIMELINE_POINTS];
+	struct site_sum thread[THREADS_MAX + 1]; /* by thread number: sums of its sites */
 } state;
 
 static void read_command_line(void)
@@ -100,9 +101,13 @@ void picture_begin(struct picture *picture, enum snapshot_trigger trigger, const
 	picture->threads_fd = sys_open_directory("/proc/self/task");
 }
 
-/* The sites' counters with what the heaps' caches hold. */
-static void merge_sites(struct picture *picture)
+/* The sites' counters as they are now: what is added up from them later must agree. */
+static bool copy_sites(struct picture *picture)
 {
+	picture->sites = meta_table_count(&site_table);
+	picture->site = sys_map(picture->sites * sizeof *picture->site);
+	if (!picture->site)
+		return false;
 	for (uint32_t id = 1; id < picture->sites; id++) {
 		const struct site *site = meta_table_at(&site_table, id);
 		picture->site[id] = (struct site_sum){
@@ -110,49 +115,6 @@ static void merge_sites(struct picture *picture)
 			atomic_load_explicit(&site->alloc_bytes, memory_order_relaxed),
 			atomic_load_explicit(&site->temporary_blocks, memory_order_relaxed),
 		};
-	}
-	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap) {
-		const struct site_cache *cache = heap->sites;
-		for (uint32_t i = 0; cache && i < cache->touched_count; i++) {
-			const struct site_cache_entry *entry = &cache->entry[cache->touched[i]];
-			if (entry->site >= picture->sites)
-				continue;
-			picture->site[entry->site].alloc_blocks += entry->alloc_blocks;
-			picture->site[entry->site].alloc_bytes += entry->alloc_bytes;
-			picture->site[entry->site].temporary_blocks += entry->temporary_blocks;
-		}
-	}
-}
-
-/* The heaps' flush counters, added up; odd when one is moving counters right now. */
-static uint64_t flush_stamp(bool *moving)
-{
-	uint64_t stamp = 0;
-	*moving = false;
-	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap) {
-		uint32_t sequence = atomic_load_explicit(&heap->x_flush_sequence, memory_order_acquire);
-		*moving |= sequence & 1;
-		stamp += sequence;
-	}
-	return stamp;
-}
-
-/*
- * A site whose counters move while they are read would be counted twice or not at all for a moment: read again. After
- * some tries a busy program gets numbers that are off by the blocks of that moment.
- */
-static bool sum_sites(struct picture *picture)
-{
-	picture->sites = meta_table_count(&site_table);
-	picture->site = sys_map(picture->sites * sizeof *picture->site);
-	if (!picture->site)
-		return false;
-	for (int tries = 0; tries < MERGE_TRIES; tries++) {
-		bool moving_before, moving_after;
-		uint64_t before = flush_stamp(&moving_before);
-		merge_sites(picture);
-		if (flush_stamp(&moving_after) == before && !moving_before && !moving_after)
-			break;
 	}
 	return true;
 }
@@ -179,7 +141,7 @@ static bool number_stacks(struct picture *picture)
 
 bool picture_count(struct picture *picture)
 {
-	return survey_take(&picture->survey) && sum_sites(picture) && number_stacks(picture);
+	return survey_take(&picture->survey) && copy_sites(picture) && number_stacks(picture);
 }
 
 void picture_end(struct picture *picture)
@@ -227,15 +189,6 @@ void picture_encode_meta(struct encoder *encoder, const struct picture *picture,
 	encode_tag_number(encoder, META_WRITE_NS, times->write_ns);
 	encode_tag_number(encoder, META_FORKED, times->forked);
 	encode_section_end(encoder);
-}
-
-static void add_tally(struct tally *sum, const struct tally *tally)
-{
-	tally_add(&sum->alloc_blocks, tally_get(&tally->alloc_blocks));
-	tally_add(&sum->alloc_bytes, tally_get(&tally->alloc_bytes));
-	tally_add(&sum->freed_blocks, tally_get(&tally->freed_blocks));
-	tally_add(&sum->freed_bytes, tally_get(&tally->freed_bytes));
-	tally_add(&sum->temporary_blocks, tally_get(&tally->temporary_blocks));
 }
 
 static void encode_totals(struct encoder *encoder, const struct picture *picture)
@@ -359,29 +312,43 @@ static void thread_name(int threads_fd, pid_t tid, char name[THREAD_NAME_BYTES])
 		name[got - 1] = '\0';
 }
 
-static void encode_threads(struct encoder *encoder, int threads_fd)
+/* What the threads allocated is what their sites did. */
+static void sum_threads(const struct picture *picture)
+{
+	memset(state.thread, 0, sizeof state.thread);
+	for (uint32_t id = 1; id < picture->sites; id++) {
+		const struct site *site = meta_table_at(&site_table, id);
+		state.thread[site->thread].alloc_blocks += picture->site[id].alloc_blocks;
+		state.thread[site->thread].alloc_bytes += picture->site[id].alloc_bytes;
+	}
+}
+
+static void encode_threads(struct encoder *encoder, const struct picture *picture)
 {
 	uint32_t count = threads_count();
+	sum_threads(picture);
 	encode_section_begin(encoder, SECTION_THREADS);
 	encode_number(encoder, count);
 	for (uint32_t id = 1; id <= count; id++) {
 		struct thread_entry *entry = threads_entry(id);
-		struct tally sum = {0};
-		add_tally(&sum, &entry->ended);
 		const struct heap *heap = entry->heap;
-		if (heap)
-			add_tally(&sum, &heap->tally);
+		uint64_t freed_blocks = tally_get(&entry->ended.freed_blocks),
+			 freed_bytes = tally_get(&entry->ended.freed_bytes);
+		if (heap) {
+			freed_blocks += tally_get(&heap->tally.freed_blocks);
+			freed_bytes += tally_get(&heap->tally.freed_bytes);
+		}
 		if (entry->alive && !entry->shared)
-			thread_name(threads_fd, entry->tid, entry->name);
+			thread_name(picture->threads_fd, entry->tid, entry->name);
 		encode_number(encoder, (entry->alive ? THREAD_ALIVE : 0u) | (entry->shared ? THREAD_SHARED : 0u));
 		encode_number(encoder, (uint64_t)entry->tid);
 		encode_number(encoder, entry->instances);
 		encode_text(encoder, entry->name);
 		encode_text(encoder, entry->label);
-		encode_number(encoder, tally_get(&sum.alloc_blocks));
-		encode_number(encoder, tally_get(&sum.alloc_bytes));
-		encode_number(encoder, tally_get(&sum.freed_blocks));
-		encode_number(encoder, tally_get(&sum.freed_bytes));
+		encode_number(encoder, state.thread[id].alloc_blocks);
+		encode_number(encoder, state.thread[id].alloc_bytes);
+		encode_number(encoder, freed_blocks);
+		encode_number(encoder, freed_bytes);
 	}
 	encode_section_end(encoder);
 }
@@ -467,7 +434,7 @@ void picture_encode(struct encoder *encoder, const struct picture *picture)
 	encode_modules(encoder);
 	encode_frames(encoder, picture);
 	encode_stacks(encoder, picture);
-	encode_threads(encoder, picture->threads_fd);
+	encode_threads(encoder, picture);
 	encode_sites(encoder, picture);
 	encode_cohorts(encoder, picture);
 	encode_timeline(encoder);

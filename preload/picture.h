@@ -2,7 +2,7 @@
  * What one snapshot says: gathered from the tables, then encoded as snapshot_format.h has it.
  *
  *   picture_begin()    facts of the process: who it is, its modules, how much is resident. Reads /proc.
- *   picture_count()    the survey of the heap, and the sites' counters with what the heaps' caches hold
+ *   picture_count()    the survey of the heap, and the sites' counters
  *   picture_encode()   all sections but META; picture_encode_meta() the last one, which says how long the rest took
  *   picture_end()      gives memory and descriptor back
  *
@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Allocation counters of a site: its own and what heaps' caches hold for it. */
+/* Allocation counters of a site. */
 struct site_sum {
 	uint64_t alloc_blocks, alloc_bytes, temporary_blocks;
 };

@@ -7,8 +7,10 @@
 #include "preload/stacks.h"
 #include "preload/threads.h"
 
-/* An entry that stays hot for ever hands its counters on before they can overflow. */
-enum { ENTRY_BLOCKS_MAX = 1 << 30 };
+#include <string.h>
+
+/* Spreads epochs over a key, so that what was cached in another one is not found. Odd; any will do. */
+#define EPOCH_KEY UINT64_C(0xd1b54a32d192ed03)
 
 _Atomic uint32_t record_epoch = 1;
 _Atomic bool record_active;
@@ -22,103 +24,78 @@ void record_start(void)
 /* Gives the cache room for `entries`. False when there is no memory; then it is as it was. */
 static bool cache_allocate(struct site_cache *cache, uint32_t entries)
 {
-	char *memory = meta_allocate(entries * (sizeof *cache->entry + sizeof *cache->touched));
+	struct site_cache_entry *memory = meta_allocate(entries * sizeof *memory);
 	if (!memory)
 		return false;
-	cache->entry = (struct site_cache_entry *)memory;
-	cache->touched = (uint16_t *)(cache->entry + entries);
-	cache->touched_count = 0;
-	cache->entries = entries;
+	cache->entry = memory;
+	cache->mask = entries - 1;
 	cache->evictions = 0;
 	return true;
 }
 
-static struct site_cache *cache_of(struct heap *heap)
+bool record_thread_begin(struct heap *heap)
 {
+	if (heap->thread_id)
+		return true;
 	if (!heap->sites) {
 		struct site_cache *cache = meta_allocate(sizeof *cache + capture_bytes());
-		if (cache && cache_allocate(cache, SITE_CACHE_FIRST)) {
-			cache->capture = capture_init(cache + 1);
-			heap->sites = cache;
-		}
+		if (!cache || !cache_allocate(cache, SITE_CACHE_FIRST))
+			return false;
+		cache->capture = capture_init(cache + 1);
+		heap->sites = cache;
 	}
-	if (heap->sites && !heap->thread_id) {
-		threads_begin(heap);
-		totals_share();
-	}
-	return heap->sites;
+	threads_begin(heap);
+	totals_share();
+	return true;
 }
 
-static struct site_cache_entry *cache_slot(struct site_cache *cache, uint64_t key)
+static inline struct site_cache_entry *cache_slot(const struct site_cache *cache, uint64_t key)
 {
-	return &cache->entry[key & (cache->entries - 1)];
-}
-
-static void cache_touch(struct site_cache *cache, const struct site_cache_entry *entry)
-{
-	cache->touched[cache->touched_count++] = (uint16_t)(entry - cache->entry);
-}
-
-/* Moves an entry's counters to its site. Brackets keep a snapshot from counting them twice. */
-static void entry_flush(struct heap *heap, struct site_cache_entry *entry)
-{
-	if (!entry->alloc_blocks && !entry->temporary_blocks)
-		return;
-	struct site *site = meta_table_at(&site_table, entry->site);
-	atomic_fetch_add_explicit(&heap->x_flush_sequence, 1, memory_order_acq_rel);
-	atomic_fetch_add_explicit(&site->alloc_blocks, entry->alloc_blocks, memory_order_relaxed);
-	atomic_fetch_add_explicit(&site->alloc_bytes, entry->alloc_bytes, memory_order_relaxed);
-	atomic_fetch_add_explicit(&site->temporary_blocks, entry->temporary_blocks, memory_order_relaxed);
-	entry->alloc_blocks = 0;
-	entry->alloc_bytes = 0;
-	entry->temporary_blocks = 0;
-	atomic_fetch_add_explicit(&heap->x_flush_sequence, 1, memory_order_release);
+	return &cache->entry[key & cache->mask];
 }
 
 /*
  * More evictions than entries: the thread's stacks do not fit. Entries move to a larger table; the old one is left, all
  * old ones together are a third of it.
  */
-static void cache_grow(struct heap *heap, struct site_cache *cache)
+static void cache_grow(struct site_cache *cache)
 {
 	struct site_cache old = *cache;
-	atomic_fetch_add_explicit(&heap->x_flush_sequence, 1, memory_order_acq_rel);
-	if (cache_allocate(cache, old.entries * SITE_CACHE_GROWTH)) {
-		for (uint32_t i = 0; i < old.touched_count; i++) {
-			struct site_cache_entry *slot = cache_slot(cache, old.entry[old.touched[i]].key);
-			*slot = old.entry[old.touched[i]];
-			cache_touch(cache, slot);
-		}
-		heap->last_block = NULL; /* its entry has moved */
-	} else {
-		cache->evictions = 0;
-	}
-	atomic_fetch_add_explicit(&heap->x_flush_sequence, 1, memory_order_release);
+	cache->evictions = 0;
+	if (!cache_allocate(cache, (uint32_t)(old.mask + 1) * SITE_CACHE_GROWTH))
+		return;
+	for (uint64_t i = 0; i <= old.mask; i++)
+		if (old.entry[i].key)
+			*cache_slot(cache, old.entry[i].key) = old.entry[i];
 }
 
-/* The stack is not in the cache, or its cohort is of a past epoch. Returns its entry, ready to be counted in. */
-static __attribute__((noinline)) struct site_cache_entry *entry_load(struct heap *heap,
-								     const struct captured_stack *stack, uint32_t epoch)
+/* The stack is not in the cache: finds its site, and the site's cohort for the epoch. */
+static __attribute__((noinline)) struct site *site_load(struct heap *heap, const struct captured_stack *stack,
+							uint64_t key, uint32_t epoch)
 {
 	struct site_cache *cache = heap->sites;
-	if (cache->evictions > cache->entries && cache->entries < SITE_CACHE_MAX)
-		cache_grow(heap, cache);
-	struct site_cache_entry *entry = cache_slot(cache, stack->key);
-	if (entry->key != stack->key) {
-		entry_flush(heap, entry);
-		if (entry->key)
-			cache->evictions++;
-		else
-			cache_touch(cache, entry);
-		uint32_t id = stacks_intern(stack->ip, stack->node, stack->depth, stack->cut);
-		entry->key = stack->key;
-		entry->site = sites_intern(id, heap->thread_id);
-	}
-	if (entry->site == SITE_UNKNOWN)
+	if (cache->evictions > cache->mask && cache->mask + 1 < SITE_CACHE_MAX)
+		cache_grow(cache);
+	uint32_t id = sites_intern(stacks_intern(stack->ip, stack->node, stack->depth, stack->cut), heap->thread_id);
+	struct site *site = meta_table_at(&site_table, id);
+	sites_cohort(id, epoch);
+	if (id == SITE_UNKNOWN) {
 		loss_count(LOSS_TABLE_FULL);
-	entry->cohort = sites_cohort(entry->site, epoch);
-	entry->epoch = epoch;
-	return entry;
+		return site; /* not entered: there may be room the next time */
+	}
+	struct site_cache_entry *entry = cache_slot(cache, key);
+	cache->evictions += entry->key != 0;
+	*entry = (struct site_cache_entry){key, site};
+	return site;
+}
+
+/* Adds to a site's counter. Sites that several threads share, because a table is full, are added to with a lock. */
+static inline void site_add(const struct site *site, _Atomic uint64_t *counter, uint64_t n)
+{
+	if (__builtin_expect(site_is_shared(site), 0))
+		atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+	else
+		tally_add(counter, n);
 }
 
 static void live_add(struct heap *heap, int64_t bytes, int64_t blocks)
@@ -135,43 +112,44 @@ static void live_add(struct heap *heap, int64_t bytes, int64_t blocks)
 
 uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const struct registers *caller)
 {
-	struct site_cache *cache = cache_of(heap);
-	if (heap->ignore_depth || !cache) {
-		loss_count(cache ? LOSS_IGNORED_BLOCKS : LOSS_TABLE_FULL);
+	if (__builtin_expect(!heap->thread_id && !record_thread_begin(heap), 0)) {
+		loss_count(LOSS_TABLE_FULL);
 		return COHORT_IGNORED;
 	}
-	struct captured_stack stack;
+	if (__builtin_expect(heap->ignore_depth != 0, 0)) {
+		loss_count(LOSS_IGNORED_BLOCKS);
+		return COHORT_IGNORED;
+	}
 	/*
 	 * Published, then loaded again: the epoch in use is never older than published. A snapshot makes sure that it
-	 * is seen (sys_barrier_threads): a fence here would cost more than the walk.
+	 * is seen (sys_barrier): a fence here would cost more than the walk.
 	 */
 	atomic_store_explicit(&heap->x_epoch_in_use, atomic_load_explicit(&record_epoch, memory_order_relaxed),
 			      memory_order_relaxed);
-	capture_stack(heap, caller, cache->capture, &stack);
+	atomic_signal_fence(memory_order_seq_cst);
 	uint32_t epoch = atomic_load_explicit(&record_epoch, memory_order_relaxed);
-	struct site_cache_entry *entry = cache_slot(cache, stack.key);
-	if (__builtin_expect(entry->key != stack.key || entry->epoch != epoch, 0))
-		entry = entry_load(heap, &stack, epoch);
-	if (__builtin_expect(++entry->alloc_blocks == ENTRY_BLOCKS_MAX, 0))
-		entry_flush(heap, entry);
-	entry->alloc_bytes += bytes;
-	tally_add(&heap->tally.alloc_blocks, 1);
-	tally_add(&heap->tally.alloc_bytes, bytes);
+	struct captured_stack stack;
+	capture_stack(heap, caller, heap->sites->capture, &stack);
+	uint64_t key = stack.key + epoch * EPOCH_KEY;
+	const struct site_cache_entry *entry = cache_slot(heap->sites, key);
+	struct site *site = entry->site;
+	if (__builtin_expect(entry->key != key, 0))
+		site = site_load(heap, &stack, key, epoch);
+	site_add(site, &site->alloc_blocks, 1);
+	site_add(site, &site->alloc_bytes, bytes);
 	heap->last_block = p;
-	heap->last_entry = entry;
-	uint32_t cohort = entry->cohort;
+	heap->last_site = site;
 	live_add(heap, (int64_t)bytes, 1);
-	return cohort;
+	uint32_t cohort = atomic_load_explicit(&site->cohort, memory_order_relaxed);
+	return cohort ? cohort : COHORT_UNKNOWN;
 }
 
 void record_death(struct heap *heap, const void *p, size_t bytes, uint32_t cohort)
 {
 	if (cohort == COHORT_IGNORED)
 		return;
-	if (heap->last_block == p) {
-		heap->last_entry->temporary_blocks++;
-		tally_add(&heap->tally.temporary_blocks, 1);
-	}
+	if (heap->last_block == p)
+		site_add(heap->last_site, &heap->last_site->temporary_blocks, 1);
 	heap->last_block = NULL;
 	tally_add(&heap->tally.freed_blocks, 1);
 	tally_add(&heap->tally.freed_bytes, bytes);
@@ -195,16 +173,11 @@ void record_death_apart(size_t bytes, uint32_t cohort)
 
 void record_thread_end(struct heap *heap)
 {
-	struct site_cache *cache = heap->sites;
 	totals_flush(heap);
-	for (uint32_t i = 0; cache && i < cache->touched_count; i++) {
-		struct site_cache_entry *entry = &cache->entry[cache->touched[i]];
-		entry_flush(heap, entry);
-		*entry = (struct site_cache_entry){0};
-	}
-	if (cache) {
-		cache->touched_count = 0;
-		capture_forget(cache->capture);
+	if (heap->sites) {
+		/* The sites in it are this thread's. */
+		memset(heap->sites->entry, 0, (heap->sites->mask + 1) * sizeof *heap->sites->entry);
+		capture_forget(heap->sites->capture);
 	}
 	heap->last_block = NULL;
 	threads_end(heap);

@@ -1,10 +1,9 @@
 /*
  * The life of a recorded block: birth gives it a cohort, death takes it back.
  *
- * Counters are kept where no other thread writes: in the heap's tally, and in the heap's cache of recent stacks,
- * which hands them on to the site when an entry makes room for another one. A snapshot adds both up. So the common
- * allocation touches no shared cache line; each heap's x_flush_sequence is odd while counters move, so that none is
- * seen twice.
+ * Counters are kept where no other thread writes: in the heap's tally, and in the block's site, which belongs to one
+ * thread. So the common allocation touches no shared cache line, and a snapshot reads what is there. In front of the
+ * sites stands a cache in each heap: from the key of a captured stack to its site.
  *
  * All functions are called between heap_enter() and heap_leave(), with a real heap if they take one.
  */
@@ -19,26 +18,18 @@
 #include <stdint.h>
 
 struct site_cache_entry {
-	uint64_t key; /* of the stack, captured_stack.key; 0: empty */
-	uint32_t site;
-	uint32_t cohort;
-	uint32_t epoch;        /* that the cohort belongs to */
-	uint32_t alloc_blocks; /* not yet at the site */
-	uint64_t alloc_bytes;
-	uint32_t temporary_blocks;
-	uint32_t reserved;
+	uint64_t key;      /* of the stack and the epoch; 0: empty */
+	struct site *site; /* its cohort is the epoch's */
 };
-_Static_assert(sizeof(struct site_cache_entry) == 40, "what a thread's cache is counted in");
+_Static_assert(sizeof(struct site_cache_entry) == 16, "what a thread's cache is counted in");
 
-/* A thread that allocates from few places pays 10 KiB, one that needs more gets it: 40 KiB, then 160. */
-enum { SITE_CACHE_FIRST = 256, SITE_CACHE_GROWTH = 4, SITE_CACHE_MAX = 4096 };
+/* A thread that allocates from few places pays 4 KiB; one that needs more gets it, up to 256 KiB. */
+enum { SITE_CACHE_FIRST = 256, SITE_CACHE_GROWTH = 4, SITE_CACHE_MAX = 16384 };
 
 struct site_cache {
 	struct site_cache_entry *entry; /* by the key's low bits */
-	uint16_t *touched;              /* entries in use since the last clearing */
-	uint32_t touched_count;
-	uint32_t entries;   /* a power of two */
-	uint32_t evictions; /* since it has this size */
+	uint64_t mask;                  /* entries - 1 */
+	uint32_t evictions;             /* since it has this size */
 	struct capture *capture;
 };
 
@@ -65,7 +56,10 @@ void record_revival(struct heap *heap, size_t bytes);
 /* The same in a nested call or after the thread's end, where there is no heap to count in. */
 void record_death_apart(size_t bytes, uint32_t cohort);
 
-/* The heap's thread ends: all its counters go to their sites. */
+/* Gives the heap's thread a number and what it needs to record, if it has none yet. False when there is no memory. */
+bool record_thread_begin(struct heap *heap);
+
+/* The heap's thread ends. */
 void record_thread_end(struct heap *heap);
 
 #endif

@@ -85,7 +85,7 @@ void snapshot_fork_child(pid_t pid)
 static uint32_t epochs_settled(uint32_t ending)
 {
 	uint32_t epoch = ending;
-	if (!sys_barrier_threads())
+	if (!sys_barrier())
 		return 0; /* one may be under way whose epoch is not seen yet */
 	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap) {
 		uint32_t in_use = atomic_load_explicit(&heap->x_epoch_in_use, memory_order_relaxed);

@@ -117,7 +117,7 @@ uint32_t sites_intern(uint32_t stack, uint32_t thread)
 {
 	if (!stack)
 		return SITE_UNKNOWN;
-	struct site key = {.stack = stack, .thread = thread};
+	struct site key = {.stack = stack, .thread = (uint16_t)thread};
 	uint32_t id = intern(&site_ids, mix((uint64_t)stack << 32 | thread), site_match, site_add, &key);
 	return id ? id : SITE_UNKNOWN;
 }
@@ -128,8 +128,9 @@ uint32_t sites_cohort(uint32_t id, uint32_t epoch)
 		return COHORT_UNKNOWN;
 	struct site *site = site_at(id);
 	lock_acquire(&site_ids.lock);
+	uint32_t cohort = atomic_load_explicit(&site->cohort, memory_order_relaxed);
 	if (site->cohort_epoch != epoch) {
-		uint32_t cohort = free_cohort;
+		cohort = free_cohort;
 		if (cohort)
 			free_cohort = cohort_at(cohort)->site;
 		else
@@ -138,9 +139,8 @@ uint32_t sites_cohort(uint32_t id, uint32_t epoch)
 			*cohort_at(cohort) = (struct cohort){id, epoch};
 			site->cohort_epoch = epoch;
 		}
-		site->cohort = cohort;
+		atomic_store_explicit(&site->cohort, cohort, memory_order_release);
 	}
-	uint32_t cohort = site->cohort;
 	lock_release(&site_ids.lock);
 	return cohort ? cohort : COHORT_UNKNOWN;
 }
@@ -153,8 +153,10 @@ void cohorts_recycle(uint32_t epoch, bool (*lives)(uint32_t cohort, const void *
 		if (!cohort->epoch || cohort->epoch >= epoch || lives(id, context))
 			continue;
 		struct site *site = site_at(cohort->site);
-		if (site->cohort == id)
-			site->cohort = site->cohort_epoch = 0;
+		if (atomic_load_explicit(&site->cohort, memory_order_relaxed) == id) {
+			site->cohort_epoch = 0;
+			atomic_store_explicit(&site->cohort, 0, memory_order_relaxed);
+		}
 		*cohort = (struct cohort){free_cohort, 0};
 		free_cohort = id;
 	}

@@ -21,6 +21,7 @@
 
 #include "preload/id_table.h"
 #include "preload/meta.h"
+#include "preload/threads.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,13 +38,21 @@ _Static_assert(sizeof(struct frame_node) == 16, "frames are most of the tables' 
 
 struct site {
 	uint32_t stack;
-	uint32_t thread;
+	uint16_t thread;
+	/* Written by that thread alone, unless site_is_shared(). */
 	_Atomic uint64_t alloc_blocks, alloc_bytes, temporary_blocks;
-	uint64_t peak_blocks, peak_bytes; /* of capture number peak_capture; written under the snapshot lock */
+	_Atomic uint32_t cohort; /* the one of epoch cohort_epoch; written under the sites' lock */
+	uint32_t cohort_epoch;   /* protected by the sites' lock */
 	uint32_t peak_capture;
-	uint32_t cohort; /* the one of epoch cohort_epoch; protected by the sites' lock */
-	uint32_t cohort_epoch;
+	uint64_t peak_blocks, peak_bytes; /* of capture number peak_capture; written under the snapshot lock */
 };
+_Static_assert(sizeof(struct site) == 64, "counting touches one cache line");
+
+/* Whether several threads count there: those beyond the table of threads, and all when this table is full. */
+static inline bool site_is_shared(const struct site *site)
+{
+	return site->thread == THREADS_MAX || site->thread == 0;
+}
 
 struct cohort {
 	uint32_t site;  /* of a free cohort: the next free one */

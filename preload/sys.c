@@ -241,15 +241,6 @@ bool sys_read_memory(const void *address, void *out, size_t bytes)
 	return sys_call(SYS_process_vm_readv, sys_getpid(), (long)&to, 1, (long)&from, 1, 0) == (long)bytes;
 }
 
-bool sys_barrier_threads(void)
-{
-	if (sys_call(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0) == 0)
-		return true;
-	/* The first time in a process. */
-	return sys_call(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0) == 0 &&
-	       sys_call(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0) == 0;
-}
-
 static uint64_t sys_clock_ns(clockid_t clock)
 {
 	/* The vDSO's: no system call, and neither errno nor a signal mask is touched. */

@@ -73,12 +73,6 @@ int sys_rename(const char *from, const char *to, bool keep_existing);
 /* Copies from our own address space where a bad address is an error, not a fault. */
 bool sys_read_memory(const void *address, void *out, size_t bytes);
 
-/*
- * Every other thread of the process passes a memory barrier before this returns: what they stored before is seen, and
- * what they load after it sees what we stored. False when the kernel cannot or may not do that.
- */
-bool sys_barrier_threads(void);
-
 uint64_t sys_monotonic_ns(void);
 uint64_t sys_real_ns(void);
 pid_t sys_getpid(void);

@@ -67,11 +67,8 @@ void threads_end(struct heap *heap)
 		prctl(PR_GET_NAME, name);
 	lock_acquire(&threads_lock);
 	struct thread_entry *entry = &threads.entry[heap->thread_id];
-	tally_move(&heap->tally.alloc_blocks, &entry->ended.alloc_blocks);
-	tally_move(&heap->tally.alloc_bytes, &entry->ended.alloc_bytes);
 	tally_move(&heap->tally.freed_blocks, &entry->ended.freed_blocks);
 	tally_move(&heap->tally.freed_bytes, &entry->ended.freed_bytes);
-	tally_move(&heap->tally.temporary_blocks, &entry->ended.temporary_blocks);
 	if (!entry->shared) {
 		entry->alive = false;
 		entry->heap = NULL;

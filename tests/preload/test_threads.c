@@ -21,8 +21,6 @@ START_TEST(numbers_and_counters)
 	}
 	ck_assert_uint_eq(threads_count(), 10);
 	ck_assert_uint_eq(threads_total(), 10);
-	tally_add(&heap[3].tally.alloc_blocks, 7);
-	tally_add(&heap[3].tally.alloc_bytes, 700);
 	tally_add(&heap[3].tally.freed_blocks, 3);
 	tally_add(&heap[3].tally.freed_bytes, 300);
 	prctl(PR_SET_NAME, "worker 4");
@@ -31,15 +29,13 @@ START_TEST(numbers_and_counters)
 	ck_assert(!entry->alive);
 	ck_assert_ptr_null(entry->heap);
 	ck_assert_str_eq(entry->name, "worker 4");
-	ck_assert_uint_eq(tally_get(&entry->ended.alloc_blocks), 7);
-	ck_assert_uint_eq(tally_get(&entry->ended.alloc_bytes), 700);
 	ck_assert_uint_eq(tally_get(&entry->ended.freed_blocks), 3);
 	ck_assert_uint_eq(tally_get(&entry->ended.freed_bytes), 300);
-	ck_assert_uint_eq(tally_get(&heap[3].tally.alloc_blocks), 0);
+	ck_assert_uint_eq(tally_get(&heap[3].tally.freed_blocks), 0);
 	ck_assert_uint_eq(heap[3].thread_id, 0);
 	/* Twice does nothing. */
 	threads_end(&heap[3]);
-	ck_assert_uint_eq(tally_get(&entry->ended.alloc_blocks), 7);
+	ck_assert_uint_eq(tally_get(&entry->ended.freed_blocks), 3);
 	/* While there is room, nobody takes over its number. */
 	threads_begin(&heap[10]);
 	ck_assert_uint_eq(heap[10].thread_id, 11);
@@ -79,10 +75,10 @@ START_TEST(more_than_fit)
 	ck_assert_ptr_null(last->heap);
 	ck_assert_uint_eq(last->instances, 101);
 	for (uint32_t i = 0; i < THREADS_MAX + 100; i++) {
-		tally_add(&heap[i].tally.alloc_blocks, 1);
+		tally_add(&heap[i].tally.freed_blocks, 1);
 		threads_end(&heap[i]);
 	}
-	ck_assert_uint_eq(tally_get(&last->ended.alloc_blocks), 101);
+	ck_assert_uint_eq(tally_get(&last->ended.freed_blocks), 101);
 	ck_assert(last->shared);
 	/* Now the oldest numbers come back first, once each. */
 	for (uint32_t i = 0; i < THREADS_MAX - 1; i++) {
@@ -102,7 +98,7 @@ START_TEST(many_one_after_the_other)
 	for (int i = 0; i < 100000; i++) {
 		threads_begin(&heap[0]);
 		newest = heap[0].thread_id;
-		tally_add(&heap[0].tally.alloc_bytes, 2);
+		tally_add(&heap[0].tally.freed_bytes, 2);
 		threads_end(&heap[0]);
 	}
 	ck_assert_uint_lt(newest, THREADS_MAX);
@@ -110,7 +106,7 @@ START_TEST(many_one_after_the_other)
 	ck_assert_uint_eq(threads_total(), 100000);
 	uint64_t bytes = 0, instances = 0;
 	for (uint32_t id = 1; id <= threads_count(); id++) {
-		bytes += tally_get(&threads_entry(id)->ended.alloc_bytes);
+		bytes += tally_get(&threads_entry(id)->ended.freed_bytes);
 		instances += threads_entry(id)->instances;
 		ck_assert(!threads_entry(id)->shared && !threads_entry(id)->alive);
 	}
@@ -126,7 +122,7 @@ static void *come_and_go(void *argument)
 		threads_begin(mine);
 		ENSURE(mine->thread_id, "no number");
 		ENSURE(threads_entry(mine->thread_id)->heap == mine, "two threads have number %u", mine->thread_id);
-		tally_add(&mine->tally.alloc_blocks, 1);
+		tally_add(&mine->tally.freed_blocks, 1);
 		threads_end(mine);
 	}
 	return NULL;
@@ -141,7 +137,7 @@ START_TEST(at_the_same_time)
 		pthread_join(thread[i], NULL);
 	uint64_t blocks = 0;
 	for (uint32_t id = 1; id <= threads_count(); id++)
-		blocks += tally_get(&threads_entry(id)->ended.alloc_blocks);
+		blocks += tally_get(&threads_entry(id)->ended.freed_blocks);
 	ck_assert_uint_eq(blocks, 8 * 5000);
 }
 END_TEST

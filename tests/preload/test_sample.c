@@ -17,9 +17,9 @@ static struct {
 static bool is_recorded(void)
 {
 	struct heap *heap = heap_mine;
-	uint64_t before = tally_get(&heap->tally.alloc_blocks);
+	uint64_t before = tally_get(&heap->tally.freed_blocks);
 	mud_free(mud_malloc(24));
-	return tally_get(&heap->tally.alloc_blocks) != before;
+	return tally_get(&heap->tally.freed_blocks) != before;
 }
 
 static void *allocate_always(void *argument)

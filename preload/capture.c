@@ -4,12 +4,9 @@
 
 #include "preload/losses.h"
 #include "preload/meta.h"
-#include "preload/modules.h"
 #include "preload/notes.h"
 #include "preload/stacks.h"
 #include "preload/text.h"
-#include "preload/unwind.h"
-#include "preload/walk.h"
 
 #include <string.h>
 
@@ -18,12 +15,6 @@ enum { OWN_FRAMES_MAX = 12 };
 
 uint32_t capture_depth = 128;
 bool capture_check;
-
-struct capture {
-	struct walk *walk;
-	struct walk *unwound; /* libunwind's stacks; NULL before the first */
-	uintptr_t *pcs;       /* libunwind's result, capture_depth + OWN_FRAMES_MAX + 1 */
-};
 
 static struct {
 	_Atomic uint64_t compared, slow, short_of;
@@ -44,6 +35,7 @@ struct capture *capture_init(void *memory)
 
 void capture_forget(struct capture *capture)
 {
+	capture->repeatable = false;
 	walk_forget(capture->walk);
 }
 
@@ -168,6 +160,8 @@ void capture_stack(struct heap *heap, const struct registers *caller, struct cap
 	} else if (__builtin_expect(capture_check, 0)) {
 		compare_with_libunwind(heap, caller, capture);
 	}
+	/* What is compared or cut is counted each time. */
+	capture->repeatable = walk == capture->walk && !capture_check && walk->rooted && walk->count <= capture_depth;
 	out->depth = walk->count;
 	out->cut = walk->count > capture_depth || !walk->rooted;
 	if (__builtin_expect(out->cut, 0)) {

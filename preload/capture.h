@@ -10,7 +10,10 @@
 #define MUDLARK_CAPTURE_H
 
 #include "preload/heap.h"
+#include "preload/modules.h"
 #include "preload/registers.h"
+#include "preload/unwind.h"
+#include "preload/walk.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,8 +33,15 @@ extern uint32_t capture_depth;
 /* Compare each stack with libunwind's, and count those that differ. */
 extern bool capture_check;
 
-/* What a heap needs to capture; the memory must be zeroed. capture_forget(): its thread is another one now. */
-struct capture;
+/* What a heap needs to capture. */
+struct capture {
+	struct walk *walk;
+	bool repeatable;      /* the last stack was that walk, whole */
+	struct walk *unwound; /* libunwind's stacks; NULL before the first */
+	uintptr_t *pcs;       /* libunwind's result, before our own frames are taken off */
+};
+
+/* Its memory must be zeroed. capture_forget(): the heap's thread is another one now. */
 size_t capture_bytes(void);
 struct capture *capture_init(void *memory);
 void capture_forget(struct capture *capture);
@@ -42,6 +52,14 @@ void capture_forget(struct capture *capture);
  */
 void capture_stack(struct heap *heap, const struct registers *caller, struct capture *capture,
 		   struct captured_stack *out);
+
+/* Whether the stack is the one that capture_stack() found the last time. Of most allocations, it is. */
+static inline bool capture_again(const struct heap *heap, const struct registers *caller, const struct capture *capture)
+{
+	return capture->repeatable && caller->sp >= heap->stack_low && caller->sp < heap->stack_high &&
+	       walk_again(capture->walk, caller, heap->stack_high,
+			  atomic_load_explicit(&modules_generation, memory_order_acquire));
+}
 
 /* Captures compared, those that were libunwind's anyway, and those in which libunwind stopped short of our walk. */
 struct capture_checks {

@@ -72,7 +72,7 @@ static bool pool_class(size_t size, size_t alignment, unsigned *size_class)
 	return true;
 }
 
-static void *pool_pop(struct heap **heap, unsigned size_class, bool tracked)
+static inline void *pool_pop(struct heap **heap, unsigned size_class, bool tracked)
 {
 	void *p = slab_pop((*heap)->queue[tracked][size_class]);
 	return LIKELY(p) ? p : heap_take(heap, size_class, tracked);
@@ -124,13 +124,36 @@ static void *allocate_plain(struct heap **heap, size_t size, size_t alignment, b
 	return large_allocate(*heap, size, alignment, zero);
 }
 
+/*
+ * The common allocation when all are recorded: a small block from the slab in use. NULL when it is anything else; then
+ * nothing has changed.
+ */
+static inline void *allocate_recorded_fast(struct heap *heap, size_t size, size_t alignment, struct caller caller)
+{
+	if (UNLIKELY(!sample_is_all(heap) || size > SMALL_MAX_BYTES || alignment != SIZE_UNIT_BYTES))
+		return NULL;
+	struct slab *slab = heap->queue[true][size_class_of(size)];
+	void *p = slab_pop_fast(slab);
+	if (UNLIKELY(!p))
+		return NULL;
+	struct registers from = registers(caller);
+	slot_record(slab, p, record_birth(heap, p, size, &from), size);
+	atomic_store_explicit(&heap->x_epoch_in_use, 0, memory_order_release);
+	return p;
+}
+
 /* Every allocation but the fastest one. */
 static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, bool zero, struct caller caller)
 {
 	if (UNLIKELY(size > PTRDIFF_MAX))
 		return no_memory();
 	struct heap *heap = heap_enter();
-	void *p;
+	void *p = allocate_recorded_fast(heap, size, alignment, caller);
+	if (LIKELY(p)) {
+		heap_leave(heap);
+		control_poll(heap);
+		return zero ? memset(p, 0, size) : p;
+	}
 	bool attached = heap_attach(&heap);
 	if (attached && sample_due(heap, size)) {
 		p = allocate_recorded(&heap, size, alignment, zero, caller);
@@ -197,12 +220,11 @@ static bool slot_is_live(const struct slab *slab, const void *p)
 	return true;
 }
 
-static void slot_forget(struct heap *heap, struct slab *slab, const void *p)
+static inline void slot_forget(struct heap *heap, struct slab *slab, const void *p, uint32_t index)
 {
-	uint32_t index = slab_index(slab, p);
 	uint32_t cohort = slab->cohorts[index];
 	size_t size = slab->size - slab_slack(slab)[index];
-	if (heap_is_real(heap))
+	if (LIKELY(heap_is_real(heap)))
 		record_death(heap, p, size, cohort);
 	else
 		record_death_apart(size, cohort);
@@ -210,12 +232,12 @@ static void slot_forget(struct heap *heap, struct slab *slab, const void *p)
 }
 
 /*
- * The common free: a sound block of our own, untracked, that does not make its slab noteworthy. False when it is
+ * The common free: a sound block of our own that does not make its slab noteworthy. False when it is
  * anything else; then nothing has changed.
  */
 static inline bool free_fast(struct heap *heap, struct slab *slab, void *p)
 {
-	if (UNLIKELY(atomic_load_explicit(&slab->heap, memory_order_relaxed) != heap || slab->cohorts != NULL))
+	if (UNLIKELY(atomic_load_explicit(&slab->heap, memory_order_relaxed) != heap))
 		return false;
 	if (UNLIKELY(!slab_is_slot(slab, p, slab_index(slab, p)) || slot_link_plausible(slot_next(p), p)))
 		return false;
@@ -227,7 +249,32 @@ static inline bool free_fast(struct heap *heap, struct slab *slab, void *p)
 	return true;
 }
 
-/* Every other block of a chunk: of a tracked slab, of another thread, or none at all. */
+/*
+ * A block of a tracked slab. Its cohort says whether it lives: the block itself, which may be cold, is only written.
+ */
+static __attribute__((noinline)) void free_tracked(struct slab *slab, void *p)
+{
+	struct heap *heap = heap_enter();
+	/* It may adopt the very heap that owns the slab, or one that has just lost it to another: look afterwards. */
+	heap_attach(&heap);
+	struct heap *owner = atomic_load_explicit(&slab->heap, memory_order_acquire);
+	uint32_t index = slab_index(slab, p);
+	if (UNLIKELY(!owner || !slab_is_slot(slab, p, index))) {
+		damage_found("free of a pointer that is not the start of a block", p);
+	} else if (UNLIKELY(!slab->cohorts[index])) {
+		damage_found("double free", p);
+	} else {
+		slot_forget(heap, slab, p, index);
+		if (LIKELY(owner == heap))
+			heap_give(heap, slab, p);
+		else
+			heap_give_remote(slab, p);
+	}
+	heap_leave(heap);
+	control_poll(heap);
+}
+
+/* Every other block of a chunk: of another thread, or none at all. */
 static __attribute__((noinline)) void free_pool_slow(struct slab *slab, void *p)
 {
 	struct heap *heap = heap_enter();
@@ -235,18 +282,6 @@ static __attribute__((noinline)) void free_pool_slow(struct slab *slab, void *p)
 	if (!owner) {
 		damage_found("free of a pointer that is not the start of a block", p);
 	} else if (slot_is_live(slab, p)) {
-		if (slab->cohorts) {
-			/* It may adopt the very heap that owns the slab, or one that has just lost it to another: look
-			 * again. */
-			heap_attach(&heap);
-			owner = atomic_load_explicit(&slab->heap, memory_order_acquire);
-			if (!slab->cohorts[slab_index(slab, p)]) {
-				damage_found("double free", p);
-				heap_leave(heap);
-				return;
-			}
-			slot_forget(heap, slab, p);
-		}
 		if (owner == heap)
 			heap_give(heap, slab, p);
 		else
@@ -291,6 +326,10 @@ EXPORT void free(void *p)
 		return;
 	}
 	struct slab *slab = slab_of(p);
+	if (UNLIKELY(slab->cohorts != NULL)) {
+		free_tracked(slab, p);
+		return;
+	}
 	struct heap *heap = heap_enter();
 	bool done = free_fast(heap, slab, p);
 	heap_leave(heap);

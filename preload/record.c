@@ -54,6 +54,12 @@ static inline struct site_cache_entry *cache_slot(const struct site_cache *cache
 	return &cache->entry[key & cache->mask];
 }
 
+/* A key's other place, in the same cache line: where the last one went that had to make room in the first. */
+static inline struct site_cache_entry *cache_second(const struct site_cache *cache, uint64_t key)
+{
+	return &cache->entry[(key ^ 1) & cache->mask];
+}
+
 /*
  * More evictions than entries: the thread's stacks do not fit. Entries move to a larger table; the old one is left, all
  * old ones together are a third of it.
@@ -66,7 +72,7 @@ static void cache_grow(struct site_cache *cache)
 		return;
 	for (uint64_t i = 0; i <= old.mask; i++)
 		if (old.entry[i].key)
-			*cache_slot(cache, old.entry[i].key) = old.entry[i];
+			*cache_slot(cache, old.entry[i].key) = old.entry[i]; /* one of two that meet is lost */
 }
 
 /* The stack is not in the cache: finds its site, and the site's cohort for the epoch. */
@@ -81,12 +87,32 @@ static __attribute__((noinline)) struct site *site_load(struct heap *heap, const
 	sites_cohort(id, epoch);
 	if (id == SITE_UNKNOWN) {
 		loss_count(LOSS_TABLE_FULL);
-		return site; /* not entered: there may be room the next time */
+		return site; /* not kept: there may be room the next time */
 	}
-	struct site_cache_entry *entry = cache_slot(cache, key);
-	cache->evictions += entry->key != 0;
-	*entry = (struct site_cache_entry){key, site};
+	struct site_cache_entry *first = cache_slot(cache, key), *second = cache_second(cache, key);
+	cache->evictions += second->key != 0;
+	*second = *first;
+	*first = (struct site_cache_entry){key, site};
+	cache->last_epoch = epoch;
 	return site;
+}
+
+/* The site of a stack that is not the last birth's. */
+static __attribute__((noinline)) struct site *site_find(struct heap *heap, const struct registers *caller,
+							uint32_t epoch)
+{
+	struct captured_stack stack;
+	struct site_cache *cache = heap->sites;
+	cache->last_epoch = 0;
+	capture_stack(heap, caller, cache->capture, &stack);
+	uint64_t key = stack.key + epoch * EPOCH_KEY;
+	const struct site_cache_entry *entry = cache_slot(cache, key);
+	if (entry->key != key)
+		entry = cache_second(cache, key);
+	if (__builtin_expect(entry->key != key, 0))
+		return cache->last_site = site_load(heap, &stack, key, epoch);
+	cache->last_epoch = epoch;
+	return cache->last_site = entry->site;
 }
 
 /* Adds to a site's counter. Sites that several threads share, because a table is full, are added to with a lock. */
@@ -128,13 +154,10 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const stru
 			      memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
 	uint32_t epoch = atomic_load_explicit(&record_epoch, memory_order_relaxed);
-	struct captured_stack stack;
-	capture_stack(heap, caller, heap->sites->capture, &stack);
-	uint64_t key = stack.key + epoch * EPOCH_KEY;
-	const struct site_cache_entry *entry = cache_slot(heap->sites, key);
-	struct site *site = entry->site;
-	if (__builtin_expect(entry->key != key, 0))
-		site = site_load(heap, &stack, key, epoch);
+	const struct site_cache *cache = heap->sites;
+	struct site *site = cache->last_site;
+	if (cache->last_epoch != epoch || !capture_again(heap, caller, cache->capture))
+		site = site_find(heap, caller, epoch);
 	site_add(site, &site->alloc_blocks, 1);
 	site_add(site, &site->alloc_bytes, bytes);
 	heap->last_block = p;
@@ -177,6 +200,7 @@ void record_thread_end(struct heap *heap)
 	if (heap->sites) {
 		/* The sites in it are this thread's. */
 		memset(heap->sites->entry, 0, (heap->sites->mask + 1) * sizeof *heap->sites->entry);
+		heap->sites->last_epoch = 0;
 		capture_forget(heap->sites->capture);
 	}
 	heap->last_block = NULL;

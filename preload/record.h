@@ -30,6 +30,8 @@ struct site_cache {
 	struct site_cache_entry *entry; /* by the key's low bits */
 	uint64_t mask;                  /* entries - 1 */
 	uint32_t evictions;             /* since it has this size */
+	uint32_t last_epoch;            /* of the last birth; 0: its site is not to be used again */
+	struct site *last_site;         /* of the last birth's stack */
 	struct capture *capture;
 };
 

@@ -16,7 +16,7 @@
 #ifndef MUDLARK_SAMPLE_H
 #define MUDLARK_SAMPLE_H
 
-#include "preload/heap.h"
+#include "preload/record.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -52,6 +52,12 @@ static inline void sample_refund(struct heap *heap, size_t size)
 	__atomic_store_n(&heap->x_until_sample,
 			 __atomic_load_n(&heap->x_until_sample, __ATOMIC_RELAXED) + (int64_t)SAMPLE_WEIGHT(size),
 			 __ATOMIC_RELAXED);
+}
+
+/* Whether every allocation of the heap is recorded, and sample_due() would only say so. Never of a sentinel. */
+static inline bool sample_is_all(const struct heap *heap)
+{
+	return atomic_load_explicit(&heap->sample_mode, memory_order_relaxed) == SAMPLE_ALL && record_is_on();
 }
 
 /* Whether the allocation, which is counted here, is to be recorded. heap is a real one. */

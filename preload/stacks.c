@@ -58,11 +58,21 @@ static uint32_t intern(struct id_table *ids, uint64_t hash, bool (*match)(uint32
 	return id;
 }
 
+/* In a key: the module at pc has not been looked for yet. */
+#define MODULE_NOT_ASKED UINT32_MAX
+
+/*
+ * Modules that are loaded do not overlap: while a frame's is, no other one can be at its address, and the search for
+ * the module, which costs more than all the rest, can be left out.
+ */
 static bool frame_match(uint32_t id, const void *key)
 {
 	const struct frame_node *wanted = key, *node = frame_at(id);
-	return node->pc == wanted->pc && node->parent == wanted->parent && node->cut == wanted->cut &&
-	       node->module == wanted->module;
+	if (node->pc != wanted->pc || node->parent != wanted->parent || node->cut != wanted->cut)
+		return false;
+	if (node->module)
+		return modules_is_loaded(node->module);
+	return wanted->module == MODULE_NOT_ASKED ? !modules_find(wanted->pc) : !wanted->module;
 }
 
 static uint32_t frame_add(const void *key)
@@ -75,9 +85,14 @@ static uint32_t frame_add(const void *key)
 
 static uint32_t frame_intern(uint32_t parent, uintptr_t pc, bool cut)
 {
-	struct frame_node key = {.pc = pc, .parent = parent & INT32_MAX, .cut = cut, .module = modules_find(pc)};
-	uint64_t hash = mix(pc + mix((uint64_t)parent << 33 | (uint64_t)cut << 32 | key.module));
-	return intern(&frame_ids[hash % SHARDS], hash, frame_match, frame_add, &key);
+	struct frame_node key = {.pc = pc, .parent = parent & INT32_MAX, .cut = cut, .module = MODULE_NOT_ASKED};
+	uint64_t hash = mix(pc + mix((uint64_t)parent << 1 | cut));
+	struct id_table *ids = &frame_ids[hash % SHARDS];
+	uint32_t id = id_table_find(ids, hash, frame_match, &key);
+	if (id)
+		return id;
+	key.module = modules_find(pc);
+	return intern(ids, hash, frame_match, frame_add, &key);
 }
 
 uint32_t stacks_intern(const uintptr_t *ip, uint32_t *node, uint32_t depth, bool cut)
@@ -127,19 +142,20 @@ uint32_t sites_cohort(uint32_t id, uint32_t epoch)
 	if (id == SITE_UNKNOWN)
 		return COHORT_UNKNOWN;
 	struct site *site = site_at(id);
+	if (atomic_load_explicit(&site->cohort_epoch, memory_order_acquire) == epoch)
+		return atomic_load_explicit(&site->cohort, memory_order_relaxed);
 	lock_acquire(&site_ids.lock);
 	uint32_t cohort = atomic_load_explicit(&site->cohort, memory_order_relaxed);
-	if (site->cohort_epoch != epoch) {
+	if (atomic_load_explicit(&site->cohort_epoch, memory_order_relaxed) != epoch) {
 		cohort = free_cohort;
 		if (cohort)
 			free_cohort = cohort_at(cohort)->site;
 		else
 			cohort = meta_table_add(&cohort_table);
-		if (cohort) {
+		if (cohort)
 			*cohort_at(cohort) = (struct cohort){id, epoch};
-			site->cohort_epoch = epoch;
-		}
-		atomic_store_explicit(&site->cohort, cohort, memory_order_release);
+		atomic_store_explicit(&site->cohort, cohort, memory_order_relaxed);
+		atomic_store_explicit(&site->cohort_epoch, cohort ? epoch : 0, memory_order_release);
 	}
 	lock_release(&site_ids.lock);
 	return cohort ? cohort : COHORT_UNKNOWN;
@@ -154,7 +170,7 @@ void cohorts_recycle(uint32_t epoch, bool (*lives)(uint32_t cohort, const void *
 			continue;
 		struct site *site = site_at(cohort->site);
 		if (atomic_load_explicit(&site->cohort, memory_order_relaxed) == id) {
-			site->cohort_epoch = 0;
+			atomic_store_explicit(&site->cohort_epoch, 0, memory_order_relaxed);
 			atomic_store_explicit(&site->cohort, 0, memory_order_relaxed);
 		}
 		*cohort = (struct cohort){free_cohort, 0};

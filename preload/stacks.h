@@ -41,8 +41,7 @@ struct site {
 	uint16_t thread;
 	/* Written by that thread alone, unless site_is_shared(). */
 	_Atomic uint64_t alloc_blocks, alloc_bytes, temporary_blocks;
-	_Atomic uint32_t cohort; /* the one of epoch cohort_epoch; written under the sites' lock */
-	uint32_t cohort_epoch;   /* protected by the sites' lock */
+	_Atomic uint32_t cohort, cohort_epoch; /* the cohort is that epoch's; written under the sites' lock */
 	uint32_t peak_capture;
 	uint64_t peak_blocks, peak_bytes; /* of capture number peak_capture; written under the snapshot lock */
 };

@@ -16,8 +16,6 @@ struct walk_step {
 enum {
 	/* libunwind's limit: no code lies below it, so this "return address" is the mark of a stack's end. */
 	IP_MIN = 0x4000,
-	COMPARED_AT_ONCE = 8,
-	NOT_CHANGED = -1,
 };
 
 /* Base of the polynomial: odd, so that no power of it is 0; its digits are those of the golden ratio. */
@@ -64,55 +62,15 @@ struct walk *walk_init(void *memory, uint32_t depth)
 	return walk;
 }
 
-static inline uintptr_t word_at(uintptr_t address)
+uint32_t walk_frame_of_word(const struct walk *walk, uint32_t word, uint32_t from)
 {
-	return *(const uintptr_t *)address;
-}
-
-/* The lowest frame above `to` such that all return addresses from frame `from` to it are as they were. */
-static inline uint32_t addresses_unchanged(const struct walk *walk, uint32_t from, uint32_t to)
-{
-	const uintptr_t *ip = walk->ip, *at = walk->at;
-	uint32_t i = from;
-	for (; i >= to + COMPARED_AT_ONCE; i -= COMPARED_AT_ONCE) {
-		uintptr_t changed = 0;
-		for (uint32_t k = 1; k <= COMPARED_AT_ONCE; k++)
-			changed |= word_at(at[i - k]) ^ ip[i - k];
-		if (changed)
-			break;
-	}
-	while (i > to && word_at(at[i - 1]) == ip[i - 1])
-		i--;
-	return i;
-}
-
-/*
- * Compares what the walk from frame `from` outwards to frame `to` read. The number of the frame whose step reads
- * something else now, the innermost one if there are several, or NOT_CHANGED.
- */
-static inline int32_t step_changed(const struct walk *walk, uint32_t from, uint32_t to)
-{
-	uint32_t unchanged = addresses_unchanged(walk, from, to);
-	int32_t changed = unchanged > to ? (int32_t)unchanged : NOT_CHANGED;
-	uint32_t first = to ? walk->frame[to].words : 0;
-	for (uint32_t w = walk->frame[from].words; w > first; w--) {
-		if (__builtin_expect(word_at(walk->word[w - 1].at) == walk->word[w - 1].value, 1))
-			continue;
-		uint32_t frame = from;
-		while (frame && walk->frame[frame - 1].words >= w)
-			frame--;
-		return (int32_t)frame > changed ? (int32_t)frame : changed;
-	}
-	return changed;
+	while (from && walk->frame[from - 1].words > word)
+		from--;
+	return from;
 }
 
 /* Outcome of a walk: how many frames of the last one stay, or why there is none. */
 enum { NO_RULE = -1, TOO_SHORT = -2 };
-
-struct registers_at {
-	struct registers registers;
-	uintptr_t at;
-};
 
 /* Whether the word may be part of the frame's step: on the stack, not below the frame, aligned. */
 static inline bool is_on_stack(uintptr_t address, uintptr_t sp, uintptr_t high)
@@ -138,7 +96,7 @@ static inline enum stepped step_by_rule(struct walk_step *step, uintptr_t high, 
 		step->cfa_at = step->fp + (uintptr_t)step->rule.cfa_offset;
 		if (!is_on_stack(step->cfa_at, step->sp, high))
 			return STEP_SLOW;
-		cfa = word_at(step->cfa_at);
+		cfa = walk_word_at(step->cfa_at);
 		break;
 	case RULE_END:
 		return STEP_END;
@@ -154,10 +112,10 @@ static inline enum stepped step_by_rule(struct walk_step *step, uintptr_t high, 
 		step->fp_at = base + (uintptr_t)(intptr_t)step->rule.fp_offset;
 		if (!is_on_stack(step->fp_at, step->sp, high))
 			return STEP_SLOW;
-		out->fp = word_at(step->fp_at);
+		out->fp = walk_word_at(step->fp_at);
 	}
 	out->sp = cfa;
-	out->ip = word_at(at);
+	out->ip = walk_word_at(at);
 	if (__builtin_expect(out->ip >= IP_MIN, 1))
 		return STEPPED;
 	if (step->cfa_at)
@@ -193,9 +151,9 @@ static void commit(struct walk *walk, uint32_t keep, uint32_t n)
 		bool outer_needs = outer ? outer->needs_fp : !walk->rooted;
 		frame->needs_fp = by_fp || (outer_needs && step->rule.fp == FP_SAME);
 		if (step->cfa_at)
-			add_word(walk, k, step->cfa_at, outer ? outer->sp : word_at(step->cfa_at));
+			add_word(walk, k, step->cfa_at, outer ? outer->sp : walk_word_at(step->cfa_at));
 		if (step->fp_at && outer_needs)
-			add_word(walk, k, step->fp_at, outer ? outer->fp : word_at(step->fp_at));
+			add_word(walk, k, step->fp_at, outer ? outer->fp : walk_word_at(step->fp_at));
 	}
 	walk->count = k;
 }
@@ -216,8 +174,8 @@ static inline uint32_t meet(const struct walk *walk, const struct registers *her
 	if (frame->sp != here->sp || walk->ip[k] != here->ip || (frame->needs_fp && frame->fp != here->fp))
 		return 0;
 	uint32_t total = n + k + 1, wanted = walk->depth + 1;
-	int32_t changed = step_changed(walk, k, total > wanted ? total - wanted : 0);
-	if (changed == NOT_CHANGED)
+	int32_t changed = walk_step_changed(walk, k, total > wanted ? total - wanted : 0);
+	if (changed == WALK_UNCHANGED)
 		return k + 1;
 	/* Frames from here to that one are the same, but lead elsewhere. */
 	*below = (uint32_t)changed;

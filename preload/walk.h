@@ -74,6 +74,64 @@ static inline void walk_forget(struct walk *walk)
  */
 bool walk_stack(struct walk *walk, const struct registers *start, uintptr_t high, uint32_t generation);
 
+static inline uintptr_t walk_word_at(uintptr_t address)
+{
+	return *(const uintptr_t *)address;
+}
+
+enum { WALK_COMPARED_AT_ONCE = 8, WALK_UNCHANGED = -1 };
+
+/* The lowest frame above `to` such that all return addresses from frame `from` to it are as they were. */
+static inline uint32_t walk_addresses_unchanged(const struct walk *walk, uint32_t from, uint32_t to)
+{
+	const uintptr_t *ip = walk->ip, *at = walk->at;
+	uint32_t i = from;
+	for (; i >= to + WALK_COMPARED_AT_ONCE; i -= WALK_COMPARED_AT_ONCE) {
+		uintptr_t changed = 0;
+		for (uint32_t k = 1; k <= WALK_COMPARED_AT_ONCE; k++)
+			changed |= walk_word_at(at[i - k]) ^ ip[i - k];
+		if (__builtin_expect(changed != 0, 0))
+			break;
+	}
+	while (i > to && walk_word_at(at[i - 1]) == ip[i - 1])
+		i--;
+	return i;
+}
+
+/* The number of the frame that the word belongs to: the step from it read the word. */
+uint32_t walk_frame_of_word(const struct walk *walk, uint32_t word, uint32_t from);
+
+/*
+ * Compares what the walk from frame `from` outwards to frame `to` read. The number of the frame whose step reads
+ * something else now, the innermost one if there are several, or WALK_UNCHANGED.
+ */
+static inline int32_t walk_step_changed(const struct walk *walk, uint32_t from, uint32_t to)
+{
+	uint32_t unchanged = walk_addresses_unchanged(walk, from, to);
+	int32_t changed = unchanged > to ? (int32_t)unchanged : WALK_UNCHANGED;
+	uint32_t first = to ? walk->frame[to].words : 0;
+	for (uint32_t w = walk->frame[from].words; w > first; w--) {
+		if (__builtin_expect(walk_word_at(walk->word[w - 1].at) == walk->word[w - 1].value, 1))
+			continue;
+		int32_t frame = (int32_t)walk_frame_of_word(walk, w - 1, from);
+		return frame > changed ? frame : changed;
+	}
+	return changed;
+}
+
+/* Whether a walk from `start` would be the last one again, all of it, which was rooted. */
+static inline bool walk_again(const struct walk *walk, const struct registers *start, uintptr_t high,
+			      uint32_t generation)
+{
+	uint32_t k = walk->count - 1;
+	if (!walk->count || !walk->rooted || walk->ip[k] != start->ip || walk->frame[k].sp != start->sp ||
+	    walk->generation != generation || walk->high != high)
+		return false;
+	if (walk->frame[k].needs_fp && walk->frame[k].fp != start->fp)
+		return false;
+	return walk_step_changed(walk, k, 0) == WALK_UNCHANGED;
+}
+
 /* Fills the walk with a stack that others walked: n <= depth + 1 addresses, innermost first. To be forgotten next. */
 void walk_fill(struct walk *walk, const uintptr_t *pcs, uint32_t n);
 

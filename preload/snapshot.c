@@ -299,8 +299,8 @@ static bool is_last(enum snapshot_trigger trigger)
 
 static uint64_t inline_ns_expected(void)
 {
-	uint64_t rows = (uint64_t)meta_table_count(&frame_table) + meta_table_count(&stack_table) +
-			meta_table_count(&site_table) + meta_table_count(&cohort_table);
+	uint64_t rows = (uint64_t)meta_table_count(&frame_table) + meta_table_count(&site_table) +
+			meta_table_count(&cohort_table);
 	int64_t blocks = totals_live_blocks();
 	return (blocks > 0 ? (uint64_t)blocks * BLOCK_NS : 0) + rows * ROW_NS;
 }

@@ -44,13 +44,27 @@ lint-shell:
 BENCH       ?= full
 BENCH_FLAGS ?=
 
-BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(filter-out tools/bench/symbolize.c,$(wildcard tools/bench/*.c)))
+BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(filter-out tools/bench/symbolize.c tools/bench/capture.c,$(wildcard tools/bench/*.c)))
+BENCH_CAPTURE := $(BUILD)/tools/bench/capture
 
 .PHONY: bench
 bench: $(BENCH_PROGRAMS) $(PRELOAD_LIBRARY)
 	python3 tools/bench/bench.py --build $(BUILD) --set $(BENCH) $(BENCH_FLAGS)
 
 # The commands that read snapshots, on a pair with 100,000 stacks.
+# A part of the library in a program of its own: without what takes a process over.
+BENCH_CAPTURE_OBJECTS := $(addprefix $(BUILD)/,$(filter-out preload/start.o preload/interpose.o preload/loading.o \
+	preload/loading_x86_64.o preload/sandbox_x86_64.o,$(PRELOAD_OBJECTS:$(BUILD)/%=%)))
+
+$(BENCH_CAPTURE): tools/bench/capture.c $(BENCH_CAPTURE_OBJECTS) $(JEMALLOC_PRIVATE)
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) -D_GNU_SOURCE $(CFLAGS) -o $@ $^ -lpthread -ldl -lm
+
+# make bench-capture: the stack of one allocation, by us and by libunwind.
+.PHONY: bench-capture
+bench-capture: $(BENCH_CAPTURE)
+	$<
+
 .PHONY: bench-report
 bench-report: tool $(PRELOAD_LIBRARY)
 	python3 tools/bench/report.py --build $(BUILD) $(BENCH_FLAGS)

@@ -79,23 +79,24 @@ static inline uintptr_t walk_word_at(uintptr_t address)
 	return *(const uintptr_t *)address;
 }
 
-enum { WALK_COMPARED_AT_ONCE = 8, WALK_UNCHANGED = -1 };
+enum { WALK_COMPARED_AT_ONCE = 4, WALK_UNCHANGED = -1 };
 
 /* The lowest frame above `to` such that all return addresses from frame `from` to it are as they were. */
 static inline uint32_t walk_addresses_unchanged(const struct walk *walk, uint32_t from, uint32_t to)
 {
-	const uintptr_t *ip = walk->ip, *at = walk->at;
-	uint32_t i = from;
-	for (; i >= to + WALK_COMPARED_AT_ONCE; i -= WALK_COMPARED_AT_ONCE) {
+	const uintptr_t *ip = walk->ip + from, *at = walk->at + from, *end = walk->ip + to;
+	/* Independent loads, and a branch for several of them. */
+	for (; ip - end >= WALK_COMPARED_AT_ONCE; ip -= WALK_COMPARED_AT_ONCE, at -= WALK_COMPARED_AT_ONCE) {
 		uintptr_t changed = 0;
-		for (uint32_t k = 1; k <= WALK_COMPARED_AT_ONCE; k++)
-			changed |= walk_word_at(at[i - k]) ^ ip[i - k];
+#pragma GCC unroll 4
+		for (int k = 1; k <= WALK_COMPARED_AT_ONCE; k++)
+			changed |= walk_word_at(at[-k]) ^ ip[-k];
 		if (__builtin_expect(changed != 0, 0))
 			break;
 	}
-	while (i > to && walk_word_at(at[i - 1]) == ip[i - 1])
-		i--;
-	return i;
+	while (ip > end && walk_word_at(at[-1]) == ip[-1])
+		ip--, at--;
+	return (uint32_t)(ip - walk->ip);
 }
 
 /* The number of the frame that the word belongs to: the step from it read the word. */

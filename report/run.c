@@ -52,7 +52,7 @@ static const struct option_spec options_table[] = {
 	 "on a double or invalid free: abort, report or ignore"},
 	{OPTION_KEY + 11, 0, "verbose", NULL, ARGUMENT_NONE, NULL,
 	 "let the library say on standard error what it does"},
-	{OPTION_KEY + 11, 0, "snapshot", "WHO", ARGUMENT_CHOICE, "auto|inline|fork",
+	{OPTION_KEY + 12, 0, "snapshot", "WHO", ARGUMENT_CHOICE, "auto|inline|fork",
 	 "who writes snapshots: the program's own thread (inline), a forked copy of it (fork), or whichever holds the "
 	 "program for a shorter time (auto, the default); the one at the end is always written inline"},
 	{OPTION_QUIET, 'q', "quiet", NULL, ARGUMENT_NONE, NULL, "print nothing but errors when the command has ended"},

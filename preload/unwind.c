@@ -24,7 +24,11 @@
 #define UNWIND_LOCAL(name) UNWIND_NAME1("_UL", UNW_TARGET, name)
 
 enum {
-	/* Words of the thread descriptor that are searched for the stack's bounds: glibc 2.36's has 288. */
+	/*
+	 * Words of the thread descriptor that are searched for the stack's bounds: glibc 2.36's has 288. The first ones
+	 * are its ABI, and hold the two guards, random numbers that may look like bounds.
+	 */
+	DESCRIPTOR_FIRST_WORD = 24,
 	DESCRIPTOR_WORDS = 280,
 	STACK_MIN_BYTES = 4096,
 	STACK_NEEDED_BYTES = 16 * 1024, /* libunwind took up to 7 KiB here */
@@ -114,11 +118,11 @@ static bool thread_stack_find(uintptr_t sp, uintptr_t *low, uintptr_t *high)
 {
 	const uintptr_t *word = (const uintptr_t *)lock_self();
 	uintptr_t descriptor = lock_self();
-	for (int i = 0; i + 2 < DESCRIPTOR_WORDS; i++) {
+	for (int i = DESCRIPTOR_FIRST_WORD; i + 2 < DESCRIPTOR_WORDS; i++) {
 		uintptr_t block = word[i], size = word[i + 1], guard = word[i + 2];
-		if (size < STACK_MIN_BYTES || size > UINTPTR_MAX - block || guard >= size)
+		if (!block || size < STACK_MIN_BYTES || size > UINTPTR_MAX - block || guard >= size)
 			continue;
-		if (block <= sp && sp < descriptor && descriptor < block + size) {
+		if (block + guard <= sp && sp < descriptor && descriptor < block + size) {
 			*low = block + guard;
 			*high = descriptor;
 			return true;

@@ -348,6 +348,45 @@ START_TEST(other_stacks)
 }
 END_TEST
 
+/* The descriptor of a thread begins with two random numbers, which half of all processes could take for its bounds. */
+enum { STACK_GUARD_WORD = 5, POINTER_GUARD_WORD = 6 };
+
+static void *find_bounds(void *unused)
+{
+	uintptr_t *descriptor = (uintptr_t *)pthread_self();
+	uintptr_t stack_guard = descriptor[STACK_GUARD_WORD], pointer_guard = descriptor[POINTER_GUARD_WORD];
+	struct heap heap = {0};
+	pthread_attr_t attributes;
+	void *block;
+	size_t bytes;
+	pthread_getattr_np(pthread_self(), &attributes);
+	pthread_attr_getstack(&attributes, &block, &bytes);
+	pthread_attr_destroy(&attributes);
+	for (int k = 0; k < 2; k++) {
+		descriptor[STACK_GUARD_WORD] = UINT64_C(0x7fffffffffffff00);
+		descriptor[POINTER_GUARD_WORD] = k ? 0x1000 : UINT64_C(0x7123456789abcdef);
+		bool found = unwind_find_own_stack(&heap, (uintptr_t)&heap);
+		descriptor[STACK_GUARD_WORD] = stack_guard;
+		descriptor[POINTER_GUARD_WORD] = pointer_guard;
+		ENSURE(found, "the thread's stack was not found");
+		ENSURE(heap.stack_low == (uintptr_t)block, "the stack begins at %p, not at %p", (void *)heap.stack_low,
+		       block);
+		ENSURE(heap.stack_high == (uintptr_t)descriptor, "the stack ends at %p, not at %p",
+		       (void *)heap.stack_high, (void *)descriptor);
+		heap.stack_low = heap.stack_high = 0;
+	}
+	return unused;
+}
+
+START_TEST(bounds_of_a_threads_stack)
+{
+	pthread_t thread;
+	begin();
+	ck_assert_int_eq(pthread_create(&thread, NULL, find_bounds, NULL), 0);
+	pthread_join(thread, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("preload: capture");
@@ -361,6 +400,7 @@ int main(void)
 	tcase_add_test(tests, allocates_nothing_in_threads);
 	tcase_add_test(tests, reentrant_from_a_signal);
 	tcase_add_test(tests, other_stacks);
+	tcase_add_test(tests, bounds_of_a_threads_stack);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

@@ -322,7 +322,7 @@ static void add_site(struct builder *builder, uint32_t side, const struct frame_
 	uint32_t owner = facts->owners ? choose_owner(&facts->owners[stack->frame], options->by) : 0;
 	struct row *row;
 	key->length = 0;
-	if (options->by == BY_STACK) {
+	if (facts->nodes) {
 		row = find_stack_row(builder, facts->nodes[stack->frame]);
 	} else {
 		key_row(builder, side, site, owner, key);

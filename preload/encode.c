@@ -41,10 +41,11 @@ static void put(struct encoder *encoder, const void *data, size_t bytes)
 	encoder->length += bytes;
 }
 
-void encode_begin(struct encoder *encoder)
+void encode_begin(struct encoder *encoder, size_t bytes_expected)
 {
 	*encoder = (struct encoder){0};
 	struct snapshot_header header = {0};
+	reserve(encoder, bytes_expected);
 	put(encoder, &header, sizeof header);
 }
 
@@ -95,15 +96,29 @@ void encode_finish(struct encoder *encoder)
 }
 _Static_assert(sizeof(struct snapshot_header) % SECTION_ALIGN == 0, "sections are aligned");
 
-void encode_number(struct encoder *encoder, uint64_t value)
+static char *put_number(char *at, uint64_t value)
 {
-	if (!reserve(encoder, VARINT_BYTES_MAX))
-		return;
 	while (value >= 0x80) {
-		encoder->data[encoder->length++] = (char)(value | 0x80);
+		*at++ = (char)(value | 0x80);
 		value >>= 7;
 	}
-	encoder->data[encoder->length++] = (char)value;
+	*at++ = (char)value;
+	return at;
+}
+
+void encode_row(struct encoder *encoder, const uint64_t *values, unsigned count)
+{
+	if (!reserve(encoder, (size_t)ENCODE_ROW_MAX * VARINT_BYTES_MAX))
+		return;
+	char *at = encoder->data + encoder->length;
+	for (unsigned i = 0; i < count; i++)
+		at = put_number(at, values[i]);
+	encoder->length = (size_t)(at - encoder->data);
+}
+
+void encode_number(struct encoder *encoder, uint64_t value)
+{
+	encode_row(encoder, &value, 1);
 }
 
 void encode_bytes(struct encoder *encoder, const void *data, size_t bytes)

@@ -20,8 +20,8 @@ struct encoder {
 	bool failed;
 };
 
-/* Begins a file. encode_finish() closes it with the END section and the header's checksum; encode_free() unmaps. */
-void encode_begin(struct encoder *encoder);
+/* Begins a file of about so many bytes. encode_finish() closes it with the END section and the header's checksum; encode_free() unmaps. */
+void encode_begin(struct encoder *encoder, size_t bytes_expected);
 void encode_finish(struct encoder *encoder);
 void encode_free(struct encoder *encoder);
 
@@ -29,6 +29,9 @@ void encode_section_begin(struct encoder *encoder, enum snapshot_section_type ty
 void encode_section_end(struct encoder *encoder);
 
 void encode_number(struct encoder *encoder, uint64_t value);
+/* The same for several at once: room is looked for once a row. At most ENCODE_ROW_MAX. */
+enum { ENCODE_ROW_MAX = 8 };
+void encode_row(struct encoder *encoder, const uint64_t *values, unsigned count);
 void encode_bytes(struct encoder *encoder, const void *data, size_t bytes); /* as a text: length first */
 void encode_text(struct encoder *encoder, const char *text);
 

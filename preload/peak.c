@@ -44,7 +44,7 @@ void peak_take(void)
 		return;
 	}
 	struct survey survey;
-	bool taken = survey_take(&survey);
+	bool taken = survey_take(&survey, meta_table_count(&cohort_table));
 	if (taken)
 		peak_take_from(&survey);
 	survey_end(&survey);

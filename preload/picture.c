@@ -101,10 +101,17 @@ void picture_begin(struct picture *picture, enum snapshot_trigger trigger, const
 	picture->threads_fd = sys_open_directory("/proc/self/task");
 }
 
+void picture_bound(struct picture *picture)
+{
+	/* In this order: what a cohort names is among the sites, what a site names is among the frames. */
+	picture->cohorts = meta_table_count(&cohort_table);
+	picture->sites = meta_table_count(&site_table);
+	picture->frames = meta_table_count(&frame_table);
+}
+
 /* The sites' counters as they are now: what is added up from them later must agree. */
 static bool copy_sites(struct picture *picture)
 {
-	picture->sites = meta_table_count(&site_table);
 	picture->site = sys_map(picture->sites * sizeof *picture->site);
 	if (!picture->site)
 		return false;
@@ -122,7 +129,6 @@ static bool copy_sites(struct picture *picture)
 /* Stacks in the order in which sites first name them: a stack is its innermost frame. */
 static bool number_stacks(struct picture *picture)
 {
-	picture->frames = meta_table_count(&frame_table);
 	picture->stack_bytes =
 		picture->frames * sizeof *picture->stack_number + picture->sites * sizeof *picture->stack;
 	picture->stack_number = sys_map(picture->stack_bytes);
@@ -141,7 +147,7 @@ static bool number_stacks(struct picture *picture)
 
 bool picture_count(struct picture *picture)
 {
-	return survey_take(&picture->survey) && copy_sites(picture) && number_stacks(picture);
+	return survey_take(&picture->survey, picture->cohorts) && copy_sites(picture) && number_stacks(picture);
 }
 
 void picture_end(struct picture *picture)
@@ -274,10 +280,8 @@ static void encode_frames(struct encoder *encoder, const struct picture *picture
 	for (uint32_t id = 1; id < picture->frames; id++) {
 		const struct frame_node *node = meta_table_at(&frame_table, id);
 		uint64_t bias = node->module ? modules_at(node->module)->bias : 0;
-		encode_number(encoder, FRAME_NATIVE);
-		encode_number(encoder, id - node->parent);
-		encode_number(encoder, node->module);
-		encode_number(encoder, node->pc - bias);
+		uint64_t row[] = {FRAME_NATIVE, id - node->parent, node->module, node->pc - bias};
+		encode_row(encoder, row, sizeof row / sizeof row[0]);
 	}
 	encode_section_end(encoder);
 }
@@ -361,13 +365,14 @@ static void encode_sites(struct encoder *encoder, const struct picture *picture)
 		const struct site *site = meta_table_at(&site_table, id);
 		const struct site_sum *sum = &picture->site[id];
 		struct survey_count peak = peak_of_site(site);
-		encode_number(encoder, picture->stack_number[site->stack]);
-		encode_number(encoder, site->thread);
-		encode_number(encoder, sum->alloc_blocks);
-		encode_number(encoder, sum->alloc_bytes);
-		encode_number(encoder, sum->temporary_blocks);
-		encode_number(encoder, peak.blocks);
-		encode_number(encoder, peak.bytes);
+		uint64_t row[] = {picture->stack_number[site->stack],
+				  site->thread,
+				  sum->alloc_blocks,
+				  sum->alloc_bytes,
+				  sum->temporary_blocks,
+				  peak.blocks,
+				  peak.bytes};
+		encode_row(encoder, row, sizeof row / sizeof row[0]);
 	}
 	encode_section_end(encoder);
 }
@@ -390,11 +395,10 @@ static void encode_cohorts(struct encoder *encoder, const struct picture *pictur
 		if (!cohort_is_shown(picture, id))
 			continue;
 		const struct cohort *cohort = meta_table_at(&cohort_table, id);
-		encode_number(encoder, cohort->site);
 		/* A block that was born while the survey went on belongs to the epoch that it ends. */
-		encode_number(encoder, cohort->epoch < picture->epoch ? cohort->epoch : picture->epoch);
-		encode_number(encoder, survey->cohort[id].blocks);
-		encode_number(encoder, survey->cohort[id].bytes);
+		uint32_t epoch = cohort->epoch < picture->epoch ? cohort->epoch : picture->epoch;
+		uint64_t row[] = {cohort->site, epoch, survey->cohort[id].blocks, survey->cohort[id].bytes};
+		encode_row(encoder, row, sizeof row / sizeof row[0]);
 	}
 	encode_section_end(encoder);
 }
@@ -407,10 +411,9 @@ static void encode_timeline(struct encoder *encoder)
 	encode_number(encoder, count);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct timeline_point *point = &state.timeline[i];
-		encode_number(encoder, point->elapsed_ns - previous_ns);
-		encode_number(encoder, point->live_bytes);
-		encode_number(encoder, point->live_blocks);
-		encode_number(encoder, point->rss_bytes);
+		uint64_t row[] = {point->elapsed_ns - previous_ns, point->live_bytes, point->live_blocks,
+				  point->rss_bytes};
+		encode_row(encoder, row, sizeof row / sizeof row[0]);
 		previous_ns = point->elapsed_ns;
 	}
 	encode_section_end(encoder);
@@ -424,6 +427,15 @@ static void encode_notes(struct encoder *encoder)
 	for (uint32_t i = 0; i < count; i++)
 		encode_text(encoder, notes_at(i));
 	encode_section_end(encoder);
+}
+
+/* Bytes of a row, as they come out on average: to ask for memory once. */
+enum { FRAME_ROW_BYTES = 8, STACK_ROW_BYTES = 4, SITE_ROW_BYTES = 16, COHORT_ROW_BYTES = 8, OTHER_BYTES = 64 * 1024 };
+
+size_t picture_bytes_expected(const struct picture *picture)
+{
+	return (size_t)picture->frames * FRAME_ROW_BYTES + (size_t)picture->stacks * STACK_ROW_BYTES +
+	       (size_t)picture->sites * SITE_ROW_BYTES + (size_t)picture->cohorts * COHORT_ROW_BYTES + OTHER_BYTES;
 }
 
 /* Tables only grow, so what a later section refers to is in the earlier ones: counts are taken outermost last. */

@@ -2,9 +2,10 @@
  * What one snapshot says: gathered from the tables, then encoded as snapshot_format.h has it.
  *
  *   picture_begin()    facts of the process: who it is, its modules, how much is resident. Reads /proc.
- *   picture_count()    the survey of the heap, and the sites' counters
- *   picture_encode()   all sections but META; picture_encode_meta() the last one, which says how long the rest took
- *   picture_end()      gives memory and descriptor back
+ *   picture_bound()    how far the tables reach; in the process itself, since a copy that is made while other threads
+ * go on has their pages of different moments: what was there before has it whole picture_count()    the survey of the
+ * heap, and the sites' counters picture_encode()   all sections but META; picture_encode_meta() the last one, which
+ * says how long the rest took picture_end()      gives memory and descriptor back
  *
  * The tables only grow and never move, so counting and encoding need no lock but the survey's.
  */
@@ -32,11 +33,10 @@ struct picture {
 	uint64_t rss_bytes;
 	int threads_fd; /* /proc/self/task, for the threads' names; negative: not readable */
 	struct survey survey;
-	struct site_sum *site; /* by site id; NULL: not counted yet */
-	uint32_t sites;
-	uint32_t frames;
-	uint32_t *stack;        /* its innermost frame, by the stack's number in the file, from 1 */
-	uint32_t *stack_number; /* by frame; 0: no site names it */
+	uint32_t cohorts, sites, frames; /* ids below these are in the picture */
+	struct site_sum *site;           /* by site id; NULL: not counted yet */
+	uint32_t *stack;                 /* its innermost frame, by the stack's number in the file, from 1 */
+	uint32_t *stack_number;          /* by frame; 0: no site names it */
 	uint32_t stacks;
 	size_t stack_bytes; /* mapped for the two */
 };
@@ -55,9 +55,11 @@ void picture_fork_child(pid_t pid);
 /* The process that pictures are of. */
 pid_t picture_pid(void);
 
-/* All of them: caller holds survey_lock. What follows picture_begin() may be done in a forked copy of the process. */
+/* All of them: caller holds survey_lock. What follows picture_bound() may be done in a forked copy of the process. */
 void picture_begin(struct picture *picture, enum snapshot_trigger trigger, const char *label);
-bool picture_count(struct picture *picture); /* false when there is no memory */
+void picture_bound(struct picture *picture);
+bool picture_count(struct picture *picture);                  /* false when there is no memory */
+size_t picture_bytes_expected(const struct picture *picture); /* of the file, once counted */
 void picture_encode(struct encoder *encoder, const struct picture *picture);
 void picture_encode_meta(struct encoder *encoder, const struct picture *picture, const struct picture_times *times);
 void picture_end(struct picture *picture);

@@ -11,6 +11,7 @@
 #include "preload/snapshot.h"
 
 #include "preload/forked.h"
+#include "preload/modules.h"
 #include "preload/notes.h"
 #include "preload/output.h"
 #include "preload/peak.h"
@@ -19,17 +20,18 @@
 #include "preload/stacks.h"
 #include "preload/survey.h"
 #include "preload/sys.h"
+#include "preload/threads.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum {
 	/* What `auto` reckons with, measured by tools/bench/snapshot_pause. */
-	BLOCK_NS = 3,
-	ROW_NS = 60,
+	BLOCK_NS = 2,
+	ROW_NS = 50,
 	PAGE_COPY_NS = 32,
 	FORK_NS = 300000,
-	HELD_NS_TOLERATED = 8000000, /* an inline snapshot below this is not worth a process */
+	HELD_NS_TOLERATED = 5000000, /* an inline snapshot below this is not worth a process */
 	FORK_GAIN = 2,               /* nor one that is not that much shorter forked */
 	COHORTS_PER_WORD = 64,
 };
@@ -142,7 +144,7 @@ static int picture_write(struct picture *picture, uint64_t begun_ns, const struc
 		return error;
 	if (totals_peak_is_now())
 		peak_take_from(&picture->survey);
-	encode_begin(&encoder);
+	encode_begin(&encoder, picture_bytes_expected(picture));
 	picture_encode(&encoder, picture);
 	if (!encoder.failed)
 		error = output_write(fill, &writing, picture_pid(), snapshot.path);
@@ -175,13 +177,27 @@ static bool outcome_has(uint32_t id, const void *context)
 
 static void note_lives(struct outcome *outcome, const struct survey *survey)
 {
-	for (uint32_t id = 0; survey->cohort && id < survey->cohorts && id < outcome->cohorts; id++)
-		if (survey->cohort[id].blocks)
-			outcome->lives[id / COHORTS_PER_WORD] |= (uint64_t)1 << id % COHORTS_PER_WORD;
 	if (!survey->cohort)
 		outcome->cohorts = 0; /* nothing is known: all live */
-	else if (survey->cohorts < outcome->cohorts)
-		outcome->cohorts = survey->cohorts;
+	for (uint32_t id = 0; id < outcome->cohorts; id++)
+		if (survey->cohort[id].blocks)
+			outcome->lives[id / COHORTS_PER_WORD] |= (uint64_t)1 << id % COHORTS_PER_WORD;
+}
+
+/* What the copy's work takes, and what keeps the tables that it reads whole. */
+static struct lock *const table_locks[] = {&pool_lock, &threads_lock, &modules_lock, &timeline_lock};
+enum { TABLE_LOCKS = sizeof table_locks / sizeof table_locks[0] };
+
+static void tables_lock(void)
+{
+	for (int i = 0; i < TABLE_LOCKS; i++)
+		lock_acquire(table_locks[i]);
+}
+
+static void tables_unlock(void)
+{
+	for (int i = TABLE_LOCKS; i-- > 0;)
+		lock_release(table_locks[i]);
 }
 
 struct copy_work {
@@ -194,8 +210,7 @@ static void copy_work(void *argument)
 {
 	const struct copy_work *work = argument;
 	struct outcome *outcome = snapshot.outcome;
-	lock_release(&timeline_lock);
-	lock_release(&pool_lock);
+	tables_unlock();
 	outcome->error = picture_write(work->picture, work->begun_ns, outcome);
 	note_lives(outcome, &work->picture->survey);
 	outcome->number = output_next_number() - 1;
@@ -208,20 +223,17 @@ static void copy_work(void *argument)
 /* Whether there is a copy at work now; if not, it can be taken inline as if nothing had been tried. */
 static bool take_forked(struct picture *picture, uint64_t begun_ns, uint32_t settled)
 {
-	uint32_t cohorts = meta_table_count(&cohort_table);
-	size_t words = cohorts / COHORTS_PER_WORD + 1;
+	size_t words = picture->cohorts / COHORTS_PER_WORD + 1;
 	snapshot.outcome_bytes = sizeof *snapshot.outcome + words * sizeof snapshot.outcome->lives[0];
 	snapshot.outcome = sys_map_shared(snapshot.outcome_bytes);
 	if (!snapshot.outcome)
 		return false;
-	snapshot.outcome->cohorts = cohorts;
+	snapshot.outcome->cohorts = picture->cohorts;
 	snapshot.settled = settled;
 	struct copy_work work = {picture, begun_ns};
-	lock_acquire(&pool_lock);
-	lock_acquire(&timeline_lock);
+	tables_lock();
 	pid_t pid = forked_start(copy_work, &work, picture->threads_fd);
-	lock_release(&timeline_lock);
-	lock_release(&pool_lock);
+	tables_unlock();
 	if (pid < 0) {
 		copy_forget();
 		notes_add("a forked copy for a snapshot was refused: it was taken inline");
@@ -297,10 +309,9 @@ static bool is_last(enum snapshot_trigger trigger)
 	return trigger == TRIGGER_EXIT || trigger == TRIGGER_FATAL || trigger == TRIGGER_SANDBOX;
 }
 
-static uint64_t inline_ns_expected(void)
+static uint64_t inline_ns_expected(const struct picture *picture)
 {
-	uint64_t rows = (uint64_t)meta_table_count(&frame_table) + meta_table_count(&site_table) +
-			meta_table_count(&cohort_table);
+	uint64_t rows = (uint64_t)picture->frames + picture->sites + picture->cohorts;
 	int64_t blocks = totals_live_blocks();
 	return (blocks > 0 ? (uint64_t)blocks * BLOCK_NS : 0) + rows * ROW_NS;
 }
@@ -314,7 +325,7 @@ static bool wants_fork(enum snapshot_trigger trigger, const struct picture *pict
 	/* Who calls the function expects the file to be there when it returns. */
 	if (trigger == TRIGGER_API)
 		return false;
-	uint64_t inline_ns = inline_ns_expected();
+	uint64_t inline_ns = inline_ns_expected(picture);
 	uint64_t fork_ns = FORK_NS + picture->rss_bytes / SYS_PAGE_BYTES * PAGE_COPY_NS;
 	/* A filter may kill whoever makes a process; it was asked for by somebody who knows. */
 	return inline_ns > HELD_NS_TOLERATED && inline_ns > FORK_GAIN * fork_ns && !sys_is_filtered();
@@ -332,6 +343,7 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 		picture.epoch = atomic_fetch_add_explicit(&record_epoch, 1, memory_order_relaxed);
 		/* Before the survey: what is under way now may not be in it, but publishes its epoch until it is. */
 		uint32_t settled = epochs_settled(picture.epoch);
+		picture_bound(&picture);
 		snapshot.token = request->token;
 		snapshot.listener = listener;
 		bool forked = wants_fork(request->trigger, &picture) && take_forked(&picture, begun_ns, settled);

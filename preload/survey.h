@@ -29,8 +29,8 @@ struct survey {
 /* One survey at a time; also serialises snapshots. */
 extern struct lock survey_lock;
 
-/* Caller holds survey_lock. False when there is no memory. survey_end() unmaps. */
-bool survey_take(struct survey *survey);
+/* Counts cohorts below `cohorts`. Caller holds survey_lock. False when there is no memory. survey_end() unmaps. */
+bool survey_take(struct survey *survey, uint32_t cohorts);
 void survey_end(struct survey *survey);
 
 #endif

@@ -66,7 +66,7 @@ START_TEST(empty_file)
 	struct encoder encoder;
 	struct snapshot_section section[4];
 	struct cursor data[4];
-	encode_begin(&encoder);
+	encode_begin(&encoder, 0);
 	encode_finish(&encoder);
 	ck_assert_uint_eq(read_file(&encoder, section, data, 4), 1);
 	encode_free(&encoder);
@@ -79,7 +79,7 @@ START_TEST(numbers_at_every_width)
 	struct encoder encoder;
 	struct snapshot_section section[4];
 	struct cursor data[4];
-	encode_begin(&encoder);
+	encode_begin(&encoder, 0);
 	encode_section_begin(&encoder, SECTION_SITES);
 	for (unsigned bits = 0; bits < 64; bits++) {
 		encode_number(&encoder, (uint64_t)1 << bits);
@@ -110,7 +110,7 @@ START_TEST(tags_and_texts)
 	struct snapshot_section section[4];
 	struct cursor data[4];
 	static const char with_nul[] = "a\0b\xff\n";
-	encode_begin(&encoder);
+	encode_begin(&encoder, 0);
 	encode_section_begin(&encoder, SECTION_META);
 	encode_tag_number(&encoder, META_PID, 300);
 	encode_tag_text(&encoder, META_HOST, "a host");
@@ -144,7 +144,7 @@ START_TEST(round_trip)
 	for (uint64_t seed = 1; seed <= 5; seed++) {
 		struct encoder encoder;
 		struct dice dice = {seed}, again = {seed};
-		encode_begin(&encoder);
+		encode_begin(&encoder, 0);
 		for (uint32_t i = 0; i < SECTIONS; i++) {
 			encode_section_begin(&encoder, (enum snapshot_section_type)(dice_below(&dice, 12) + 1));
 			for (uint64_t n = dice_below(&dice, i % 10 == 0 ? 50000 : 50); n; n--) {
@@ -185,7 +185,7 @@ START_TEST(no_memory)
 		struct encoder encoder;
 		uint64_t before = mapped_kib();
 		fault_set(SYS_mmap, after, ENOMEM);
-		encode_begin(&encoder);
+		encode_begin(&encoder, 0);
 		encode_section_begin(&encoder, SECTION_FRAMES);
 		for (uint64_t i = 0; i < 3000000; i++)
 			encode_number(&encoder, i);

@@ -237,7 +237,7 @@ START_TEST(survey_counts_what_lives)
 		ck_assert_ptr_nonnull(mud_malloc((size_t)i * 30));
 	struct survey survey;
 	lock_acquire(&survey_lock);
-	ck_assert(survey_take(&survey));
+	ck_assert(survey_take(&survey, meta_table_count(&cohort_table)));
 	ck_assert_uint_eq(survey.total.blocks, blocks);
 	ck_assert_uint_eq(survey.total.bytes, bytes);
 	uint64_t sum = 0;
@@ -247,7 +247,7 @@ START_TEST(survey_counts_what_lives)
 	ck_assert_uint_eq(survey.cohort[COHORT_IGNORED].blocks, 0);
 	survey_end(&survey);
 	fault_set(SYS_mmap, 0, ENOMEM);
-	ck_assert(!survey_take(&survey));
+	ck_assert(!survey_take(&survey, meta_table_count(&cohort_table)));
 	survey_end(&survey);
 	fault_clear();
 	lock_release(&survey_lock);

@@ -14,7 +14,7 @@ static struct totals_peak peak_now(void)
 	struct survey survey;
 	lock_acquire(&survey_lock);
 	if (totals_peak_is_now()) {
-		ck_assert(survey_take(&survey));
+		ck_assert(survey_take(&survey, meta_table_count(&cohort_table)));
 		peak_take_from(&survey);
 		survey_end(&survey);
 	}

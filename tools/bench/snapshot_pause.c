@@ -2,7 +2,8 @@
  * snapshot_pause [STACKS [BLOCKS [SNAPSHOTS [RENEWED]]]]: BLOCKS live small blocks from STACKS distinct stacks
  * (1,000,000 from 20,000), then SNAPSHOTS (10) snapshots through the library's own interface; after each, RENEWED (0)
  * of the blocks make room for new ones, which makes rows of another epoch. For each snapshot one line: the ms that the
- * call took. Run it under the preload; what the snapshots themselves say (held_ns, write_ns) is in `mudlark show
+ * call took, and how many of them it had a processor. Run it under the preload; what the snapshots themselves say
+ * (held_ns, write_ns) is in `mudlark show
  * --json`.
  *
  * A stack is a path of BITS calls, one of two functions at each level, that spells the stack's number.
@@ -42,10 +43,10 @@ static void *descend(unsigned stack, int level)
 BRANCH(left, 16)
 BRANCH(right, 48)
 
-static double now_ms(void)
+static double now_ms(clockid_t clock)
 {
 	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
+	clock_gettime(clock, &time);
 	return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
 }
 
@@ -68,9 +69,10 @@ int main(int argc, char **argv)
 	for (unsigned long i = 0; i < blocks; i++)
 		live[i] = descend((unsigned)(random_next(&walk) % stacks), BITS);
 	for (unsigned long n = 0; n < snapshots; n++) {
-		double begun = now_ms();
+		double begun = now_ms(CLOCK_MONOTONIC), cpu_begun = now_ms(CLOCK_THREAD_CPUTIME_ID);
 		int error = mudlark_snapshot("pause");
-		printf("%.3f%s\n", now_ms() - begun, error ? " failed" : "");
+		double cpu = now_ms(CLOCK_THREAD_CPUTIME_ID) - cpu_begun;
+		printf("%.3f %.3f%s\n", now_ms(CLOCK_MONOTONIC) - begun, cpu, error ? " failed" : "");
 		nanosleep(&rest, NULL);
 		for (unsigned long i = 0; i < renewed; i++) {
 			unsigned long at = random_next(&walk) % blocks;

@@ -9,9 +9,6 @@
 
 #include <string.h>
 
-/* Spreads epochs over a key, so that what was cached in another one is not found. Odd; any will do. */
-#define EPOCH_KEY UINT64_C(0xd1b54a32d192ed03)
-
 _Atomic uint32_t record_epoch = 1;
 _Atomic bool record_active;
 
@@ -24,11 +21,11 @@ void record_start(void)
 /* Gives the cache room for `entries`. False when there is no memory; then it is as it was. */
 static bool cache_allocate(struct site_cache *cache, uint32_t entries)
 {
-	struct site_cache_entry *memory = meta_allocate(entries * sizeof *memory);
+	uint64_t *memory = meta_allocate(entries * sizeof *memory);
 	if (!memory)
 		return false;
 	cache->entry = memory;
-	cache->mask = entries - 1;
+	cache->buckets = entries / SITE_CACHE_WAYS;
 	cache->evictions = 0;
 	return true;
 }
@@ -49,52 +46,70 @@ bool record_thread_begin(struct heap *heap)
 	return true;
 }
 
-static inline struct site_cache_entry *cache_slot(const struct site_cache *cache, uint64_t key)
+static inline uint64_t *cache_bucket(const struct site_cache *cache, uint64_t key)
 {
-	return &cache->entry[key & cache->mask];
+	return &cache->entry[(size_t)(key & (cache->buckets - 1)) * SITE_CACHE_WAYS];
 }
 
-/* A key's other place, in the same cache line: where the last one went that had to make room in the first. */
-static inline struct site_cache_entry *cache_second(const struct site_cache *cache, uint64_t key)
+static inline struct site *site_at(uint32_t id)
 {
-	return &cache->entry[(key ^ 1) & cache->mask];
+	return meta_table_at(&site_table, id);
+}
+
+/* Id of the site with this key; 0: it is not there. */
+static inline uint32_t cache_find(const struct site_cache *cache, uint64_t key)
+{
+	const uint64_t *bucket = cache_bucket(cache, key);
+	for (int way = 0; way < SITE_CACHE_WAYS; way++) {
+		uint32_t id = (uint32_t)bucket[way];
+		if (bucket[way] >> 32 == key >> 32 && id && site_at(id)->key_low == (uint32_t)key)
+			return id;
+	}
+	return 0;
+}
+
+/* Puts it in front of its bucket; the last one there has to go. */
+static void cache_enter(struct site_cache *cache, uint64_t key, uint32_t site)
+{
+	uint64_t *bucket = cache_bucket(cache, key);
+	cache->evictions += bucket[SITE_CACHE_WAYS - 1] != 0;
+	for (int way = SITE_CACHE_WAYS - 1; way > 0; way--)
+		bucket[way] = bucket[way - 1];
+	bucket[0] = key >> 32 << 32 | site;
 }
 
 /*
- * More evictions than entries: the thread's stacks do not fit. Entries move to a larger table; the old one is left, all
- * old ones together are a third of it.
+ * The thread's stacks do not fit. Entries move to a larger table; the old one is left, all old ones together are a
+ * third of it.
  */
 static void cache_grow(struct site_cache *cache)
 {
 	struct site_cache old = *cache;
+	uint32_t entries = old.buckets * SITE_CACHE_WAYS;
 	cache->evictions = 0;
-	if (!cache_allocate(cache, (uint32_t)(old.mask + 1) * SITE_CACHE_GROWTH))
+	if (!cache_allocate(cache, entries * SITE_CACHE_GROWTH))
 		return;
-	for (uint64_t i = 0; i <= old.mask; i++)
-		if (old.entry[i].key)
-			*cache_slot(cache, old.entry[i].key) = old.entry[i]; /* one of two that meet is lost */
+	for (uint32_t i = entries; i-- > 0;)
+		if (old.entry[i])
+			cache_enter(cache, old.entry[i] >> 32 << 32 | site_at((uint32_t)old.entry[i])->key_low,
+				    (uint32_t)old.entry[i]);
 }
 
-/* The stack is not in the cache: finds its site, and the site's cohort for the epoch. */
-static __attribute__((noinline)) struct site *site_load(struct heap *heap, const struct captured_stack *stack,
-							uint64_t key, uint32_t epoch)
+/* The stack is not in the cache: finds its site. */
+static __attribute__((noinline)) uint32_t site_load(struct heap *heap, const struct captured_stack *stack)
 {
 	struct site_cache *cache = heap->sites;
-	if (cache->evictions > cache->mask && cache->mask + 1 < SITE_CACHE_MAX)
+	uint32_t entries = cache->buckets * SITE_CACHE_WAYS;
+	if (cache->evictions > entries / 2 && entries < SITE_CACHE_MAX)
 		cache_grow(cache);
 	uint32_t id = sites_intern(stacks_intern(stack->ip, stack->node, stack->depth, stack->cut), heap->thread_id);
-	struct site *site = meta_table_at(&site_table, id);
-	sites_cohort(id, epoch);
 	if (id == SITE_UNKNOWN) {
 		loss_count(LOSS_TABLE_FULL);
-		return site; /* not kept: there may be room the next time */
+		return id; /* not kept: there may be room the next time */
 	}
-	struct site_cache_entry *first = cache_slot(cache, key), *second = cache_second(cache, key);
-	cache->evictions += second->key != 0;
-	*second = *first;
-	*first = (struct site_cache_entry){key, site};
-	cache->last_epoch = epoch;
-	return site;
+	site_at(id)->key_low = (uint32_t)stack->key;
+	cache_enter(cache, stack->key, id);
+	return id;
 }
 
 /* The site of a stack that is not the last birth's. */
@@ -105,14 +120,13 @@ static __attribute__((noinline)) struct site *site_find(struct heap *heap, const
 	struct site_cache *cache = heap->sites;
 	cache->last_epoch = 0;
 	capture_stack(heap, caller, cache->capture, &stack);
-	uint64_t key = stack.key + epoch * EPOCH_KEY;
-	const struct site_cache_entry *entry = cache_slot(cache, key);
-	if (entry->key != key)
-		entry = cache_second(cache, key);
-	if (__builtin_expect(entry->key != key, 0))
-		return cache->last_site = site_load(heap, &stack, key, epoch);
-	cache->last_epoch = epoch;
-	return cache->last_site = entry->site;
+	uint32_t id = cache_find(cache, stack.key);
+	if (__builtin_expect(!id, 0))
+		id = site_load(heap, &stack);
+	sites_cohort(id, epoch);
+	/* What is counted as a loss is counted each time. */
+	cache->last_epoch = id == SITE_UNKNOWN ? 0 : epoch;
+	return cache->last_site = site_at(id);
 }
 
 /* Adds to a site's counter. Sites that several threads share, because a table is full, are added to with a lock. */
@@ -199,7 +213,8 @@ void record_thread_end(struct heap *heap)
 	totals_flush(heap);
 	if (heap->sites) {
 		/* The sites in it are this thread's. */
-		memset(heap->sites->entry, 0, (heap->sites->mask + 1) * sizeof *heap->sites->entry);
+		memset(heap->sites->entry, 0,
+		       (size_t)heap->sites->buckets * SITE_CACHE_WAYS * sizeof *heap->sites->entry);
 		heap->sites->last_epoch = 0;
 		capture_forget(heap->sites->capture);
 	}

@@ -17,21 +17,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct site_cache_entry {
-	uint64_t key;      /* of the stack and the epoch; 0: empty */
-	struct site *site; /* its cohort is the epoch's */
-};
-_Static_assert(sizeof(struct site_cache_entry) == 16, "what a thread's cache is counted in");
-
-/* A thread that allocates from few places pays 4 KiB; one that needs more gets it, up to 256 KiB. */
-enum { SITE_CACHE_FIRST = 256, SITE_CACHE_GROWTH = 4, SITE_CACHE_MAX = 16384 };
+/*
+ * A thread's sites by the key of their stack: buckets of a few entries, the last found new one first. An entry is the
+ * upper half of the key and the site's id; the site has the lower half, so all of the key is compared. A thread that
+ * allocates from few places pays 2 KiB; one that needs more gets it, up to 512 KiB.
+ */
+enum { SITE_CACHE_WAYS = 4, SITE_CACHE_FIRST = 256, SITE_CACHE_GROWTH = 4, SITE_CACHE_MAX = 65536 };
 
 struct site_cache {
-	struct site_cache_entry *entry; /* by the key's low bits */
-	uint64_t mask;                  /* entries - 1 */
-	uint32_t evictions;             /* since it has this size */
-	uint32_t last_epoch;            /* of the last birth; 0: its site is not to be used again */
-	struct site *last_site;         /* of the last birth's stack */
+	uint64_t *entry;        /* 0: empty */
+	uint32_t buckets;       /* a power of two */
+	uint32_t evictions;     /* since it has this size */
+	uint32_t last_epoch;    /* of the last birth; 0: its site is not to be used again */
+	struct site *last_site; /* of the last birth's stack */
 	struct capture *capture;
 };
 

@@ -8,9 +8,9 @@
 
 enum {
 	FIRST_SLOTS = 1024,
-	GROWTH = 4,
+	GROWTH = 2,
 	SLOTS_MAX = 1 << 20,
-	PROBES = 8, /* slots looked at for one key; beyond that an address is looked up each time */
+	PROBES = 16, /* slots looked at for one key; beyond that an address is looked up each time */
 };
 
 _Atomic(struct rule_slots *) rules_slots;
@@ -47,7 +47,7 @@ static bool slots_put(struct rule_slots *slots, uint64_t key, uint64_t rule, uin
 	return false;
 }
 
-/* A larger table with what is fresh; the old one stays for those who read it, all of them together are a third. */
+/* A larger table with what is fresh; the old one stays for those who read it, all of them together are as large. */
 static struct rule_slots *slots_grow(struct rule_slots *old, uint32_t generation)
 {
 	uint32_t size = old ? (old->mask + 1) * GROWTH : FIRST_SLOTS;

@@ -38,12 +38,13 @@ _Static_assert(sizeof(struct frame_node) == 16, "frames are most of the tables' 
 
 struct site {
 	uint32_t stack;
+	uint32_t key_low; /* of the captured stack's key, for the cache in front (record.c) */
+	uint32_t peak_capture;
 	uint16_t thread;
 	/* Written by that thread alone, unless site_is_shared(). */
 	_Atomic uint64_t alloc_blocks, alloc_bytes, temporary_blocks;
 	_Atomic uint32_t cohort, cohort_epoch; /* the cohort is that epoch's; written under the sites' lock */
-	uint32_t peak_capture;
-	uint64_t peak_blocks, peak_bytes; /* of capture number peak_capture; written under the snapshot lock */
+	uint64_t peak_blocks, peak_bytes;      /* of capture number peak_capture; written under the snapshot lock */
 };
 _Static_assert(sizeof(struct site) == 64, "counting touches one cache line");
 

@@ -282,10 +282,10 @@ bool unwind_load(const char **reason)
 		return false;
 	}
 	unw_accessors_t *accessors = get_accessors(*space);
+	accessors->access_mem = access_memory;
 	/* One walk, for what it only does at the first. */
 	void *warm[4];
 	unwinder.backtrace(warm, 4);
-	accessors->access_mem = access_memory;
 	/*
 	 * Its global cache has a mutex, which a fork child would find locked and a handler would wait for. Its cache of
 	 * frame layouts by thread, which makes it fast, stays.

@@ -368,7 +368,7 @@ int snapshot_take(const struct snapshot_request *request, const struct snapshot_
 	struct sys_quiet quiet;
 	sys_quiet_begin(&quiet);
 	if (take_lock(request->wait)) {
-		if (settle(request->wait))
+		if (settle(request->wait || is_last(request->trigger)))
 			error = snapshot_locked(request, listener);
 		lock_release(&survey_lock);
 	}

@@ -25,6 +25,8 @@ static const struct host_case cases[] = {
 	{.line = "forked_snapshots walls", .options = FORK, .snapshots = 3 + AT_EXIT},
 	{.line = "forked_snapshots refused", .options = FORK, .snapshots = 3 + AT_EXIT},
 	{.line = "forked_snapshots killed", .options = FORK, .snapshots = SNAPSHOTS_ANY},
+	/* the one on a fatal signal waits for the copy at work, and needs none itself */
+	{.line = "forked_snapshots aborts", .options = FORK ":fatal=1", .status = 128 + 6, .snapshots = 2},
 	/* and others that the copies must not trouble */
 	{.line = "fork_storm 60",
 	 .options = FORK ":every=0.05",
@@ -36,6 +38,8 @@ static const struct host_case cases[] = {
 	 .snapshots = SNAPSHOTS_ANY,
 	 .timeout_s = 30,
 	 .recorded_only = true},
+	{.line = "dlopen_malloc_throw 2", .options = FORK ":every=0.01", .snapshots = SNAPSHOTS_ANY, .timeout_s = 60},
+	{.line = "short_threads", .options = FORK ":every=0.01", .snapshots = SNAPSHOTS_ANY, .timeout_s = 60},
 	{.line = "closes_everything", .options = FORK ":every=0.01", .snapshots = SNAPSHOTS_ANY},
 };
 

@@ -9,6 +9,7 @@
  *   killed    kills the copy, until it has met one at work
  *   walls     waits for the copy itself, with __WALL
  *   refused   no process can be made: a filter that Mudlark does not see
+ *   aborts    takes one and calls abort()
  *   large     4,000,000 blocks, then a snapshot by signal and one by function: for snapshot=auto
  *
  * Expected: as plain; what the snapshots say is looked at from outside.
@@ -241,6 +242,13 @@ static void refused(void)
 	EXPECT(any_child() == 0);
 }
 
+static void aborts(void)
+{
+	fill();
+	snapshot("aborts");
+	abort();
+}
+
 static void large(void)
 {
 	enum { LARGE = 4000000 };
@@ -261,8 +269,9 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*run)(void);
-	} modes[] = {{"waits", waits},   {"threads", threads}, {"forks", forks},     {"series", series}, {"same", same},
-		     {"killed", killed}, {"walls", walls},     {"refused", refused}, {"large", large}};
+	} modes[] = {{"waits", waits},   {"threads", threads}, {"forks", forks}, {"series", series},
+		     {"same", same},     {"killed", killed},   {"walls", walls}, {"refused", refused},
+		     {"aborts", aborts}, {"large", large}};
 	for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
 		if (argc > 1 && strcmp(argv[1], modes[i].name) == 0)
 			modes[i].run();

@@ -19,6 +19,11 @@ START_TEST(errors_are_values)
 	ck_assert_int_eq(sys_create("/none/such"), -ENOENT);
 	ck_assert_int_eq(sys_close(-1), -EBADF);
 	ck_assert_int_eq(sys_write_all(-1, "x", 1), -EBADF);
+	ck_assert_int_eq(sys_write_all_at(-1, "x", 1, 0), -EBADF);
+	ck_assert_int_eq(sys_open_write("/none/such"), -ENOENT);
+	ck_assert_int_eq(sys_open_directory("/dev/null"), -ENOTDIR);
+	ck_assert_int_eq(sys_open_read_in(-1, "such"), -EBADF);
+	ck_assert_ptr_null(sys_map_shared((size_t)1 << 60));
 	ck_assert_int_eq(sys_read(-1, text, 1), -EBADF);
 	ck_assert_int_eq(sys_readlink("/none/such", text, sizeof text), -ENOENT);
 	ck_assert_int_eq(sys_stat("/none/such", &file), -ENOENT);
@@ -134,6 +139,21 @@ START_TEST(whole_writes)
 }
 END_TEST
 
+START_TEST(written_in_place)
+{
+	char path[] = "/tmp/mudlark-sys-XXXXXX", text[16] = "";
+	int fd = mkstemp(path);
+	ck_assert_int_ge(fd, 0);
+	unlink(path);
+	ck_assert_int_eq(sys_write_all(fd, "....world", 9), 0);
+	ck_assert_int_eq(sys_write_all_at(fd, "hell", 4, 0), 0);
+	ck_assert_int_eq(sys_write_all(fd, "!", 1), 0); /* the position is where it was */
+	ck_assert_int_eq(pread(fd, text, sizeof text, 0), 10);
+	ck_assert_str_eq(text, "hellworld!");
+	close(fd);
+}
+END_TEST
+
 START_TEST(datagrams)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -235,6 +255,7 @@ int main(void)
 	tcase_add_test(tests, mappings);
 	tcase_add_test(tests, created_files);
 	tcase_add_test(tests, whole_writes);
+	tcase_add_test(tests, written_in_place);
 	tcase_add_test(tests, datagrams);
 	tcase_add_test(tests, quiet_writing);
 	tcase_add_test(tests, futex);

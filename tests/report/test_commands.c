@@ -78,6 +78,9 @@ static void write_snapshot(const char *name, bool with_names, uint64_t more)
 	if (more)
 		synthetic_site(s, 1, 1, more, more * 10, more, more * 10);
 	s->snapshot.numbers[META_ELAPSED_NS] += more * 1000000000;
+	s->snapshot.numbers[META_HELD_NS] = 2500000;
+	s->snapshot.numbers[META_WRITE_NS] = 1250000;
+	s->snapshot.numbers[META_FORKED] = 1;
 	synthetic_file(s, with_names, 100, &file);
 	write_file(name, file.data, file.length, 0644);
 	buffer_free(&file);
@@ -178,6 +181,9 @@ START_TEST(show_json_is_the_contract)
 	ck_assert_str_eq(json_string_value(json_object_get(root, "program")), "app");
 	ck_assert_str_eq(json_string_value(json_object_get(root, "time")), "2023-11-14T22:13:20.123Z");
 	ck_assert_int_eq(number_at(root, "pid"), 1234);
+	ck_assert_int_eq(number_at(root, "held_ns"), 2500000);
+	ck_assert_int_eq(number_at(root, "write_ns"), 1250000);
+	ck_assert(json_is_true(json_object_get(root, "forked")));
 	ck_assert_int_eq(number_at(json_object_get(root, "totals"), "live_bytes"), 1957);
 	ck_assert_int_eq(number_at(json_object_get(root, "losses"), "stacks_cut"), 7);
 	ck_assert_uint_eq(json_array_size(rows), 5);

@@ -30,6 +30,9 @@ $(BUILD)/tests/e2e/%: tests/e2e/%.c $(E2E_SOURCES) tests/e2e/runner.h preload/sn
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CHECK_CFLAGS) $(E2E_CFLAGS) $(CFLAGS) -o $@ $< $(E2E_SOURCES) $(CHECK_LIBS)
 
+# What the test of the benchmarks measures.
+$(BUILD)/tests/e2e/test_bench: | $(addprefix $(BUILD)/tools/bench/,launch deep_stacks)
+
 TEST_PROGRAMS := $(PRELOAD_TESTS) $(SYMBOLIZE_TESTS) $(REPORT_TESTS) $(E2E_TESTS)
 
 # Runs all of them, also after one has failed. Check's own line tells each program's figures.

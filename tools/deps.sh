@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what Mudlark's build, tests and checks of the source need on Debian 12: `make deps`.
+# Installs what Mudlark's build, tests, benchmarks and checks of the source need on Debian 12: `make deps`.
 #
 # Does nothing, quickly, when all of it is there. Needs root or sudo otherwise. Services that come with the packages
 # (redis, nginx: the tests run their programs) are not started.
@@ -11,15 +11,16 @@ set -eu
 build='build-essential binutils pkg-config libunwind-dev libunwind8 libjemalloc-dev libxxhash-dev libdw-dev libelf-dev
 	liblzma-dev zlib1g-dev libiberty-dev libdebuginfod-dev libdebuginfod1 libjansson-dev scdoc man-db'
 demo='python3 python3-dev'
+bench='python3-pip'
 tests='check clang lld llvm dwz xz-utils elfutils valgrind gdb strace procps util-linux file bash git perl ruby rustc golang-go
 	redis-server redis-tools sqlite3 nginx-light fakeroot eatmydata libjemalloc2 libmimalloc2.0 libmimalloc-dev
-	libtcmalloc-minimal4 libgoogle-perftools-dev heaptrack zsh fish bash-completion'
+	libtcmalloc-minimal4 libgoogle-perftools4 libgoogle-perftools-dev heaptrack zsh fish bash-completion'
 package='debhelper dpkg-dev lintian'
 quality='clang-tidy clang-format cppcheck shellcheck libclang-rt-14-dev'
 
 die() {
 	echo "deps: $1" >&2
-	echo "deps: needed are:" $build $demo $tests $package $quality >&2
+	echo "deps: needed are:" $build $demo $tests $bench $package $quality >&2
 	exit 1
 }
 
@@ -28,10 +29,10 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 fi
 
 # A package that is not known at all makes dpkg-query fail and say so on stderr; those that are listed count.
-installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $build $demo $tests $package $quality 2>/dev/null |
+installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $build $demo $tests $bench $package $quality 2>/dev/null |
 	sed -n 's/^installed //p') || true
 missing=
-for name in $build $demo $tests $package $quality; do
+for name in $build $demo $tests $bench $package $quality; do
 	case "
 $installed
 " in

@@ -39,6 +39,7 @@ lint-shell:
 
 # --- bench -----------------------------------------------------------------------------------------------------------
 # make bench [BENCH=quick] [BENCH_FLAGS="--workloads handover --rounds 9"]; results in $(BUILD)/bench.
+# make bench-readme: what the last `make bench` measured goes into the README and tools/bench/results.
 # make bench-report [BENCH_FLAGS="--only diff"]: show, diff and their kin.
 
 BENCH       ?= full
@@ -48,8 +49,12 @@ BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(filter-out tools/bench/symbolize.c
 BENCH_CAPTURE := $(BUILD)/tools/bench/capture
 
 .PHONY: bench
-bench: $(BENCH_PROGRAMS) $(PRELOAD_LIBRARY)
-	python3 tools/bench/bench.py --build $(BUILD) --set $(BENCH) $(BENCH_FLAGS)
+bench: $(BENCH_PROGRAMS) $(BENCH_CAPTURE) $(PRELOAD_LIBRARY) tool
+	python3 -B tools/bench/bench.py --build $(BUILD) --set $(BENCH) $(BENCH_FLAGS)
+
+.PHONY: bench-readme
+bench-readme:
+	python3 -B tools/bench/readme.py $(BUILD)/bench README.md tools/bench/results
 
 # The commands that read snapshots, on a pair with 100,000 stacks.
 # A part of the library in a program of its own: without what takes a process over.

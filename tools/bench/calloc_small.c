@@ -3,11 +3,12 @@
 
 enum { LIVE = 20000, REPLACEMENTS = 12000000 };
 
-int main(void)
+int main(int argc, char **argv)
 {
+	int replacements = work_scaled(REPLACEMENTS, argc, argv);
 	static void *live[LIVE];
 	uint64_t random = RANDOM_SEED;
-	for (int i = 0; i < REPLACEMENTS; i++) {
+	for (int i = 0; i < replacements; i++) {
 		uint64_t r = random_next(&random) >> 20;
 		size_t at = r % LIVE;
 		free(live[at]);

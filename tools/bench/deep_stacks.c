@@ -1,7 +1,7 @@
 /*
- * 5.3 million malloc/free pairs under stacks 36 deep: a walk through a random call tree that goes some frames up and
- * down between bursts, as programs do. Most captures therefore share their outer frames with the one before. The
- * tree has 16,384 leaves.
+ * deep_stacks [PERCENT [BURST]]: 5.3 million malloc/free pairs under stacks 36 deep, in a walk through a random call
+ * tree that goes some frames up and down between bursts, as programs do. Most captures therefore share their outer
+ * frames with the one before. The tree has 16,384 leaves. BURST (10) pairs have the same stack before the walk goes on.
  */
 #include "tools/bench/workload.h"
 
@@ -17,18 +17,19 @@ enum {
 
 static uint64_t walk = RANDOM_SEED;
 static void *live[LIVE];
-static int pairs_left = PAIRS;
+static int pairs_left;
+static int pairs_in_burst = BURST;
 
 static void descend(int depth);
 
 static __attribute__((noinline)) void burst(void)
 {
-	for (int i = 0; i < BURST; i++) {
+	for (int i = 0; i < pairs_in_burst; i++) {
 		size_t at = (random_next(&walk) >> 20) % LIVE;
 		free(live[at]);
 		live[at] = block_used(malloc(random_small_size(&walk)));
 	}
-	pairs_left -= BURST;
+	pairs_left -= pairs_in_burst;
 }
 
 /* A function that calls on, and whose frame has a size of its own. The empty asm keeps the call from being a jump. */
@@ -61,8 +62,11 @@ static __attribute__((noinline)) void descend(int depth)
 	} while (pairs_left > 0 && random_next(&walk) >> 63);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	pairs_left = work_scaled(PAIRS, argc, argv);
+	if (argc > 2)
+		pairs_in_burst = atoi(argv[2]);
 	while (pairs_left > 0)
 		descend(0);
 	for (int i = 0; i < LIVE; i++)

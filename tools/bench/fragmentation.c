@@ -6,12 +6,13 @@
 
 enum { PHASES = 24, BLOCKS = 150000, KEPT_OF = 10 };
 
-int main(void)
+int main(int argc, char **argv)
 {
+	int phases = work_scaled(PHASES, argc, argv);
 	uint64_t random = RANDOM_SEED;
 	static void *kept[PHASES][BLOCKS / KEPT_OF * 2];
 	static void *block[BLOCKS];
-	for (int phase = 0; phase < PHASES; phase++) {
+	for (int phase = 0; phase < phases; phase++) {
 		size_t base = (size_t)24 << (phase % 6);
 		for (int i = 0; i < BLOCKS; i++)
 			block[i] = block_used(malloc(base + (random_next(&random) >> 20) % base));

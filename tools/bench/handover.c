@@ -21,12 +21,13 @@ struct queue {
 };
 
 static struct queue queues[PAIRS];
+static int batches;
 
 static void *produce(void *argument)
 {
 	struct queue *queue = argument;
 	uint64_t random = RANDOM_SEED + (uint64_t)(queue - queues);
-	for (int n = 0; n < BATCHES; n++) {
+	for (int n = 0; n < batches; n++) {
 		struct batch batch;
 		for (int i = 0; i < BATCH; i++)
 			batch.block[i] = block_used(malloc(random_small_size(&random)));
@@ -43,7 +44,7 @@ static void *produce(void *argument)
 static void *consume(void *argument)
 {
 	struct queue *queue = argument;
-	for (int n = 0; n < BATCHES; n++) {
+	for (int n = 0; n < batches; n++) {
 		pthread_mutex_lock(&queue->lock);
 		while (queue->put == queue->taken)
 			pthread_cond_wait(&queue->changed, &queue->lock);
@@ -56,8 +57,9 @@ static void *consume(void *argument)
 	return NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	batches = work_scaled(BATCHES, argc, argv);
 	pthread_t threads[2 * PAIRS];
 	for (size_t i = 0; i < PAIRS; i++) {
 		pthread_mutex_init(&queues[i].lock, NULL);

@@ -3,11 +3,12 @@
 
 enum { LIVE = 64, REPLACEMENTS = 150000, PAGE = 4096 };
 
-int main(void)
+int main(int argc, char **argv)
 {
+	int replacements = work_scaled(REPLACEMENTS, argc, argv);
 	void *live[LIVE] = {0};
 	uint64_t random = RANDOM_SEED;
-	for (int i = 0; i < REPLACEMENTS; i++) {
+	for (int i = 0; i < replacements; i++) {
 		uint64_t r = random_next(&random) >> 16;
 		size_t doubling = (r >> 8) % 8 * ((r >> 12) % 8) / 7;
 		size_t size = (size_t)16385 << doubling;

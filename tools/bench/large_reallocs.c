@@ -6,9 +6,10 @@
 enum { BUFFERS = 8, ROUNDS = 12 };
 static const size_t largest = (size_t)16 << 20;
 
-int main(void)
+int main(int argc, char **argv)
 {
-	for (int round = 0; round < ROUNDS; round++) {
+	int rounds = work_scaled(ROUNDS, argc, argv);
+	for (int round = 0; round < rounds; round++) {
 		char *buffer[BUFFERS] = {0};
 		size_t filled = 0;
 		for (size_t size = 64; size < largest; size += size / 8) {

@@ -3,11 +3,12 @@
 
 enum { NESTING_MAX = 16, ROUNDS = 5000000 };
 
-int main(void)
+int main(int argc, char **argv)
 {
+	int rounds = work_scaled(ROUNDS, argc, argv);
 	uint64_t random = RANDOM_SEED;
 	void *nested[NESTING_MAX];
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 0; round < rounds; round++) {
 		int nesting = 1 + (int)((random_next(&random) >> 20) % NESTING_MAX);
 		size_t size = random_small_size(&random);
 		for (int i = 0; i < nesting; i++)

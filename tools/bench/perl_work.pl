@@ -1,11 +1,11 @@
-# Perl builds a hash of lists from words, sorts it, splits and joins strings.
+# Perl builds a hash of lists from words, sorts it, splits and joins strings. Usage: perl_work.pl ROUNDS
 use strict;
 use warnings;
 
 my $seed = 12345;
 sub number { $seed = ($seed * 1103515245 + 12345) % 2147483648; return $seed >> 8; }
 
-for my $round (1 .. 6) {
+for my $round (1 .. $ARGV[0]) {
 	my %lines;
 	for my $i (1 .. 40000) {
 		my $text = join ' ', map { 'word' . number() % 5000 } 1 .. 6;

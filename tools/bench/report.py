@@ -83,4 +83,5 @@ def main():
         print("%-36s %6.0f ms %10.0f ms %5.0f MiB" % (words, wall * 1e3, processor * 1e3, peak / 1024), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

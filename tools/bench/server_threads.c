@@ -26,11 +26,12 @@ static void *work(void *argument)
 	return NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	int generations = work_scaled(GENERATIONS, argc, argv);
 	for (int s = 0; s < SETS; s++)
 		sets[s].random = RANDOM_SEED + (uint64_t)s;
-	for (int generation = 0; generation < GENERATIONS; generation++) {
+	for (int generation = 0; generation < generations; generation++) {
 		pthread_t threads[SETS];
 		for (int s = 0; s < SETS; s++)
 			pthread_create(&threads[s], NULL, work, &sets[(s + generation) % SETS]);

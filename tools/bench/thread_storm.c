@@ -23,10 +23,11 @@ static void *run(void *argument)
 	return NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	int threads_wanted = work_scaled(THREADS, argc, argv);
 	static struct work works[TOGETHER];
-	for (int n = 0; n < THREADS; n += TOGETHER) {
+	for (int n = 0; n < threads_wanted; n += TOGETHER) {
 		pthread_t threads[TOGETHER];
 		for (int t = 0; t < TOGETHER; t++) {
 			works[t].random = RANDOM_SEED + (uint64_t)(n + t);

@@ -46,4 +46,12 @@ static inline void *block_used(void *block)
 	return block;
 }
 
+/* The part of the work that the first argument asks for, in percent; all of it without one. At least 1. */
+static inline int work_scaled(int work, int argc, char **argv)
+{
+	int percent = argc > 1 ? atoi(argv[1]) : 100;
+	int scaled = (int)((long)work * percent / 100);
+	return scaled > 0 ? scaled : 1;
+}
+
 #endif

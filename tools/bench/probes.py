@@ -1,0 +1,103 @@
+"""
+Figures that are no ratio of a workload's runs: each probe yields rows {figure, value, unit} with, where there is one,
+{goal} and {note}. A program that prints such rows as lines of JSON is a probe by being named in PRINTING.
+"""
+import json
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+
+import modes
+import report
+from modes import Unavailable
+
+ROUNDS = 5
+TIMEOUT_SECONDS = 300
+PRINTING = [
+    # program, modes that it is run under
+    ("scaling", ("glibc", "jemalloc", "mudlark off", "mudlark full")),
+]
+
+
+def run(command, place, variables):
+    environment = {**{k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD", "MUDLARK_OPTIONS")}, **variables}
+    if not os.path.exists(command[0]):
+        raise Unavailable("%s is not built" % os.path.basename(command[0]))
+    done = subprocess.run(command, cwd=place.scratch, env=environment, capture_output=True, text=True,
+                          timeout=TIMEOUT_SECONDS, check=False)
+    if done.returncode:
+        raise RuntimeError("%s: status %d: %s" % (os.path.basename(command[0]), done.returncode, done.stderr[-200:]))
+    return done.stdout
+
+
+def printing(program, mode):
+    def probe(place):
+        variables = modes.preparation(modes.BY_NAME[mode], place)[1]
+        lines = run([os.path.join(place.programs, program)], place, variables).splitlines()
+        rows = [json.loads(line) for line in lines]
+        return [{**row, "figure": "%s: %s" % (mode, row["figure"])} for row in rows]
+    return probe
+
+
+def capture(place):
+    """Of one stack, by the walk and by libunwind; its own lines name the figures."""
+    lines = map(json.loads, run([os.path.join(place.programs, "capture")], place, {}).splitlines())
+    return [{"figure": line["benchmark"], "value": line["unw_backtrace_ns"] / line["walk_ns"],
+             "unit": "times faster than unw_backtrace",
+             "goal": "at least 8" if "repeated" in line["benchmark"] else "at least 5",
+             "note": "%.1f against %.1f ns" % (line["walk_ns"], line["unw_backtrace_ns"])} for line in lines]
+
+
+def start_up(place):
+    output = {"MUDLARK_OPTIONS": "output='%s/start.mud'" % place.scratch}
+    said = run([os.path.join(place.programs, "startup"), place.library], place, output)
+    plain, preloaded, more = map(float, re.findall(r"([-\d.]+) ms", said)[:3])
+    return [{"figure": "start of /bin/true, more than plain", "value": more, "unit": "ms", "goal": "at most 1.5",
+             "note": "plain %.2f, preloaded %.2f ms" % (plain, preloaded)}]
+
+
+def pause(place):
+    """A snapshot of 1,000,000 live blocks from 20,000 stacks."""
+    variables = modes.preparation(modes.BY_NAME["mudlark full"], place)[1]
+    for name in os.listdir(place.scratch):
+        if name.endswith(".mud"):
+            os.unlink(os.path.join(place.scratch, name))
+    run([os.path.join(place.programs, "snapshot_pause")], place, variables)
+    files = [os.path.join(place.scratch, name) for name in os.listdir(place.scratch) if name.endswith(".mud")]
+    shown = [json.loads(run([place.tool, "show", "--json", "--top", "1", file], place, {})) for file in files]
+    held = [show["held_ns"] / 1e6 for show in shown if show["trigger"] != "exit"]
+    large = max(shown, key=lambda show: show["totals"]["live_blocks"])
+    size = max(map(os.path.getsize, files))
+    for file in files:
+        os.unlink(file)
+    what = "snapshot of 1,000,000 blocks, 20,000 stacks: "
+    return [{"figure": what + "host held", "value": statistics.median(held), "unit": "ms", "goal": "at most 5"},
+            {"figure": what + "file", "value": size / 1e6, "unit": "MB", "goal": "at most 3"},
+            {"figure": what + "Mudlark's own memory", "value": large["totals"]["own_bytes"] / 1e6, "unit": "MB"}]
+
+
+def reading(place):
+    """show and diff, the first run of each left out: names are cached then."""
+    old, new = report.make_pair(pathlib.Path(place.build))
+    rows = []
+    for words in (["show", str(new)], ["diff", str(old), str(new)]):
+        figures = [report.run([place.tool, *words], os.environ) for _ in range(ROUNDS + 1)][1:]
+        rows.append({"figure": "%s, 100,000 stacks" % words[0], "value": statistics.median(f[0] for f in figures),
+                     "unit": "s", "goal": "at most 0.3"})
+    return rows
+
+
+PROBES = [("%s %s" % (program, mode), printing(program, mode))
+          for program, chosen in PRINTING for mode in chosen]
+PROBES += [("capture", capture), ("start-up", start_up), ("pause", pause), ("reading", reading)]
+
+
+def measured(place, name, probe):
+    """Rows, and the reason when there are none."""
+    try:
+        return probe(place), None
+    # report.py ends the program when a command fails.
+    except (Unavailable, RuntimeError, OSError, ValueError, subprocess.SubprocessError, SystemExit) as problem:
+        return [], "%s: %s" % (name, problem)

@@ -18,7 +18,7 @@ enum {
 static uint64_t walk = RANDOM_SEED;
 static void *live[LIVE];
 static int pairs_left;
-static int pairs_in_burst = BURST;
+static int pairs_in_burst;
 
 static void descend(int depth);
 
@@ -65,8 +65,7 @@ static __attribute__((noinline)) void descend(int depth)
 int main(int argc, char **argv)
 {
 	pairs_left = work_scaled(PAIRS, argc, argv);
-	if (argc > 2)
-		pairs_in_burst = atoi(argv[2]);
+	pairs_in_burst = (int)argument_number(argc, argv, 2, BURST);
 	while (pairs_left > 0)
 		descend(0);
 	for (int i = 0; i < LIVE; i++)

@@ -97,7 +97,7 @@ static double scaling(void *(*routine)(void *), long pairs, double *alone)
 
 int main(int argc, char **argv)
 {
-	long pairs = argc > 1 ? atol(argv[1]) : PAIRS;
+	long pairs = argument_number(argc, argv, 1, PAIRS);
 	double alone, idle_alone;
 	double idle = scaling(run_idle, pairs * IDLE_STEPS, &idle_alone), ratio = scaling(run, pairs, &alone);
 	printf("{\"figure\": \"throughput of two threads against one's\", \"value\": %.3f, \"unit\": \"times\", "

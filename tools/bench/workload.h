@@ -46,11 +46,16 @@ static inline void *block_used(void *block)
 	return block;
 }
 
+/* A number of the command line, or the default where there is none. */
+static inline long argument_number(int argc, char **argv, int index, long otherwise)
+{
+	return argc > index ? strtol(argv[index], NULL, 10) : otherwise;
+}
+
 /* The part of the work that the first argument asks for, in percent; all of it without one. At least 1. */
 static inline int work_scaled(int work, int argc, char **argv)
 {
-	int percent = argc > 1 ? atoi(argv[1]) : 100;
-	int scaled = (int)((long)work * percent / 100);
+	int scaled = (int)(work * argument_number(argc, argv, 1, 100) / 100);
 	return scaled > 0 ? scaled : 1;
 }
 

@@ -185,6 +185,18 @@ START_TEST(auto_forks_large_heaps)
 }
 END_TEST
 
+START_TEST(auto_does_not_fork_under_filters)
+{
+	struct outcome outcome;
+	struct briefs briefs;
+	run("filtered", NULL, &outcome, &briefs);
+	ck_assert_uint_eq(runner_count_trigger(&briefs, TRIGGER_SIGNAL), 1);
+	for (size_t i = 0; i < briefs.count; i++)
+		ck_assert_uint_eq(briefs.at[i].meta[META_FORKED], 0);
+	done(&outcome, &briefs);
+}
+END_TEST
+
 /* `mudlark snap` gets its answer from the copy: the file is there then. */
 START_TEST(snap_is_answered)
 {
@@ -228,6 +240,7 @@ int main(void)
 		tcase_add_test(tests, refused_is_inline_and_said);
 		tcase_add_test(tests, killed_is_counted);
 		tcase_add_test(tests, auto_forks_large_heaps);
+		tcase_add_test(tests, auto_does_not_fork_under_filters);
 		tcase_add_test(tests, snap_is_answered);
 	}
 	suite_add_tcase(suite, tests);

@@ -11,6 +11,7 @@
  *   refused   no process can be made: a filter that Mudlark does not see
  *   aborts    takes one and calls abort()
  *   large     4,000,000 blocks, then a snapshot by signal and one by function: for snapshot=auto
+ *   filtered  the same under a filter that ends a process which makes another one
  *
  * Expected: as plain; what the snapshots say is looked at from outside.
  */
@@ -225,18 +226,24 @@ static long raw_prctl(long a, long b, const void *c)
 #endif
 }
 
-static void refused(void)
+/* clone() gets this answer from now on. */
+static void filter_clone(unsigned answer)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+		BPF_STMT(BPF_RET | BPF_K, answer),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog filter = {sizeof code / sizeof code[0], code};
-	fill();
 	NEED(raw_prctl(PR_SET_NO_NEW_PRIVS, 1, NULL) == 0);
 	NEED(raw_prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+}
+
+static void refused(void)
+{
+	fill();
+	filter_clone(SECCOMP_RET_ERRNO | EAGAIN);
 	for (int i = 0; i < 3; i++)
 		snapshot("refused");
 	EXPECT(any_child() == 0);
@@ -264,14 +271,21 @@ static void large(void)
 	free(many);
 }
 
+/* A filter that kills whoever makes a process: auto must not try. */
+static void filtered(void)
+{
+	filter_clone(SECCOMP_RET_KILL_PROCESS);
+	large();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		void (*run)(void);
-	} modes[] = {{"waits", waits},   {"threads", threads}, {"forks", forks}, {"series", series},
-		     {"same", same},     {"killed", killed},   {"walls", walls}, {"refused", refused},
-		     {"aborts", aborts}, {"large", large}};
+	} modes[] = {{"waits", waits},   {"threads", threads}, {"forks", forks},      {"series", series},
+		     {"same", same},     {"killed", killed},   {"walls", walls},      {"refused", refused},
+		     {"aborts", aborts}, {"large", large},     {"filtered", filtered}};
 	for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
 		if (argc > 1 && strcmp(argv[1], modes[i].name) == 0)
 			modes[i].run();

@@ -16,7 +16,7 @@
 enum { BITS = 18, STACKS = 20000, BLOCKS = 1000000, SNAPSHOTS = 10 };
 
 /* Between two snapshots: a copy that writes one has ended by then. */
-static const struct timespec rest = {.tv_nsec = 200 * 1000 * 1000};
+static const struct timespec rest = {.tv_nsec = 200000000};
 
 static uint64_t walk = RANDOM_SEED;
 
@@ -65,7 +65,10 @@ int main(int argc, char **argv)
 			1ul << BITS);
 		return 2;
 	}
-	void **live = calloc(blocks, sizeof *live);
+	static void **live; /* what it holds is live until the end */
+	live = calloc(blocks, sizeof *live);
+	if (live == NULL)
+		return 1;
 	for (unsigned long i = 0; i < blocks; i++)
 		live[i] = descend((unsigned)(random_next(&walk) % stacks), BITS);
 	for (unsigned long n = 0; n < snapshots; n++) {

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { RUNS = 300, ENVIRONMENT_MAX = 4096 };
 
@@ -50,7 +51,6 @@ int main(int argc, char **argv)
 {
 	static char *truth[] = {"/bin/true", NULL};
 	static char *plain[ENVIRONMENT_MAX], *preloaded[ENVIRONMENT_MAX];
-	extern char **environ;
 	if (argc < 2) {
 		fputs("usage: startup LIBRARY [RUNS [COMMAND [ARG...]]]\n", stderr);
 		return 2;
@@ -63,9 +63,12 @@ int main(int argc, char **argv)
 	memcpy(preloaded, plain, sizeof plain);
 	size_t bytes = sizeof "LD_PRELOAD=" + strlen(argv[1]);
 	preloaded[variables] = malloc(bytes);
-	double *without = calloc(runs, sizeof *without), *with = calloc(runs, sizeof *with);
-	if (runs == 0 || !preloaded[variables] || !without || !with)
+	double *without = calloc(2 * runs, sizeof *without), *with = without + runs;
+	if (runs == 0 || !preloaded[variables] || !without) {
+		fputs("startup: no runs, or no memory for them\n", stderr);
+		free(without);
 		return 1;
+	}
 	snprintf(preloaded[variables], bytes, "LD_PRELOAD=%s", argv[1]);
 	for (size_t i = 0; i < runs; i++) {
 		without[i] = run_ms(command, plain);
@@ -73,5 +76,6 @@ int main(int argc, char **argv)
 	}
 	double a = median(without, runs), b = median(with, runs);
 	printf("plain %.3f ms, preloaded %.3f ms: %.3f ms more\n", a, b, b - a);
+	free(without);
 	return 0;
 }

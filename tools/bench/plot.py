@@ -1,6 +1,6 @@
 """
 Results as one SVG: dots on a logarithmic axis, a row for each program. Above, recording off, CPU time beside memory;
-below, every allocation recorded. A dot is a median of paired ratios; the line at 1 is what they are compared with.
+below, recording. A dot is a median of paired ratios; the line at 1 is what they are compared with.
 
 Text and rules follow the reader's light or dark scheme; the dots' colours are readable on both, and each mode has a
 shape of its own too.
@@ -39,10 +39,10 @@ MARKS = {
     "mudlark sampled": ("Mudlark, sampled", "circle", "#f76707", False),
     "mudlark full": ("Mudlark, full", "circle", "#f76707", True),
     "heaptrack": ("heaptrack", "diamond", "#1c7ed6", True),
-    "jemalloc full": ("jemalloc's profiler", "up", "#2f9e44", True),
+    "jemalloc full": ("jemalloc, full", "up", "#2f9e44", True),
     "gperftools": ("gperftools", "down", "#ae3ec9", True),
     "dhat": ("dhat", "square", "#868e96", True),
-    "tracemalloc 1": ("tracemalloc, 1 frame", "diamond", "#e03131", False),
+    "tracemalloc 1": ("tracemalloc, 1", "diamond", "#e03131", False),
     "tracemalloc 25": ("tracemalloc, 25", "diamond", "#e03131", True),
 }
 
@@ -149,7 +149,7 @@ def legend(rows, left, y):
     for mode, (name, *_) in MARKS.items():
         if any(mode in values for _, _, values in rows):
             out += [mark(mode, left + 6, y), text(left + 16, y + 4, name)]
-            left += 34 + 6.6 * len(name)
+            left += 30 + 6.6 * len(name)
     return out
 
 
@@ -176,7 +176,7 @@ def recorded_section(results, top):
     out = legend(rows, MARGIN, top + 10)
     top += LEGEND + TITLE
     out += row_labels(rows, top)
-    out += panel(rows, LABELS, WIDTH - LABELS - MARGIN, top, "Every allocation recorded: CPU time, plain glibc = 1")
+    out += panel(rows, LABELS, WIDTH - LABELS - MARGIN, top, "Recording: CPU time, plain glibc = 1")
     return out, top + heights(rows)[1] + AXIS
 
 

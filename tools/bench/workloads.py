@@ -178,7 +178,7 @@ WORKLOADS = [
              drive=redis_drive, quick=True),
     workload("sqlite", "sqlite building an index", "Real programs", ALL, sqlite_command),
     workload("perl", "perl", "Real programs", ALL, perl_command, {"PERL_HASH_SEED": "0"}),
-    workload("cpython_malloc", "CPython JSON, PYTHONMALLOC=malloc", "Real programs", SAMPLED, json_command,
+    workload("cpython_malloc", "CPython JSON, all by malloc", "Real programs", SAMPLED, json_command,
              {"PYTHONMALLOC": "malloc"}),
     workload("cpython_json", "CPython JSON", "Real programs", (*RECORDED, "tracemalloc"),
              json_command, native={"PYTHONMALLOC": "malloc"}, quick=True),

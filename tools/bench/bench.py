@@ -6,8 +6,8 @@ Measures Mudlark against other allocators and recorders: tools/bench/bench.py --
     measure.py     runs, rounds, ratios   probes.py  figures that are no such ratio
     tables.py      Markdown               plot.py    SVG                             readme.py   both into the README
 
-Results are written to BUILD/bench (--output): results.md, results.json (with every single run) and results.svg. What cannot be
-measured here, or fails, is named with its reason, and the rest goes on.
+Results are written to BUILD/bench (--output): results.md, results.json (with every single run) and results.svg. What
+cannot be measured here, or fails, is named with its reason, and the rest goes on.
 """
 import argparse
 import datetime

@@ -66,9 +66,9 @@ MODES = [
     allocator("mimalloc", "libmimalloc.so.2"),
     allocator("tcmalloc", "libtcmalloc_minimal.so.4"),
     mudlark("mudlark off", "allocator", "record=0:at_exit=0"),
-    mudlark("mudlark sampled", "sampling", "sample=%d:output={scratch}/%%p.%%n.mud" % SAMPLE_BYTES),
+    mudlark("mudlark sampled", "sampling", "sample=%d:output='{scratch}/%%p.%%n.mud'" % SAMPLE_BYTES),
     jemalloc_profiler("jemalloc sampled", "sampling", 19),
-    mudlark("mudlark full", "recording", "output={scratch}/%p.%n.mud"),
+    mudlark("mudlark full", "recording", "output='{scratch}/%p.%n.mud'"),
     # Its raw trace to a file, without the interpreter process beside it.
     mode("heaptrack", "recording", [HEAPTRACK],
          {"LD_PRELOAD": HEAPTRACK, "DUMP_HEAPTRACK_OUTPUT": "{scratch}/profile.heaptrack"}),

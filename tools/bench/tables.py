@@ -62,6 +62,10 @@ def short(figure):
     return ("%.2f" if figure["median"] < 10 else "%.1f") % figure["median"]
 
 
+def megabytes(figure):
+    return "%.2f MB" % (figure["median"] / 1e6) if figure else NOTHING
+
+
 def table(heads, rows):
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     return lines + ["| " + " | ".join(row) + " |" for row in rows] + [""]
@@ -106,8 +110,7 @@ def files(results):
     for w in recorded_workloads(results).values():
         entries = [w.get("main", {}).get(mode, {}) for mode in chosen]
         if any("written" in entry for entry in entries):
-            rows.append([w["title"]] + ["%.2f MB" % (entry["written"]["median"] / 1e6) if "written" in entry else NOTHING
-                                        for entry in entries])
+            rows.append([w["title"]] + [megabytes(entry.get("written")) for entry in entries])
     return table(["program"] + chosen, rows) if rows else []
 
 

@@ -1,14 +1,15 @@
 /*
  * startup LIBRARY [RUNS [COMMAND [ARG...]]]: what preloading the library costs a program that does nothing. Runs
  * COMMAND
- * (/bin/true) RUNS (300) times plain and RUNS times with LD_PRELOAD=LIBRARY, one after the other in turn, and prints
- * the medians in ms with what lies between them. MUDLARK_OPTIONS is passed on; snapshots go where it or the working
- * directory says.
+ * (/bin/true) RUNS (300) times plain and as often with LD_PRELOAD=LIBRARY, in turn, and prints the medians of wall
+ * clock and of CPU time in ms with what lies between them. MUDLARK_OPTIONS is passed on; snapshots go where it or the
+ * working directory says.
  */
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,17 +23,29 @@ static double now_ms(void)
 	return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
 }
 
-static double run_ms(char **command, char **environment)
+/* Of runs of one kind. */
+struct times {
+	double *wall_ms, *cpu_ms;
+};
+
+static double ms_of(struct timeval time)
+{
+	return (double)time.tv_sec * 1e3 + (double)time.tv_usec / 1e3;
+}
+
+static void run(char **command, char **environment, struct times *times, size_t index)
 {
 	pid_t child;
 	int status;
+	struct rusage usage;
 	double begun = now_ms();
 	if (posix_spawn(&child, command[0], NULL, NULL, command, environment) != 0 ||
-	    waitpid(child, &status, 0) != child || status != 0) {
+	    wait4(child, &status, 0, &usage) != child || status != 0) {
 		fprintf(stderr, "startup: %s did not end well\n", command[0]);
 		exit(1);
 	}
-	return now_ms() - begun;
+	times->wall_ms[index] = now_ms() - begun;
+	times->cpu_ms[index] = ms_of(usage.ru_utime) + ms_of(usage.ru_stime);
 }
 
 static int compare(const void *a, const void *b)
@@ -45,6 +58,12 @@ static double median(double *values, size_t count)
 {
 	qsort(values, count, sizeof *values, compare);
 	return values[count / 2];
+}
+
+static void say(const char *what, double *without, double *with, size_t runs)
+{
+	double a = median(without, runs), b = median(with, runs);
+	printf("%-4s  plain %.3f ms, preloaded %.3f ms: %.3f ms more\n", what, a, b, b - a);
 }
 
 int main(int argc, char **argv)
@@ -63,19 +82,20 @@ int main(int argc, char **argv)
 	memcpy(preloaded, plain, sizeof plain);
 	size_t bytes = sizeof "LD_PRELOAD=" + strlen(argv[1]);
 	preloaded[variables] = malloc(bytes);
-	double *without = calloc(2 * runs, sizeof *without), *with = without + runs;
-	if (runs == 0 || !preloaded[variables] || !without) {
+	double *values = calloc(4 * runs, sizeof *values);
+	if (runs == 0 || !preloaded[variables] || !values) {
 		fputs("startup: no runs, or no memory for them\n", stderr);
-		free(without);
+		free(values);
 		return 1;
 	}
+	struct times without = {values, values + runs}, with = {values + 2 * runs, values + 3 * runs};
 	snprintf(preloaded[variables], bytes, "LD_PRELOAD=%s", argv[1]);
 	for (size_t i = 0; i < runs; i++) {
-		without[i] = run_ms(command, plain);
-		with[i] = run_ms(command, preloaded);
+		run(command, plain, &without, i);
+		run(command, preloaded, &with, i);
 	}
-	double a = median(without, runs), b = median(with, runs);
-	printf("plain %.3f ms, preloaded %.3f ms: %.3f ms more\n", a, b, b - a);
-	free(without);
+	say("wall", without.wall_ms, with.wall_ms, runs);
+	say("CPU", without.cpu_ms, with.cpu_ms, runs);
+	free(values);
 	return 0;
 }

@@ -1,9 +1,9 @@
 /*
- * startup LIBRARY [RUNS [COMMAND [ARG...]]]: what preloading the library costs a program that does nothing. Runs
- * COMMAND
- * (/bin/true) RUNS (300) times plain and as often with LD_PRELOAD=LIBRARY, in turn, and prints the medians of wall
- * clock and of CPU time in ms with what lies between them. MUDLARK_OPTIONS is passed on; snapshots go where it or the
- * working directory says.
+ * startup LIBRARY [RUNS [COMMAND [ARG...]]]: what preloading the library costs a program that does nothing.
+ *
+ * Runs COMMAND (/bin/true) RUNS (300) times plain and as often with LD_PRELOAD=LIBRARY, in turn, and prints the medians
+ * of wall clock and of CPU time in ms with what lies between them. MUDLARK_OPTIONS is passed on; snapshots go where it
+ * or the working directory says.
  */
 #include <spawn.h>
 #include <stdio.h>

@@ -71,6 +71,7 @@ struct heap {
 	_Atomic uint32_t x_walking;      /* inside libunwind, see unwind_gate_close() */
 	uintptr_t stack_low, stack_high; /* the thread's stack; 0: not known */
 	char *spare_stack;               /* for the unwinder where that one is too small; NULL: not needed yet */
+	uint32_t unwound_generation;     /* of the modules, that libunwind's cache is good for */
 
 	/* Ownership. */
 	struct heap *next_heap;   /* all heaps, newest first, constant */

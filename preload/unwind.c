@@ -6,6 +6,7 @@
 #include "preload/on_stack.h"
 #include "preload/sandbox.h"
 #include "preload/sys.h"
+#include "preload/unwind_cache.h"
 #include "preload/unwind_import.h"
 
 #include <dlfcn.h>
@@ -214,7 +215,7 @@ static char *spare_stack(struct heap *heap)
  */
 __attribute__((noinline)) uint32_t unwind_stack(struct heap *heap, uintptr_t *pcs, uint32_t max, bool *unreadable)
 {
-	if (!unwinder.backtrace)
+	if (!unwinder.backtrace || !unwind_cache_renew(&heap->unwound_generation))
 		return 0;
 	int saved = errno;
 	uintptr_t sp = (uintptr_t)__builtin_frame_address(0);
@@ -282,10 +283,13 @@ bool unwind_load(const char **reason)
 		return false;
 	}
 	unw_accessors_t *accessors = get_accessors(*space);
+	/* Before its first walk: a frame that it cannot read then, it takes for an odd one as long as the thread lives.
+	 */
 	accessors->access_mem = access_memory;
 	/* One walk, for what it only does at the first. */
 	void *warm[4];
 	unwinder.backtrace(warm, 4);
+	unwind_cache_find();
 	/*
 	 * Its global cache has a mutex, which a fork child would find locked and a handler would wait for. Its cache of
 	 * frame layouts by thread, which makes it fast, stays.

@@ -3,6 +3,7 @@
 
 #include "preload/modules.h"
 #include "preload/sys.h"
+#include "preload/unwind_cache.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -39,6 +40,8 @@ static uintptr_t replacement(const char *name)
 		return (uintptr_t)iterate_one;
 	if (strcmp(name, "pipe2") == 0 || strcmp(name, "pipe") == 0)
 		return (uintptr_t)no_pipe;
+	if (strcmp(name, "pthread_key_create") == 0)
+		return (uintptr_t)unwind_cache_create_key;
 	return 0;
 }
 

@@ -15,7 +15,22 @@ HOST_PROGRAMS := $(patsubst tests/hosts/%.c,$(HOSTS_DIRECTORY)/%,$(filter-out $(
 	$(patsubst tests/hosts/%.cc,$(HOSTS_DIRECTORY)/%,$(filter-out $(HOST_LIBRARY_SOURCES),$(wildcard tests/hosts/*.cc))) \
 	$(addprefix $(HOSTS_DIRECTORY)/,own_malloc_tcmalloc own_malloc_jemalloc at_secure at_secure_linked)
 HOST_LIBRARIES := $(addprefix $(HOSTS_DIRECTORY)/lib,plugin_a.so plugin_b.so early_constructor.so audit.so large_tls.so start.so \
-	throwing_plugin.so)
+	throwing_plugin.so frame_pointer.so frame_small.so frame_large.so lazy.so)
+
+# libframes_NAME.so: one source, compiled with these options.
+FRAMES_plain       := -O2 -fomit-frame-pointer
+FRAMES_small       := -Os
+FRAMES_unoptimised := -O0
+FRAMES_pointers    := -O2 -fno-omit-frame-pointer
+FRAMES_realigned   := -O2 -mstackrealign -mincoming-stack-boundary=3 -mavx2
+FRAMES_protected   := -O2 -fcf-protection=full -fstack-protector-all
+FRAMES_clash       := -O2 -fstack-clash-protection
+FRAMES_calls       := -O2 -fno-asynchronous-unwind-tables -funwind-tables
+FRAMES_bare        := -O2 -fomit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables -g0
+FRAMES_chain       := -O2 -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables -g0
+FRAMES_debug       := -O2 -fomit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables -g
+FRAMES_NAMES       := plain small unoptimised pointers realigned protected clash calls bare chain debug
+HOST_LIBRARIES     += $(FRAMES_NAMES:%=$(HOSTS_DIRECTORY)/libframes_%.so)
 
 HOST_COMPILE = $(CC) $(BASE_CFLAGS) $(HOST_CFLAGS) -O1 -g
 HOST_LIBRARY_COMPILE = $(HOST_COMPILE) -fPIC -shared
@@ -49,9 +64,21 @@ $(HOSTS_DIRECTORY)/libplugin_b.so: tests/hosts/plugin.c
 	@mkdir -p $(@D)
 	$(HOST_LIBRARY_COMPILE) -DMARK="'b'" -o $@ $<
 
+$(HOSTS_DIRECTORY)/liblazy.so: HOST_CFLAGS += -Wl,-z,lazy
+
 $(HOSTS_DIRECTORY)/lib%.so: tests/hosts/%_library.c
 	@mkdir -p $(@D)
 	$(HOST_LIBRARY_COMPILE) -o $@ $< -ldl -lpthread
+
+$(HOSTS_DIRECTORY)/libframes_%.so: tests/hosts/frames_library.c tests/hosts/rules.mk
+	@mkdir -p $(@D)
+	$(HOST_LIBRARY_COMPILE) $(FRAMES_$*) -o $@ $<
+
+$(HOSTS_DIRECTORY)/libframe_pointer.so: HOST_CFLAGS += -DFRAME_POINTER
+$(HOSTS_DIRECTORY)/libframe_small.so: HOST_CFLAGS += -DFRAME_SMALL
+$(HOSTS_DIRECTORY)/libframe_%.so: tests/hosts/frame_plugin.c
+	@mkdir -p $(@D)
+	$(HOST_LIBRARY_COMPILE) -o $@ $<
 
 $(HOSTS_DIRECTORY)/liblarge_tls.so: tests/hosts/large_tls_plugin.c
 	@mkdir -p $(@D)

@@ -19,18 +19,19 @@ enum {
 	ORPHANS_LOOKED_AT = 4,    /* by a thread that is about to ask for a new slab */
 };
 
-#define NO_SLABS                                                                                                       \
-	{                                                                                                              \
-		[0 ... 1] = { [0 ... SIZE_CLASSES - 1] = &slab_none }                                                  \
-	}
+void *recent_none[1];
 
-struct heap heap_unborn = {.queue = NO_SLABS};
-struct heap heap_busy = {.queue = NO_SLABS};
-struct heap heap_gone = {.queue = NO_SLABS};
+#define NO_SLOTS                                                                                                       \
+	.recent = {[0 ... SIZE_CLASSES - 1] = {recent_none + 1, recent_none + 1}},                                     \
+	.queue = {[0 ... 1] = {[0 ... SIZE_CLASSES - 1] = &slab_none}}
+
+struct heap heap_unborn = {NO_SLOTS};
+struct heap heap_busy = {NO_SLOTS};
+struct heap heap_gone = {NO_SLOTS};
 _Thread_local struct heap *heap_mine = &heap_unborn;
 
 static struct heap heap_fallback[FALLBACK_HEAPS] = {
-	[0 ... FALLBACK_HEAPS - 1] = {.queue = NO_SLABS, .lock = LOCK_INIT(RANK_FALLBACK)},
+	[0 ... FALLBACK_HEAPS - 1] = {NO_SLOTS, .lock = LOCK_INIT(RANK_FALLBACK)},
 };
 
 static struct {
@@ -121,13 +122,17 @@ void heap_give_remote(struct slab *slab, void *slot)
 		new = REMOTE_QUEUED | (uint64_t)(REMOTE_COUNT(old) + 1) << 16 | here;
 	} while (!atomic_compare_exchange_weak_explicit(&slab->xremote, &old, new, memory_order_release,
 							memory_order_relaxed));
-	if (!(old & REMOTE_QUEUED))
-		pending_push(atomic_load_explicit(&slab->heap, memory_order_acquire), slab);
+	if (old & REMOTE_QUEUED)
+		return;
+	atomic_store_explicit(&slab->xlocal, NULL, memory_order_relaxed);
+	pending_push(atomic_load_explicit(&slab->heap, memory_order_acquire), slab);
 }
 
 /* Moves the remote list to slab->free. Caller owns the slab and took it from the pending list. */
-static void remote_splice(struct slab *slab)
+static void remote_splice(struct slab *slab, struct heap *heap)
 {
+	if (!slab->tracked)
+		atomic_store_explicit(&slab->xlocal, heap, memory_order_relaxed);
 	uint64_t remote = atomic_exchange_explicit(&slab->xremote, 0, memory_order_acquire);
 	uint32_t count = REMOTE_COUNT(remote);
 	if (count == 0)
@@ -140,9 +145,11 @@ static void remote_splice(struct slab *slab)
 			damage_found("write to freed memory", tail);
 			break; /* the slots behind are lost; they stay counted as used */
 		}
+		slot_unmark(tail);
 		tail = next;
 		slab->used--;
 	}
+	slot_unmark(tail);
 	slab->used--;
 	if (slot_next(tail) && !slot_link_plausible(slot_next(tail), tail))
 		damage_found("write to freed memory", tail);
@@ -150,8 +157,7 @@ static void remote_splice(struct slab *slab)
 	slab->free = head;
 }
 
-/* Takes back what other threads freed. Caller owns the heap. Whether there was anything. */
-static bool heap_collect(struct heap *heap)
+bool heap_collect(struct heap *heap)
 {
 	if (!atomic_load_explicit(&heap->xpending, memory_order_relaxed))
 		return false;
@@ -162,7 +168,7 @@ static bool heap_collect(struct heap *heap)
 		if (owner != heap) {
 			pending_push(owner, slab); /* another thread took the slab over meanwhile */
 		} else {
-			remote_splice(slab);
+			remote_splice(slab, heap);
 			if (slab->full || slab->used == 0)
 				heap_give_slow(heap, slab);
 		}
@@ -188,6 +194,56 @@ static void heap_release_empty(struct heap *heap)
 	}
 }
 
+void recent_drop_damaged(struct heap *heap, unsigned size_class)
+{
+	void **top = heap->recent[size_class].top;
+	if (!top[-1])
+		return;
+	/* It stays counted as used: what was written there may be anybody's. */
+	heap->recent[size_class].top = top - 1;
+	damage_found("write to freed memory", top[-1]);
+}
+
+void heap_flush(struct heap *heap)
+{
+	for (unsigned c = 0; c < SIZE_CLASSES; c++) {
+		void **slots;
+		size_t count = recent_slots(heap, c, &slots);
+		heap->recent[c].top = slots;
+		for (size_t i = 0; i < count; i++) {
+			if (*(uint64_t *)slots[i] == slot_seal(slots[i]))
+				heap_give(heap, slab_of(slots[i]), slots[i]);
+			else
+				damage_found("write to freed memory", slots[i]);
+		}
+	}
+}
+
+void heap_recent(uint64_t *slots, uint64_t *bytes)
+{
+	*slots = *bytes = 0;
+	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap) {
+		for (unsigned c = 0; c < SIZE_CLASSES; c++) {
+			void **unused;
+			uint64_t count = recent_slots(heap, c, &unused);
+			*slots += count;
+			*bytes += count * size_class_bytes[c];
+		}
+	}
+}
+
+/* Whoever frees a slot of it from now on sees the new owner, or its free is seen here. */
+static void slab_hand_over(struct slab *slab, struct heap *heap)
+{
+	atomic_store_explicit(&slab->heap, heap, memory_order_release);
+	if (slab->tracked)
+		return;
+	slab->recent = &heap->recent[slab->size_class];
+	atomic_store_explicit(&slab->xlocal, heap, memory_order_seq_cst);
+	if (atomic_load_explicit(&slab->xremote, memory_order_seq_cst) & REMOTE_QUEUED)
+		atomic_store_explicit(&slab->xlocal, NULL, memory_order_relaxed);
+}
+
 /* Moves a slab with room from an orphan to the heap. Caller owns both. */
 static bool orphan_take_slab(struct heap *orphan, struct heap *heap, unsigned size_class, bool tracked)
 {
@@ -195,7 +251,7 @@ static bool orphan_take_slab(struct heap *orphan, struct heap *heap, unsigned si
 	if (slab == &slab_none)
 		return false;
 	queue_remove(orphan, slab);
-	atomic_store_explicit(&slab->heap, heap, memory_order_release);
+	slab_hand_over(slab, heap);
 	queue_insert(heap, slab);
 	return true;
 }
@@ -222,8 +278,11 @@ static void *heap_take_owned(struct heap *heap, unsigned size_class, bool tracke
 	for (;;) {
 		struct slab *slab = heap->queue[tracked][size_class];
 		void *slot = slab_pop(slab);
-		if (slot)
+		if (slot) {
+			if (!tracked)
+				slot_mark(slot);
 			return slot;
+		}
 		if (slab != &slab_none) {
 			if (slab_carve(slab))
 				continue;
@@ -243,6 +302,7 @@ static void *heap_take_owned(struct heap *heap, unsigned size_class, bool tracke
 		slab = pool_acquire(heap, size_class, tracked, !heap->impatient);
 		if (!slab)
 			return NULL;
+		slab->recent = &heap->recent[size_class];
 		queue_insert(heap, slab);
 	}
 }
@@ -285,15 +345,27 @@ static void heap_publish(struct heap *heap)
 							memory_order_relaxed));
 }
 
+static void recent_init(struct heap *heap)
+{
+	for (unsigned c = 0; c < SIZE_CLASSES; c++) {
+		size_t room = RECENT_BYTES / size_class_bytes[c];
+		void **first = &heap->recent_slot[c * RECENT_SLOTS + 1];
+		heap->recent[c].top = first;
+		heap->recent[c].end = first + (room < RECENT_SLOTS ? room : RECENT_SLOTS - 1);
+	}
+}
+
 static struct heap *heap_new(void)
 {
-	struct heap *heap = meta_allocate(sizeof *heap + _Alignof(struct heap));
+	size_t bytes = sizeof(struct heap) + SIZE_CLASSES * RECENT_SLOTS * sizeof(void *);
+	struct heap *heap = meta_allocate(bytes + _Alignof(struct heap));
 	if (!heap)
 		return NULL;
 	heap = (struct heap *)(((uintptr_t)heap + _Alignof(struct heap) - 1) & ~(_Alignof(struct heap) - 1));
 	for (int tracked = 0; tracked < 2; tracked++)
 		for (int c = 0; c < SIZE_CLASSES; c++)
 			heap->queue[tracked][c] = &slab_none;
+	recent_init(heap);
 	heap_publish(heap);
 	return heap;
 }
@@ -332,6 +404,7 @@ bool heap_attach(struct heap **heap)
 
 void heap_tidy(struct heap *heap)
 {
+	heap_flush(heap);
 	heap_collect(heap);
 	heap_release_empty(heap);
 	lock_acquire(&heaps.orphans_lock);
@@ -359,6 +432,7 @@ static void heap_thread_exit(void *argument)
 	}
 	record_thread_end(heap);
 	atomic_fetch_sub_explicit(&heaps.users, 1, memory_order_relaxed);
+	heap_flush(heap);
 	heap_collect(heap);
 	heap_release_empty(heap);
 	lock_acquire(&heaps.orphans_lock);

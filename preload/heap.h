@@ -14,6 +14,10 @@
  * that the slab is not heap_busy's and pushes the block like a foreign thread would. So the allocator is
  * async-signal-safe and re-entrant for the price of two stores.
  *
+ * What a thread freed last it allocates next, while it is in the processor's caches: each class has a stack of `recent`
+ * slots, from which malloc takes and to which free gives, without a look at their slabs. When it is empty or full the
+ * slabs' own lists serve. A slot there holds a seal, so that a write into it is caught as on a list.
+ *
  * A heap is never destroyed. When its thread ends it becomes an orphan; the next new thread adopts it, and until
  * then other threads take its free slots and give its empty slabs back. Blocks freed by other threads are pushed
  * on their slab's remote list, and the slab, once, on its owner's list of pending slabs.
@@ -49,8 +53,18 @@ static inline uint64_t tally_get(const _Atomic uint64_t *counter)
 struct site_cache;
 struct site;
 
+/* Recent slots of a class: as many as are RECENT_BYTES long, but at most RECENT_SLOTS - 1. */
+enum { RECENT_SLOTS = 64, RECENT_BYTES = 32 << 10 };
+
+/* A stack of slots, which grows upwards; a NULL lies below the first one. */
+struct recent {
+	void **top,
+		**end; /* behind the last slot, behind the last place; the owner's, others read them for statistics */
+};
+
 struct heap {
-	int64_t x_until_sample; /* bytes that may be allocated before one is recorded, see sample.h */
+	int64_t x_until_sample;             /* bytes that may be allocated before one is recorded, see sample.h */
+	struct recent recent[SIZE_CLASSES]; /* without a place in a heap that is no thread's */
 
 	/* [tracked][class]: slabs with room, the first one is allocated from. slab_none ends each queue. */
 	struct slab *queue[2][SIZE_CLASSES];
@@ -82,8 +96,12 @@ struct heap {
 	uint32_t exit_rounds; /* passes of thread-specific data destructors seen */
 
 	_Alignas(64) _Atomic(struct slab *) xpending; /* slabs with remote frees */
+
+	/* [class][NULL and RECENT_SLOTS - 1], of untracked slabs that this heap owns; only a thread's heap has it. */
+	_Alignas(64) void *recent_slot[];
 };
 
+extern void *recent_none[1]; /* an empty stack ends here */
 extern struct heap heap_unborn, heap_busy, heap_gone;
 extern _Thread_local struct heap *heap_mine __attribute__((tls_model("initial-exec")));
 
@@ -125,8 +143,8 @@ static inline void *slab_pop(struct slab *slab)
 }
 
 /*
- * The same for the hottest path: also NULL when the link is damaged, so that no call needs registers saved. Then
- * slab_pop() says so.
+ * The same for a hot path: also NULL when the link is damaged, so that no call needs registers saved. Then slab_pop()
+ * says so.
  */
 static inline void *slab_pop_fast(struct slab *slab)
 {
@@ -142,19 +160,66 @@ static inline void *slab_pop_fast(struct slab *slab)
 	return slot;
 }
 
+/* The class's most recent slot, live; NULL when there is none or it was written to. Only between enter and leave. */
+static inline void *recent_pop(struct heap *heap, unsigned size_class)
+{
+	void **top = heap->recent[size_class].top;
+	void *slot = top[-1];
+	if (__builtin_expect(slot == NULL, 0))
+		return NULL;
+	if (__builtin_expect(*(uint64_t *)slot != slot_seal(slot), 0))
+		return NULL;
+	heap->recent[size_class].top = top - 1;
+	*(uint64_t *)slot = 0;
+	slot_mark(slot);
+	return slot;
+}
+
+/* Adds a slot that is not live any more, of a slab that is the heap's. False when there is no room. */
+static inline bool recent_push(struct recent *recent, void *slot)
+{
+	void **top = recent->top;
+	if (__builtin_expect(top == recent->end, 0))
+		return false;
+	*top = slot;
+	recent->top = top + 1;
+	*(uint64_t *)slot = slot_seal(slot);
+	return true;
+}
+
+/* The class's recent slots, oldest first, and their number. */
+static inline size_t recent_slots(struct heap *heap, unsigned size_class, void ***slots)
+{
+	*slots = &heap->recent_slot[size_class * RECENT_SLOTS + 1];
+	void **top = __atomic_load_n(&heap->recent[size_class].top, __ATOMIC_RELAXED);
+	return top == recent_none + 1 ? 0 : (size_t)(top - *slots);
+}
+
+/* What recent_pop() left because it was written to: says so and drops it. */
+void recent_drop_damaged(struct heap *heap, unsigned size_class);
+
+/* Gives the recent slots back to their slabs. Caller owns the heap. */
+void heap_flush(struct heap *heap);
+
+/* Recent slots of all heaps, which slabs count as used. */
+void heap_recent(uint64_t *slots, uint64_t *bytes);
+
 /*
- * A slot of the class; NULL when memory is short (errno is not set). Called between enter and leave with what
- * heap_enter() returned; *heap may change from unborn to the thread's new heap. Preserves errno.
+ * A slot of the class, live if untracked; NULL when memory is short (errno is not set). Called between enter and leave
+ * with what heap_enter() returned; *heap may change from unborn to the thread's new heap. Preserves errno.
  */
 void *heap_take(struct heap **heap, unsigned size_class, bool tracked);
 
 /* What is not the common case of heap_give(): a full slab has room again, or the slab is empty. */
 void heap_give_slow(struct heap *heap, struct slab *slab);
 
+/* Takes back what other threads freed. Caller owns the heap. Whether there was anything. */
+bool heap_collect(struct heap *heap);
+
 /* Returns a slot to a slab of another heap, from any thread or signal handler. Lock-free; preserves errno. */
 void heap_give_remote(struct slab *slab, void *slot);
 
-/* Returns a slot to a slab that `heap` owns. Called between enter and leave. */
+/* Returns a slot, not live any more, to a slab that `heap` owns. Called between enter and leave. */
 static inline void heap_give(struct heap *heap, struct slab *slab, void *slot)
 {
 	slot_link(slot, slab->free);

@@ -75,7 +75,11 @@ static bool pool_class(size_t size, size_t alignment, unsigned *size_class)
 static inline void *pool_pop(struct heap **heap, unsigned size_class, bool tracked)
 {
 	void *p = slab_pop((*heap)->queue[tracked][size_class]);
-	return LIKELY(p) ? p : heap_take(heap, size_class, tracked);
+	if (UNLIKELY(!p))
+		return heap_take(heap, size_class, tracked);
+	if (!tracked)
+		slot_mark(p);
+	return p;
 }
 
 static void slot_record(struct slab *slab, const void *p, uint32_t cohort, size_t size)
@@ -167,30 +171,47 @@ static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, b
 	return LIKELY(p) ? p : no_memory();
 }
 
-/*
- * The common allocation: not recorded, from the slab in use. NULL when it is anything else; then nothing has changed.
- * The sentinels' countdowns mean nothing: without slabs they come to NULL either way.
- */
-static inline void *allocate_fast(size_t size)
+/* No recent slot of the class: the slab in use, or everything that there is. Called inside, leaves. */
+static __attribute__((noinline)) void *allocate_from_slab(struct heap *heap, size_t size, bool zero,
+							  struct caller caller)
 {
-	struct heap *heap = heap_enter();
-	void *p = NULL;
-	if (LIKELY(sample_spend(heap, size)))
-		p = slab_pop_fast(heap->queue[false][size_class_of(size)]);
-	if (UNLIKELY(!p))
+	unsigned size_class = size_class_of(size);
+	recent_drop_damaged(heap, size_class);
+	void *p = slab_pop_fast(heap->queue[false][size_class]);
+	if (LIKELY(p))
+		slot_mark(p);
+	else
 		sample_refund(heap, size);
 	heap_leave(heap);
-	return p;
+	if (UNLIKELY(!p))
+		return allocate(size, SIZE_UNIT_BYTES, zero, caller);
+	return zero ? memset(p, 0, size) : p;
+}
+
+/*
+ * The common allocation: not recorded, what the thread freed last. The sentinels' countdowns mean nothing: without
+ * slabs they come to allocate() either way.
+ */
+static inline __attribute__((always_inline)) void *allocate_fast(size_t size, bool zero, struct caller caller)
+{
+	if (UNLIKELY(size > SMALL_MAX_BYTES))
+		return allocate(size, SIZE_UNIT_BYTES, zero, caller);
+	struct heap *heap = heap_enter();
+	if (UNLIKELY(!sample_spend(heap, size))) {
+		sample_refund(heap, size);
+		heap_leave(heap);
+		return allocate(size, SIZE_UNIT_BYTES, zero, caller);
+	}
+	void *p = recent_pop(heap, size_class_of(size));
+	if (UNLIKELY(!p))
+		return allocate_from_slab(heap, size, zero, caller);
+	heap_leave(heap);
+	return zero ? memset(p, 0, size) : p;
 }
 
 EXPORT void *malloc(size_t size)
 {
-	if (LIKELY(size <= SMALL_MAX_BYTES)) {
-		void *p = allocate_fast(size);
-		if (LIKELY(p))
-			return p;
-	}
-	return allocate(size, SIZE_UNIT_BYTES, false, CALLER);
+	return allocate_fast(size, false, CALLER);
 }
 
 EXPORT void *calloc(size_t count, size_t size)
@@ -198,12 +219,7 @@ EXPORT void *calloc(size_t count, size_t size)
 	size_t bytes;
 	if (__builtin_mul_overflow(count, size, &bytes))
 		return no_memory();
-	if (LIKELY(bytes <= SMALL_MAX_BYTES)) {
-		void *p = allocate_fast(bytes);
-		if (LIKELY(p))
-			return memset(p, 0, bytes);
-	}
-	return allocate(bytes, SIZE_UNIT_BYTES, true, CALLER);
+	return allocate_fast(bytes, true, CALLER);
 }
 
 /* Whether p, in a chunk, is a block that can be freed; says so if not. */
@@ -213,7 +229,7 @@ static bool slot_is_live(const struct slab *slab, const void *p)
 		damage_found("free of a pointer that is not the start of a block", p);
 		return false;
 	}
-	if (slot_link_plausible(slot_next(p), p)) {
+	if (slot_link_plausible(slot_next(p), p) || (!slab->tracked && !slot_is_marked(p))) {
 		damage_found("double free", p);
 		return false;
 	}
@@ -231,22 +247,11 @@ static inline void slot_forget(struct heap *heap, struct slab *slab, const void 
 	__atomic_store_n(&slab->cohorts[index], 0, __ATOMIC_RELAXED);
 }
 
-/*
- * The common free: a sound block of our own that does not make its slab noteworthy. False when it is
- * anything else; then nothing has changed.
- */
-static inline bool free_fast(struct heap *heap, struct slab *slab, void *p)
+/* The thread has recent slots enough. Called inside, leaves. */
+static __attribute__((noinline)) void free_to_slab(struct heap *heap, struct slab *slab, void *p)
 {
-	if (UNLIKELY(atomic_load_explicit(&slab->heap, memory_order_relaxed) != heap))
-		return false;
-	if (UNLIKELY(!slab_is_slot(slab, p, slab_index(slab, p)) || slot_link_plausible(slot_next(p), p)))
-		return false;
-	if (UNLIKELY(slab->used - 1 == slab->notice))
-		return false;
-	slot_link(p, slab->free);
-	slab->free = p;
-	slab->used--;
-	return true;
+	heap_give(heap, slab, p);
+	heap_leave(heap);
 }
 
 /*
@@ -279,13 +284,18 @@ static __attribute__((noinline)) void free_pool_slow(struct slab *slab, void *p)
 {
 	struct heap *heap = heap_enter();
 	struct heap *owner = atomic_load_explicit(&slab->heap, memory_order_acquire);
+	/* It may be among what others freed, and its slab gone with that. */
+	if (owner == heap && heap_collect(heap))
+		owner = atomic_load_explicit(&slab->heap, memory_order_acquire);
 	if (!owner) {
 		damage_found("free of a pointer that is not the start of a block", p);
 	} else if (slot_is_live(slab, p)) {
-		if (owner == heap)
+		if (owner == heap) {
+			slot_unmark(p);
 			heap_give(heap, slab, p);
-		else
+		} else {
 			heap_give_remote(slab, p);
+		}
 	}
 	heap_leave(heap);
 	control_poll(heap);
@@ -321,20 +331,30 @@ static __attribute__((noinline)) void free_other(void *p)
 
 EXPORT void free(void *p)
 {
+	__builtin_prefetch(p, 1); /* for the seal: a block that is out of the caches arrives meanwhile */
 	if (UNLIKELY(pool_kind_of(p) != KIND_POOL)) {
 		free_other(p);
 		return;
 	}
 	struct slab *slab = slab_of(p);
-	if (UNLIKELY(slab->cohorts != NULL)) {
-		free_tracked(slab, p);
+	if (UNLIKELY(atomic_load_explicit(&slab->xlocal, memory_order_relaxed) != heap_mine)) {
+		if (LIKELY(slab->cohorts != NULL))
+			free_tracked(slab, p);
+		else
+			free_pool_slow(slab, p);
 		return;
 	}
 	struct heap *heap = heap_enter();
-	bool done = free_fast(heap, slab, p);
-	heap_leave(heap);
-	if (UNLIKELY(!done))
+	if (UNLIKELY(!slot_unmark(p))) {
+		heap_leave(heap);
 		free_pool_slow(slab, p);
+		return;
+	}
+	if (UNLIKELY(!recent_push(slab->recent, p))) {
+		free_to_slab(heap, slab, p);
+		return;
+	}
+	heap_leave(heap);
 }
 
 /* Bytes that the program may use; what it can have written. 0 for a foreign block of unknown size. */
@@ -629,6 +649,9 @@ EXPORT struct mallinfo2 mallinfo2(void)
 	struct pool_usage usage;
 	struct heap *heap = heap_enter();
 	pool_walk(add_used, &used, &usage);
+	uint64_t recent_slots, recent_bytes;
+	heap_recent(&recent_slots, &recent_bytes);
+	used -= recent_bytes < used ? recent_bytes : used; /* not one moment's figures while other threads go on */
 	heap_leave(heap);
 	control_poll(heap);
 	return (struct mallinfo2){

@@ -255,6 +255,7 @@ static void slab_init(struct slab *slab, struct heap *heap, char *base, unsigned
 	slab->base = base;
 	slab->next = slab->prev = &slab_none;
 	atomic_store_explicit(&slab->xremote, 0, memory_order_relaxed);
+	atomic_store_explicit(&slab->xlocal, cohorts ? NULL : heap, memory_order_relaxed);
 	atomic_store_explicit(&slab->heap, heap, memory_order_release);
 }
 
@@ -296,6 +297,7 @@ void pool_release(struct slab *slab)
 	uint32_t now = now_ms();
 	lock_acquire(&pool_lock);
 	atomic_store_explicit(&slab->heap, NULL, memory_order_relaxed);
+	atomic_store_explicit(&slab->xlocal, NULL, memory_order_relaxed);
 	uint64_t bit = (uint64_t)1 << index;
 	chunk->free_slabs |= bit;
 	chunk->dirty_slabs |= bit;

@@ -5,8 +5,8 @@
  *   slab   64 KiB that hold slots of one size class and belong to one heap
  *   slot   room for one block
  *
- *    0        4 KiB    8 KiB          16 KiB        64 KiB      128 KiB                 4 MiB
- *    | guard  | header | descriptors  |   (unused)  | slab 1    | slab 2  ...  slab 63  |
+ *    0        4 KiB    8 KiB          16 KiB       48 KiB      64 KiB     128 KiB                 4 MiB
+ *    | guard  | header | descriptors  | live bits  | (unused)  | slab 1   | slab 2  ...  slab 63  |
  *
  * User memory and metadata never share a page. "Whose is this pointer?" is one load that cannot fault, from
  * pool_kind[p >> 22]; the descriptor follows by arithmetic from p.
@@ -15,15 +15,24 @@
  * free) and behind them one uint16_t of slack (slot size - requested bytes). 6 bytes a slot; a header of 16 bytes
  * would cost 25 % of a 63-byte block and could not be turned off (research: random access 3 to 14 ns dearer).
  *
+ * Live bits: one for each 16 bytes of the chunk, 1 where a block of an untracked slab begins. A free finds there
+ * whether its pointer is a block, without a look into the block, which may be long out of the caches: that load took
+ * half of the time of a program that frees at random. Only the slab's owner writes them. A tracked slab's cohorts say
+ * the same.
+ *
  * Invariants of a slab
  *   slots carved so far = used + length of `free` + length of the remote list; carved <= slots
- *   a slot is free exactly when it is on one of the two lists or not carved
+ *   a slot is free exactly when it is on one of the two lists, in its heap's `recent` (heap.h; `used` counts it), or
+ *   not carved
  *   in a tracked slab: slot is live  <=>  its cohort id != 0
+ *   in an untracked slab: slot is live or on the remote list  <=>  its live bit is set
  *   heap != NULL exactly while the slab is handed out
+ *   xlocal == heap or NULL; NULL when the slab is tracked, and once another thread has freed a slot, until the owner
+ *   looks
  *
- * Free lists: the first word of a free slot holds the next one, encoded with a random key and the slot's own
- * address. What a program writes into a freed slot decodes to an address outside the slab with probability
- * 1 - 2^-48, and is caught when the slot is taken again.
+ * Free lists: the first word of a free slot holds the next one, encoded with a random key and the slot's own address.
+ * What a program writes into a freed slot decodes to an address outside the slab with probability 1 - 2^-48, and is
+ * caught when the slot is taken again. In a slot that is in `recent`, the word is the address xor the key.
  */
 #ifndef MUDLARK_POOL_H
 #define MUDLARK_POOL_H
@@ -42,12 +51,15 @@ enum {
 	CHUNK_SLABS = 64, /* the first one is metadata */
 	CHUNK_HEADER_OFFSET = 4096,
 	CHUNK_DESCRIPTORS_OFFSET = 8192,
+	CHUNK_LIVE_OFFSET = 16384,
+	LIVE_WORD_BITS = 10, /* of an address: bytes that one word of live bits is for */
 	ADDRESS_BITS = 47,
 };
 #define CHUNK_BYTES ((size_t)1 << CHUNK_BITS)
 #define SLAB_BYTES ((size_t)1 << SLAB_BITS)
 
 struct heap;
+struct recent;
 
 #define NOTICE_NEVER UINT32_MAX
 
@@ -62,18 +74,21 @@ struct slab {
 	uint16_t carved; /* slots that were ever linked */
 	uint8_t size_class;
 	bool tracked;
-	bool full;                   /* not in its heap's queue: was used up, and has not much room again */
-	_Atomic(struct heap *) heap; /* owner; read by others */
-	uint32_t *cohorts;           /* records of a tracked slab, NULL otherwise; constant while handed out */
-	char *base;
+	bool full;                     /* not in its heap's queue: was used up, and has not much room again */
+	_Atomic(struct heap *) heap;   /* owner; read by others */
+	uint32_t *cohorts;             /* records of a tracked slab, NULL otherwise; constant while handed out */
+	_Atomic(struct heap *) xlocal; /* the heap whose frees are simple; NULL: all have more to do */
+	struct recent *recent;         /* the owner's of this class; of an untracked slab */
 	/* The line that other threads write. */
 	_Alignas(64) _Atomic uint64_t xremote; /* list of slots that others freed, see remote_* in heap.c */
 	_Atomic(struct slab *) xpending_next;  /* in the owner's list of slabs with remote frees */
-	struct slab *next, *prev;              /* owner's queue of slabs with room, slab_none ends it */
-	uint8_t record_class;                  /* class + 1 that the record memory was last laid out for */
+	char *base;
+	struct slab *next, *prev; /* owner's queue of slabs with room, slab_none ends it */
+	uint8_t record_class;     /* class + 1 that the record memory was last laid out for */
 };
 _Static_assert(sizeof(struct slab) == 128, "descriptors are found by shifting");
-_Static_assert(CHUNK_DESCRIPTORS_OFFSET + CHUNK_SLABS * sizeof(struct slab) <= SLAB_BYTES, "metadata fits slab 0");
+_Static_assert(CHUNK_DESCRIPTORS_OFFSET + CHUNK_SLABS * sizeof(struct slab) <= CHUNK_LIVE_OFFSET, "descriptors fit");
+_Static_assert(CHUNK_LIVE_OFFSET + CHUNK_BYTES / SIZE_UNIT_BYTES / 8 <= SLAB_BYTES, "metadata fits slab 0");
 
 /* Stands for "no slab": never has room. */
 extern struct slab slab_none;
@@ -115,6 +130,47 @@ static inline bool slab_is_slot(const struct slab *slab, const void *p, uint32_t
 	return index * slab->size == (uint32_t)((uintptr_t)p & (SLAB_BYTES - 1)) && index < slab->carved;
 }
 
+/* The word of live bits for a pointer into a chunk, and the pointer's bit. */
+static inline _Atomic uint64_t *live_word(const void *p)
+{
+	uintptr_t address = (uintptr_t)p;
+	uintptr_t chunk = address & ~(CHUNK_BYTES - 1);
+	return (_Atomic uint64_t *)(chunk + CHUNK_LIVE_OFFSET) + ((address & (CHUNK_BYTES - 1)) >> LIVE_WORD_BITS);
+}
+
+static inline unsigned live_bit(const void *p)
+{
+	return (uintptr_t)p / SIZE_UNIT_BYTES & 63;
+}
+
+/* Whether an untracked block begins at p, a pointer into a chunk. */
+static inline bool slot_is_marked(const void *p)
+{
+	uint64_t live = atomic_load_explicit(live_word(p), memory_order_relaxed);
+	return ((uintptr_t)p & (SIZE_UNIT_BYTES - 1)) == 0 && (live >> live_bit(p) & 1);
+}
+
+/* Caller owns the slab. */
+static inline void slot_mark(const void *p)
+{
+	_Atomic uint64_t *word = live_word(p);
+	uint64_t live = atomic_load_explicit(word, memory_order_relaxed);
+	atomic_store_explicit(word, live | (uint64_t)1 << live_bit(p), memory_order_relaxed);
+}
+
+/* Whether p was marked; it is not any more. Caller owns the slab. */
+static inline bool slot_unmark(const void *p)
+{
+	_Atomic uint64_t *word = live_word(p);
+	uint64_t live = atomic_load_explicit(word, memory_order_relaxed);
+	if (__builtin_expect(((uintptr_t)p & (SIZE_UNIT_BYTES - 1)) != 0, 0))
+		return false;
+	if (__builtin_expect(!(live >> live_bit(p) & 1), 0))
+		return false;
+	atomic_store_explicit(word, live & ~((uint64_t)1 << live_bit(p)), memory_order_relaxed);
+	return true;
+}
+
 /* Whether it is the only slab with room in its queue: that one is kept when it becomes empty. */
 static inline bool slab_is_alone(const struct slab *slab)
 {
@@ -126,7 +182,7 @@ static inline uint16_t *slab_slack(const struct slab *slab)
 	return (uint16_t *)(slab->cohorts + slab->slots);
 }
 
-extern uint64_t pool_key; /* random, set before the first slot is carved */
+extern uint64_t pool_key __attribute__((visibility("hidden"))); /* random, set before the first slot is carved */
 
 static inline uint64_t slot_encode(const void *next, const void *slot)
 {
@@ -142,6 +198,12 @@ static inline void *slot_next(const void *slot)
 static inline void slot_link(void *slot, const void *next)
 {
 	*(uint64_t *)slot = slot_encode(next, slot);
+}
+
+/* What the first word of a slot holds that is on no list (heap.h, `recent`). */
+static inline uint64_t slot_seal(const void *slot)
+{
+	return (uint64_t)(uintptr_t)slot ^ pool_key;
 }
 
 /* Whether a decoded link may be one: the end of the list, or an address in the slot's own slab. */

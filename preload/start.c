@@ -248,8 +248,10 @@ static void count_early_blocks(void)
 {
 	uint64_t blocks = 0;
 	struct pool_usage usage;
+	uint64_t recent_slots, recent_bytes;
 	pool_walk(count_early_slab, &blocks, &usage);
-	atomic_fetch_add(&loss_counters[LOSS_EARLY_BLOCKS], blocks);
+	heap_recent(&recent_slots, &recent_bytes);
+	atomic_fetch_add(&loss_counters[LOSS_EARLY_BLOCKS], blocks - recent_slots);
 }
 
 /* The executable's own malloc comes before a preloaded one: then the program never calls us. */

@@ -62,8 +62,10 @@ static uint64_t slots_in_use(void)
 {
 	struct pool_usage usage;
 	uint64_t used = 0;
+	uint64_t recent_slots, recent_bytes;
 	pool_walk(sum_used, &used, &usage);
-	return used;
+	heap_recent(&recent_slots, &recent_bytes);
+	return used - recent_slots;
 }
 
 static uint64_t pool_bytes(void)
@@ -72,6 +74,14 @@ static uint64_t pool_bytes(void)
 	uint64_t used = 0;
 	pool_walk(sum_used, &used, &usage);
 	return usage.mapped_bytes;
+}
+
+static uint64_t slots_recent(void)
+{
+	uint64_t slots, bytes;
+	heap_recent(&slots, &bytes);
+	ck_assert_uint_ge(bytes, slots * SIZE_UNIT_BYTES);
+	return slots;
 }
 
 static void *allocate_somehow(struct dice *dice, size_t *size, size_t *alignment)
@@ -773,6 +783,59 @@ START_TEST(foreign_blocks_go_on)
 }
 END_TEST
 
+/* What was freed last is allocated first, in each class; what is more than its room goes to the slabs. */
+START_TEST(recent_first)
+{
+	enum { BLOCKS = 200 };
+	static void *block[BLOCKS];
+	prepare_allocator();
+	mud_free(mud_malloc(1));
+	mud_malloc_trim(0);
+	for (unsigned c = 0; c < SIZE_CLASSES; c++) {
+		size_t size = size_class_bytes[c];
+		size_t room = RECENT_BYTES / size < RECENT_SLOTS ? RECENT_BYTES / size : RECENT_SLOTS - 1;
+		uint64_t used = slots_in_use();
+		for (int i = 0; i < BLOCKS; i++)
+			block[i] = mud_malloc(size);
+		for (int i = 0; i < BLOCKS; i++)
+			mud_free(block[i]);
+		ENSURE(slots_in_use() == used, "%zu bytes: %zu slots in use", size, (size_t)(slots_in_use() - used));
+		ENSURE(slots_recent() == room, "%zu bytes: %zu recent slots", size, (size_t)slots_recent());
+		for (size_t i = room; i-- > 0;) {
+			void *p = mud_malloc(size);
+			ENSURE(p == block[i], "%zu bytes: %p instead of %p", size, p, block[i]);
+		}
+		ENSURE(slots_recent() == 0, "%zu bytes: still recent slots", size);
+		for (size_t i = 0; i < room; i++)
+			mud_free(block[i]);
+		mud_malloc_trim(0);
+		ENSURE(slots_recent() == 0, "%zu bytes: recent slots after trim", size);
+	}
+	ck_assert_uint_eq(loss_value(LOSS_BAD_FREES), 0);
+}
+END_TEST
+
+static void *free_some_and_end(void *unused)
+{
+	void *block[10];
+	for (int i = 0; i < 10; i++)
+		block[i] = mud_malloc(50);
+	for (int i = 0; i < 10; i++)
+		mud_free(block[i]);
+	ENSURE(slots_recent() == 10, "%zu recent slots", (size_t)slots_recent());
+	return unused;
+}
+
+START_TEST(ended_threads_keep_no_slots)
+{
+	pthread_t thread;
+	prepare_allocator();
+	pthread_create(&thread, NULL, free_some_and_end, NULL);
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(slots_recent(), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("preload: heap");
@@ -786,6 +849,8 @@ int main(void)
 	tcase_add_test(tests, remote_frees_come_back);
 	tcase_add_test(tests, ended_threads_heaps_are_adopted);
 	tcase_add_test(tests, orphans_are_adopted_by_many);
+	tcase_add_test(tests, recent_first);
+	tcase_add_test(tests, ended_threads_keep_no_slots);
 	tcase_add_test(tests, trim_returns_memory);
 	tcase_add_test(tests, signals_plain);
 	tcase_add_test(tests, signals_recorded);

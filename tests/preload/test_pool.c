@@ -97,6 +97,28 @@ START_TEST(carving_gives_each_slot_once)
 }
 END_TEST
 
+/* Each slot of each class has a bit of its own, and no pointer but a slot's start finds it. */
+START_TEST(live_bits)
+{
+	for (unsigned c = 0; c < SIZE_CLASSES; c++) {
+		struct slab *slab = acquire(c, false);
+		for (uint32_t i = 0; i < slab->slots; i++) {
+			char *slot = slab->base + (size_t)i * slab->size;
+			ENSURE(!slot_is_marked(slot) && !slot_unmark(slot), "class %u: slot %u begins live", c, i);
+			slot_mark(slot);
+		}
+		for (size_t at = 0; at < (size_t)slab->slots * slab->size; at++)
+			ENSURE(slot_is_marked(slab->base + at) == (at % slab->size == 0), "class %u at %zu", c, at);
+		for (uint32_t i = 0; i < slab->slots; i++) {
+			char *slot = slab->base + (size_t)i * slab->size;
+			ENSURE(!slot_unmark(slot + 1) && slot_unmark(slot) && !slot_unmark(slot), "class %u: slot %u",
+			       c, i);
+		}
+		pool_release(slab);
+	}
+}
+END_TEST
+
 START_TEST(records_begin_empty_whatever_was_there)
 {
 	struct dice dice = {9};
@@ -345,6 +367,7 @@ int main(void)
 	tcase_add_test(tests, kinds_of_other_addresses);
 	tcase_add_test(tests, metadata_is_guarded);
 	tcase_add_test(tests, carving_gives_each_slot_once);
+	tcase_add_test(tests, live_bits);
 	tcase_add_test(tests, records_begin_empty_whatever_was_there);
 	tcase_add_test(tests, walk_sees_what_is_handed_out);
 	tcase_add_test(tests, purge_returns_memory);

@@ -88,7 +88,7 @@ void encode_finish(struct encoder *encoder)
 	struct snapshot_header *header = (struct snapshot_header *)encoder->data;
 	memcpy(header->magic, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_BYTES);
 	header->major = SNAPSHOT_MAJOR;
-	header->minor = SNAPSHOT_MINOR;
+	header->minor = encoder->minor;
 	header->header_bytes = sizeof *header;
 	header->file_bytes = encoder->length;
 	header->section_count = encoder->sections;

@@ -17,10 +17,12 @@ struct encoder {
 	size_t length, capacity;
 	size_t section; /* offset of the open section's header; 0: none */
 	uint32_t sections;
+	uint16_t minor; /* version that a reader needs to know for all of the file */
 	bool failed;
 };
 
-/* Begins a file of about so many bytes. encode_finish() closes it with the END section and the header's checksum; encode_free() unmaps. */
+/* Begins a file of about so many bytes. encode_finish() closes it with the END section and the header's checksum;
+ * encode_free() unmaps. */
 void encode_begin(struct encoder *encoder, size_t bytes_expected);
 void encode_finish(struct encoder *encoder);
 void encode_free(struct encoder *encoder);

@@ -71,9 +71,11 @@ struct heap {
 
 	/* Recording, see record.c. */
 	_Atomic uint8_t sample_mode; /* what x_until_sample was set for */
+	uint64_t sample_random;      /* state of the generator of distances between samples; 0: none yet */
 	struct tally tally;          /* of the thread that has the heap now */
 	struct site_cache *sites;    /* recent stacks; NULL before the first recorded allocation */
 	const void *last_block;      /* the thread's last operation allocated this block; NULL: it did not */
+	int64_t last_until;          /* ... and left x_until_sample there; another value: it was not the last one */
 	struct site *last_site;      /* ... from here */
 	int64_t live_bytes_pending;  /* not yet added to the process's total */
 	int64_t live_blocks_pending;

@@ -181,7 +181,7 @@ static __attribute__((noinline)) void *allocate_from_slab(struct heap *heap, siz
 	if (LIKELY(p))
 		slot_mark(p);
 	else
-		sample_refund(heap, size);
+		sample_refund(heap, size_class_bytes[size_class]);
 	heap_leave(heap);
 	if (UNLIKELY(!p))
 		return allocate(size, SIZE_UNIT_BYTES, zero, caller);
@@ -197,12 +197,13 @@ static inline __attribute__((always_inline)) void *allocate_fast(size_t size, bo
 	if (UNLIKELY(size > SMALL_MAX_BYTES))
 		return allocate(size, SIZE_UNIT_BYTES, zero, caller);
 	struct heap *heap = heap_enter();
-	if (UNLIKELY(!sample_spend(heap, size))) {
-		sample_refund(heap, size);
+	unsigned size_class = size_class_of(size);
+	if (UNLIKELY(!sample_spend(heap, size_class_bytes[size_class]))) {
+		sample_refund(heap, size_class_bytes[size_class]);
 		heap_leave(heap);
 		return allocate(size, SIZE_UNIT_BYTES, zero, caller);
 	}
-	void *p = recent_pop(heap, size_class_of(size));
+	void *p = recent_pop(heap, size_class);
 	if (UNLIKELY(!p))
 		return allocate_from_slab(heap, size, zero, caller);
 	heap_leave(heap);
@@ -381,6 +382,15 @@ static size_t usable_size(void *p)
 	return foreign_usable_size(p);
 }
 
+/* Whether an allocation is no sample: one that is has to move to a tracked slab. */
+static bool stays_unrecorded(size_t size)
+{
+	struct heap *heap = heap_enter();
+	bool stays = !heap_attach(&heap) || sample_passes(heap, size);
+	heap_leave(heap);
+	return stays;
+}
+
 /*
  * A realloc that changes nothing but the size. For the records it is a free and an allocation, whether the block
  * moves or not: what lives there now is what its latest caller asked for.
@@ -392,14 +402,14 @@ static bool resize_in_place(void *p, size_t size, struct caller caller)
 	if (size > slab->size || (size < slab->size / 2 && slab->size > SIZE_UNIT_BYTES))
 		return false;
 	if (!slab->cohorts)
-		return true;
+		return sample_bytes == 0 || stays_unrecorded(size);
 	struct registers from = registers(caller);
 	struct heap *heap = heap_enter();
 	if (heap_attach(&heap)) {
 		uint32_t index = slab_index(slab, p);
 		uint32_t cohort = slab->cohorts[index];
 		record_death(heap, p, slab->size - slab_slack(slab)[index], cohort);
-		cohort = record_is_on() ? record_birth(heap, p, size, &from) : COHORT_IGNORED;
+		cohort = record_is_on() && sample_due(heap, size) ? record_birth(heap, p, size, &from) : COHORT_IGNORED;
 		slot_record(slab, p, cohort, size);
 		atomic_store_explicit(&heap->x_epoch_in_use, 0, memory_order_release);
 	}
@@ -415,10 +425,11 @@ static void *resize_large(void *p, struct large_record *record, size_t size, str
 	uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
 	size_t old_size = record->size;
 	void *moved = large_resize(heap, p, record, size);
-	if (moved && real && (cohort || record_is_on())) {
+	bool due = moved && real && record_is_on() && sample_due(heap, size);
+	if (moved && real && (cohort || due)) {
 		if (cohort)
 			record_death(heap, p, old_size, cohort);
-		cohort = record_is_on() ? record_birth(heap, moved, size, &from) : COHORT_IGNORED;
+		cohort = due ? record_birth(heap, moved, size, &from) : COHORT_IGNORED;
 		atomic_store_explicit(&large_find(moved)->cohort, cohort, memory_order_release);
 		atomic_store_explicit(&heap->x_epoch_in_use, 0, memory_order_release);
 	}

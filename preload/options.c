@@ -1,6 +1,7 @@
 /* Reading MUDLARK_OPTIONS without allocation or locale; options.h has the grammar and the keys. */
 #include "preload/options.h"
 
+#include "preload/poisson.h"
 #include "preload/stacks.h"
 #include "preload/text.h"
 
@@ -67,6 +68,26 @@ static bool parse_seconds(const char *value, uint64_t *out)
 	if (total && total < EVERY_MIN_NS)
 		return false;
 	*out = total;
+	return true;
+}
+
+/* Bytes, or so many KiB, MiB, GiB or TiB. */
+static bool parse_size(const char *value, uint64_t max, uint64_t *out)
+{
+	static const char units[] = "KMGT";
+	char number[KEY_BYTES];
+	size_t length = strlen(value);
+	const char *unit = length ? memchr(units, value[length - 1] & ~0x20, sizeof units - 1) : NULL;
+	unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+	length -= unit != NULL;
+	if (length >= sizeof number)
+		return false;
+	memcpy(number, value, length);
+	number[length] = '\0';
+	uint64_t n;
+	if (!parse_unsigned(number, max >> shift, &n))
+		return false;
+	*out = n << shift;
 	return true;
 }
 
@@ -170,6 +191,8 @@ static enum outcome set(struct options *options, const char *key, const char *va
 			options->root = (pid_t)n;
 	} else if (strcmp(key, "every") == 0) {
 		good = parse_seconds(value, &options->every_ns);
+	} else if (strcmp(key, "sample") == 0) {
+		good = parse_size(value, POISSON_MEAN_MAX, &options->sample_bytes);
 	} else if (strcmp(key, "signal") == 0) {
 		good = parse_signal(value, &options->signal);
 	} else if (strcmp(key, "on_error") == 0) {

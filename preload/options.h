@@ -4,6 +4,7 @@
  *
  *   record=0|1        record allocations from the start (1)
  *   output=PATTERN    snapshot files; %e program, %p pid, %n number, %h host, %t time in seconds, %% a percent sign
+ *   sample=BYTES      record a block about every so many bytes, up to 1T, with K, M, G or T; 0: every block (0)
  *   depth=N           frames kept of a stack, 1 .. 1024 (128)
  *   every=SECONDS     a snapshot every so often, at least 0.001; 0: none (0)
  *   signal=S          signal that asks for a snapshot: a number, a name such as USR2 or RTMAX-5, or none (RTMAX-5)
@@ -40,8 +41,9 @@ struct options {
 	uint32_t peak;
 	uint32_t depth;
 	uint64_t every_ns;
-	int signal; /* 0: none */
-	pid_t root; /* 0: any */
+	uint64_t sample_bytes; /* 0: every block */
+	int signal;            /* 0: none */
+	pid_t root;            /* 0: any */
 	enum damage_policy on_error;
 	enum snapshot_mode snapshot;
 	char output[PATH_MAX];

@@ -2,6 +2,7 @@
 #include "preload/peak.h"
 
 #include "preload/control.h"
+#include "preload/sample.h"
 #include "preload/sys.h"
 #include "preload/totals.h"
 
@@ -10,6 +11,7 @@ static uint32_t peak_capture;
 
 void peak_take_from(const struct survey *survey)
 {
+	uint64_t bytes = 0;
 	peak_capture++;
 	for (uint32_t id = COHORT_UNKNOWN; id < survey->cohorts; id++) {
 		const struct survey_count *count = &survey->cohort[id];
@@ -23,8 +25,9 @@ void peak_take_from(const struct survey *survey)
 		}
 		site->peak_blocks += count->blocks;
 		site->peak_bytes += count->bytes;
+		bytes += sample_estimate(site->class, count->blocks, count->bytes).bytes;
 	}
-	totals_peak_taken(survey->total.bytes);
+	totals_peak_taken(bytes);
 }
 
 struct survey_count peak_of_site(const struct site *site)

@@ -9,6 +9,7 @@
 #include "preload/output.h"
 #include "preload/peak.h"
 #include "preload/record.h"
+#include "preload/sample.h"
 #include "preload/sys.h"
 #include "preload/text.h"
 #include "preload/threads.h"
@@ -176,7 +177,7 @@ void picture_encode_meta(struct encoder *encoder, const struct picture *picture,
 	encode_tag_number(encoder, META_PAGE_BYTES, SYS_PAGE_BYTES);
 	encode_tag_number(encoder, META_EPOCH, picture->epoch);
 	encode_tag_number(encoder, META_INHERITED_EPOCH, state.inherited_epoch);
-	encode_tag_number(encoder, META_SAMPLE_BYTES, 0);
+	encode_tag_number(encoder, META_SAMPLE_BYTES, sample_bytes);
 	encode_tag_number(encoder, META_DEPTH, capture_depth);
 	encode_tag_number(encoder, META_RECORDING, record_is_on());
 	encode_tag_number(encoder, META_MACHINE, OWN_MACHINE);
@@ -197,6 +198,36 @@ void picture_encode_meta(struct encoder *encoder, const struct picture *picture,
 	encode_section_end(encoder);
 }
 
+/* Adds what the site's counters stand for; blocks in the unit of sample_whole(). */
+static void add_estimate(struct site_sum *sum, const struct picture *picture, uint32_t id)
+{
+	const struct site_sum *counted = &picture->site[id];
+	unsigned class = ((const struct site *)meta_table_at(&site_table, id))->class;
+	struct sample_sum all = sample_estimate(class, counted->alloc_blocks, counted->alloc_bytes);
+	sum->alloc_blocks += all.blocks;
+	sum->alloc_bytes += all.bytes;
+	sum->temporary_blocks += sample_estimate(class, counted->temporary_blocks, 0).blocks;
+}
+
+static struct survey_count live_estimate(const struct survey *survey)
+{
+	if (!sample_bytes)
+		return survey->total;
+	struct survey_count live = {0};
+	for (uint32_t id = COHORT_UNKNOWN; id < survey->cohorts; id++) {
+		const struct survey_count *count = &survey->cohort[id];
+		if (!count->blocks)
+			continue;
+		const struct cohort *cohort = meta_table_at(&cohort_table, id);
+		const struct site *site = meta_table_at(&site_table, cohort->site);
+		struct sample_sum sum = sample_estimate(site->class, count->blocks, count->bytes);
+		live.blocks += sum.blocks;
+		live.bytes += sum.bytes;
+	}
+	live.blocks = sample_whole(live.blocks);
+	return live;
+}
+
 static void encode_totals(struct encoder *encoder, const struct picture *picture)
 {
 	struct totals_peak peak = totals_peak();
@@ -206,12 +237,12 @@ static void encode_totals(struct encoder *encoder, const struct picture *picture
 	 * either lives or was freed.
 	 */
 	struct site_sum sum = {0};
-	for (uint32_t id = 1; id < picture->sites; id++) {
-		sum.alloc_blocks += picture->site[id].alloc_blocks;
-		sum.alloc_bytes += picture->site[id].alloc_bytes;
-		sum.temporary_blocks += picture->site[id].temporary_blocks;
-	}
-	uint64_t live_blocks = survey->total.blocks, live_bytes = survey->total.bytes;
+	for (uint32_t id = 1; id < picture->sites; id++)
+		add_estimate(&sum, picture, id);
+	sum.alloc_blocks = sample_whole(sum.alloc_blocks);
+	sum.temporary_blocks = sample_whole(sum.temporary_blocks);
+	struct survey_count live = live_estimate(survey);
+	uint64_t live_blocks = live.blocks, live_bytes = live.bytes;
 	encode_section_begin(encoder, SECTION_TOTALS);
 	encode_tag_number(encoder, TOTAL_ALLOC_BLOCKS, sum.alloc_blocks);
 	encode_tag_number(encoder, TOTAL_ALLOC_BYTES, sum.alloc_bytes);
@@ -322,8 +353,7 @@ static void sum_threads(const struct picture *picture)
 	memset(state.thread, 0, sizeof state.thread);
 	for (uint32_t id = 1; id < picture->sites; id++) {
 		const struct site *site = meta_table_at(&site_table, id);
-		state.thread[site->thread].alloc_blocks += picture->site[id].alloc_blocks;
-		state.thread[site->thread].alloc_bytes += picture->site[id].alloc_bytes;
+		add_estimate(&state.thread[site->thread], picture, id);
 	}
 }
 
@@ -349,9 +379,9 @@ static void encode_threads(struct encoder *encoder, const struct picture *pictur
 		encode_number(encoder, entry->instances);
 		encode_text(encoder, entry->name);
 		encode_text(encoder, entry->label);
-		encode_number(encoder, state.thread[id].alloc_blocks);
+		encode_number(encoder, sample_whole(state.thread[id].alloc_blocks));
 		encode_number(encoder, state.thread[id].alloc_bytes);
-		encode_number(encoder, freed_blocks);
+		encode_number(encoder, sample_whole(freed_blocks));
 		encode_number(encoder, freed_bytes);
 	}
 	encode_section_end(encoder);
@@ -373,6 +403,17 @@ static void encode_sites(struct encoder *encoder, const struct picture *picture)
 				  peak.blocks,
 				  peak.bytes};
 		encode_row(encoder, row, sizeof row / sizeof row[0]);
+	}
+	encode_section_end(encoder);
+}
+
+static void encode_samples(struct encoder *encoder, const struct picture *picture)
+{
+	encode_section_begin(encoder, SECTION_SAMPLES);
+	encode_number(encoder, picture->sites - 1);
+	for (uint32_t id = 1; id < picture->sites; id++) {
+		unsigned class = ((const struct site *)meta_table_at(&site_table, id))->class;
+		encode_number(encoder, class == SAMPLE_CLASS_UNKNOWN ? 0 : sample_class_bytes(class));
 	}
 	encode_section_end(encoder);
 }
@@ -441,6 +482,7 @@ size_t picture_bytes_expected(const struct picture *picture)
 /* Tables only grow, so what a later section refers to is in the earlier ones: counts are taken outermost last. */
 void picture_encode(struct encoder *encoder, const struct picture *picture)
 {
+	encoder->minor = sample_bytes ? SNAPSHOT_MINOR : SNAPSHOT_MINOR_UNSAMPLED;
 	encode_totals(encoder, picture);
 	encode_losses(encoder);
 	encode_modules(encoder);
@@ -449,6 +491,8 @@ void picture_encode(struct encoder *encoder, const struct picture *picture)
 	encode_threads(encoder, picture);
 	encode_sites(encoder, picture);
 	encode_cohorts(encoder, picture);
+	if (sample_bytes)
+		encode_samples(encoder, picture);
 	encode_timeline(encoder);
 	encode_notes(encoder);
 }

@@ -9,6 +9,9 @@
 
 #include <string.h>
 
+/* Spreads classes of samples over the keys of a stack. Odd; any will do. */
+#define CLASS_KEY UINT64_C(0x9e3779b97f4a7c15)
+
 _Atomic uint32_t record_epoch = 1;
 _Atomic bool record_active;
 
@@ -96,13 +99,15 @@ static void cache_grow(struct site_cache *cache)
 }
 
 /* The stack is not in the cache: finds its site. */
-static __attribute__((noinline)) uint32_t site_load(struct heap *heap, const struct captured_stack *stack)
+static __attribute__((noinline)) uint32_t site_load(struct heap *heap, const struct captured_stack *stack,
+						    unsigned class)
 {
 	struct site_cache *cache = heap->sites;
 	uint32_t entries = cache->buckets * SITE_CACHE_WAYS;
 	if (cache->evictions > entries / 2 && entries < SITE_CACHE_MAX)
 		cache_grow(cache);
-	uint32_t id = sites_intern(stacks_intern(stack->ip, stack->node, stack->depth, stack->cut), heap->thread_id);
+	uint32_t id = sites_intern(stacks_intern(stack->ip, stack->node, stack->depth, stack->cut), heap->thread_id,
+				   class);
 	if (id == SITE_UNKNOWN) {
 		loss_count(LOSS_TABLE_FULL);
 		return id; /* not kept: there may be room the next time */
@@ -112,17 +117,19 @@ static __attribute__((noinline)) uint32_t site_load(struct heap *heap, const str
 	return id;
 }
 
-/* The site of a stack that is not the last birth's. */
-static __attribute__((noinline)) struct site *site_find(struct heap *heap, const struct registers *caller,
+/* The site of a stack that is not the last birth's, or of a sample. */
+static __attribute__((noinline)) struct site *site_find(struct heap *heap, const struct registers *caller, size_t bytes,
 							uint32_t epoch)
 {
 	struct captured_stack stack;
 	struct site_cache *cache = heap->sites;
 	cache->last_epoch = 0;
 	capture_stack(heap, caller, cache->capture, &stack);
+	unsigned class = sample_bytes ? sample_class_of(bytes) : 0;
+	stack.key += class * CLASS_KEY;
 	uint32_t id = cache_find(cache, stack.key);
 	if (__builtin_expect(!id, 0))
-		id = site_load(heap, &stack);
+		id = site_load(heap, &stack, class);
 	sites_cohort(id, epoch);
 	/* What is counted as a loss is counted each time. */
 	cache->last_epoch = id == SITE_UNKNOWN ? 0 : epoch;
@@ -138,6 +145,7 @@ static inline void site_add(const struct site *site, _Atomic uint64_t *counter, 
 		tally_add(counter, n);
 }
 
+/* Counts a block, or several, in the thread's portion of what lives. */
 static void live_add(struct heap *heap, int64_t bytes, int64_t blocks)
 {
 	int64_t pending = heap->live_bytes_pending + bytes;
@@ -170,13 +178,15 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const stru
 	uint32_t epoch = atomic_load_explicit(&record_epoch, memory_order_relaxed);
 	const struct site_cache *cache = heap->sites;
 	struct site *site = cache->last_site;
-	if (cache->last_epoch != epoch || !capture_again(heap, caller, cache->capture))
-		site = site_find(heap, caller, epoch);
+	struct sample_sum sum = sample_one(bytes);
+	if (cache->last_epoch != epoch || sample_bytes || !capture_again(heap, caller, cache->capture))
+		site = site_find(heap, caller, bytes, epoch);
 	site_add(site, &site->alloc_blocks, 1);
 	site_add(site, &site->alloc_bytes, bytes);
 	heap->last_block = p;
+	heap->last_until = heap->x_until_sample;
 	heap->last_site = site;
-	live_add(heap, (int64_t)bytes, 1);
+	live_add(heap, (int64_t)sum.bytes, (int64_t)sum.blocks);
 	uint32_t cohort = atomic_load_explicit(&site->cohort, memory_order_relaxed);
 	return cohort ? cohort : COHORT_UNKNOWN;
 }
@@ -185,27 +195,32 @@ void record_death(struct heap *heap, const void *p, size_t bytes, uint32_t cohor
 {
 	if (cohort == COHORT_IGNORED)
 		return;
-	if (heap->last_block == p)
+	struct sample_sum sum = sample_one(bytes);
+	/* Allocations that were not sampled have moved the countdown. */
+	if (heap->last_block == p && heap->last_until == heap->x_until_sample)
 		site_add(heap->last_site, &heap->last_site->temporary_blocks, 1);
 	heap->last_block = NULL;
-	tally_add(&heap->tally.freed_blocks, 1);
-	tally_add(&heap->tally.freed_bytes, bytes);
-	if ((int64_t)bytes > atomic_load_explicit(&totals_portion, memory_order_relaxed))
-		totals_before_drop(heap, bytes);
-	live_add(heap, -(int64_t)bytes, -1);
+	tally_add(&heap->tally.freed_blocks, sum.blocks);
+	tally_add(&heap->tally.freed_bytes, sum.bytes);
+	if ((int64_t)sum.bytes > atomic_load_explicit(&totals_portion, memory_order_relaxed))
+		totals_before_drop(heap, sum.bytes);
+	live_add(heap, -(int64_t)sum.bytes, -(int64_t)sum.blocks);
 }
 
 void record_revival(struct heap *heap, size_t bytes)
 {
-	tally_add(&heap->tally.freed_blocks, (uint64_t)-1);
-	tally_add(&heap->tally.freed_bytes, -(uint64_t)bytes);
-	live_add(heap, (int64_t)bytes, 1);
+	struct sample_sum sum = sample_one(bytes);
+	tally_add(&heap->tally.freed_blocks, -sum.blocks);
+	tally_add(&heap->tally.freed_bytes, -sum.bytes);
+	live_add(heap, (int64_t)sum.bytes, (int64_t)sum.blocks);
 }
 
 void record_death_apart(size_t bytes, uint32_t cohort)
 {
-	if (cohort != COHORT_IGNORED)
-		totals_forget(bytes);
+	if (cohort == COHORT_IGNORED)
+		return;
+	struct sample_sum sum = sample_one(bytes);
+	totals_forget(sum.bytes, sum.blocks);
 }
 
 void record_thread_end(struct heap *heap)

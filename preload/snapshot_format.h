@@ -11,7 +11,8 @@
  * Glossary
  *   frame    one node of a trie: (parent frame, module, address). Walking the parents goes outwards, to main.
  *   stack    a frame id, the innermost one. Stack 0 is "not known".
- *   site     (stack, thread): where allocations come from. Counters since the start of the process.
+ *   site     (stack, thread): where allocations come from. Counters since the start of the process. In a sampled
+ *            snapshot (stack, thread, size class).
  *   cohort   (site, epoch): the blocks of a site that were born in one epoch and still live.
  *   epoch    the time between two snapshots; it advances at each. Epoch 1 is the first.
  *
@@ -35,7 +36,9 @@
 
 /* A reader refuses a larger major version and accepts any minor one: unknown sections and keys are skipped. */
 #define SNAPSHOT_MAJOR 1
-#define SNAPSHOT_MINOR 0
+#define SNAPSHOT_MINOR 1
+/* What a file has that is not sampled: nothing newer is in it, so an older reader reads all of it. */
+#define SNAPSHOT_MINOR_UNSAMPLED 0
 
 struct snapshot_header {
 	char magic[SNAPSHOT_MAGIC_BYTES];
@@ -72,6 +75,7 @@ enum snapshot_section_type {
 	SECTION_TIMELINE = 10,
 	SECTION_NOTES = 11,   /* count, then that many texts: lines for the report */
 	SECTION_SYMBOLS = 12, /* added by `mudlark symbolize` */
+	SECTION_SAMPLES = 13, /* minor version 1: in a snapshot with META_SAMPLE_BYTES */
 };
 
 /*
@@ -214,6 +218,17 @@ enum snapshot_thread_flag {
 /*
  * TIMELINE: count, then for each: ns since the previous point (the first: since the start), live bytes,
  * live blocks, resident bytes of the process (0: not measured at this point).
+ */
+
+/*
+ * SAMPLES: count, the same as of SITES, then for each site: bytes that a block of it counted for when it was decided
+ * whether to record it, 0: not known.
+ *
+ * With these bytes n and META_SAMPLE_BYTES r, each block of the site was recorded with probability p = 1 - e^(-n/r),
+ * independently of all others. SITES and COHORTS hold the recorded blocks; divided by p they estimate all blocks
+ * without bias. n is a size class: one of 16, 32 .. 128 in steps of 16, and then of four to each doubling, 160, 192,
+ * 224, 256, 320 and so on. The block's requested bytes are more than the next smaller one (from 0 for 16), up to n.
+ * TOTALS, TIMELINE and the figures of THREADS are estimates already.
  */
 
 /*

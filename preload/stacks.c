@@ -2,6 +2,7 @@
 #include "preload/stacks.h"
 
 #include "preload/modules.h"
+#include "preload/sample.h"
 
 struct meta_table frame_table = {.element_bytes = sizeof(struct frame_node)};
 struct meta_table site_table = {.element_bytes = sizeof(struct site)};
@@ -114,7 +115,7 @@ uint32_t stacks_intern(const uintptr_t *ip, uint32_t *node, uint32_t depth, bool
 static bool site_match(uint32_t id, const void *key)
 {
 	const struct site *wanted = key, *site = site_at(id);
-	return site->stack == wanted->stack && site->thread == wanted->thread;
+	return site->stack == wanted->stack && site->thread == wanted->thread && site->class == wanted->class;
 }
 
 static uint32_t site_add(const void *key)
@@ -124,16 +125,18 @@ static uint32_t site_add(const void *key)
 	if (id) {
 		site_at(id)->stack = wanted->stack;
 		site_at(id)->thread = wanted->thread;
+		site_at(id)->class = wanted->class;
 	}
 	return id;
 }
 
-uint32_t sites_intern(uint32_t stack, uint32_t thread)
+uint32_t sites_intern(uint32_t stack, uint32_t thread, unsigned class)
 {
 	if (!stack)
 		return SITE_UNKNOWN;
-	struct site key = {.stack = stack, .thread = (uint16_t)thread};
-	uint32_t id = intern(&site_ids, mix((uint64_t)stack << 32 | thread), site_match, site_add, &key);
+	struct site key = {.stack = stack, .thread = (uint16_t)thread, .class = (uint16_t) class};
+	uint64_t hash = mix(((uint64_t)stack << 32 | thread) + mix(class));
+	uint32_t id = intern(&site_ids, hash, site_match, site_add, &key);
 	return id ? id : SITE_UNKNOWN;
 }
 
@@ -186,6 +189,7 @@ bool stacks_init(void)
 	uint32_t ignored = meta_table_add(&cohort_table);
 	if (site != SITE_UNKNOWN || unknown != COHORT_UNKNOWN || ignored != COHORT_IGNORED)
 		return false;
+	site_at(site)->class = SAMPLE_CLASS_UNKNOWN;
 	*cohort_at(unknown) = (struct cohort){SITE_UNKNOWN, 1};
 	*cohort_at(ignored) = (struct cohort){0, 1};
 	return true;

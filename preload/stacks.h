@@ -3,8 +3,10 @@
  *
  *   frame    (parent frame, pc, module): a trie, so that 100,000 stacks that share their outer frames cost megabytes
  *   stack    the id of its innermost frame: all of the trie's comparison is exact, so equal ids are equal stacks.
- * Stacks whose outer frames are missing have a trie of their own site     (stack, thread), with the counters of its
- * allocations cohort   (site, epoch): the id in each live block's record
+ *            Stacks whose outer frames are missing have a trie of their own
+ *   site     (stack, thread, class), with the counters of its allocations; the class is that of their size when
+ *            allocations are sampled (sample.h), and 0 otherwise
+ *   cohort   (site, epoch): the id in each live block's record
  *
  * All are tables that only grow and never move (meta.h) with hash sets over them (id_table.h): a lookup takes no
  * lock, and an insertion happens once for each new stack. In front of them stands a cache in each heap (record.c),
@@ -41,6 +43,7 @@ struct site {
 	uint32_t key_low; /* of the captured stack's key, for the cache in front (record.c) */
 	uint32_t peak_capture;
 	uint16_t thread;
+	uint16_t class;
 	/* Written by that thread alone, unless site_is_shared(). */
 	_Atomic uint64_t alloc_blocks, alloc_bytes, temporary_blocks;
 	_Atomic uint32_t cohort, cohort_epoch; /* the cohort is that epoch's; written under the sites' lock */
@@ -71,7 +74,7 @@ bool stacks_init(void);
 uint32_t stacks_intern(const uintptr_t *ip, uint32_t *node, uint32_t depth, bool cut);
 
 /* Id of the site, added if it is new; SITE_UNKNOWN when a table is full. */
-uint32_t sites_intern(uint32_t stack, uint32_t thread);
+uint32_t sites_intern(uint32_t stack, uint32_t thread, unsigned class);
 
 /* The site's cohort for the epoch, added if it is new; COHORT_UNKNOWN when a table is full. */
 uint32_t sites_cohort(uint32_t site, uint32_t epoch);

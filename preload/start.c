@@ -21,6 +21,7 @@
 #include "preload/options.h"
 #include "preload/output.h"
 #include "preload/record.h"
+#include "preload/sample.h"
 #include "preload/sandbox.h"
 #include "preload/stacks.h"
 #include "preload/survey.h"
@@ -196,6 +197,7 @@ static void fork_child(void)
 	if (forking.io_locked && _IO_list_resetlock)
 		_IO_list_resetlock();
 	heap_fork_child(heap);
+	sample_fork_child(heap);
 	threads_fork_child(heap);
 	snapshot_fork_child(pid);
 	control_fork_child(pid);
@@ -298,6 +300,7 @@ static bool recording_init(const char *text, pid_t pid)
 	capture_depth = options.depth;
 	capture_check = options.check_capture;
 	snapshot_init(&options, text, pid);
+	sample_init(options.sample_bytes);
 	totals_init(options.peak > 0);
 	modules_init();
 	if (!stacks_init()) {

@@ -3,6 +3,7 @@
 
 #include "preload/control.h"
 #include "preload/peak.h"
+#include "preload/sample.h"
 #include "preload/sys.h"
 
 #include <string.h>
@@ -55,6 +56,11 @@ static int64_t get(const _Atomic int64_t *value)
 	return atomic_load_explicit(value, memory_order_relaxed);
 }
 
+static int64_t whole_blocks(int64_t blocks)
+{
+	return blocks > 0 ? (int64_t)sample_whole((uint64_t)blocks) : 0;
+}
+
 int64_t totals_live_bytes(void)
 {
 	int64_t sum = get(&totals.live_bytes);
@@ -68,7 +74,7 @@ int64_t totals_live_blocks(void)
 	int64_t sum = get(&totals.live_blocks);
 	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap)
 		sum += heap->live_blocks_pending;
-	return sum;
+	return whole_blocks(sum);
 }
 
 void totals_share(void)
@@ -108,7 +114,7 @@ void totals_flush(struct heap *heap)
 	heap->live_bytes_pending = 0;
 	heap->live_blocks_pending = 0;
 	heap->live_bytes_high = 0;
-	peak_raise(before + high, blocks);
+	peak_raise(before + high, whole_blocks(blocks));
 	if (peak_worth_taking(live))
 		peak_take();
 	if (++heap->flushes % FLUSHES_PER_CLOCK == 0) {
@@ -119,10 +125,10 @@ void totals_flush(struct heap *heap)
 	}
 }
 
-void totals_forget(uint64_t bytes)
+void totals_forget(uint64_t bytes, uint64_t blocks)
 {
 	atomic_fetch_sub_explicit(&totals.live_bytes, (int64_t)bytes, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&totals.live_blocks, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&totals.live_blocks, (int64_t)blocks, memory_order_relaxed);
 }
 
 void totals_before_drop(struct heap *heap, uint64_t bytes)

@@ -8,6 +8,9 @@
  * What the peak consists of is taken when the total has fallen by 1/512 from a mark that was not taken before or has
  * risen by 1/256 since: a growing program pays nothing, and the composition is of a moment within 1 % of the mark.
  * A free that alone falls that far is announced before it happens.
+ *
+ * When allocations are sampled all this is estimated. What heaps add is what sample_estimate() says; here, blocks are
+ * whole ones again.
  */
 #ifndef MUDLARK_TOTALS_H
 #define MUDLARK_TOTALS_H
@@ -39,8 +42,8 @@ void totals_share(void);
 /* Moves the heap's portion to the total and looks at peak, timeline and clock. Called between enter and leave. */
 void totals_flush(struct heap *heap);
 
-/* A block of `bytes` was freed where no heap counts it. Lock-free. */
-void totals_forget(uint64_t bytes);
+/* Blocks were freed where no heap counts them. Lock-free. */
+void totals_forget(uint64_t bytes, uint64_t blocks);
 
 /* A block of `bytes` is about to be freed that is larger than a portion. */
 void totals_before_drop(struct heap *heap, uint64_t bytes);

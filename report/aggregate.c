@@ -13,6 +13,7 @@
 #include "report/aggregate.h"
 
 #include "report/memory.h"
+#include "report/sampled.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -37,6 +38,8 @@ struct builder {
 	struct intern address_keys;
 	uint32_t *key_of_address;  /* by address number: number in address_keys; BY_STACK only */
 	uint8_t *match_of_address; /* by address number: enum filter_match of its locations; 0 when no filter */
+	bool one_process;          /* all snapshots are of one */
+	struct sampled_kept *kept; /* by site of the newer snapshot; NULL: nothing is known */
 };
 
 /* What is known of each frame of one side. */
@@ -55,6 +58,11 @@ void figures_add(struct figures *to, const struct figures *more)
 	to->peak_bytes += more->peak_bytes;
 	to->peak_blocks += more->peak_blocks;
 	to->temporary_blocks += more->temporary_blocks;
+	to->continued |= more->continued;
+	if (more->estimated) {
+		to->estimated = true;
+		spreads_add(&to->spreads, &more->spreads);
+	}
 }
 
 /* All locations of one address are of one language. */
@@ -245,13 +253,10 @@ static struct row *find_stack_row(struct builder *builder, uint32_t node)
 }
 
 /* The same thread in two snapshots of one process has its tid; in two processes all it can have is its name. */
-static void key_thread(const struct names *names, uint32_t side, uint32_t id, struct buffer *key)
+static void key_thread(const struct builder *builder, uint32_t side, uint32_t id, struct buffer *key)
 {
+	const struct names *names = builder->names;
 	const struct snapshot_thread *thread = &names->snapshots[side]->threads[id];
-	bool one_process =
-		names->snapshot_count < 2 ||
-		(names->snapshots[0]->numbers[META_PID] == names->snapshots[1]->numbers[META_PID] &&
-		 names->snapshots[0]->numbers[META_START_TIME_NS] == names->snapshots[1]->numbers[META_START_TIME_NS]);
 	buffer_varint(key, id ? 1 : 0);
 	if (!id)
 		return;
@@ -259,7 +264,7 @@ static void key_thread(const struct names *names, uint32_t side, uint32_t id, st
 		buffer_varint(key, id);
 		return;
 	}
-	if (one_process)
+	if (builder->one_process)
 		buffer_varint(key, thread->tid);
 	buffer_append(key, thread->name, strlen(thread->name) + 1);
 	buffer_text(key, thread->label);
@@ -294,16 +299,18 @@ static void key_row(const struct builder *builder, uint32_t side, const struct s
 		    struct buffer *key)
 {
 	if (builder->options->by == BY_THREAD)
-		key_thread(builder->names, side, site->thread, key);
+		key_thread(builder, side, site->thread, key);
 	else if (owner)
 		key_location(&builder->names->locations[owner - 1], builder->options->by, key);
 	else
 		buffer_varint(key, 0);
 }
 
-static struct figures figures_of(const struct snapshot_site *site)
+static struct figures figures_of(const struct builder *builder, uint32_t side, uint32_t id)
 {
-	return (struct figures){
+	const struct snapshot *snapshot = builder->names->snapshots[side];
+	const struct snapshot_site *site = &snapshot->sites[id];
+	struct figures figures = {
 		.live_bytes = site->live_bytes,
 		.live_blocks = site->live_blocks,
 		.alloc_bytes = site->alloc_bytes,
@@ -311,12 +318,23 @@ static struct figures figures_of(const struct snapshot_site *site)
 		.peak_bytes = site->peak_bytes,
 		.peak_blocks = site->peak_blocks,
 		.temporary_blocks = site->temporary_blocks,
+		.estimated = snapshot->recorded_sites != NULL,
+		.continued = side && builder->one_process,
 	};
+	if (figures.estimated) {
+		sampled_spreads(snapshot, id, &figures.spreads);
+		if (builder->kept) {
+			figures.spreads.kept_bytes = builder->kept[id].bytes;
+			figures.spreads.kept_blocks = builder->kept[id].blocks;
+		}
+	}
+	return figures;
 }
 
-static void add_site(struct builder *builder, uint32_t side, const struct frame_facts *facts,
-		     const struct snapshot_site *site, struct buffer *key)
+static void add_site(struct builder *builder, uint32_t side, const struct frame_facts *facts, uint32_t id,
+		     struct buffer *key)
 {
+	const struct snapshot_site *site = &builder->names->snapshots[side]->sites[id];
 	const struct aggregate_options *options = builder->options;
 	const struct snapshot_stack *stack = &builder->names->snapshots[side]->stacks[site->stack];
 	uint32_t owner = facts->owners ? choose_owner(&facts->owners[stack->frame], options->by) : 0;
@@ -328,7 +346,7 @@ static void add_site(struct builder *builder, uint32_t side, const struct frame_
 		key_row(builder, side, site, owner, key);
 		row = find_row(builder, key);
 	}
-	struct figures figures = figures_of(site);
+	struct figures figures = figures_of(builder, side, id);
 	figures_add(&row->figures[side], &figures);
 	figures_add(&builder->aggregate->totals[side], &figures);
 	row->side = side;
@@ -348,6 +366,9 @@ static void add_sites(struct builder *builder, uint32_t side)
 	/* A stack has a site for each thread. */
 	bool *left_out = must_allocate((size_t)snapshot->stack_count + 1, sizeof *left_out);
 	examine_frames(builder, side, &facts);
+	builder->kept = NULL;
+	if (side && builder->one_process && snapshot->recorded_sites)
+		builder->kept = sampled_kept(snapshot, builder->names->snapshots[0]->numbers[META_EPOCH]);
 	if (builder->options->by == BY_STACK)
 		make_room_for_nodes(builder);
 	for (uint32_t id = 1; id <= snapshot->site_count; id++) {
@@ -357,15 +378,16 @@ static void add_sites(struct builder *builder, uint32_t side)
 		      site->live_bytes))
 			continue;
 		if (!filter || filter_keeps(filter, facts.matches[snapshot->stacks[site->stack].frame])) {
-			add_site(builder, side, &facts, site, &key);
+			add_site(builder, side, &facts, id, &key);
 			continue;
 		}
-		struct figures figures = figures_of(site);
+		struct figures figures = figures_of(builder, side, id);
 		figures_add(&aggregate->left_out[side], &figures);
 		aggregate->stacks_left_out[side] += !left_out[site->stack];
 		left_out[site->stack] = true;
 	}
 	free(left_out);
+	free(builder->kept);
 	buffer_free(&key);
 	forget_frames(&facts);
 }
@@ -373,6 +395,10 @@ static void add_sites(struct builder *builder, uint32_t side)
 void aggregate_build(struct aggregate *aggregate, struct names *names, const struct aggregate_options *options)
 {
 	struct builder builder = {.aggregate = aggregate, .names = names, .options = options};
+	builder.one_process =
+		names->snapshot_count < 2 ||
+		(names->snapshots[0]->numbers[META_PID] == names->snapshots[1]->numbers[META_PID] &&
+		 names->snapshots[0]->numbers[META_START_TIME_NS] == names->snapshots[1]->numbers[META_START_TIME_NS]);
 	*aggregate = (struct aggregate){0};
 	if ((options->by != BY_STACK && options->by != BY_THREAD) || (options->filter && is_filtered(options->filter)))
 		names_resolve_all(names);

@@ -24,6 +24,9 @@ enum language { LANGUAGE_ALL, LANGUAGE_C, LANGUAGE_PYTHON };
 
 struct figures {
 	uint64_t live_bytes, live_blocks, alloc_bytes, alloc_blocks, peak_bytes, peak_blocks, temporary_blocks;
+	bool estimated; /* from samples: they are as uncertain as `spreads` says */
+	bool continued; /* of a newer snapshot of the process that the older one is of */
+	struct spreads spreads;
 };
 
 struct row {

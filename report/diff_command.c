@@ -87,10 +87,14 @@ static void print_side(const char *which, const struct snapshot *snapshot, FILE 
 	char when[64], bytes[32], blocks[32];
 	struct buffer line = {0};
 	text_clean(&line, snapshot->file_name);
-	fprintf(stream, "%s  %s: %s, live %s bytes in %s blocks\n", which, buffer_string(&line),
+	fprintf(stream, "%s  %s: %s, live %s bytes in %s blocks", which, buffer_string(&line),
 		format_time(when, snapshot->numbers[META_TIME_NS]),
 		format_count(bytes, snapshot->totals[TOTAL_LIVE_BYTES]),
 		format_count(blocks, snapshot->totals[TOTAL_LIVE_BLOCKS]));
+	if (snapshot->recorded_sites)
+		fprintf(stream, ", estimated from samples about every %s",
+			format_size(bytes, snapshot->numbers[META_SAMPLE_BYTES]));
+	fputc('\n', stream);
 	buffer_free(&line);
 }
 
@@ -124,21 +128,37 @@ static enum style change_style(int64_t change)
 	return change > 0 ? STYLE_GROWN : change < 0 ? STYLE_SHRUNK : STYLE_PLAIN;
 }
 
-static void add_changes(struct table *table, const struct reading *reading, const struct figures *figures)
+static void add_changes(struct table *table, const struct reading *reading, const struct figures *figures, bool unicode)
 {
 	uint64_t old_bytes, old_blocks, new_bytes, new_blocks;
 	char text[32];
 	metric_pair(&figures[OLD], reading->metric, &old_bytes, &old_blocks);
 	metric_pair(&figures[NEW], reading->metric, &new_bytes, &new_blocks);
 	int64_t bytes = figure_change(old_bytes, new_bytes), blocks = figure_change(old_blocks, new_blocks);
+	bool exact = reading->exact_bytes;
+	char *(*format)(char *, uint64_t) = exact ? format_count : format_size;
+	char bytes_text[64], blocks_text[64];
+	if (exact)
+		format_count_change(bytes_text, bytes);
+	else
+		format_size_change(bytes_text, bytes);
+	format_count_change(blocks_text, blocks);
+	if (figures[OLD].estimated || figures[NEW].estimated) {
+		struct spreads change;
+		change_spreads(&figures[OLD], &figures[NEW], &change);
+		struct interval interval = interval_of_change(0, metric_spread(&change, reading->metric));
+		uint64_t margin = interval_margin(0, interval);
+		if (metric_is_bytes(reading->metric))
+			append_margin(bytes_text, sizeof bytes_text, margin, format, unicode);
+		else
+			append_margin(blocks_text, sizeof blocks_text, margin, format_count, unicode);
+	}
 	if (metric_has_bytes(reading->metric)) {
-		bool exact = reading->exact_bytes;
-		table_cell(table, STYLE_PLAIN, exact ? format_count(text, new_bytes) : format_size(text, new_bytes));
-		table_cell(table, change_style(bytes),
-			   exact ? format_count_change(text, bytes) : format_size_change(text, bytes));
+		table_cell(table, STYLE_PLAIN, format(text, new_bytes));
+		table_cell(table, change_style(bytes), bytes_text);
 	}
 	table_cell(table, STYLE_PLAIN, format_count(text, new_blocks));
-	table_cell(table, change_style(blocks), format_count_change(text, blocks));
+	table_cell(table, change_style(blocks), blocks_text);
 }
 
 static void diff_text(const struct reading *reading, const struct aggregate *aggregate, FILE *stream)
@@ -162,7 +182,7 @@ static void diff_text(const struct reading *reading, const struct aggregate *agg
 		const struct row *row = &aggregate->rows[i];
 		const char *status = row_status(row, reading->metric);
 		struct buffer text = {0};
-		add_changes(&table, reading, row->figures);
+		add_changes(&table, reading, row->figures, terminal.unicode);
 		if (strcmp(status, "changed") != 0)
 			buffer_format(&text, "%s: ", status);
 		row_text(&text, reading->names, row, reading->group.by);
@@ -176,17 +196,17 @@ static void diff_text(const struct reading *reading, const struct aggregate *agg
 	if (count < aggregate->row_count) {
 		struct figures others[NAMES_MOST_SNAPSHOTS];
 		sum_others(aggregate, count, others);
-		add_changes(&table, reading, others);
+		add_changes(&table, reading, others, terminal.unicode);
 		buffer_format(&text, "other: %s more row%s", format_count(number, aggregate->row_count - count),
 			      aggregate->row_count - count == 1 ? "" : "s");
 		table_cell(&table, STYLE_PLAIN, buffer_string(&text));
 	}
-	add_changes(&table, reading, aggregate->totals);
+	add_changes(&table, reading, aggregate->totals, terminal.unicode);
 	table_cell(&table, STYLE_BOLD,
 		   is_filtered(&reading->filter) ? "total of what the filters keep, unchanged rows included"
 						 : "total, unchanged rows included");
 	if (is_filtered(&reading->filter)) {
-		add_changes(&table, reading, aggregate->left_out);
+		add_changes(&table, reading, aggregate->left_out, terminal.unicode);
 		left_out_row(&table, aggregate->stacks_left_out[NEW]);
 	}
 

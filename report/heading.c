@@ -55,12 +55,25 @@ static void sum_inherited(const struct snapshot *snapshot, uint64_t *bytes, uint
 		}
 }
 
-static void print_totals(const struct snapshot *snapshot, FILE *stream)
+/* A total, with how far it may be off when it is an estimate. */
+static char *format_total(char out[64], const struct snapshot *snapshot, uint64_t value, const struct spread *spread,
+			  bool unicode)
+{
+	format_count(out, value);
+	if (snapshot->recorded_sites)
+		append_margin(out, 64, interval_margin((double)value, interval_of(value, spread)), format_count,
+			      unicode);
+	return out;
+}
+
+static void print_totals(const struct snapshot *snapshot, FILE *stream, bool unicode)
 {
 	const uint64_t *totals = snapshot->totals;
-	char bytes[32], blocks[32], when[64], rss[32], heap[32], own[32];
-	fprintf(stream, "live       %s bytes in %s blocks\n", format_count(bytes, totals[TOTAL_LIVE_BYTES]),
-		format_count(blocks, totals[TOTAL_LIVE_BLOCKS]));
+	const struct spreads *spreads = &snapshot->spreads;
+	char bytes[64], blocks[64], when[64], rss[32], heap[32], own[32];
+	fprintf(stream, "live       %s bytes in %s blocks\n",
+		format_total(bytes, snapshot, totals[TOTAL_LIVE_BYTES], &spreads->live_bytes, unicode),
+		format_total(blocks, snapshot, totals[TOTAL_LIVE_BLOCKS], &spreads->live_blocks, unicode));
 	if (snapshot->numbers[META_INHERITED_EPOCH]) {
 		uint64_t inherited_bytes, inherited_blocks;
 		sum_inherited(snapshot, &inherited_bytes, &inherited_blocks);
@@ -68,11 +81,13 @@ static void print_totals(const struct snapshot *snapshot, FILE *stream)
 			format_count(bytes, inherited_bytes), format_count(blocks, inherited_blocks),
 			snapshot->numbers[META_PARENT_PID]);
 	}
-	fprintf(stream, "peak       %s bytes", format_count(bytes, totals[TOTAL_PEAK_BYTES]));
+	fprintf(stream, "peak       %s bytes",
+		format_total(bytes, snapshot, totals[TOTAL_PEAK_BYTES], &spreads->peak_bytes, unicode));
 	if (totals[TOTAL_PEAK_ELAPSED_NS])
 		fprintf(stream, ", %s after the start", format_duration(when, totals[TOTAL_PEAK_ELAPSED_NS]));
-	fprintf(stream, "\nallocated  %s bytes in %s blocks", format_count(bytes, totals[TOTAL_ALLOC_BYTES]),
-		format_count(blocks, totals[TOTAL_ALLOC_BLOCKS]));
+	fprintf(stream, "\nallocated  %s bytes in %s blocks",
+		format_total(bytes, snapshot, totals[TOTAL_ALLOC_BYTES], &spreads->alloc_bytes, unicode),
+		format_total(blocks, snapshot, totals[TOTAL_ALLOC_BLOCKS], &spreads->alloc_blocks, unicode));
 	if (totals[TOTAL_ALLOC_BLOCKS])
 		fprintf(stream, ", %.1f %% of them temporary",
 			100.0 * (double)totals[TOTAL_TEMPORARY_BLOCKS] / (double)totals[TOTAL_ALLOC_BLOCKS]);
@@ -80,9 +95,12 @@ static void print_totals(const struct snapshot *snapshot, FILE *stream)
 		format_size(rss, totals[TOTAL_RSS_BYTES]), format_size(heap, totals[TOTAL_HEAP_BYTES]),
 		format_size(own, totals[TOTAL_OWN_BYTES]), totals[TOTAL_THREADS],
 		totals[TOTAL_THREADS] == 1 ? "" : "s");
-	if (snapshot->numbers[META_SAMPLE_BYTES])
-		fprintf(stream, "sampled    about every %s: figures are estimates\n",
-			format_size(bytes, snapshot->numbers[META_SAMPLE_BYTES]));
+	if (snapshot->recorded_sites)
+		fprintf(stream,
+			"sampled    about every %s, %s blocks recorded: figures are estimates, in 95 %% of cases true "
+			"within %s\n",
+			format_size(bytes, snapshot->numbers[META_SAMPLE_BYTES]),
+			format_count(blocks, spreads->alloc_blocks.samples), unicode ? "\xc2\xb1" : "+-");
 }
 
 void heading_print(const struct snapshot *snapshot, FILE *stream, const struct terminal *terminal)
@@ -101,7 +119,7 @@ void heading_print(const struct snapshot *snapshot, FILE *stream, const struct t
 	fprintf(stream, "%s%s%s\n", style_on(terminal, STYLE_BOLD), buffer_string(&line),
 		style_off(terminal, STYLE_BOLD));
 	buffer_free(&line);
-	print_totals(snapshot, stream);
+	print_totals(snapshot, stream, terminal->unicode);
 	losses_print(snapshot, stream, terminal);
 	for (uint32_t i = 0; i < snapshot->note_count; i++) {
 		struct buffer note = {0};

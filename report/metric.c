@@ -52,6 +52,30 @@ void metric_pair(const struct figures *figures, enum metric metric, uint64_t *by
 	*blocks = figures->live_blocks;
 }
 
+bool metric_is_bytes(enum metric metric)
+{
+	return metric == METRIC_LIVE_BYTES || metric == METRIC_ALLOC_BYTES || metric == METRIC_PEAK_BYTES;
+}
+
+const struct spread *metric_spread(const struct spreads *spreads, enum metric metric)
+{
+	switch (metric) {
+	case METRIC_LIVE_BYTES:
+		break;
+	case METRIC_LIVE_BLOCKS:
+		return &spreads->live_blocks;
+	case METRIC_ALLOC_BYTES:
+		return &spreads->alloc_bytes;
+	case METRIC_ALLOC_BLOCKS:
+		return &spreads->alloc_blocks;
+	case METRIC_PEAK_BYTES:
+		return &spreads->peak_bytes;
+	case METRIC_TEMPORARY_BLOCKS:
+		return &spreads->temporary_blocks;
+	}
+	return &spreads->live_bytes;
+}
+
 bool metric_has_bytes(enum metric metric)
 {
 	return metric != METRIC_TEMPORARY_BLOCKS;

@@ -4,6 +4,7 @@
 #include "report/rows.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 static void file_text(struct buffer *out, const struct location *location)
@@ -137,6 +138,71 @@ void left_out_row(struct table *table, uint32_t stacks)
 
 /* --- JSON ------------------------------------------------------------------------------------------------------ */
 
+static void interval_json(const char *name, struct interval interval, bool is_change, struct json *json)
+{
+	json_put_array(json, name, true);
+	for (int i = 0; i < 2; i++) {
+		double end = i ? ceil(interval.high) : floor(interval.low);
+		/* A hostile file may ask for more than there are numbers. */
+		end = fmin(fmax(end, is_change ? -1e18 : 0), 1e18);
+		json_put_signed(json, NULL, (int64_t)end);
+	}
+	json_end_array(json);
+}
+
+static void estimates_json(const struct figures *figures, struct json *json)
+{
+	const struct spreads *spreads = &figures->spreads;
+	json_put_object(json, "samples", true);
+	json_put_number(json, "live", spreads->live_blocks.samples);
+	json_put_number(json, "alloc", spreads->alloc_blocks.samples);
+	json_put_number(json, "peak", spreads->peak_blocks.samples);
+	json_put_number(json, "temporary", spreads->temporary_blocks.samples);
+	json_end_object(json);
+	json_put_object(json, "interval", false);
+	interval_json("live_bytes", interval_of(figures->live_bytes, &spreads->live_bytes), false, json);
+	interval_json("live_blocks", interval_of(figures->live_blocks, &spreads->live_blocks), false, json);
+	interval_json("alloc_bytes", interval_of(figures->alloc_bytes, &spreads->alloc_bytes), false, json);
+	interval_json("alloc_blocks", interval_of(figures->alloc_blocks, &spreads->alloc_blocks), false, json);
+	interval_json("peak_bytes", interval_of(figures->peak_bytes, &spreads->peak_bytes), false, json);
+	interval_json("peak_blocks", interval_of(figures->peak_blocks, &spreads->peak_blocks), false, json);
+	interval_json("temporary_blocks", interval_of(figures->temporary_blocks, &spreads->temporary_blocks), false,
+		      json);
+	json_end_object(json);
+}
+
+void change_spreads(const struct figures *old_figures, const struct figures *new_figures, struct spreads *change)
+{
+	spreads_of_change(&old_figures->spreads, &new_figures->spreads, new_figures->continued, change);
+}
+
+static void change_intervals_json(const struct figures *old_figures, const struct figures *new_figures,
+				  struct json *json)
+{
+	struct spreads change;
+	change_spreads(old_figures, new_figures, &change);
+	const struct {
+		const char *name;
+		uint64_t before, after;
+		const struct spread *spread;
+	} figures[] = {
+		{"live_bytes", old_figures->live_bytes, new_figures->live_bytes, &change.live_bytes},
+		{"live_blocks", old_figures->live_blocks, new_figures->live_blocks, &change.live_blocks},
+		{"alloc_bytes", old_figures->alloc_bytes, new_figures->alloc_bytes, &change.alloc_bytes},
+		{"alloc_blocks", old_figures->alloc_blocks, new_figures->alloc_blocks, &change.alloc_blocks},
+		{"peak_bytes", old_figures->peak_bytes, new_figures->peak_bytes, &change.peak_bytes},
+		{"peak_blocks", old_figures->peak_blocks, new_figures->peak_blocks, &change.peak_blocks},
+		{"temporary_blocks", old_figures->temporary_blocks, new_figures->temporary_blocks,
+		 &change.temporary_blocks},
+	};
+	json_put_object(json, "interval_diff", false);
+	for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+		interval_json(figures[i].name,
+			      interval_of_change(figure_change(figures[i].before, figures[i].after), figures[i].spread),
+			      true, json);
+	json_end_object(json);
+}
+
 void figures_json(const struct figures *figures, struct json *json)
 {
 	json_put_number(json, "live_bytes", figures->live_bytes);
@@ -146,6 +212,8 @@ void figures_json(const struct figures *figures, struct json *json)
 	json_put_number(json, "peak_bytes", figures->peak_bytes);
 	json_put_number(json, "peak_blocks", figures->peak_blocks);
 	json_put_number(json, "temporary_blocks", figures->temporary_blocks);
+	if (figures->estimated)
+		estimates_json(figures, json);
 }
 
 void changes_json(const struct figures *old_figures, const struct figures *new_figures, struct json *json)
@@ -158,6 +226,8 @@ void changes_json(const struct figures *old_figures, const struct figures *new_f
 	json_put_signed(json, "peak_blocks_diff", figure_change(old_figures->peak_blocks, new_figures->peak_blocks));
 	json_put_signed(json, "temporary_blocks_diff",
 			figure_change(old_figures->temporary_blocks, new_figures->temporary_blocks));
+	if (old_figures->estimated || new_figures->estimated)
+		change_intervals_json(old_figures, new_figures, json);
 }
 
 /* What the grouping has merged is null: a file's row has no function, a module's has no file. */

@@ -25,9 +25,11 @@ void row_callers(struct table *table, const struct names *names, const struct ro
 /* The last cell of a row with what the filters left out. */
 void left_out_row(struct table *table, uint32_t stacks);
 
-/* The members live_bytes, live_blocks, ... of the open object. */
+/* How uncertain the change is. */
+void change_spreads(const struct figures *old_figures, const struct figures *new_figures, struct spreads *change);
+/* The members live_bytes, live_blocks, ... of the open object; of estimates also "samples" and "interval". */
 void figures_json(const struct figures *figures, struct json *json);
-/* The same with "_diff" behind each name, new - old. */
+/* The same with "_diff" behind each name, new - old; of estimates also "interval_diff". */
 void changes_json(const struct figures *old_figures, const struct figures *new_figures, struct json *json);
 /* The members "frames" and, as the grouping has them, "thread", "cut". */
 void row_json(const struct names *names, const struct row *row, const struct aggregate_options *options,

@@ -55,6 +55,9 @@ static const struct option_spec options_table[] = {
 	{OPTION_KEY + 12, 0, "snapshot", "WHO", ARGUMENT_CHOICE, "auto|inline|fork",
 	 "who writes snapshots: the program's own thread (inline), a forked copy of it (fork), or whichever holds the "
 	 "program for a shorter time (auto, the default); the one at the end is always written inline"},
+	{OPTION_KEY + 13, 's', "sample", "BYTES", ARGUMENT_WORD, NULL,
+	 "record a block about every BYTES bytes that are allocated, as 512K, and estimate the rest: nearly free "
+	 "(default 0: every block)"},
 	{OPTION_QUIET, 'q', "quiet", NULL, ARGUMENT_NONE, NULL, "print nothing but errors when the command has ended"},
 	{0},
 };
@@ -62,6 +65,7 @@ static const struct option_spec options_table[] = {
 /* As in the library, preload/options.h. */
 enum { DEPTH_MOST = 1024 };
 #define EVERY_LEAST 0.001
+#define SAMPLE_MOST (UINT64_C(1) << 40)
 
 static bool is_number(const char *text, bool fraction)
 {
@@ -70,6 +74,18 @@ static bool is_number(const char *text, bool fraction)
 	if (fraction && text[length] == '.')
 		length += 1 + strspn(text + length + 1, "0123456789");
 	return digits && digits < 16 && !text[length];
+}
+
+/* Bytes, or so many KiB, MiB, GiB or TiB, up to 1 TiB. */
+static bool is_sample(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+	const char *unit = digits && text[digits] ? strchr("kmgt", text[digits] | 0x20) : NULL;
+	if (!digits || digits > 13 || (text[digits] && (!unit || text[digits + 1])))
+		return false;
+	static const char units[] = "kmgt";
+	unsigned shift = unit ? 10 * (unsigned)(strchr(units, *unit) - units + 1) : 0;
+	return strtoull(text, NULL, 10) <= SAMPLE_MOST >> shift;
 }
 
 static int run_option(void *context, int id, const char *argument, struct error *error)
@@ -91,6 +107,10 @@ static int run_option(void *context, int id, const char *argument, struct error 
 	if (seconds > 0 && seconds < EVERY_LEAST)
 		return error_set(error, EXIT_USAGE, NULL, "run: --every wants 0 or at least %g seconds, not %s",
 				 EVERY_LEAST, argument);
+	if (!strcmp(key, "sample") && !is_sample(argument))
+		return error_set(error, EXIT_USAGE,
+				 "bytes, or a number with K, M, G or T behind it; 0 records every block",
+				 "run: --sample wants 0 to 1T, not '%s'", argument);
 	int number = strcmp(key, "signal") ? 0 : signal_number(argument);
 	if (number < 0 || number == SIGKILL || number == SIGSTOP)
 		return error_set(error, EXIT_USAGE, "a number, a name as USR2 or RTMAX-5, or none",
@@ -249,7 +269,8 @@ static void print_largest(const char *path)
 	const struct snapshot *snapshot = reading.snapshots[0];
 	aggregate_build(&aggregate, reading.names, &reading.group);
 	rank_rows(&aggregate, 0, METRIC_LIVE_BYTES, SITES_SHOWN);
-	notice("live in the last one: %s bytes in %s blocks%s", format_count(bytes, snapshot->totals[TOTAL_LIVE_BYTES]),
+	notice("live in the last one: %s%s bytes in %s blocks%s", snapshot->recorded_sites ? "about " : "",
+	       format_count(bytes, snapshot->totals[TOTAL_LIVE_BYTES]),
 	       format_count(blocks, snapshot->totals[TOTAL_LIVE_BLOCKS]),
 	       aggregate.row_count && aggregate.rows[0].figures[0].live_bytes ? "; the largest sites:" : "");
 	for (size_t i = 0; i < aggregate.row_count && i < SITES_SHOWN; i++) {

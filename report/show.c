@@ -46,15 +46,26 @@ void show_json(const struct reading *reading, const struct aggregate *aggregate,
 
 /* all: what the share is of; NULL: it has none. */
 static void add_figures(struct table *table, const struct reading *reading, const struct figures *figures,
-			const struct figures *all)
+			const struct figures *all, bool unicode)
 {
-	char size[32], count[32], share[32];
+	char size[64], count[64], share[32];
 	uint64_t bytes, blocks, total = all ? metric_value(all, reading->metric) : 0;
 	metric_pair(figures, reading->metric, &bytes, &blocks);
+	char *(*format)(char *, uint64_t) = reading->exact_bytes ? format_count : format_size;
+	format(size, bytes);
+	format_count(count, blocks);
+	if (figures->estimated) {
+		uint64_t value = metric_value(figures, reading->metric);
+		struct interval interval = interval_of(value, metric_spread(&figures->spreads, reading->metric));
+		uint64_t margin = interval_margin((double)value, interval);
+		if (metric_is_bytes(reading->metric))
+			append_margin(size, sizeof size, margin, format, unicode);
+		else
+			append_margin(count, sizeof count, margin, format_count, unicode);
+	}
 	if (metric_has_bytes(reading->metric))
-		table_cell(table, STYLE_PLAIN,
-			   reading->exact_bytes ? format_count(size, bytes) : format_size(size, bytes));
-	table_cell(table, STYLE_PLAIN, format_count(count, blocks));
+		table_cell(table, STYLE_PLAIN, size);
+	table_cell(table, STYLE_PLAIN, count);
 	double part = total ? 100.0 * (double)metric_value(figures, reading->metric) / (double)total : 0;
 	snprintf(share, sizeof share, all ? "%.1f%%" : "", part);
 	table_cell(table, STYLE_PLAIN, share);
@@ -82,7 +93,7 @@ static void show_text(const struct reading *reading, const struct aggregate *agg
 	for (size_t i = 0; i < count; i++) {
 		const struct row *row = &aggregate->rows[i];
 		struct buffer text = {0};
-		add_figures(&table, reading, &row->figures[0], &aggregate->totals[0]);
+		add_figures(&table, reading, &row->figures[0], &aggregate->totals[0], terminal.unicode);
 		row_text(&text, reading->names, row, reading->group.by);
 		table_cell(&table, STYLE_BOLD, buffer_string(&text));
 		buffer_free(&text);
@@ -94,15 +105,15 @@ static void show_text(const struct reading *reading, const struct aggregate *agg
 	if (count < useful) {
 		struct figures others[NAMES_MOST_SNAPSHOTS];
 		sum_others(aggregate, count, others);
-		add_figures(&table, reading, &others[0], &aggregate->totals[0]);
+		add_figures(&table, reading, &others[0], &aggregate->totals[0], terminal.unicode);
 		buffer_format(&text, "other: %s more row%s", format_count(number, useful - count),
 			      useful - count == 1 ? "" : "s");
 		table_cell(&table, STYLE_PLAIN, buffer_string(&text));
 	}
-	add_figures(&table, reading, &aggregate->totals[0], &aggregate->totals[0]);
+	add_figures(&table, reading, &aggregate->totals[0], &aggregate->totals[0], terminal.unicode);
 	table_cell(&table, STYLE_BOLD, is_filtered(&reading->filter) ? "total of what the filters keep" : "total");
 	if (is_filtered(&reading->filter)) {
-		add_figures(&table, reading, &aggregate->left_out[0], NULL);
+		add_figures(&table, reading, &aggregate->left_out[0], NULL, terminal.unicode);
 		left_out_row(&table, aggregate->stacks_left_out[0]);
 	}
 	heading_print(reading->snapshots[0], stream, &terminal);

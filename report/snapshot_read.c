@@ -13,6 +13,8 @@
 #define XXH_INLINE_ALL
 #include "report/snapshot_read.h"
 
+#include "report/sampled.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -23,14 +25,14 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { KNOWN_SECTIONS = SECTION_SYMBOLS + 1 };
+enum { KNOWN_SECTIONS = SECTION_SAMPLES + 1 };
 
 static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_END] = "END",         [SECTION_META] = "META",         [SECTION_TOTALS] = "TOTALS",
 	[SECTION_LOSSES] = "LOSSES",   [SECTION_MODULES] = "MODULES",   [SECTION_FRAMES] = "FRAMES",
 	[SECTION_STACKS] = "STACKS",   [SECTION_THREADS] = "THREADS",   [SECTION_SITES] = "SITES",
 	[SECTION_COHORTS] = "COHORTS", [SECTION_TIMELINE] = "TIMELINE", [SECTION_NOTES] = "NOTES",
-	[SECTION_SYMBOLS] = "SYMBOLS",
+	[SECTION_SYMBOLS] = "SYMBOLS", [SECTION_SAMPLES] = "SAMPLES",
 };
 
 static const uint32_t required_sections[] = {SECTION_META,   SECTION_TOTALS,  SECTION_MODULES, SECTION_FRAMES,
@@ -293,6 +295,15 @@ static void decode_cohorts(struct snapshot *snapshot, struct cursor *cursor)
 	}
 }
 
+static void decode_samples(struct snapshot *snapshot, struct cursor *cursor)
+{
+	uint32_t count = read_count(cursor, 1);
+	snapshot->sample_bytes = arena_allocate(&snapshot->arena, (size_t)count + 1, sizeof *snapshot->sample_bytes);
+	snapshot->sample_count = count;
+	for (uint32_t id = 1; id <= count; id++)
+		snapshot->sample_bytes[id] = read_varint(cursor);
+}
+
 static void decode_timeline(struct snapshot *snapshot, struct cursor *cursor)
 {
 	uint32_t count = read_count(cursor, 4);
@@ -376,6 +387,7 @@ static void (*const section_decoders[KNOWN_SECTIONS])(struct snapshot *, struct 
 	[SECTION_MODULES] = decode_modules,   [SECTION_FRAMES] = decode_frames, [SECTION_STACKS] = decode_stacks,
 	[SECTION_THREADS] = decode_threads,   [SECTION_SITES] = decode_sites,   [SECTION_COHORTS] = decode_cohorts,
 	[SECTION_TIMELINE] = decode_timeline, [SECTION_NOTES] = decode_notes,   [SECTION_SYMBOLS] = decode_symbols,
+	[SECTION_SAMPLES] = decode_samples,
 };
 
 /* --- wall 3: ids across sections ------------------------------------------------------------------------------- */
@@ -405,6 +417,8 @@ static uint32_t link_sections(struct snapshot *snapshot, const char **why)
 	for (uint32_t i = 0; i < snapshot->stored_module_count; i++)
 		if (snapshot->stored_modules[i].module > snapshot->module_count)
 			return *why = "it names a module that is not there", SECTION_SYMBOLS;
+	if (snapshot->numbers[META_SAMPLE_BYTES] && snapshot->sample_count != snapshot->site_count)
+		return *why = "it has not as many elements as there are sites", SECTION_SAMPLES;
 	return SECTION_END;
 }
 
@@ -537,7 +551,11 @@ static bool decode_all(struct decoder *decoder, uint16_t minor)
 	}
 	const char *why = NULL;
 	uint32_t broken = link_sections(decoder->snapshot, &why);
-	return !broken || refuse(decoder, again_hint, "section %s is damaged: %s", section_names[broken], why);
+	if (broken)
+		return refuse(decoder, again_hint, "section %s is damaged: %s", section_names[broken], why);
+	if (decoder->snapshot->numbers[META_SAMPLE_BYTES])
+		sampled_estimate(decoder->snapshot);
+	return true;
 }
 
 struct snapshot *snapshot_decode(const void *bytes, size_t size, const char *name, unsigned flags, struct error *error)

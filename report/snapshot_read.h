@@ -9,13 +9,15 @@
  *
  * Invariants of a decoded snapshot (readers need not check again):
  *   every id is 0 or at most the count of its array; a frame's parent is smaller than the frame;
- *   a cohort's site is not 0; site.live_* is the sum over its cohorts; texts are NUL-terminated, never NULL.
+ *   a cohort's site is not 0; site.live_* is the sum over its cohorts; texts are NUL-terminated, never NULL;
+ *   recorded_sites is NULL unless blocks were sampled: then figures are estimates, see sampled.h.
  */
 #ifndef MUDLARK_SNAPSHOT_READ_H
 #define MUDLARK_SNAPSHOT_READ_H
 
 #include "preload/snapshot_format.h"
 #include "report/error.h"
+#include "report/estimate.h"
 #include "report/memory.h"
 #include "symbolize/symbolize.h"
 
@@ -101,21 +103,25 @@ struct stored_module {
 struct snapshot {
 	const char *file_name; /* base name, for messages; owned */
 	uint64_t file_bytes;
-	uint64_t numbers[META_KEYS];     /* by enum snapshot_meta, even keys */
-	struct text texts[META_KEYS];    /* by enum snapshot_meta, odd keys */
-	uint64_t totals[TOTAL_KEYS];     /* by enum snapshot_total */
-	uint64_t losses[LOSS_KEYS];      /* by enum snapshot_loss */
-	uint64_t unknown_losses;         /* sum over keys that this version has no words for */
-	struct snapshot_module *modules; /* [module_count + 1] */
-	struct snapshot_frame *frames;   /* [frame_count + 1] */
-	struct snapshot_stack *stacks;   /* [stack_count + 1] */
-	struct snapshot_thread *threads; /* [thread_count + 1] */
-	struct snapshot_site *sites;     /* [site_count + 1] */
-	struct snapshot_cohort *cohorts; /* [cohort_count], no place-holder: cohorts have no ids */
-	struct snapshot_point *timeline; /* [timeline_count], likewise */
-	const char **notes;              /* [note_count], likewise */
+	uint64_t numbers[META_KEYS];              /* by enum snapshot_meta, even keys */
+	struct text texts[META_KEYS];             /* by enum snapshot_meta, odd keys */
+	uint64_t totals[TOTAL_KEYS];              /* by enum snapshot_total */
+	uint64_t losses[LOSS_KEYS];               /* by enum snapshot_loss */
+	uint64_t unknown_losses;                  /* sum over keys that this version has no words for */
+	struct snapshot_module *modules;          /* [module_count + 1] */
+	struct snapshot_frame *frames;            /* [frame_count + 1] */
+	struct snapshot_stack *stacks;            /* [stack_count + 1] */
+	struct snapshot_thread *threads;          /* [thread_count + 1] */
+	struct snapshot_site *sites;              /* [site_count + 1] */
+	struct snapshot_cohort *cohorts;          /* [cohort_count], no place-holder: cohorts have no ids */
+	struct snapshot_point *timeline;          /* [timeline_count], likewise */
+	uint64_t *sample_bytes;                   /* [sample_count + 1] by site, SECTION_SAMPLES; NULL: not there */
+	struct snapshot_site *recorded_sites;     /* the file's numbers of sampled blocks; */
+	struct snapshot_cohort *recorded_cohorts; /* likewise */
+	struct spreads spreads;                   /* of the totals; of sampled blocks only */
+	const char **notes;                       /* [note_count], likewise */
 	uint32_t module_count, frame_count, stack_count, thread_count, site_count, cohort_count, timeline_count,
-		note_count;
+		note_count, sample_count;
 	bool has_symbols;                        /* SECTION_SYMBOLS was there */
 	struct stored_module *stored_modules;    /* [stored_module_count] in file order */
 	struct stored_address *stored_addresses; /* by first_address of a module, in file order */

@@ -10,7 +10,7 @@
 void snapshot_begin(struct buffer *file)
 {
 	struct snapshot_header header = {
-		.major = SNAPSHOT_MAJOR, .minor = SNAPSHOT_MINOR, .header_bytes = sizeof header};
+		.major = SNAPSHOT_MAJOR, .minor = SNAPSHOT_MINOR_UNSAMPLED, .header_bytes = sizeof header};
 	memcpy(header.magic, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_BYTES);
 	file->length = 0;
 	buffer_append(file, &header, sizeof header);
@@ -143,9 +143,10 @@ static void encode_threads(const struct snapshot *snapshot, struct buffer *data)
 
 static void encode_sites(const struct snapshot *snapshot, struct buffer *data)
 {
+	const struct snapshot_site *sites = snapshot->recorded_sites ? snapshot->recorded_sites : snapshot->sites;
 	buffer_varint(data, snapshot->site_count);
 	for (uint32_t id = 1; id <= snapshot->site_count; id++) {
-		const struct snapshot_site *site = &snapshot->sites[id];
+		const struct snapshot_site *site = &sites[id];
 		buffer_varint(data, site->stack);
 		buffer_varint(data, site->thread);
 		buffer_varint(data, site->alloc_blocks);
@@ -158,13 +159,22 @@ static void encode_sites(const struct snapshot *snapshot, struct buffer *data)
 
 static void encode_cohorts(const struct snapshot *snapshot, struct buffer *data)
 {
+	const struct snapshot_cohort *cohorts =
+		snapshot->recorded_sites ? snapshot->recorded_cohorts : snapshot->cohorts;
 	buffer_varint(data, snapshot->cohort_count);
 	for (uint32_t i = 0; i < snapshot->cohort_count; i++) {
-		buffer_varint(data, snapshot->cohorts[i].site);
-		buffer_varint(data, snapshot->cohorts[i].epoch);
-		buffer_varint(data, snapshot->cohorts[i].live_blocks);
-		buffer_varint(data, snapshot->cohorts[i].live_bytes);
+		buffer_varint(data, cohorts[i].site);
+		buffer_varint(data, cohorts[i].epoch);
+		buffer_varint(data, cohorts[i].live_blocks);
+		buffer_varint(data, cohorts[i].live_bytes);
 	}
+}
+
+static void encode_samples(const struct snapshot *snapshot, struct buffer *data)
+{
+	buffer_varint(data, snapshot->sample_count);
+	for (uint32_t id = 1; id <= snapshot->sample_count; id++)
+		buffer_varint(data, snapshot->sample_bytes[id]);
 }
 
 static void encode_timeline(const struct snapshot *snapshot, struct buffer *data)
@@ -207,6 +217,11 @@ void snapshot_encode(const struct snapshot *snapshot, struct buffer *file)
 	finish_section(file, SECTION_SITES, &data);
 	encode_cohorts(snapshot, &data);
 	finish_section(file, SECTION_COHORTS, &data);
+	if (snapshot->sample_bytes) {
+		((struct snapshot_header *)(void *)file->data)->minor = SNAPSHOT_MINOR;
+		encode_samples(snapshot, &data);
+		finish_section(file, SECTION_SAMPLES, &data);
+	}
 	encode_timeline(snapshot, &data);
 	finish_section(file, SECTION_TIMELINE, &data);
 	buffer_varint(&data, snapshot->note_count);

@@ -104,6 +104,13 @@ char *format_count(char *out, uint64_t count)
 	return out;
 }
 
+void append_margin(char *out, size_t size, uint64_t margin, char *(*format)(char *, uint64_t), bool unicode)
+{
+	char text[32];
+	size_t length = strlen(out);
+	snprintf(out + length, size - length, " %s %s", unicode ? "\xc2\xb1" : "+-", format(text, margin));
+}
+
 char *format_count_change(char *out, int64_t count)
 {
 	out[0] = count < 0 ? '-' : '+';

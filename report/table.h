@@ -40,6 +40,9 @@ char *format_size_change(char *out, int64_t bytes);
 char *format_count(char *out, uint64_t count);
 char *format_count_change(char *out, int64_t count);
 
+/* " +- 1.5 MiB" behind the text of a number that is an estimate, for format_size() or format_count(). */
+void append_margin(char *out, size_t size, uint64_t margin, char *(*format)(char *, uint64_t), bool unicode);
+
 /* Columns on the terminal. */
 unsigned text_width(const char *text);
 /* Appends text in at most width columns, cut in its middle; control characters become '?'. Returns the columns. */

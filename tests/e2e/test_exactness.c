@@ -503,6 +503,73 @@ START_TEST(a_million_live_blocks)
 }
 END_TEST
 
+/* Whether the row's interval holds the truth. */
+static bool covers(const json_t *row, const char *key, uint64_t truth)
+{
+	const json_t *interval = json_object_get(json_object_get(row, "interval"), key);
+	ck_assert_uint_eq(json_array_size(interval), 2);
+	json_int_t low = json_integer_value(json_array_get(interval, 0));
+	json_int_t high = json_integer_value(json_array_get(interval, 1));
+	ck_assert(low <= (json_int_t)number(row, key) && (json_int_t)number(row, key) <= high);
+	return low <= (json_int_t)truth && (json_int_t)truth <= high;
+}
+
+static const struct {
+	const char *line, *options;
+} sampled_scripts[] = {
+	{"exact_sites 1 30000 realloc", "sample=256"},  {"exact_sites 1 30000", "sample=4096"},
+	{"exact_sites 4 20000 realloc", "sample=4096"}, {"exact_sites 2 30000 realloc", "sample=64K"},
+	{"exact_sites 8 10000", "sample=1K"},           {"exact_sites 1 30000 realloc", "sample=16"},
+};
+
+/*
+ * Sampled, by any way to a block: the intervals hold the truth of each place in 95 % of all cases or more. The samples
+ * are others each time; that fewer than 85 % hold it does not happen by chance.
+ */
+START_TEST(sampled)
+{
+	if (!runner_expects_snapshots())
+		return;
+	unsigned held = 0, all = 0;
+	for (size_t i = 0; i < sizeof(sampled_scripts) / sizeof(sampled_scripts[0]); i++) {
+		struct command command = {.line = sampled_scripts[i].line,
+					  .options = sampled_scripts[i].options,
+					  .preloaded = true,
+					  .timeout_s = 60};
+		struct outcome outcome, shown;
+		struct table truth;
+		json_error_t error;
+		size_t index;
+		json_t *row;
+		runner_run(&command, &outcome);
+		ck_assert_int_eq(outcome.status, 0);
+		read_truth(outcome.out, &truth);
+		run_tool(&outcome, &shown, "show", "--json", "--by", "function");
+		json_t *root = json_loads(shown.out, 0, &error);
+		ck_assert_msg(root != NULL, "show --json: line %d: %s", error.line, error.text);
+		check_sums(command.line, root);
+		json_array_foreach(json_object_get(root, "rows"), index, row)
+		{
+			const char *name = function_at(json_object_get(row, "frames"), 0);
+			if (strncmp(name, "via_", 4) != 0)
+				continue;
+			const struct figures *figures = place(&truth, name);
+			held += covers(row, "alloc_blocks", figures->blocks);
+			held += covers(row, "alloc_bytes", figures->bytes);
+			held += covers(row, "live_blocks", figures->live_blocks);
+			held += covers(row, "live_bytes", figures->live_bytes);
+			all += 4;
+		}
+		json_decref(root);
+		runner_done(&shown);
+		runner_done(&outcome);
+	}
+	printf("sampled: %u of %u intervals hold the truth\n", held, all);
+	ck_assert_uint_ge(all, 200);
+	ck_assert_uint_ge(held * 100, all * 85);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("exactness");
@@ -514,6 +581,7 @@ int main(void)
 	tcase_add_test(tests, operators_new);
 	tcase_add_test(tests, many_stacks_are_bounded);
 	tcase_add_test(tests, a_million_live_blocks);
+	tcase_add_test(tests, sampled);
 	suite_add_tcase(suite, tests);
 	return runner_suite(suite);
 }

@@ -24,6 +24,10 @@ static const struct host_case cases[] = {
 	{.line = "exact_counts 2", .snapshots = 1},
 	{.line = "misuse none", .snapshots = 1},
 	{.line = "starts_later", .options = "record=0", .snapshots = 1},
+	{.line = "conformance plain", .options = "sample=1000", .snapshots = 1, .timeout_s = 60},
+	{.line = "realloc_race", .options = "sample=1000", .snapshots = 1, .timeout_s = 60},
+	{.line = "deep_realloc", .options = "sample=64", .snapshots = 1, .timeout_s = 40},
+	{.line = "exact_counts 2", .options = "sample=1:depth=2", .snapshots = 1},
 };
 
 START_TEST(host)
@@ -160,12 +164,27 @@ START_TEST(sampled)
 {
 	if (!runner_expects_snapshots())
 		return;
-	struct brief brief = brief_of_run("many_threads_correct", "sample=4096");
-	if (brief.meta[META_SAMPLE_BYTES] == 0) {
-		runner_skip("sampling: this library has no option sample");
-		return;
+	struct brief brief = brief_of_run("many_threads_correct", "sample=512");
+	struct brief full = brief_of_run("many_threads_correct", NULL);
+	ck_assert_uint_eq(brief.meta[META_SAMPLE_BYTES], 512);
+	/* The variance of an estimated sum of bytes is below the sum times the distance between samples. */
+	static const int estimated[] = {TOTAL_LIVE_BYTES, TOTAL_ALLOC_BYTES, TOTAL_FREED_BYTES};
+	for (size_t i = 0; i < sizeof(estimated) / sizeof(estimated[0]); i++) {
+		double truth = (double)full.totals[estimated[i]];
+		double off = (double)brief.totals[estimated[i]] - truth;
+		ck_assert_msg(off * off < 36 * 512 * truth, "total %d: %.0f, not %.0f", estimated[i], truth + off,
+			      truth);
 	}
-	ck_assert_uint_eq(brief.meta[META_SAMPLE_BYTES], 4096);
+	ck_assert_uint_gt(brief.site_alloc_blocks, 0);
+	/* What is recorded at the sites is a part of it. */
+	ck_assert_uint_lt(brief.site_alloc_blocks, full.site_alloc_blocks);
+	brief = brief_of_run("many_threads_correct", "sample=512:record=0");
+	ck_assert_uint_eq(brief.site_alloc_blocks, 0);
+	/* Blocks that are far larger than the distance are all there; these are not smaller than 8 bytes. */
+	brief = brief_of_run("exact_counts 2", "sample=1");
+	full = brief_of_run("exact_counts 2", NULL);
+	ck_assert_uint_eq(brief.totals[TOTAL_LIVE_BYTES], full.totals[TOTAL_LIVE_BYTES]);
+	ck_assert_uint_eq(brief.totals[TOTAL_ALLOC_BLOCKS], full.totals[TOTAL_ALLOC_BLOCKS]);
 }
 END_TEST
 

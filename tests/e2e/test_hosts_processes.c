@@ -17,6 +17,7 @@ static const struct host_case cases[] = {
 	{.line = "fork_with_stdio_threads", .options = "children=0", .snapshots = 1, .timeout_s = 40},
 	/* a child that ends inside the interrupted allocator has no snapshot */
 	{.line = "fork_in_signal_handler", .snapshots = SNAPSHOTS_ANY, .timeout_s = 30},
+	{.line = "fork_storm 60", .options = "sample=256", .snapshots = 121, .timeout_s = 60, .recorded_only = true},
 	/* 2 */
 	{.line = "fork_close_all_exec", .snapshots = SNAPSHOTS_ANY},
 	/* 3: the children's programs write their own when they keep the environment; these have an empty one */

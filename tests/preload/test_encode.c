@@ -35,7 +35,7 @@ static uint32_t read_file(const struct encoder *encoder, struct snapshot_section
 	memcpy(&header, encoder->data, sizeof header);
 	ck_assert_mem_eq(header.magic, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_BYTES);
 	ck_assert_uint_eq(header.major, SNAPSHOT_MAJOR);
-	ck_assert_uint_eq(header.minor, SNAPSHOT_MINOR);
+	ck_assert_uint_eq(header.minor, encoder->minor);
 	ck_assert_uint_eq(header.header_bytes, sizeof header);
 	ck_assert_uint_eq(header.file_bytes, encoder->length);
 	ck_assert_uint_eq(header.reserved, 0);

@@ -1,5 +1,7 @@
 /* MUDLARK_OPTIONS: every key, every kind of value, quotes, nonsense, and random bytes. */
 #include "preload/options.h"
+
+#include "preload/poisson.h"
 #include "preload/stacks.h"
 #include "tests/preload/unit.h"
 
@@ -121,6 +123,17 @@ START_TEST(numbers)
 	ck_assert_uint_eq(good("depth=1").depth, 1);
 	ck_assert_uint_eq(good("depth=1024").depth, DEPTH_MAX);
 	ck_assert_uint_eq(good("depth=007").depth, 7);
+	ck_assert_uint_eq(good("").sample_bytes, 0);
+	ck_assert_uint_eq(good("sample=4096").sample_bytes, 4096);
+	ck_assert_uint_eq(good("sample=512K").sample_bytes, 524288);
+	ck_assert_uint_eq(good("sample=3m").sample_bytes, 3 << 20);
+	ck_assert_uint_eq(good("sample=1T").sample_bytes, POISSON_MEAN_MAX);
+	static const char *const unfit[] = {"", "K", "-1", "1.5K", "2T", "1025G", "12X", "1KB", "18446744073709551617"};
+	for (size_t i = 0; i < sizeof unfit / sizeof unfit[0]; i++) {
+		char text[64];
+		snprintf(text, sizeof text, "sample=\"%s\"", unfit[i]);
+		bad(text, "bad value for sample");
+	}
 	static const char *const wrong[] = {"0",
 					    "1025",
 					    "",

@@ -123,7 +123,7 @@ START_TEST(sites_and_cohorts)
 	uint32_t site[50][20];
 	for (uint32_t stack = 1; stack < 50; stack++) {
 		for (uint32_t thread = 1; thread < 20; thread++) {
-			site[stack][thread] = sites_intern(stack, thread);
+			site[stack][thread] = sites_intern(stack, thread, 0);
 			ENSURE(site[stack][thread] > SITE_UNKNOWN, "site of stack %u", stack);
 			const struct site *at = meta_table_at(&site_table, site[stack][thread]);
 			ENSURE(at->stack == stack && at->thread == thread, "site (%u, %u)", stack, thread);
@@ -131,9 +131,14 @@ START_TEST(sites_and_cohorts)
 	}
 	for (uint32_t stack = 1; stack < 50; stack++)
 		for (uint32_t thread = 1; thread < 20; thread++)
-			ENSURE(sites_intern(stack, thread) == site[stack][thread], "two sites (%u, %u)", stack, thread);
+			ENSURE(sites_intern(stack, thread, 0) == site[stack][thread], "two sites (%u, %u)", stack,
+			       thread);
 	ck_assert_uint_eq(meta_table_count(&site_table), 49 * 19 + 2);
-	ck_assert_uint_eq(sites_intern(0, 5), SITE_UNKNOWN);
+	ck_assert_uint_eq(sites_intern(0, 5, 0), SITE_UNKNOWN);
+	/* Samples of another size are another site of the same stack and thread. */
+	uint32_t sampled = sites_intern(1, 1, 7);
+	ck_assert_uint_ne(sampled, site[1][1]);
+	ck_assert_uint_eq(sites_intern(1, 1, 7), sampled);
 	ck_assert_uint_eq(sites_cohort(SITE_UNKNOWN, 3), COHORT_UNKNOWN);
 	uint32_t first = sites_cohort(site[1][1], 1), second = sites_cohort(site[1][1], 2),
 		 other = sites_cohort(site[1][2], 2);
@@ -165,7 +170,7 @@ START_TEST(cohorts_are_used_again)
 	ck_assert(stacks_init());
 	uint32_t site[SITES], kept[SITES] = {0};
 	for (uint32_t i = 0; i < SITES; i++)
-		site[i] = sites_intern(i + 1, 1);
+		site[i] = sites_intern(i + 1, 1, 0);
 	for (uint32_t i = 0; i < SITES; i++) {
 		uint32_t id = sites_cohort(site[i], 1);
 		if (id % 3 == 0)
@@ -207,15 +212,15 @@ START_TEST(tables_full)
 {
 	ck_assert(stacks_init());
 	uintptr_t known[3] = {0x1000, 0x2000, 0x3000}, fresh[3] = {0x7000, 0x8000, 0x9000};
-	uint32_t stack = stacks_intern(known, NULL, 3, false), site = sites_intern(stack, 1),
+	uint32_t stack = stacks_intern(known, NULL, 3, false), site = sites_intern(stack, 1, 0),
 		 cohort = sites_cohort(site, 1);
 	uint32_t frames = atomic_exchange(&frame_table.count, META_TABLE_ELEMENTS);
 	ck_assert_uint_eq(stacks_intern(fresh, NULL, 3, false), 0);
 	ck_assert_uint_eq(stacks_intern(known, NULL, 3, false), stack);
 	atomic_store(&frame_table.count, frames);
 	uint32_t sites = atomic_exchange(&site_table.count, META_TABLE_ELEMENTS);
-	ck_assert_uint_eq(sites_intern(stack, 2), SITE_UNKNOWN);
-	ck_assert_uint_eq(sites_intern(stack, 1), site);
+	ck_assert_uint_eq(sites_intern(stack, 2, 0), SITE_UNKNOWN);
+	ck_assert_uint_eq(sites_intern(stack, 1, 0), site);
 	atomic_store(&site_table.count, sites);
 	uint32_t cohorts = atomic_exchange(&cohort_table.count, META_TABLE_ELEMENTS);
 	ck_assert_uint_eq(sites_cohort(site, 2), COHORT_UNKNOWN);
@@ -236,7 +241,7 @@ START_TEST(no_memory)
 	for (uint64_t i = 1; i < 100000; i++) {
 		stack[0] = i * 16;
 		uint32_t id = stacks_intern(stack, NULL, 2, false);
-		sites_cohort(sites_intern(id, 1), 1);
+		sites_cohort(sites_intern(id, 1, 0), 1);
 	}
 	fault_clear();
 	stack[0] = 0xdeadbeef;

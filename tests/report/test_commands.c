@@ -372,6 +372,8 @@ START_TEST(run_refuses_what_cannot_work)
 	expect_status(126, "$M run /tmp");
 	expect_status(2, "$M run");
 	expect_status(2, "$M run --every often ./dynamic");
+	expect_status(2, "$M run --sample 12X ./dynamic");
+	expect_status(2, "$M run --sample 2T ./dynamic");
 	expect_status(2, "$M run --peak maybe ./dynamic");
 	expect_status(2, "MUDLARK_LIBRARY=/no/such/lib.so $M run ./dynamic");
 	expect_in("err", "MUDLARK_LIBRARY");

@@ -24,9 +24,6 @@ int pvt_mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp, size_
 #define JEMALLOC_LG_ALIGN(lg) (lg)
 #define JEMALLOC_ZERO 0x40
 
-/* The one setting that is no option. From the constructor. */
-void jemalloc_init(void);
-
 /* Address space that it has from the kernel. Counted in its mmap: asking it would take its locks. */
 uint64_t jemalloc_mapped_bytes(void);
 

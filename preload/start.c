@@ -324,7 +324,6 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 	heap_attach(&heap);
 	libc_initialise(argc, argv, environment);
 	heap_init();
-	jemalloc_init();
 	foreign_init();
 	loading_init();
 	sandbox_init();

@@ -90,6 +90,11 @@ static void sum_totals(struct snapshot *snapshot)
 		sampled_spreads(snapshot, id, &spreads);
 		spreads_add(&snapshot->spreads, &spreads);
 	}
+	/* Blocks of sizes that no sample has may be missed too: those far below the rate weigh most. */
+	float rate = (float)snapshot->numbers[META_SAMPLE_BYTES];
+	snapshot->spreads.live_bytes.unit = fmaxf(snapshot->spreads.live_bytes.unit, rate);
+	snapshot->spreads.alloc_bytes.unit = fmaxf(snapshot->spreads.alloc_bytes.unit, rate);
+	snapshot->spreads.peak_bytes.unit = fmaxf(snapshot->spreads.peak_bytes.unit, rate);
 	uint64_t alloc_blocks = totals[TOTAL_ALLOC_BLOCKS], live_blocks = totals[TOTAL_LIVE_BLOCKS];
 	uint64_t alloc_bytes = totals[TOTAL_ALLOC_BYTES], live_bytes = totals[TOTAL_LIVE_BYTES];
 	totals[TOTAL_FREED_BLOCKS] = alloc_blocks > live_blocks ? alloc_blocks - live_blocks : 0;

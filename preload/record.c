@@ -106,8 +106,8 @@ static __attribute__((noinline)) uint32_t site_load(struct heap *heap, const str
 	uint32_t entries = cache->buckets * SITE_CACHE_WAYS;
 	if (cache->evictions > entries / 2 && entries < SITE_CACHE_MAX)
 		cache_grow(cache);
-	uint32_t id = sites_intern(stacks_intern(stack->ip, stack->node, stack->depth, stack->cut), heap->thread_id,
-				   class);
+	uint32_t id =
+		sites_intern(stacks_intern(stack->ip, stack->node, stack->depth, stack->cut), heap->thread_id, class);
 	if (id == SITE_UNKNOWN) {
 		loss_count(LOSS_TABLE_FULL);
 		return id; /* not kept: there may be room the next time */

@@ -7,6 +7,8 @@
 #include "report/present.h"
 #include "report/rows.h"
 
+#include <assert.h>
+
 void show_json(const struct reading *reading, const struct aggregate *aggregate, FILE *stream)
 {
 	struct json json = {.stream = stream};
@@ -48,6 +50,7 @@ void show_json(const struct reading *reading, const struct aggregate *aggregate,
 static void add_figures(struct table *table, const struct reading *reading, const struct figures *figures,
 			const struct figures *all, bool unicode)
 {
+	assert(figures); /* only `all` may be NULL */
 	char size[64], count[64], share[32];
 	uint64_t bytes, blocks, total = all ? metric_value(all, reading->metric) : 0;
 	metric_pair(figures, reading->metric, &bytes, &blocks);

@@ -21,6 +21,12 @@ static double uniform(void)
 	return ((double)((z ^ z >> 31) >> 11) + 0.5) * 0x1p-53;
 }
 
+/* Blocks that pass before the next one that is sampled. */
+static uint64_t unsampled(double chance)
+{
+	return (uint64_t)fmin(log(uniform()) / log1p(-chance), 1e9);
+}
+
 /* Blocks of a program: so many of random sizes up to a size class, behind the next smaller one. */
 static const struct population {
 	const char *name;
@@ -89,10 +95,10 @@ START_TEST(simulated)
 			for (int i = 0; i < count; i++)
 				true_bytes += (double)(least + (uint64_t)i % span);
 			/* From one sampled block to the next is geometric: as exact as a look at each, and faster. */
-			for (double at = floor(log(uniform()) / log1p(-class.chance)); at < count;
-			     at += 1 + floor(log(uniform()) / log1p(-class.chance))) {
+			for (uint64_t at = unsampled(class.chance); at < (uint64_t)count;
+			     at += 1 + unsampled(class.chance)) {
 				recorded++;
-				recorded_bytes += least + (uint64_t)at % span;
+				recorded_bytes += least + at % span;
 			}
 			estimated_blocks += (double)recorded / class.chance;
 			estimated_bytes += (double)recorded_bytes / class.chance;

@@ -14,6 +14,7 @@ enum {
 };
 
 _Atomic(struct rule_slots *) rules_slots;
+_Atomic uint32_t rules_era;
 struct lock rules_lock = LOCK_INIT(RANK_RULES);
 
 union packed_rule {
@@ -23,7 +24,7 @@ union packed_rule {
 
 static bool is_fresh(uint64_t key, uint32_t generation)
 {
-	return key >> RULE_ADDRESS_BITS == rules_key(0, generation) >> RULE_ADDRESS_BITS;
+	return key && key >> RULE_ADDRESS_BITS == rules_key(0, generation) >> RULE_ADDRESS_BITS;
 }
 
 /* Puts the pair into its place or behind it. False when all those are taken in this generation. */
@@ -59,12 +60,27 @@ static struct rule_slots *slots_grow(struct rule_slots *old, uint32_t generation
 	slots->mask = size - 1;
 	for (uint32_t i = 0; old && i <= old->mask; i++) {
 		uint64_t key = atomic_load_explicit(&old->slot[i].key, memory_order_relaxed);
-		if (key && is_fresh(key, generation))
+		if (is_fresh(key, generation))
 			slots_put(slots, key, atomic_load_explicit(&old->slot[i].rule, memory_order_relaxed),
 				  generation);
 	}
 	atomic_store_explicit(&rules_slots, slots, memory_order_release);
 	return slots;
+}
+
+bool rules_begin_era(uint32_t era)
+{
+	/* Not waited for, as in rule_enter(). A walk that began in an era that is over has to do without rules, too. */
+	if (atomic_load(&rules_era) > era || !lock_try(&rules_lock))
+		return false;
+	if (atomic_load(&rules_era) < era) {
+		struct rule_slots *slots = atomic_load_explicit(&rules_slots, memory_order_relaxed);
+		for (uint32_t i = 0; slots && i <= slots->mask; i++)
+			atomic_store_explicit(&slots->slot[i].key, 0, memory_order_relaxed);
+		atomic_store_explicit(&rules_era, era, memory_order_release);
+	}
+	lock_release(&rules_lock);
+	return true;
 }
 
 static void rule_enter(uintptr_t ip, struct rule rule, uint32_t generation)

@@ -13,6 +13,7 @@
 #include "preload/lock.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,7 +34,6 @@ enum { RULE_ADDRESS_BITS = 48 };
 
 static inline uint64_t rules_key(uintptr_t ip, uint32_t generation)
 {
-	/* Generations wrap: a slot that nobody touched for 65,536 of them would be taken for a fresh one. */
 	return ip | (uint64_t)(generation + 1) << RULE_ADDRESS_BITS;
 }
 
@@ -42,12 +42,25 @@ static inline uint32_t rules_place(uintptr_t ip)
 	return (uint32_t)((ip * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }
 
+/*
+ * Generations wrap in the keys, so that the table is emptied each time they have: in each era of 65,536 generations
+ * they are all different. False while that is not done; then there are no rules for the generation.
+ */
+bool rules_begin_era(uint32_t era);
+extern _Atomic uint32_t rules_era;
+
+static inline bool rules_hold(uint32_t generation)
+{
+	uint32_t era = generation >> (64 - RULE_ADDRESS_BITS);
+	return atomic_load_explicit(&rules_era, memory_order_acquire) == era || rules_begin_era(era);
+}
+
 /* What is not in the table: found in .eh_frame, and entered. Async-signal-safe; preserves errno. */
 struct rule rules_miss(uintptr_t ip, uint32_t generation);
 
 /*
  * The rule of a frame that will go on at ip when the call that it waits for returns. `generation` is what
- * modules_generation was when the walk began.
+ * modules_generation was when the walk began; rules_hold() said that there are rules for it.
  */
 static inline struct rule rules_find(uintptr_t ip, uint32_t generation)
 {

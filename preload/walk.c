@@ -18,6 +18,9 @@ enum {
 	IP_MIN = 0x4000,
 };
 
+/* What lies beyond is no address of code, and has no key in the table of rules. */
+#define IP_END ((uintptr_t)1 << RULE_ADDRESS_BITS)
+
 /* Base of the polynomial: odd, so that no power of it is 0; its digits are those of the golden ratio. */
 #define SUM_BASE UINT64_C(0x9e3779b97f4a7c15)
 
@@ -116,9 +119,9 @@ static inline enum stepped step_by_rule(struct walk_step *step, uintptr_t high, 
 	}
 	out->sp = cfa;
 	out->ip = walk_word_at(at);
-	if (__builtin_expect(out->ip >= IP_MIN, 1))
+	if (__builtin_expect(out->ip - IP_MIN < IP_END - IP_MIN, 1))
 		return STEPPED;
-	if (step->cfa_at)
+	if (step->cfa_at || out->ip >= IP_END)
 		return STEP_SLOW;
 	/* The mark is a word like others: were it to change, the stack would go on. */
 	step->fp_at = 0;
@@ -217,6 +220,8 @@ bool walk_stack(struct walk *walk, const struct registers *start, uintptr_t high
 {
 	if (walk->generation != generation || walk->high != high) {
 		walk_forget(walk);
+		if (!rules_hold(generation))
+			return false;
 		walk->generation = generation;
 		walk->high = high;
 	}

@@ -70,7 +70,8 @@ static inline void walk_forget(struct walk *walk)
 
 /*
  * Walks from `start` on a stack that may be read from start->sp to `high`. Afterwards the walk is rooted, or has more
- * than `depth` frames. False when one of the first depth + 1 frames has no rule: then nothing has changed.
+ * than `depth` frames. False when one of the first depth + 1 frames has no rule, or none at all are to be had now; what
+ * was known of the last walk may be forgotten then.
  */
 bool walk_stack(struct walk *walk, const struct registers *start, uintptr_t high, uint32_t generation);
 

@@ -20,6 +20,7 @@ enum {
 	ENCODING_FORMAT = 0x0f,
 	ENCODING_PC_RELATIVE = 0x10,
 	ENCODING_DATA_RELATIVE = 0x30,
+	ENCODING_ALIGNED = 0x50,
 	ENCODING_APPLICATION = 0x70,
 	ENCODING_INDIRECT = 0x80,
 	ENCODING_OMITTED = 0xff,
@@ -144,9 +145,14 @@ static uintptr_t read_pointer(struct reader *reader, uint8_t encoding)
 	}
 }
 
+/* 0: what nobody uses here. */
 static size_t pointer_bytes(uint8_t encoding)
 {
 	switch (encoding & ENCODING_FORMAT) {
+	case ENCODING_ABSOLUTE:
+	case ENCODING_UDATA8:
+	case ENCODING_SDATA8:
+		return 8;
 	case ENCODING_UDATA2:
 	case ENCODING_SDATA2:
 		return 2;
@@ -154,7 +160,7 @@ static size_t pointer_bytes(uint8_t encoding)
 	case ENCODING_SDATA4:
 		return 4;
 	default:
-		return 8;
+		return 0;
 	}
 }
 
@@ -170,12 +176,19 @@ static struct reader segment_from(const struct dl_phdr_info *info, uintptr_t p)
 	return (struct reader){.bad = true};
 }
 
+/* The sorted table's entries are two numbers, relative to the header: a start, and where its FDE is. */
+enum { TABLE_ENTRY_BYTES = 8, TABLE_START = 0, TABLE_FDE = 4 };
+
+static int32_t table_number(const uint8_t *table, size_t entry, size_t which)
+{
+	int32_t number;
+	memcpy(&number, table + entry * TABLE_ENTRY_BYTES + which, sizeof number);
+	return number;
+}
+
 /* The address of the FDE that may describe pc, by the sorted table of .eh_frame_hdr; 0: none. */
 static uintptr_t find_fde(uintptr_t pc, const struct dl_phdr_info *info)
 {
-	struct table_entry {
-		int32_t start, fde; /* relative to the header */
-	};
 	uintptr_t header = 0;
 	for (unsigned i = 0; i < info->dlpi_phnum; i++)
 		if (info->dlpi_phdr[i].p_type == PT_GNU_EH_FRAME)
@@ -189,21 +202,21 @@ static uintptr_t find_fde(uintptr_t pc, const struct dl_phdr_info *info)
 		return 0;
 	read_pointer(&reader, frame_encoding);
 	size_t count = read_fixed(&reader, 4);
-	const struct table_entry *entry = (const struct table_entry *)reader.at;
-	if (reader.bad || !count || count > (size_t)(reader.end - reader.at) / sizeof *entry)
+	const uint8_t *table = reader.at;
+	if (reader.bad || !count || count > (size_t)(reader.end - reader.at) / TABLE_ENTRY_BYTES)
 		return 0;
 	int64_t wanted = (int64_t)(pc - header);
-	if (wanted < entry[0].start)
+	if (wanted < table_number(table, 0, TABLE_START))
 		return 0;
-	size_t low = 0, high = count; /* entry[low].start <= wanted < entry[high].start */
+	size_t low = 0, high = count; /* start of entry `low` <= wanted < start of entry `high` */
 	while (high - low > 1) {
 		size_t middle = low + (high - low) / 2;
-		if (entry[middle].start <= wanted)
+		if (table_number(table, middle, TABLE_START) <= wanted)
 			low = middle;
 		else
 			high = middle;
 	}
-	return header + (uintptr_t)(intptr_t)entry[low].fde;
+	return header + (uintptr_t)(intptr_t)table_number(table, low, TABLE_FDE);
 }
 
 struct cie {
@@ -214,12 +227,13 @@ struct cie {
 	bool augmented; /* its FDEs have augmentation data too */
 };
 
-/* Length field of a CIE or FDE: narrows the reader to what follows. False at a terminator or what is too long. */
+/*
+ * Length field of a CIE or FDE: narrows the reader to what follows. False at a terminator or what is too long, as the
+ * mark of a 64-bit length is: nobody agrees on what follows that one.
+ */
 static bool enter_entry(struct reader *reader)
 {
 	uint64_t length = read_fixed(reader, 4);
-	if (length == UINT32_MAX)
-		length = read_fixed(reader, 8);
 	if (reader->bad || length == 0 || length > (size_t)(reader->end - reader->at))
 		return false;
 	reader->end = reader->at + length;
@@ -243,8 +257,12 @@ static bool read_augmentation(struct reader *reader, const char *letters, struct
 			break;
 		case 'P': {
 			uint8_t encoding = (uint8_t)read_fixed(reader, 1);
-			if (encoding != ENCODING_OMITTED)
-				read_fixed(reader, pointer_bytes(encoding));
+			size_t bytes = pointer_bytes(encoding);
+			if (encoding == ENCODING_OMITTED)
+				break;
+			if (!bytes || (encoding & ENCODING_APPLICATION) == ENCODING_ALIGNED)
+				return false;
+			read_fixed(reader, bytes);
 			break;
 		}
 		default:
@@ -320,8 +338,10 @@ static void row_restore(struct row *row, const struct row *initial, uint64_t num
 static bool read_fp_expression(struct reader *reader, bool deref, int64_t *offset)
 {
 	uint64_t length = read_unsigned(reader);
-	if (reader->bad || length > (size_t)(reader->end - reader->at))
+	if (reader->bad || length > (size_t)(reader->end - reader->at)) {
+		reader->bad = true;
 		return false;
+	}
 	struct reader expression = {reader->at, reader->at + length, false};
 	reader->at += length;
 	uint64_t operation = read_fixed(&expression, 1);
@@ -329,6 +349,12 @@ static bool read_fp_expression(struct reader *reader, bool deref, int64_t *offse
 	if (deref && read_fixed(&expression, 1) != OP_DEREF)
 		return false;
 	return !expression.bad && expression.at == expression.end && operation == OP_BREG0 + DWARF_FP;
+}
+
+/* Offsets are multiples of the data alignment. Nonsense may wrap. */
+static int64_t scaled(const struct cie *cie, uint64_t factor)
+{
+	return (int64_t)(factor * (uint64_t)cie->data_alignment);
 }
 
 struct program {
@@ -349,7 +375,7 @@ static bool run_cfa_instruction(struct program *program, struct reader *reader, 
 		row->cfa_kind = CFA_REGISTER_OFFSET;
 		row->cfa_register = read_unsigned(reader);
 		row->cfa_offset = opcode == CFA_DEF_CFA ? (int64_t)read_unsigned(reader)
-							: read_signed(reader) * program->cie->data_alignment;
+							: scaled(program->cie, (uint64_t)read_signed(reader));
 		return true;
 	case CFA_DEF_CFA_REGISTER:
 		row->cfa_register = read_unsigned(reader);
@@ -358,7 +384,7 @@ static bool run_cfa_instruction(struct program *program, struct reader *reader, 
 		row->cfa_offset = (int64_t)read_unsigned(reader);
 		return row->cfa_kind == CFA_REGISTER_OFFSET;
 	case CFA_DEF_CFA_OFFSET_SF:
-		row->cfa_offset = read_signed(reader) * program->cie->data_alignment;
+		row->cfa_offset = scaled(program->cie, (uint64_t)read_signed(reader));
 		return row->cfa_kind == CFA_REGISTER_OFFSET;
 	case CFA_DEF_CFA_EXPRESSION:
 		row->cfa_kind = read_fp_expression(reader, true, &row->cfa_offset) ? CFA_DEREF : CFA_ELSEWHERE;
@@ -371,17 +397,17 @@ static bool run_cfa_instruction(struct program *program, struct reader *reader, 
 /* An instruction that says where a register's value is. */
 static bool run_register_instruction(struct program *program, struct reader *reader, unsigned opcode, struct row *row)
 {
-	int64_t alignment = program->cie->data_alignment, offset;
+	int64_t offset;
 	uint64_t number = read_unsigned(reader);
 	switch (opcode) {
 	case CFA_OFFSET_EXTENDED:
-		row_set(row, number, AT_CFA, (int64_t)read_unsigned(reader) * alignment);
+		row_set(row, number, AT_CFA, scaled(program->cie, read_unsigned(reader)));
 		return true;
 	case CFA_OFFSET_EXTENDED_SF:
-		row_set(row, number, AT_CFA, read_signed(reader) * alignment);
+		row_set(row, number, AT_CFA, scaled(program->cie, (uint64_t)read_signed(reader)));
 		return true;
 	case CFA_GNU_NEGATIVE_OFFSET_EXTENDED:
-		row_set(row, number, AT_CFA, -(int64_t)read_unsigned(reader) * alignment);
+		row_set(row, number, AT_CFA, scaled(program->cie, -read_unsigned(reader)));
 		return true;
 	case CFA_RESTORE_EXTENDED:
 		if (program->initial)
@@ -438,7 +464,7 @@ static bool run_instruction(struct program *program, struct reader *reader, stru
 		program->location += operand * program->cie->code_alignment;
 		return true;
 	case CFA_OFFSET:
-		row_set(row, operand, AT_CFA, (int64_t)read_unsigned(reader) * program->cie->data_alignment);
+		row_set(row, operand, AT_CFA, scaled(program->cie, read_unsigned(reader)));
 		return true;
 	case CFA_RESTORE:
 		if (program->initial)

@@ -116,6 +116,8 @@ static void make_rules(uint64_t seed)
 		}
 	}
 	atomic_store(&rules_slots, &made.table.slots);
+	/* Neither generation is the present one: nothing is entered in the place of the other one's rules. */
+	atomic_store(&modules_generation, GENERATIONS);
 }
 
 static void put(uintptr_t address, uintptr_t value)

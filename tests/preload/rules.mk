@@ -66,3 +66,8 @@ $(BUILD)/tests/e2e/test_exactness: private CHECK_LIBS += -ljansson
 .PHONY: check-long
 check-long: $(BUILD)/tests/e2e/test_exactness hosts $(PRELOAD_LIBRARY) tool
 	MUDLARK_TEST_LONG=1 $<
+
+# Every stack that real programs allocate from, against libunwind's.
+.PHONY: check-capture
+check-capture: $(BUILD)/tests/e2e/test_check_capture hosts $(PRELOAD_LIBRARY)
+	MUDLARK_TEST_LONG=1 $<

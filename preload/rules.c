@@ -27,12 +27,12 @@ static bool is_fresh(uint64_t key, uint32_t generation)
 	return key && key >> RULE_ADDRESS_BITS == rules_key(0, generation) >> RULE_ADDRESS_BITS;
 }
 
-/* Puts the pair into its place or behind it. False when all those are taken in this generation. */
+/* Puts the pair into its place or near it. False when all those are taken in this generation. */
 static bool slots_put(struct rule_slots *slots, uint64_t key, uint64_t rule, uint32_t generation)
 {
 	uint32_t place = rules_place((uintptr_t)(key & (((uint64_t)1 << RULE_ADDRESS_BITS) - 1)));
 	for (uint32_t i = 0; i < PROBES; i++) {
-		struct rule_slot *slot = &slots->slot[(place + i) & slots->mask];
+		struct rule_slot *slot = &slots->slot[(place ^ i) & slots->mask];
 		uint64_t there = atomic_load_explicit(&slot->key, memory_order_relaxed);
 		if (there == key)
 			return true;
@@ -104,8 +104,8 @@ struct rule rules_miss(uintptr_t ip, uint32_t generation)
 {
 	struct rule_slots *slots = atomic_load_explicit(&rules_slots, memory_order_acquire);
 	uint64_t wanted = rules_key(ip, generation);
-	for (uint32_t i = 1; slots && i < PROBES; i++) {
-		struct rule_slot *slot = &slots->slot[(rules_place(ip) + i) & slots->mask];
+	for (uint32_t i = 2; slots && i < PROBES; i++) {
+		struct rule_slot *slot = &slots->slot[(rules_place(ip) ^ i) & slots->mask];
 		if (atomic_load_explicit(&slot->key, memory_order_acquire) != wanted)
 			continue;
 		union packed_rule found = {.word = atomic_load_explicit(&slot->rule, memory_order_acquire)};

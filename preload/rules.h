@@ -68,6 +68,9 @@ static inline struct rule rules_find(uintptr_t ip, uint32_t generation)
 	if (slots) {
 		uint64_t wanted = rules_key(ip, generation);
 		struct rule_slot *slot = &slots->slot[rules_place(ip) & slots->mask];
+		/* Its own place, or the one beside it in the same cache line: elsewhere are few. */
+		if (atomic_load_explicit(&slot->key, memory_order_relaxed) != wanted)
+			slot = &slots->slot[(rules_place(ip) ^ 1) & slots->mask];
 		if (atomic_load_explicit(&slot->key, memory_order_acquire) == wanted) {
 			union {
 				uint64_t word;

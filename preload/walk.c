@@ -83,33 +83,35 @@ static inline bool is_on_stack(uintptr_t address, uintptr_t sp, uintptr_t high)
 
 enum stepped { STEPPED, STEP_END, STEP_SLOW };
 
-/* From the frame of `step` to its caller, by the rule. Notes what it read. */
-static inline enum stepped step_by_rule(struct walk_step *step, uintptr_t high, struct registers *out)
+static inline bool is_code(uintptr_t ip)
 {
-	uintptr_t cfa;
-	step->cfa_at = step->fp_at = 0;
-	switch (step->rule.kind) {
-	case RULE_SP:
-		cfa = step->sp + (uintptr_t)step->rule.cfa_offset;
-		break;
-	case RULE_FP:
-		cfa = step->fp + (uintptr_t)step->rule.cfa_offset;
-		break;
-	case RULE_FP_DEREF:
-		step->cfa_at = step->fp + (uintptr_t)step->rule.cfa_offset;
-		if (!is_on_stack(step->cfa_at, step->sp, high))
-			return STEP_SLOW;
-		cfa = walk_word_at(step->cfa_at);
-		break;
-	case RULE_END:
-		return STEP_END;
-	default:
+	return ip - IP_MIN < IP_END - IP_MIN;
+}
+
+/* What lies at the end: a return address that is none. The mark is a word like others: were it to change, the stack
+ * would go on. */
+static enum stepped step_to_end(struct walk_step *step, uintptr_t mark_at, uintptr_t mark)
+{
+	if (step->cfa_at || mark >= IP_END)
 		return STEP_SLOW;
+	step->fp_at = 0;
+	step->cfa_at = mark_at;
+	return STEP_END;
+}
+
+/* By a rule that goes by the frame pointer, which may be anything. */
+static __attribute__((noinline)) enum stepped step_by_fp(struct walk_step *step, uintptr_t high, struct registers *out)
+{
+	uintptr_t cfa = step->fp + (uintptr_t)(intptr_t)step->rule.cfa_offset;
+	if (step->rule.kind == RULE_FP_DEREF) {
+		step->cfa_at = cfa;
+		if (!is_on_stack(cfa, step->sp, high))
+			return STEP_SLOW;
+		cfa = walk_word_at(cfa);
 	}
 	uintptr_t at = cfa + (uintptr_t)(intptr_t)RETURN_ADDRESS_OFFSET;
 	if (cfa <= step->sp || !is_on_stack(at, step->sp, high))
 		return STEP_SLOW;
-	out->fp = step->fp;
 	if (step->rule.fp != FP_SAME) {
 		uintptr_t base = step->rule.fp == FP_AT_CFA ? cfa : step->fp;
 		step->fp_at = base + (uintptr_t)(intptr_t)step->rule.fp_offset;
@@ -119,14 +121,33 @@ static inline enum stepped step_by_rule(struct walk_step *step, uintptr_t high, 
 	}
 	out->sp = cfa;
 	out->ip = walk_word_at(at);
-	if (__builtin_expect(out->ip - IP_MIN < IP_END - IP_MIN, 1))
-		return STEPPED;
-	if (step->cfa_at || out->ip >= IP_END)
+	return is_code(out->ip) ? STEPPED : step_to_end(step, at, out->ip);
+}
+
+/*
+ * From the frame of `step` to its caller, by the rule. Notes what it read. *out is the frame's own registers before.
+ * RULE_SP's offsets are aligned, lead outwards, and save the frame pointer within the frame (cfi.h).
+ */
+static inline enum stepped step_by_rule(struct walk_step *step, uintptr_t high, struct registers *out)
+{
+	step->cfa_at = step->fp_at = 0;
+	if (__builtin_expect(step->rule.kind != RULE_SP, 0)) {
+		if (step->rule.kind == RULE_FP || step->rule.kind == RULE_FP_DEREF)
+			return step_by_fp(step, high, out);
+		return step->rule.kind == RULE_END ? STEP_END : STEP_SLOW;
+	}
+	uintptr_t cfa = step->sp + (uintptr_t)step->rule.cfa_offset;
+	if (__builtin_expect(cfa > high, 0))
 		return STEP_SLOW;
-	/* The mark is a word like others: were it to change, the stack would go on. */
-	step->fp_at = 0;
-	step->cfa_at = at;
-	return STEP_END;
+	if (step->rule.fp != FP_SAME) {
+		step->fp_at = cfa + (uintptr_t)(intptr_t)step->rule.fp_offset;
+		out->fp = walk_word_at(step->fp_at);
+	}
+	out->sp = cfa;
+	out->ip = walk_word_at(cfa + (uintptr_t)(intptr_t)RETURN_ADDRESS_OFFSET);
+	if (__builtin_expect(is_code(out->ip), 1))
+		return STEPPED;
+	return step_to_end(step, cfa + (uintptr_t)(intptr_t)RETURN_ADDRESS_OFFSET, out->ip);
 }
 
 static void add_word(struct walk *walk, uint32_t k, uintptr_t at, uintptr_t value)
@@ -191,7 +212,7 @@ static inline int32_t walk_until(struct walk *walk, const struct registers *star
 {
 	struct registers here = *start;
 	uintptr_t at = start->sp + (uintptr_t)(intptr_t)RETURN_ADDRESS_OFFSET;
-	uint32_t below = walk->count, n = 0;
+	uint32_t below = walk->count, generation = walk->generation, n = 0;
 	bool rooted = false;
 	while (n < limit && !rooted) {
 		uint32_t keep = meet(walk, &here, n, &below);
@@ -200,7 +221,11 @@ static inline int32_t walk_until(struct walk *walk, const struct registers *star
 			return walk->rooted || keep + n > walk->depth ? (int32_t)keep : TOO_SHORT;
 		}
 		struct walk_step *step = &walk->step[n];
-		*step = (struct walk_step){here.ip, at, here.sp, here.fp, rules_find(here.ip, walk->generation), 0, 0};
+		step->ip = here.ip;
+		step->at = at;
+		step->sp = here.sp;
+		step->fp = here.fp;
+		step->rule = rules_find(here.ip, generation);
 		enum stepped stepped = step_by_rule(step, high, &here);
 		if (stepped == STEP_SLOW) {
 			if (n <= walk->depth)
@@ -225,6 +250,8 @@ bool walk_stack(struct walk *walk, const struct registers *start, uintptr_t high
 		walk->generation = generation;
 		walk->high = high;
 	}
+	if (start->sp % sizeof(uintptr_t))
+		return false;
 	uint32_t n = 0;
 	int32_t keep = walk_until(walk, start, high, walk->capacity, &n);
 	if (keep == NO_RULE)

@@ -35,7 +35,6 @@ struct capture *capture_init(void *memory)
 
 void capture_forget(struct capture *capture)
 {
-	capture->repeatable = false;
 	walk_forget(capture->walk);
 }
 
@@ -161,7 +160,7 @@ void capture_stack(struct heap *heap, const struct registers *caller, struct cap
 		compare_with_libunwind(heap, caller, capture);
 	}
 	/* What is compared or cut is counted each time. */
-	capture->repeatable = walk == capture->walk && !capture_check && walk->rooted && walk->count <= capture_depth;
+	out->whole = walk == capture->walk && !capture_check && walk->rooted && walk->count <= capture_depth;
 	out->depth = walk->count;
 	out->cut = walk->count > capture_depth || !walk->rooted;
 	if (__builtin_expect(out->cut, 0)) {
@@ -170,6 +169,7 @@ void capture_stack(struct heap *heap, const struct registers *caller, struct cap
 	}
 	out->ip = walk->ip + walk->count - out->depth;
 	out->node = out->cut ? NULL : walk->node;
+	out->generation = generation;
 	out->hash = walk_hash(walk);
 	out->key = out->hash + generation * UINT64_C(0x9e3779b97f4a7c15);
 }

@@ -24,7 +24,9 @@ struct captured_stack {
 	const uintptr_t *ip; /* outermost first, the caller of the hook last; valid until the next capture */
 	uint32_t *node;      /* of each: its id in the trie of stacks, 0 where it is not known; to be filled in */
 	uint32_t depth;
-	bool cut; /* outer frames are missing; then `node` is NULL */
+	uint32_t generation; /* of the modules */
+	bool cut;            /* outer frames are missing; then `node` is NULL */
+	bool whole;          /* it is capture->walk, all of it: the same words are the same stack (recent.h) */
 };
 
 /* Frames kept of a stack, 1 .. DEPTH_MAX. Constant once threads capture. */
@@ -36,7 +38,6 @@ extern bool capture_check;
 /* What a heap needs to capture. */
 struct capture {
 	struct walk *walk;
-	bool repeatable;      /* the last stack was that walk, whole */
 	struct walk *unwound; /* libunwind's stacks; NULL before the first */
 	uintptr_t *pcs;       /* libunwind's result, before our own frames are taken off */
 };
@@ -52,14 +53,6 @@ void capture_forget(struct capture *capture);
  */
 void capture_stack(struct heap *heap, const struct registers *caller, struct capture *capture,
 		   struct captured_stack *out);
-
-/* Whether the stack is the one that capture_stack() found the last time. Of most allocations, it is. */
-static inline bool capture_again(const struct heap *heap, const struct registers *caller, const struct capture *capture)
-{
-	return capture->repeatable && caller->sp >= heap->stack_low && caller->sp < heap->stack_high &&
-	       walk_again(capture->walk, caller, heap->stack_high,
-			  atomic_load_explicit(&modules_generation, memory_order_acquire));
-}
 
 /* Captures compared, those that were libunwind's anyway, and those in which libunwind stopped short of our walk. */
 struct capture_checks {

@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 enum rule_kind {
-	RULE_NONE,     /* not a rule */
-	RULE_SLOW,     /* beyond what a rule can say, or nothing is known */
-	RULE_END,      /* the outermost frame: its return address is undefined */
+	RULE_NONE, /* not a rule */
+	RULE_SLOW, /* beyond what a rule can say, or nothing is known */
+	RULE_END,  /* the outermost frame: its return address is undefined */
 	/*
 	 * CFA = sp + cfa_offset. Its offsets are multiples of a word, and lie where they must: cfa_offset is positive,
 	 * the frame pointer is the same or was saved at the CFA, between the frame's sp and its return address.

@@ -3,6 +3,7 @@
 
 #include "preload/capture.h"
 #include "preload/losses.h"
+#include "preload/modules.h"
 #include "preload/sample.h"
 #include "preload/stacks.h"
 #include "preload/threads.h"
@@ -117,13 +118,12 @@ static __attribute__((noinline)) uint32_t site_load(struct heap *heap, const str
 	return id;
 }
 
-/* The site of a stack that is not the last birth's, or of a sample. */
+/* The site of a stack that is not known by its start, or of a sample. slot, unless NULL, is to keep it. */
 static __attribute__((noinline)) struct site *site_find(struct heap *heap, const struct registers *caller, size_t bytes,
-							uint32_t epoch)
+							struct recent_slot *slot, uint32_t epoch)
 {
 	struct captured_stack stack;
 	struct site_cache *cache = heap->sites;
-	cache->last_epoch = 0;
 	capture_stack(heap, caller, cache->capture, &stack);
 	unsigned class = sample_bytes ? sample_class_of(bytes) : 0;
 	stack.key += class * CLASS_KEY;
@@ -132,8 +132,9 @@ static __attribute__((noinline)) struct site *site_find(struct heap *heap, const
 		id = site_load(heap, &stack, class);
 	sites_cohort(id, epoch);
 	/* What is counted as a loss is counted each time. */
-	cache->last_epoch = id == SITE_UNKNOWN ? 0 : epoch;
-	return cache->last_site = site_at(id);
+	if (slot && stack.whole && id != SITE_UNKNOWN)
+		recent_keep(slot, cache->capture->walk, caller, recent_stamp(stack.generation, epoch), site_at(id));
+	return site_at(id);
 }
 
 /* Adds to a site's counter. Sites that several threads share, because a table is full, are added to with a lock. */
@@ -176,11 +177,16 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const stru
 			      memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
 	uint32_t epoch = atomic_load_explicit(&record_epoch, memory_order_relaxed);
-	const struct site_cache *cache = heap->sites;
-	struct site *site = cache->last_site;
+	uint32_t generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
+	struct recent_slot *slot = NULL;
+	struct site *site = NULL;
 	struct sample_sum sum = sample_one(bytes);
-	if (cache->last_epoch != epoch || sample_bytes || !capture_again(heap, caller, cache->capture))
-		site = site_find(heap, caller, bytes, epoch);
+	if (!sample_bytes) {
+		slot = recent_slot(&heap->sites->recent, caller);
+		site = recent_find(slot, caller, heap->stack_high, recent_stamp(generation, epoch));
+	}
+	if (!site)
+		site = site_find(heap, caller, bytes, slot, epoch);
 	site_add(site, &site->alloc_blocks, 1);
 	site_add(site, &site->alloc_bytes, bytes);
 	heap->last_block = p;
@@ -230,7 +236,7 @@ void record_thread_end(struct heap *heap)
 		/* The sites in it are this thread's. */
 		memset(heap->sites->entry, 0,
 		       (size_t)heap->sites->buckets * SITE_CACHE_WAYS * sizeof *heap->sites->entry);
-		heap->sites->last_epoch = 0;
+		recent_forget(&heap->sites->recent);
 		capture_forget(heap->sites->capture);
 	}
 	heap->last_block = NULL;

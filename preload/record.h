@@ -11,6 +11,7 @@
 #define MUDLARK_RECORD_H
 
 #include "preload/heap.h"
+#include "preload/recent.h"
 #include "preload/registers.h"
 #include "preload/totals.h"
 
@@ -25,12 +26,11 @@
 enum { SITE_CACHE_WAYS = 4, SITE_CACHE_FIRST = 256, SITE_CACHE_GROWTH = 4, SITE_CACHE_MAX = 65536 };
 
 struct site_cache {
-	uint64_t *entry;        /* 0: empty */
-	uint32_t buckets;       /* a power of two */
-	uint32_t evictions;     /* since it has this size */
-	uint32_t last_epoch;    /* of the last birth; 0: its site is not to be used again */
-	struct site *last_site; /* of the last birth's stack */
+	uint64_t *entry;    /* 0: empty */
+	uint32_t buckets;   /* a power of two */
+	uint32_t evictions; /* since it has this size */
 	struct capture *capture;
+	struct recent recent;
 };
 
 extern _Atomic uint32_t record_epoch; /* from 1; advances with each snapshot */

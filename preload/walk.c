@@ -43,7 +43,7 @@ enum { WORDS_PER_STEP = 2 };
 size_t walk_bytes(uint32_t depth)
 {
 	size_t frames = capacity_for(depth);
-	return sizeof(struct walk) +
+	return sizeof(struct walk) + 2 * WALK_MARGIN * sizeof(uintptr_t) +
 	       frames * (2 * sizeof(uintptr_t) + sizeof(uint32_t) * 2 + sizeof(struct walk_frame) +
 			 WORDS_PER_STEP * sizeof(struct walk_word) + sizeof(struct walk_step));
 }
@@ -56,8 +56,10 @@ struct walk *walk_init(void *memory, uint32_t depth)
 	walk->power = 1;
 	for (uint32_t i = 0; i < depth; i++)
 		walk->power *= SUM_BASE;
-	walk->ip = (uintptr_t *)(walk + 1);
-	walk->at = walk->ip + walk->capacity;
+	walk->ip = (uintptr_t *)(walk + 1) + WALK_MARGIN;
+	walk->at = walk->ip + walk->capacity + WALK_MARGIN;
+	for (int i = 1; i <= WALK_MARGIN; i++)
+		walk->at[-i] = (uintptr_t)&walk->ip[-i];
 	walk->frame = (struct walk_frame *)(walk->at + walk->capacity);
 	walk->word = (struct walk_word *)(walk->frame + walk->capacity);
 	walk->step = (struct walk_step *)(walk->word + (size_t)walk->capacity * WORDS_PER_STEP);
@@ -180,6 +182,7 @@ static void commit(struct walk *walk, uint32_t keep, uint32_t n)
 			add_word(walk, k, step->fp_at, outer ? outer->fp : walk_word_at(step->fp_at));
 	}
 	walk->count = k;
+	walk->hash = 0;
 }
 
 /*
@@ -266,7 +269,8 @@ bool walk_stack(struct walk *walk, const struct registers *start, uintptr_t high
 	}
 	if (keep < 0)
 		return false;
-	commit(walk, (uint32_t)keep, n);
+	if (n || (uint32_t)keep != walk->count)
+		commit(walk, (uint32_t)keep, n);
 	return true;
 }
 
@@ -278,11 +282,14 @@ void walk_fill(struct walk *walk, const uintptr_t *pcs, uint32_t n)
 		walk->frame[k].sum = (k ? walk->frame[k - 1].sum * SUM_BASE : 0) + spread(walk->ip[k]);
 	}
 	walk->count = n;
+	walk->hash = 0;
 	walk->rooted = n <= walk->depth;
 }
 
-uint64_t walk_hash(const struct walk *walk)
+uint64_t walk_hash(struct walk *walk)
 {
+	if (walk->hash)
+		return walk->hash;
 	uint32_t n = walk->count;
 	uint64_t sum = walk->frame[n - 1].sum;
 	if (n > walk->depth) {
@@ -293,5 +300,5 @@ uint64_t walk_hash(const struct walk *walk)
 	uint64_t hash = sum + n;
 	hash = (hash ^ hash >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
 	hash = (hash ^ hash >> 27) * UINT64_C(0x94d049bb133111eb);
-	return hash ^ hash >> 31;
+	return walk->hash = hash ^ hash >> 31;
 }

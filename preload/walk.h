@@ -50,6 +50,7 @@ struct walk {
 	bool rooted;
 	uintptr_t high; /* end of the stack that was walked */
 	uint64_t power; /* of the polynomial's base: to `depth` */
+	uint64_t hash;  /* walk_hash(), 0 when it has to be found */
 	/* Comparing goes over the first two only. */
 	uintptr_t *ip, *at;
 	uint32_t *node;
@@ -80,24 +81,27 @@ static inline uintptr_t walk_word_at(uintptr_t address)
 	return *(const uintptr_t *)address;
 }
 
-enum { WALK_COMPARED_AT_ONCE = 4, WALK_UNCHANGED = -1 };
+/* Frames compared at once; as many addresses stand before the first, each where it says itself. */
+enum { WALK_MARGIN = 4, WALK_UNCHANGED = -1 };
 
 /* The lowest frame above `to` such that all return addresses from frame `from` to it are as they were. */
 static inline uint32_t walk_addresses_unchanged(const struct walk *walk, uint32_t from, uint32_t to)
 {
 	const uintptr_t *ip = walk->ip + from, *at = walk->at + from, *end = walk->ip + to;
+	/* Down to the outermost frame the last group may go on into the margin, which never changes. */
+	const uintptr_t *last = to ? end + WALK_MARGIN : end + 1;
 	/* Independent loads, and a branch for several of them. */
-	for (; ip - end >= WALK_COMPARED_AT_ONCE; ip -= WALK_COMPARED_AT_ONCE, at -= WALK_COMPARED_AT_ONCE) {
+	for (; ip >= last; ip -= WALK_MARGIN, at -= WALK_MARGIN) {
 		uintptr_t changed = 0;
 #pragma GCC unroll 4
-		for (int k = 1; k <= WALK_COMPARED_AT_ONCE; k++)
+		for (int k = 1; k <= WALK_MARGIN; k++)
 			changed |= walk_word_at(at[-k]) ^ ip[-k];
 		if (__builtin_expect(changed != 0, 0))
 			break;
 	}
 	while (ip > end && walk_word_at(at[-1]) == ip[-1])
 		ip--, at--;
-	return (uint32_t)(ip - walk->ip);
+	return ip > end ? (uint32_t)(ip - walk->ip) : to;
 }
 
 /* The number of the frame that the word belongs to: the step from it read the word. */
@@ -121,19 +125,6 @@ static inline int32_t walk_step_changed(const struct walk *walk, uint32_t from, 
 	return changed;
 }
 
-/* Whether a walk from `start` would be the last one again, all of it, which was rooted. */
-static inline bool walk_again(const struct walk *walk, const struct registers *start, uintptr_t high,
-			      uint32_t generation)
-{
-	uint32_t k = walk->count - 1;
-	if (!walk->count || !walk->rooted || walk->ip[k] != start->ip || walk->frame[k].sp != start->sp ||
-	    walk->generation != generation || walk->high != high)
-		return false;
-	if (walk->frame[k].needs_fp && walk->frame[k].fp != start->fp)
-		return false;
-	return walk_step_changed(walk, k, 0) == WALK_UNCHANGED;
-}
-
 /* Fills the walk with a stack that others walked: n <= depth + 1 addresses, innermost first. To be forgotten next. */
 void walk_fill(struct walk *walk, const uintptr_t *pcs, uint32_t n);
 
@@ -141,6 +132,6 @@ void walk_fill(struct walk *walk, const uintptr_t *pcs, uint32_t n);
  * Hash of the addresses of the innermost frames, `depth` of them if there are more: equal for equal addresses, however
  * they were walked.
  */
-uint64_t walk_hash(const struct walk *walk);
+uint64_t walk_hash(struct walk *walk);
 
 #endif

@@ -10,6 +10,7 @@
  */
 #include "preload/capture.h"
 #include "preload/modules.h"
+#include "preload/recent.h"
 #include "tools/bench/workload.h"
 
 #include <dlfcn.h>
@@ -28,6 +29,7 @@ enum method { NOTHING, WALK, UNWIND, METHODS };
 
 static struct heap heap;
 static struct capture *capture;
+static struct recent recent;
 static int (*unw_backtrace)(void **, int);
 static enum method method;
 static uint64_t walk_state;
@@ -50,9 +52,14 @@ static __attribute__((noinline)) void capture_by_walk(void)
 	static struct captured_stack stack;
 	struct registers caller = {(uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(),
 				   *(uintptr_t *)__builtin_frame_address(0)};
-	if (!capture_again(&heap, &caller, capture))
+	struct recent_slot *slot = recent_slot(&recent, &caller);
+	struct site *site = recent_find(slot, &caller, heap.stack_high, 1);
+	if (!site) {
 		capture_stack(&heap, &caller, capture, &stack);
-	sink += stack.key;
+		site = (struct site *)(uintptr_t)(stack.key | 1);
+		recent_keep(slot, capture->walk, &caller, 1, site);
+	}
+	sink += (uintptr_t)site;
 }
 
 static __attribute__((noinline)) void capture_by_libunwind(void)

@@ -26,7 +26,7 @@ struct captured_stack {
 	uint32_t depth;
 	uint32_t generation; /* of the modules */
 	bool cut;            /* outer frames are missing; then `node` is NULL */
-	bool whole;          /* it is capture->walk, all of it: the same words are the same stack (recent.h) */
+	bool whole;          /* it is capture->walk, all of it: the same words are the same stack (memo.h) */
 };
 
 /* Frames kept of a stack, 1 .. DEPTH_MAX. Constant once threads capture. */

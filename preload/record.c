@@ -120,7 +120,7 @@ static __attribute__((noinline)) uint32_t site_load(struct heap *heap, const str
 
 /* The site of a stack that is not known by its start, or of a sample. slot, unless NULL, is to keep it. */
 static __attribute__((noinline)) struct site *site_find(struct heap *heap, const struct registers *caller, size_t bytes,
-							struct recent_slot *slot, uint32_t epoch)
+							struct memo_slot *slot, uint32_t epoch)
 {
 	struct captured_stack stack;
 	struct site_cache *cache = heap->sites;
@@ -133,7 +133,7 @@ static __attribute__((noinline)) struct site *site_find(struct heap *heap, const
 	sites_cohort(id, epoch);
 	/* What is counted as a loss is counted each time. */
 	if (slot && stack.whole && id != SITE_UNKNOWN)
-		recent_keep(slot, cache->capture->walk, caller, recent_stamp(stack.generation, epoch), site_at(id));
+		memo_keep(slot, cache->capture->walk, caller, memo_stamp(stack.generation, epoch), site_at(id));
 	return site_at(id);
 }
 
@@ -178,12 +178,12 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const stru
 	atomic_signal_fence(memory_order_seq_cst);
 	uint32_t epoch = atomic_load_explicit(&record_epoch, memory_order_relaxed);
 	uint32_t generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
-	struct recent_slot *slot = NULL;
+	struct memo_slot *slot = NULL;
 	struct site *site = NULL;
 	struct sample_sum sum = sample_one(bytes);
 	if (!sample_bytes) {
-		slot = recent_slot(&heap->sites->recent, caller);
-		site = recent_find(slot, caller, heap->stack_high, recent_stamp(generation, epoch));
+		slot = memo_slot(&heap->sites->memo, caller);
+		site = memo_find(slot, caller, heap->stack_high, memo_stamp(generation, epoch));
 	}
 	if (!site)
 		site = site_find(heap, caller, bytes, slot, epoch);
@@ -236,7 +236,7 @@ void record_thread_end(struct heap *heap)
 		/* The sites in it are this thread's. */
 		memset(heap->sites->entry, 0,
 		       (size_t)heap->sites->buckets * SITE_CACHE_WAYS * sizeof *heap->sites->entry);
-		recent_forget(&heap->sites->recent);
+		memo_forget(&heap->sites->memo);
 		capture_forget(heap->sites->capture);
 	}
 	heap->last_block = NULL;

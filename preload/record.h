@@ -11,7 +11,7 @@
 #define MUDLARK_RECORD_H
 
 #include "preload/heap.h"
-#include "preload/recent.h"
+#include "preload/memo.h"
 #include "preload/registers.h"
 #include "preload/totals.h"
 
@@ -30,7 +30,7 @@ struct site_cache {
 	uint32_t buckets;   /* a power of two */
 	uint32_t evictions; /* since it has this size */
 	struct capture *capture;
-	struct recent recent;
+	struct memo memo;
 };
 
 extern _Atomic uint32_t record_epoch; /* from 1; advances with each snapshot */

@@ -10,7 +10,7 @@
  */
 #include "preload/capture.h"
 #include "preload/modules.h"
-#include "preload/recent.h"
+#include "preload/memo.h"
 #include "tools/bench/workload.h"
 
 #include <dlfcn.h>
@@ -29,7 +29,7 @@ enum method { NOTHING, WALK, UNWIND, METHODS };
 
 static struct heap heap;
 static struct capture *capture;
-static struct recent recent;
+static struct memo memo;
 static int (*unw_backtrace)(void **, int);
 static enum method method;
 static uint64_t walk_state;
@@ -52,12 +52,12 @@ static __attribute__((noinline)) void capture_by_walk(void)
 	static struct captured_stack stack;
 	struct registers caller = {(uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(),
 				   *(uintptr_t *)__builtin_frame_address(0)};
-	struct recent_slot *slot = recent_slot(&recent, &caller);
-	struct site *site = recent_find(slot, &caller, heap.stack_high, 1);
+	struct memo_slot *slot = memo_slot(&memo, &caller);
+	struct site *site = memo_find(slot, &caller, heap.stack_high, 1);
 	if (!site) {
 		capture_stack(&heap, &caller, capture, &stack);
 		site = (struct site *)(uintptr_t)(stack.key | 1);
-		recent_keep(slot, capture->walk, &caller, 1, site);
+		memo_keep(slot, capture->walk, &caller, 1, site);
 	}
 	sink += (uintptr_t)site;
 }

@@ -1,16 +1,16 @@
-/* Keeping recent stacks; recent.h says what for. */
-#include "preload/recent.h"
+/* Keeping recent stacks; memo.h says what for. */
+#include "preload/memo.h"
 
 enum { IN_VAIN_TOLERATED = 2, KEPT_ALL_THE_SAME = 16 };
 
-void recent_keep(struct recent_slot *slot, const struct walk *walk, const struct registers *start, uint64_t stamp,
+void memo_keep(struct memo_slot *slot, const struct walk *walk, const struct registers *start, uint64_t stamp,
 		 struct site *site)
 {
 	uint32_t inner = walk->count - 1, extra = walk->frame[inner].words;
 	if (slot->in_vain >= IN_VAIN_TOLERATED && ++slot->skipped % KEPT_ALL_THE_SAME)
 		return;
 	slot->words = 0;
-	if (inner + extra > RECENT_WORDS - RECENT_AT_ONCE)
+	if (inner + extra > MEMO_WORDS - MEMO_AT_ONCE)
 		return;
 	if (slot->in_vain < IN_VAIN_TOLERATED)
 		slot->in_vain++;
@@ -21,7 +21,7 @@ void recent_keep(struct recent_slot *slot, const struct walk *walk, const struct
 	for (uint32_t k = 0; k < extra; k++)
 		*word++ = walk->word[k];
 	/* Filled up with what is compared anyway. */
-	while ((word - slot->word) % RECENT_AT_ONCE || word == slot->word) {
+	while ((word - slot->word) % MEMO_AT_ONCE || word == slot->word) {
 		*word++ = (struct walk_word){walk->at[inner], walk->ip[inner]};
 	}
 	slot->words = (uint32_t)(word - slot->word);
@@ -34,8 +34,8 @@ void recent_keep(struct recent_slot *slot, const struct walk *walk, const struct
 	slot->site = site;
 }
 
-void recent_forget(struct recent *recent)
+void memo_forget(struct memo *memo)
 {
-	for (int i = 0; i < RECENT_SLOTS; i++)
-		recent->slot[i].words = 0;
+	for (int i = 0; i < MEMO_SLOTS; i++)
+		memo->slot[i].words = 0;
 }

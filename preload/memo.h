@@ -8,8 +8,8 @@
  *
  * A slot holds good for one stack of the process (its end), one generation of modules and one epoch.
  */
-#ifndef MUDLARK_RECENT_H
-#define MUDLARK_RECENT_H
+#ifndef MUDLARK_MEMO_H
+#define MUDLARK_MEMO_H
 
 #include "preload/walk.h"
 
@@ -19,51 +19,51 @@
 struct site;
 
 enum {
-	RECENT_SLOTS = 16,
-	RECENT_WORDS = 96, /* deeper stacks are left to the walk, of which this is a part that grows ever smaller */
-	RECENT_AT_ONCE = 4,
+	MEMO_SLOTS = 16,
+	MEMO_WORDS = 96, /* deeper stacks are left to the walk, of which this is a part that grows ever smaller */
+	MEMO_AT_ONCE = 4,
 };
 
-struct recent_slot {
+struct memo_slot {
 	uintptr_t ip, sp, fp, high;
-	uint64_t stamp; /* recent_stamp() */
+	uint64_t stamp; /* memo_stamp() */
 	struct site *site;
-	uint32_t words; /* a multiple of RECENT_AT_ONCE; 0: empty */
+	uint32_t words; /* a multiple of MEMO_AT_ONCE; 0: empty */
 	bool needs_fp;
 	uint8_t in_vain; /* times that a stack was kept and not met again before the next */
 	uint8_t skipped; /* stacks not kept for that reason */
-	struct walk_word word[RECENT_WORDS];
+	struct walk_word word[MEMO_WORDS];
 };
 
-struct recent {
-	struct recent_slot slot[RECENT_SLOTS];
+struct memo {
+	struct memo_slot slot[MEMO_SLOTS];
 };
 
-static inline uint64_t recent_stamp(uint32_t generation, uint32_t epoch)
+static inline uint64_t memo_stamp(uint32_t generation, uint32_t epoch)
 {
 	return (uint64_t)generation << 32 | epoch;
 }
 
-static inline struct recent_slot *recent_slot(struct recent *recent, const struct registers *start)
+static inline struct memo_slot *memo_slot(struct memo *memo, const struct registers *start)
 {
 	uint64_t mixed = (start->ip ^ start->sp << 16) * UINT64_C(0x9e3779b97f4a7c15);
-	return &recent->slot[mixed >> 60];
+	return &memo->slot[mixed >> 60];
 }
-_Static_assert(RECENT_SLOTS == 1 << 4, "four bits choose a slot");
+_Static_assert(MEMO_SLOTS == 1 << 4, "four bits choose a slot");
 
 /* The site of the stack that starts so, if it is one of the slot's; NULL otherwise. */
-static inline struct site *recent_find(struct recent_slot *slot, const struct registers *start, uintptr_t high,
+static inline struct site *memo_find(struct memo_slot *slot, const struct registers *start, uintptr_t high,
 				       uint64_t stamp)
 {
 	if (slot->ip != start->ip || slot->sp != start->sp || slot->high != high || slot->stamp != stamp ||
 	    (slot->needs_fp && slot->fp != start->fp))
 		return NULL;
 	const struct walk_word *word = slot->word, *end = word + slot->words;
-	for (; word < end; word += RECENT_AT_ONCE) {
+	for (; word < end; word += MEMO_AT_ONCE) {
 		/* Independent loads, and a branch for several of them. */
 		uintptr_t changed = 0;
 #pragma GCC unroll 4
-		for (int i = 0; i < RECENT_AT_ONCE; i++)
+		for (int i = 0; i < MEMO_AT_ONCE; i++)
 			changed |= walk_word_at(word[i].at) ^ word[i].value;
 		if (__builtin_expect(changed != 0, 0))
 			return NULL;
@@ -78,10 +78,10 @@ static inline struct site *recent_find(struct recent_slot *slot, const struct re
  * Keeps the walk, whole and rooted, that started so, as one of `site`. Not each time, where stacks that start alike go
  * on differently: then keeping costs more than it saves.
  */
-void recent_keep(struct recent_slot *slot, const struct walk *walk, const struct registers *start, uint64_t stamp,
+void memo_keep(struct memo_slot *slot, const struct walk *walk, const struct registers *start, uint64_t stamp,
 		 struct site *site);
 
 /* Forgets all: the thread is another one. */
-void recent_forget(struct recent *recent);
+void memo_forget(struct memo *memo);
 
 #endif

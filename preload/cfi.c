@@ -520,16 +520,6 @@ static bool fits(int64_t value, int64_t limit)
 	return value >= -limit && value < limit;
 }
 
-/* Whether the offsets of a rule by sp are as cfi.h promises. */
-static bool is_sound(const struct rule *rule)
-{
-	enum { WORD = sizeof(uintptr_t) };
-	if (rule->cfa_offset < WORD || rule->cfa_offset % WORD || rule->fp == FP_AT_FP)
-		return false;
-	return rule->fp == FP_SAME || (rule->fp_offset % WORD == 0 && rule->fp_offset >= -rule->cfa_offset &&
-				       rule->fp_offset < RETURN_ADDRESS_OFFSET);
-}
-
 static struct rule rule_of(const struct row *row)
 {
 	static const struct rule slow = {.kind = RULE_SLOW};
@@ -554,7 +544,7 @@ static struct rule rule_of(const struct row *row)
 		rule.fp = row->fp.where == AT_CFA ? FP_AT_CFA : FP_AT_FP;
 		rule.fp_offset = (int16_t)row->fp.offset;
 	}
-	return rule.kind != RULE_SP || is_sound(&rule) ? rule : slow;
+	return rule;
 }
 
 struct rule cfi_rule(uintptr_t pc, const struct dl_phdr_info *info)

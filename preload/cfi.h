@@ -15,14 +15,10 @@
 #include <stdint.h>
 
 enum rule_kind {
-	RULE_NONE, /* not a rule */
-	RULE_SLOW, /* beyond what a rule can say, or nothing is known */
-	RULE_END,  /* the outermost frame: its return address is undefined */
-	/*
-	 * CFA = sp + cfa_offset. Its offsets are multiples of a word, and lie where they must: cfa_offset is positive,
-	 * the frame pointer is the same or was saved at the CFA, between the frame's sp and its return address.
-	 */
-	RULE_SP,
+	RULE_NONE,     /* not a rule */
+	RULE_SLOW,     /* beyond what a rule can say, or nothing is known */
+	RULE_END,      /* the outermost frame: its return address is undefined */
+	RULE_SP,       /* CFA = sp + cfa_offset */
 	RULE_FP,       /* CFA = fp + cfa_offset */
 	RULE_FP_DEREF, /* CFA = the word at fp + cfa_offset: a frame that aligned its stack */
 };

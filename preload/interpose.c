@@ -171,6 +171,19 @@ static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, b
 	return LIKELY(p) ? p : no_memory();
 }
 
+/* The countdown has ended: nearly always since every block is recorded. Called inside, leaves. */
+static __attribute__((noinline)) void *allocate_due(struct heap *heap, size_t size, bool zero, struct caller caller)
+{
+	void *p = allocate_recorded_fast(heap, size, SIZE_UNIT_BYTES, caller);
+	if (UNLIKELY(!p))
+		sample_refund(heap, size_class_bytes[size_class_of(size)]);
+	heap_leave(heap);
+	if (UNLIKELY(!p))
+		return allocate(size, SIZE_UNIT_BYTES, zero, caller);
+	control_poll(heap);
+	return zero ? memset(p, 0, size) : p;
+}
+
 /* No recent slot of the class: the slab in use, or everything that there is. Called inside, leaves. */
 static __attribute__((noinline)) void *allocate_from_slab(struct heap *heap, size_t size, bool zero,
 							  struct caller caller)
@@ -198,11 +211,8 @@ static inline __attribute__((always_inline)) void *allocate_fast(size_t size, bo
 		return allocate(size, SIZE_UNIT_BYTES, zero, caller);
 	struct heap *heap = heap_enter();
 	unsigned size_class = size_class_of(size);
-	if (UNLIKELY(!sample_spend(heap, size_class_bytes[size_class]))) {
-		sample_refund(heap, size_class_bytes[size_class]);
-		heap_leave(heap);
-		return allocate(size, SIZE_UNIT_BYTES, zero, caller);
-	}
+	if (UNLIKELY(!sample_spend(heap, size_class_bytes[size_class])))
+		return allocate_due(heap, size, zero, caller);
 	void *p = recent_pop(heap, size_class);
 	if (UNLIKELY(!p))
 		return allocate_from_slab(heap, size, zero, caller);

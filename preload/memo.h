@@ -53,7 +53,7 @@ _Static_assert(MEMO_SLOTS == 1 << 4, "four bits choose a slot");
 
 /* The site of the stack that starts so, if it is one of the slot's; NULL otherwise. */
 static inline struct site *memo_find(struct memo_slot *slot, const struct registers *start, uintptr_t high,
-				       uint64_t stamp)
+				     uint64_t stamp)
 {
 	if (slot->ip != start->ip || slot->sp != start->sp || slot->high != high || slot->stamp != stamp ||
 	    (slot->needs_fp && slot->fp != start->fp))
@@ -79,7 +79,7 @@ static inline struct site *memo_find(struct memo_slot *slot, const struct regist
  * on differently: then keeping costs more than it saves.
  */
 void memo_keep(struct memo_slot *slot, const struct walk *walk, const struct registers *start, uint64_t stamp,
-		 struct site *site);
+	       struct site *site);
 
 /* Forgets all: the thread is another one. */
 void memo_forget(struct memo *memo);

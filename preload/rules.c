@@ -3,6 +3,7 @@
 
 #include "preload/meta.h"
 #include "preload/modules.h"
+#include "preload/registers.h"
 
 #include <link.h>
 
@@ -100,6 +101,16 @@ static void rule_enter(uintptr_t ip, struct rule rule, uint32_t generation)
 	lock_release(&rules_lock);
 }
 
+/* Whether the offsets of a rule by sp are as rules.h promises. */
+static bool is_sound(const struct rule *rule)
+{
+	enum { WORD = sizeof(uintptr_t) };
+	if (rule->cfa_offset < WORD || rule->cfa_offset % WORD || rule->fp == FP_AT_FP)
+		return false;
+	return rule->fp == FP_SAME || (rule->fp_offset % WORD == 0 && rule->fp_offset >= -rule->cfa_offset &&
+				       rule->fp_offset < RETURN_ADDRESS_OFFSET);
+}
+
 struct rule rules_miss(uintptr_t ip, uint32_t generation)
 {
 	struct rule_slots *slots = atomic_load_explicit(&rules_slots, memory_order_acquire);
@@ -117,6 +128,8 @@ struct rule rules_miss(uintptr_t ip, uint32_t generation)
 	if (!modules_program_headers(ip - 1, &info))
 		return (struct rule){.kind = RULE_SLOW}; /* not entered: generated code has no end of addresses */
 	struct rule rule = cfi_rule(ip - 1, &info);
+	if (rule.kind == RULE_SP && !is_sound(&rule))
+		rule = (struct rule){.kind = RULE_SLOW};
 	rule_enter(ip, rule, generation);
 	return rule;
 }

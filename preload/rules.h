@@ -55,6 +55,12 @@ static inline bool rules_hold(uint32_t generation)
 	return atomic_load_explicit(&rules_era, memory_order_acquire) == era || rules_begin_era(era);
 }
 
+/*
+ * Of a RULE_SP that is given out, the walk need check nothing: its offsets are multiples of a word, the CFA lies
+ * further out than sp, and the frame pointer is the same or was saved between sp and the return address. Others, which
+ * the code behind a call has nowhere, are RULE_SLOW.
+ */
+
 /* What is not in the table: found in .eh_frame, and entered. Async-signal-safe; preserves errno. */
 struct rule rules_miss(uintptr_t ip, uint32_t generation);
 

@@ -128,7 +128,7 @@ static __attribute__((noinline)) enum stepped step_by_fp(struct walk_step *step,
 
 /*
  * From the frame of `step` to its caller, by the rule. Notes what it read. *out is the frame's own registers before.
- * RULE_SP's offsets are aligned, lead outwards, and save the frame pointer within the frame (cfi.h).
+ * RULE_SP's offsets are aligned, lead outwards, and save the frame pointer within the frame (rules.h).
  */
 static inline enum stepped step_by_rule(struct walk_step *step, uintptr_t high, struct registers *out)
 {

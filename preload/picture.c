@@ -146,9 +146,30 @@ static bool number_stacks(struct picture *picture)
 	return true;
 }
 
+/*
+ * A cohort that was free when the picture began may have been given to a new site since. Its blocks are younger than
+ * the picture, and their site is not in it: they are taken out again, so that rows and totals agree.
+ */
+static void drop_younger(struct picture *picture)
+{
+	struct survey *survey = &picture->survey;
+	for (uint32_t id = 1; id < survey->cohorts; id++) {
+		const struct cohort *cohort = meta_table_at(&cohort_table, id);
+		struct survey_count *count = &survey->cohort[id];
+		if (!count->blocks || (cohort->site && cohort->site < picture->sites))
+			continue;
+		survey->total.blocks -= count->blocks;
+		survey->total.bytes -= count->bytes;
+		*count = (struct survey_count){0};
+	}
+}
+
 bool picture_count(struct picture *picture)
 {
-	return survey_take(&picture->survey, picture->cohorts) && copy_sites(picture) && number_stacks(picture);
+	if (!survey_take(&picture->survey, picture->cohorts))
+		return false;
+	drop_younger(picture);
+	return copy_sites(picture) && number_stacks(picture);
 }
 
 void picture_end(struct picture *picture)
@@ -418,22 +439,16 @@ static void encode_samples(struct encoder *encoder, const struct picture *pictur
 	encode_section_end(encoder);
 }
 
-static bool cohort_is_shown(const struct picture *picture, uint32_t id)
-{
-	const struct cohort *cohort = meta_table_at(&cohort_table, id);
-	return picture->survey.cohort[id].blocks && cohort->site && cohort->site < picture->sites;
-}
-
 static void encode_cohorts(struct encoder *encoder, const struct picture *picture)
 {
 	const struct survey *survey = &picture->survey;
 	uint32_t count = 0;
 	for (uint32_t id = 1; id < survey->cohorts; id++)
-		count += cohort_is_shown(picture, id);
+		count += survey->cohort[id].blocks != 0;
 	encode_section_begin(encoder, SECTION_COHORTS);
 	encode_number(encoder, count);
 	for (uint32_t id = 1; id < survey->cohorts; id++) {
-		if (!cohort_is_shown(picture, id))
+		if (!survey->cohort[id].blocks)
 			continue;
 		const struct cohort *cohort = meta_table_at(&cohort_table, id);
 		/* A block that was born while the survey went on belongs to the epoch that it ends. */

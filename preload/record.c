@@ -84,7 +84,7 @@ static void cache_enter(struct site_cache *cache, uint64_t key, uint32_t site)
 
 /*
  * The thread's stacks do not fit. Entries move to a larger table; the old one is left, all old ones together are a
- * third of it.
+ * seventh of it.
  */
 static void cache_grow(struct site_cache *cache)
 {

@@ -21,9 +21,9 @@
 /*
  * A thread's sites by the key of their stack: buckets of a few entries, the last found new one first. An entry is the
  * upper half of the key and the site's id; the site has the lower half, so all of the key is compared. A thread that
- * allocates from few places pays 2 KiB; one that needs more gets it, up to 512 KiB.
+ * allocates from few places pays 4 KiB; one that needs more gets it, up to 256 KiB.
  */
-enum { SITE_CACHE_WAYS = 4, SITE_CACHE_FIRST = 256, SITE_CACHE_GROWTH = 4, SITE_CACHE_MAX = 65536 };
+enum { SITE_CACHE_WAYS = 4, SITE_CACHE_FIRST = 512, SITE_CACHE_GROWTH = 8, SITE_CACHE_MAX = 32768 };
 
 struct site_cache {
 	uint64_t *entry;    /* 0: empty */

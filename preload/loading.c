@@ -46,10 +46,12 @@ __attribute__((visibility("default"))) int dlclose(void *handle)
 	if (heap != &heap_busy && !sandboxed())
 		modules_describe();
 	heap_leave(heap);
+	modules_close_begin();
 	int result = next_dlclose(handle);
 	heap = heap_enter();
 	if (heap != &heap_busy)
 		modules_sweep();
+	modules_close_end();
 	heap_leave(heap);
 	return result;
 }

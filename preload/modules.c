@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 _Atomic uint32_t modules_generation;
+_Atomic uint32_t modules_closing;
 struct lock modules_lock = LOCK_INIT(RANK_MODULES);
 
 static struct {
@@ -301,6 +302,20 @@ void modules_sweep(void)
 			module_mark_gone(module);
 	}
 	lock_release(&modules_lock);
+}
+
+void modules_close_begin(void)
+{
+	atomic_fetch_add(&modules_closing, 1);
+	atomic_fetch_add(&modules_generation, 1);
+}
+
+void modules_close_end(void)
+{
+	uint32_t closing = atomic_load(&modules_closing);
+	/* Not below 0: a library's destructor may fork. */
+	while (closing && !atomic_compare_exchange_weak(&modules_closing, &closing, closing - 1))
+		;
 }
 
 /* One line of /proc/self/maps: start-end perms offset major:minor inode path (proc(5)). */

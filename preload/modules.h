@@ -69,8 +69,18 @@ void modules_sweep(void);
 /* Whether frames of the module can still occur. 0, no module, always is. */
 bool modules_is_loaded(uint32_t id);
 
-/* Part of the caches' keys; advances when a module is gone. */
+/* Part of the caches' keys; advances when a module is gone, and before one may go. */
 extern _Atomic uint32_t modules_generation;
+
+/*
+ * Around a dlclose and the modules_sweep() after it. Between the moment that a library is unmapped and the one at which
+ * that is noticed, another thread may load something in its place and run it. So the generation advances before, and
+ * nothing is entered into tables that all threads read until the end: what was known of the library is of an older
+ * generation by then.
+ */
+void modules_close_begin(void);
+void modules_close_end(void);
+extern _Atomic uint32_t modules_closing; /* dlcloses under way; set to 0 in a fork child */
 
 /* Path of the executable. */
 const char *modules_executable(void);

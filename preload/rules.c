@@ -89,8 +89,13 @@ static void rule_enter(uintptr_t ip, struct rule rule, uint32_t generation)
 	union packed_rule packed = {.rule = rule};
 	if (ip >> RULE_ADDRESS_BITS || !lock_try(&rules_lock))
 		return;
-	/* Only the present generation is entered, or a slow thread could put an old rule in a new one's place. */
-	if (atomic_load_explicit(&modules_generation, memory_order_acquire) == generation) {
+	/*
+	 * Only the present generation is entered, or a slow thread could put an old rule in a new one's place; and
+	 * nothing while a library is being closed, whose destructors are the last that can be asked for
+	 * (modules_close_begin()).
+	 */
+	if (atomic_load_explicit(&modules_generation, memory_order_acquire) == generation &&
+	    !atomic_load_explicit(&modules_closing, memory_order_acquire)) {
 		struct rule_slots *slots = atomic_load_explicit(&rules_slots, memory_order_relaxed);
 		if (!slots || !slots_put(slots, rules_key(ip, generation), packed.word, generation)) {
 			slots = slots_grow(slots, generation);

@@ -57,6 +57,7 @@ static const struct checked_case cases[] = {
 	/* Other frames at the same return addresses. */
 	{.line = "reopen_other_frames", .least_checked = 600, .least_unwound = 300},
 	{.line = "reopen_at_same_address", .least_checked = 1000},
+	{.line = "reopen_in_threads", .least_checked = 10000, .timeout_s = 60},
 	{.line = "dlopen_malloc_throw", .least_checked = 1000, .timeout_s = 60},
 	{.line = "dlmopen_namespace", .least_checked = 1},
 	{.line = "c_host_of_cxx_plugin", .least_checked = 1},
@@ -201,8 +202,8 @@ static const struct program long_programs[] = {
 	 900},
 	{"cpython's threads and processes",
 	 {NULL},
-	 CPYTHON "test_threading test_thread test_queue test_fork1 test_subprocess test_signal test_asyncio "
-		 "test_multiprocessing_fork test_socket",
+	 CPYTHON
+	 "test_threading test_thread test_queue test_asyncio test_fork1 test_subprocess test_signal test_socket",
 	 1000000,
 	 900},
 	{"cpython, deep recursion",

@@ -728,6 +728,37 @@ START_TEST(stale_by_an_era)
 }
 END_TEST
 
+/* While a library is being closed, another may already stand in its place: what is found is not kept. */
+START_TEST(nothing_is_kept_while_closing)
+{
+	struct code code = code_of_libc();
+	struct dice dice = {4};
+	ask(&code, &dice, 1);
+	struct rule_slots *slots = atomic_load(&rules_slots);
+	uint32_t before = atomic_load(&modules_generation), kept = 0;
+	modules_close_begin();
+	ck_assert_uint_ne(atomic_load(&modules_generation), before);
+	for (int i = 0; i < 200; i++)
+		ask(&code, &dice, 100);
+	for (int end = 0; end < 2; end++) {
+		kept = 0;
+		for (uint32_t i = 0; i <= slots->mask; i++)
+			kept += atomic_load(&slots->slot[i].key) != 0;
+		ck_assert_uint_eq(kept, 1);
+		if (end == 0)
+			modules_close_end();
+	}
+	for (int i = 0; i < 200; i++)
+		ask(&code, &dice, 100);
+	for (uint32_t i = 0; i <= slots->mask; i++)
+		kept += atomic_load(&slots->slot[i].key) != 0;
+	ck_assert_uint_gt(kept, 50);
+	/* One end too many, in a child that was forked by a library's destructor. */
+	modules_close_end();
+	ck_assert_uint_eq(atomic_load(&modules_closing), 0);
+}
+END_TEST
+
 enum { ASKERS = 4 };
 static _Atomic int asking;
 
@@ -771,6 +802,7 @@ int main(void)
 	tcase_add_test(tests, table_grows);
 	tcase_add_test(tests, generations_wrap);
 	tcase_add_test(tests, stale_by_an_era);
+	tcase_add_test(tests, nothing_is_kept_while_closing);
 	tcase_add_test(tests, asked_by_many);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);

@@ -16,9 +16,10 @@ PRELOAD_CFLAGS := -D_GNU_SOURCE -fPIC -fvisibility=hidden -ftls-model=initial-ex
 	-fno-builtin-realloc -fno-builtin-free -fno-builtin-aligned_alloc -fno-builtin-posix_memalign \
 	-fno-plt -fasynchronous-unwind-tables
 
-# In the hooks the frame pointer's register stays the caller's (preload/registers.h).
-HOOKS_CFLAGS := -fomit-frame-pointer -ffixed-rbp
-$(BUILD)/preload/interpose.o: PRELOAD_CFLAGS += $(HOOKS_CFLAGS)
+# In the hooks the frame pointer's register stays the caller's (preload/registers.h), whatever CFLAGS says: link-time
+# optimisation would forget it.
+HOOKS_CFLAGS := -fomit-frame-pointer -ffixed-rbp -fno-lto
+$(BUILD)/preload/interpose.o: override CFLAGS += $(HOOKS_CFLAGS)
 
 .PHONY: preload
 preload: $(PRELOAD_LIBRARY)

@@ -21,7 +21,7 @@ RENAMES := $(foreach name,$(RENAMED_FUNCTIONS),-D$(name)=mud_$(name))
 PRELOAD_CHECKED := $(BUILD)/tests/preload/libmudlark.so
 PRELOAD_CHECKED_OBJECTS := $(PRELOAD_OBJECTS:$(BUILD)/preload/%=$(PRELOAD_TESTED_DIRECTORY)/%)
 
-$(PRELOAD_TESTED_DIRECTORY)/interpose.o $(PRELOAD_TESTED_DIRECTORY)/renamed/interpose.o: PRELOAD_CFLAGS += $(HOOKS_CFLAGS)
+$(PRELOAD_TESTED_DIRECTORY)/interpose.o $(PRELOAD_TESTED_DIRECTORY)/renamed/interpose.o: override CFLAGS += $(HOOKS_CFLAGS)
 
 $(PRELOAD_TESTED_DIRECTORY)/%.o: preload/%.c
 	@mkdir -p $(@D)

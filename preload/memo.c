@@ -1,6 +1,8 @@
 /* Keeping recent stacks; memo.h says what for. */
 #include "preload/memo.h"
 
+#include "preload/meta.h"
+
 enum { IN_VAIN_TOLERATED = 2, KEPT_ALL_THE_SAME = 16 };
 
 void memo_keep(struct memo_slot *slot, const struct walk *walk, const struct registers *start, uint64_t stamp,
@@ -34,8 +36,28 @@ void memo_keep(struct memo_slot *slot, const struct walk *walk, const struct reg
 	slot->site = site;
 }
 
+static bool memo_allocate(struct memo *memo, unsigned bits)
+{
+	struct memo_slot *slots = meta_allocate(sizeof *slots << bits);
+	if (!slots)
+		return false;
+	memo->slot = slots;
+	memo->bits = bits;
+	return true;
+}
+
+bool memo_init(struct memo *memo)
+{
+	return memo_allocate(memo, MEMO_FIRST_BITS);
+}
+
+void memo_grow(struct memo *memo)
+{
+	memo_allocate(memo, MEMO_MORE_BITS);
+}
+
 void memo_forget(struct memo *memo)
 {
-	for (int i = 0; i < MEMO_SLOTS; i++)
+	for (uint32_t i = 0; i < 1u << memo->bits; i++)
 		memo->slot[i].words = 0;
 }

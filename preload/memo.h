@@ -19,7 +19,9 @@
 struct site;
 
 enum {
-	MEMO_SLOTS = 16,
+	MEMO_FIRST_BITS = 4, /* 16 slots; */
+	MEMO_MORE_BITS = 6,  /* and 64 for a thread that has walked so often: */
+	MEMO_MORE_AFTER = 4096,
 	MEMO_WORDS = 96, /* deeper stacks are left to the walk, of which this is a part that grows ever smaller */
 	MEMO_AT_ONCE = 4,
 };
@@ -36,7 +38,9 @@ struct memo_slot {
 };
 
 struct memo {
-	struct memo_slot slot[MEMO_SLOTS];
+	struct memo_slot *slot;
+	unsigned bits;   /* of a start's hash, that choose its slot */
+	uint32_t walked; /* stacks that were not found here */
 };
 
 static inline uint64_t memo_stamp(uint32_t generation, uint32_t epoch)
@@ -47,9 +51,8 @@ static inline uint64_t memo_stamp(uint32_t generation, uint32_t epoch)
 static inline struct memo_slot *memo_slot(struct memo *memo, const struct registers *start)
 {
 	uint64_t mixed = (start->ip ^ start->sp << 16) * UINT64_C(0x9e3779b97f4a7c15);
-	return &memo->slot[mixed >> 60];
+	return &memo->slot[mixed >> (64 - memo->bits)];
 }
-_Static_assert(MEMO_SLOTS == 1 << 4, "four bits choose a slot");
 
 /* The site of the stack that starts so, if it is one of the slot's; NULL otherwise. */
 static inline struct site *memo_find(struct memo_slot *slot, const struct registers *start, uintptr_t high,
@@ -80,6 +83,18 @@ static inline struct site *memo_find(struct memo_slot *slot, const struct regist
  */
 void memo_keep(struct memo_slot *slot, const struct walk *walk, const struct registers *start, uint64_t stamp,
 	       struct site *site);
+
+/* Memory for the first slots. False when there is none. */
+bool memo_init(struct memo *memo);
+
+void memo_grow(struct memo *memo);
+
+/* A stack was not found: a thread that meets many gets more slots. */
+static inline void memo_missed(struct memo *memo)
+{
+	if (__builtin_expect(++memo->walked == MEMO_MORE_AFTER, 0))
+		memo_grow(memo);
+}
 
 /* Forgets all: the thread is another one. */
 void memo_forget(struct memo *memo);

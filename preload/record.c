@@ -40,7 +40,7 @@ bool record_thread_begin(struct heap *heap)
 		return true;
 	if (!heap->sites) {
 		struct site_cache *cache = meta_allocate(sizeof *cache + capture_bytes());
-		if (!cache || !cache_allocate(cache, SITE_CACHE_FIRST))
+		if (!cache || !cache_allocate(cache, SITE_CACHE_FIRST) || !memo_init(&cache->memo))
 			return false;
 		cache->capture = capture_init(cache + 1);
 		heap->sites = cache;
@@ -132,6 +132,7 @@ static __attribute__((noinline)) struct site *site_find(struct heap *heap, const
 		id = site_load(heap, &stack, class);
 	sites_cohort(id, epoch);
 	/* What is counted as a loss is counted each time. */
+	memo_missed(&cache->memo);
 	if (slot && stack.whole && id != SITE_UNKNOWN)
 		memo_keep(slot, cache->capture->walk, caller, memo_stamp(stack.generation, epoch), site_at(id));
 	return site_at(id);

@@ -217,8 +217,10 @@ struct walks {
 
 static struct walks walks_of(uint32_t depth)
 {
-	return (struct walks){.memo = walk_init(calloc(1, walk_bytes(depth)), depth),
+	struct walks walks = {.memo = walk_init(calloc(1, walk_bytes(depth)), depth),
 			      .fresh = walk_init(calloc(1, walk_bytes(depth)), depth)};
+	ck_assert(memo_init(&walks.stacks));
+	return walks;
 }
 
 static void walks_free(struct walks *walks)
@@ -332,6 +334,7 @@ static bool compare_walks(struct walks *walks, const struct registers *start, ui
 	/* What stands for the site is the stack's hash: the same words must be the same stack. */
 	struct site *site = (struct site *)(uintptr_t)(walk_hash(walks->fresh) | 1);
 	ENSURE(!known || known == site, "step %lu: another stack is known by these words", step);
+	memo_missed(&walks->stacks);
 	if (walks->memo->rooted && walks->memo->count <= walks->memo->depth)
 		memo_keep(slot, walks->memo, start, stamp, site);
 	return true;

@@ -9,8 +9,8 @@
  * the stack's hash in it. The program links the library's objects: what is measured is what runs in the host.
  */
 #include "preload/capture.h"
-#include "preload/modules.h"
 #include "preload/memo.h"
+#include "preload/modules.h"
 #include "tools/bench/workload.h"
 
 #include <dlfcn.h>
@@ -57,6 +57,7 @@ static __attribute__((noinline)) void capture_by_walk(void)
 	if (!site) {
 		capture_stack(&heap, &caller, capture, &stack);
 		site = (struct site *)(uintptr_t)(stack.key | 1);
+		memo_missed(&memo);
 		memo_keep(slot, capture->walk, &caller, 1, site);
 	}
 	sink += (uintptr_t)site;
@@ -161,7 +162,7 @@ int main(void)
 	void *library = dlopen("libunwind.so.8", RTLD_NOW);
 	unw_backtrace = library ? (int (*)(void **, int))dlsym(library, "unw_backtrace") : NULL;
 	capture_depth = 256;
-	if (!unw_backtrace || capture_bytes() > sizeof memory) {
+	if (!unw_backtrace || capture_bytes() > sizeof memory || !memo_init(&memo)) {
 		fputs("libunwind.so.8 is not there\n", stderr);
 		return 1;
 	}

@@ -31,6 +31,9 @@ enum {
 	 */
 	DESCRIPTOR_FIRST_WORD = 24,
 	DESCRIPTOR_WORDS = 280,
+	/* The descriptor ends the block, but for its own 2304 bytes and the alignment of thread-local variables. */
+	DESCRIPTOR_ROOM_MAX = 64 * 1024,
+	LOWEST_ADDRESS = 64 * 1024, /* what is less is a number: the kernel maps nothing there */
 	STACK_MIN_BYTES = 4096,
 	STACK_NEEDED_BYTES = 16 * 1024, /* libunwind took up to 7 KiB here */
 	SPARE_STACK_BYTES = 64 * 1024,
@@ -112,8 +115,9 @@ static int access_memory(unw_addr_space_t space, unw_word_t address, unw_word_t 
 
 /*
  * The stack of a thread that glibc made: its descriptor, which the thread pointer points to, has (block, size, guard
- * size) side by side; the descriptor itself lies at the top of the block. pthread_getattr_np would tell the same,
- * but takes a lock that the thread may hold when it calls us, and allocates.
+ * size) side by side; the descriptor itself lies at the top of the block. Before them stand words of the program's, its
+ * thread-specific data and what the thread was started with, that must not be taken for these. pthread_getattr_np would
+ * tell the same, but takes a lock that the thread may hold when it calls us, and allocates.
  */
 static bool thread_stack_find(uintptr_t sp, uintptr_t *low, uintptr_t *high)
 {
@@ -121,9 +125,10 @@ static bool thread_stack_find(uintptr_t sp, uintptr_t *low, uintptr_t *high)
 	uintptr_t descriptor = lock_self();
 	for (int i = DESCRIPTOR_FIRST_WORD; i + 2 < DESCRIPTOR_WORDS; i++) {
 		uintptr_t block = word[i], size = word[i + 1], guard = word[i + 2];
-		if (!block || size < STACK_MIN_BYTES || size > UINTPTR_MAX - block || guard >= size)
+		if (block < LOWEST_ADDRESS || size < STACK_MIN_BYTES || size > UINTPTR_MAX - block || guard >= size)
 			continue;
-		if (block + guard <= sp && sp < descriptor && descriptor < block + size) {
+		if (block + guard <= sp && sp < descriptor && descriptor < block + size &&
+		    block + size - descriptor <= DESCRIPTOR_ROOM_MAX) {
 			*low = block + guard;
 			*high = descriptor;
 			return true;

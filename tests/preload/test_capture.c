@@ -351,7 +351,7 @@ END_TEST
 /* The descriptor of a thread begins with two random numbers, which half of all processes could take for its bounds. */
 enum { STACK_GUARD_WORD = 5, POINTER_GUARD_WORD = 6 };
 
-static void *find_bounds(void *unused)
+static void *find_bounds(void *argument)
 {
 	uintptr_t *descriptor = (uintptr_t *)pthread_self();
 	uintptr_t stack_guard = descriptor[STACK_GUARD_WORD], pointer_guard = descriptor[POINTER_GUARD_WORD];
@@ -359,6 +359,10 @@ static void *find_bounds(void *unused)
 	pthread_attr_t attributes;
 	void *block;
 	size_t bytes;
+	pthread_key_t key;
+	/* A small number and an address above the stack. */
+	pthread_key_create(&key, NULL);
+	pthread_setspecific(key, argument);
 	pthread_getattr_np(pthread_self(), &attributes);
 	pthread_attr_getstack(&attributes, &block, &bytes);
 	pthread_attr_destroy(&attributes);
@@ -375,14 +379,17 @@ static void *find_bounds(void *unused)
 		       (void *)heap.stack_high, (void *)descriptor);
 		heap.stack_low = heap.stack_high = 0;
 	}
-	return unused;
+	pthread_key_delete(key);
+	return argument;
 }
 
 START_TEST(bounds_of_a_threads_stack)
 {
 	pthread_t thread;
+	char argument;
 	begin();
-	ck_assert_int_eq(pthread_create(&thread, NULL, find_bounds, NULL), 0);
+	/* An argument stands beside the thread's function: two addresses that are not bounds either. */
+	ck_assert_int_eq(pthread_create(&thread, NULL, find_bounds, &argument), 0);
 	pthread_join(thread, NULL);
 }
 END_TEST

@@ -1,8 +1,12 @@
 /*
  * A set of ids found by hash: open addressing, lookups without a lock, insertion under one, growth by doubling.
  *
- * An entry is hash bits and id in one 64-bit word, so that readers see both or neither. A table that was outgrown
- * stays mapped for readers that are still in it; all outgrown ones together are as large as the current one.
+ * An entry is one 32-bit word, so that readers see all of it or nothing: the id and, in the bits above, ten bits of its
+ * hash, which spare nearly all looks at elements that are not the wanted one. Growth needs the whole hash again and
+ * asks for it; that costs a little at each doubling, and half of the memory that hashes would take in the entries.
+ *
+ * A table that was outgrown stays mapped for readers that are still in it; all outgrown ones together are as large as
+ * the current one.
  */
 #ifndef MUDLARK_ID_TABLE_H
 #define MUDLARK_ID_TABLE_H
@@ -16,16 +20,17 @@
 struct id_slots;
 
 struct id_table {
-	struct lock lock; /* held to insert */
+	struct lock lock;              /* held to insert */
+	uint64_t (*hash)(uint32_t id); /* of an id that is in the table or being added; always the same */
 	_Atomic(struct id_slots *) slots;
 	uint32_t count; /* protected by lock */
 };
 
-/* Id of an entry with this hash for which match says yes, or 0. Lock-free. */
+/* Id of an entry for which match says yes, or 0. Lock-free. match is also asked about entries with other hashes. */
 uint32_t id_table_find(struct id_table *table, uint64_t hash, bool (*match)(uint32_t id, const void *key),
 		       const void *key);
 
-/* Adds an id > 0 that is not in it. Caller holds table->lock. False when there is no memory. */
-bool id_table_add(struct id_table *table, uint64_t hash, uint32_t id);
+/* Adds an element of a meta_table that is not in it, by its id. Caller holds table->lock. False: there is no memory. */
+bool id_table_add(struct id_table *table, uint32_t id);
 
 #endif

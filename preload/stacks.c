@@ -11,10 +11,6 @@ struct meta_table cohort_table = {.element_bytes = sizeof(struct cohort)};
 /* Shards: so that threads that meet new stacks at the same time seldom wait for each other. */
 enum { SHARDS = 16 };
 
-static struct id_table frame_ids[SHARDS] = {[0 ... SHARDS - 1] = {.lock = LOCK_INIT(RANK_STACKS)}};
-static struct id_table site_ids = {.lock = LOCK_INIT(RANK_SITES)};
-static uint32_t free_cohort; /* list through cohort.site; protected by site_ids.lock */
-
 static struct frame_node *frame_at(uint32_t id)
 {
 	return meta_table_at(&frame_table, id);
@@ -38,6 +34,32 @@ static uint64_t mix(uint64_t value)
 	return value ^ value >> 31;
 }
 
+static uint64_t frame_hash(const struct frame_node *node)
+{
+	return mix(node->pc + mix((uint64_t)node->parent << 1 | node->cut));
+}
+
+static uint64_t frame_hash_at(uint32_t id)
+{
+	return frame_hash(frame_at(id));
+}
+
+static uint64_t site_hash(const struct site *site)
+{
+	return mix(((uint64_t)site->stack << 32 | site->thread) + mix(site->class));
+}
+
+static uint64_t site_hash_at(uint32_t id)
+{
+	return site_hash(site_at(id));
+}
+
+static struct id_table frame_ids[SHARDS] = {
+	[0 ... SHARDS - 1] = {.lock = LOCK_INIT(RANK_STACKS), .hash = frame_hash_at},
+};
+static struct id_table site_ids = {.lock = LOCK_INIT(RANK_SITES), .hash = site_hash_at};
+static uint32_t free_cohort; /* list through cohort.site; protected by site_ids.lock */
+
 /*
  * Finds the key or adds it: looks without the lock, then again under it. add() makes the element and returns its id,
  * 0 when full.
@@ -52,7 +74,7 @@ static uint32_t intern(struct id_table *ids, uint64_t hash, bool (*match)(uint32
 	id = id_table_find(ids, hash, match, key);
 	if (!id) {
 		id = add(key);
-		if (id && !id_table_add(ids, hash, id))
+		if (id && !id_table_add(ids, id))
 			id = 0; /* the element is lost, but never seen half-made */
 	}
 	lock_release(&ids->lock);
@@ -87,7 +109,7 @@ static uint32_t frame_add(const void *key)
 static uint32_t frame_intern(uint32_t parent, uintptr_t pc, bool cut)
 {
 	struct frame_node key = {.pc = pc, .parent = parent & INT32_MAX, .cut = cut, .module = MODULE_NOT_ASKED};
-	uint64_t hash = mix(pc + mix((uint64_t)parent << 1 | cut));
+	uint64_t hash = frame_hash(&key);
 	struct id_table *ids = &frame_ids[hash % SHARDS];
 	uint32_t id = id_table_find(ids, hash, frame_match, &key);
 	if (id)
@@ -135,8 +157,7 @@ uint32_t sites_intern(uint32_t stack, uint32_t thread, unsigned class)
 	if (!stack)
 		return SITE_UNKNOWN;
 	struct site key = {.stack = stack, .thread = (uint16_t)thread, .class = (uint16_t) class};
-	uint64_t hash = mix(((uint64_t)stack << 32 | thread) + mix(class));
-	uint32_t id = intern(&site_ids, hash, site_match, site_add, &key);
+	uint32_t id = intern(&site_ids, site_hash(&key), site_match, site_add, &key);
 	return id ? id : SITE_UNKNOWN;
 }
 

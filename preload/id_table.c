@@ -3,8 +3,7 @@
 
 #include "preload/meta.h"
 
-enum { ID_TABLE_FIRST_SLOTS = 256, ID_BITS = 22, TAG_BITS = 32 - ID_BITS };
-_Static_assert(META_TABLE_ELEMENTS <= 1 << ID_BITS, "an entry has room for each id");
+enum { ID_TABLE_FIRST_SLOTS = 256, ID_BITS = META_TABLE_BITS, TAG_BITS = 32 - ID_BITS };
 
 struct id_slots {
 	uint32_t mask;

@@ -22,9 +22,10 @@ uint64_t meta_bytes(void);
 void meta_account(int64_t bytes);
 
 /* 256 segments of 2^14 elements: 4 M elements, a directory of 2 KiB. */
-enum { META_SEGMENT_BITS = 14, META_SEGMENTS = 256 };
+enum { META_SEGMENT_BITS = 14, META_SEGMENTS = 256, META_TABLE_BITS = 22 };
 #define META_SEGMENT_ELEMENTS ((uint32_t)1 << META_SEGMENT_BITS)
 #define META_TABLE_ELEMENTS (META_SEGMENT_ELEMENTS * META_SEGMENTS)
+_Static_assert(META_TABLE_ELEMENTS == 1 << META_TABLE_BITS, "bits of an index");
 
 struct meta_table {
 	uint32_t element_bytes;

@@ -82,7 +82,8 @@ static uint32_t intern(struct id_table *ids, uint64_t hash, bool (*match)(uint32
 }
 
 /* In a key: the module at pc has not been looked for yet. */
-#define MODULE_NOT_ASKED UINT32_MAX
+#define MODULE_NOT_ASKED ((1U << FRAME_MODULE_BITS) - 1)
+_Static_assert(MODULES_MAX < MODULE_NOT_ASKED, "no module's id");
 
 /*
  * Modules that are loaded do not overlap: while a frame's is, no other one can be at its address, and the search for
@@ -108,13 +109,18 @@ static uint32_t frame_add(const void *key)
 
 static uint32_t frame_intern(uint32_t parent, uintptr_t pc, bool cut)
 {
-	struct frame_node key = {.pc = pc, .parent = parent & INT32_MAX, .cut = cut, .module = MODULE_NOT_ASKED};
+	struct frame_node key = {
+		.pc = pc & ((UINT64_C(1) << FRAME_PC_BITS) - 1),
+		.cut = cut,
+		.module = MODULE_NOT_ASKED,
+		.parent = parent & (META_TABLE_ELEMENTS - 1),
+	};
 	uint64_t hash = frame_hash(&key);
 	struct id_table *ids = &frame_ids[hash % SHARDS];
 	uint32_t id = id_table_find(ids, hash, frame_match, &key);
 	if (id)
 		return id;
-	key.module = modules_find(pc);
+	key.module = modules_find(pc) & MODULE_NOT_ASKED;
 	return intern(ids, hash, frame_match, frame_add, &key);
 }
 

@@ -28,15 +28,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { COHORT_UNKNOWN = 1, COHORT_IGNORED = 2, SITE_UNKNOWN = 1, DEPTH_MAX = 1024 };
-
-struct frame_node {
-	uint64_t pc;
-	uint32_t parent : 31;
-	uint32_t cut : 1; /* frames further out than the trie's root are missing */
-	uint32_t module;  /* modules.h; 0: none */
+enum {
+	COHORT_UNKNOWN = 1,
+	COHORT_IGNORED = 2,
+	SITE_UNKNOWN = 1,
+	DEPTH_MAX = 1024,
+	FRAME_PC_BITS = 57,
+	FRAME_MODULE_BITS = 14
 };
-_Static_assert(sizeof(struct frame_node) == 16, "frames are most of the tables' memory");
+
+/* Fields cross the words: a program has half as many frames again as stacks, so what each takes counts. */
+struct frame_node {
+	uint64_t pc : FRAME_PC_BITS;         /* no processor has more bits of address */
+	uint64_t cut : 1;                    /* frames further out than the trie's root are missing */
+	uint64_t module : FRAME_MODULE_BITS; /* modules.h; 0: none */
+	uint64_t parent : META_TABLE_BITS;
+} __attribute__((packed, aligned(4)));
+_Static_assert(sizeof(struct frame_node) == 12, "three words");
 
 struct site {
 	uint32_t stack;

@@ -58,6 +58,27 @@ START_TEST(interning_is_exact)
 }
 END_TEST
 
+/* Fields of a frame lie close together: none reaches into another. */
+START_TEST(largest_addresses_are_kept)
+{
+	ck_assert(stacks_init());
+	uintptr_t top = (UINT64_C(1) << FRAME_PC_BITS) - 1, ip[2][2] = {{1, top}, {1, top - 1}};
+	uint32_t id[2][2];
+	for (int i = 0; i < 2; i++) {
+		for (int cut = 0; cut < 2; cut++) {
+			id[i][cut] = stacks_intern(ip[i], NULL, 2, cut);
+			const struct frame_node *node = meta_table_at(&frame_table, id[i][cut]);
+			ck_assert(node->pc == ip[i][1] && node->cut == cut && node->module == 0);
+			const struct frame_node *outer = meta_table_at(&frame_table, node->parent);
+			ck_assert(outer->pc == 1 && outer->cut == cut && outer->module == 0 && outer->parent == 0);
+		}
+		ck_assert_uint_ne(id[i][0], id[i][1]);
+	}
+	ck_assert_uint_ne(id[0][0], id[1][0]);
+	ck_assert_uint_ne(id[0][1], id[1][1]);
+}
+END_TEST
+
 static void *intern_all(void *argument)
 {
 	uintptr_t mine = (uintptr_t)argument;
@@ -258,6 +279,7 @@ int main(void)
 	TCase *tests = tcase_create("stacks");
 	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, interning_is_exact);
+	tcase_add_test(tests, largest_addresses_are_kept);
 	tcase_add_test(tests, threads_agree);
 	tcase_add_test(tests, known_frames_go_on);
 	tcase_add_test(tests, memory_is_bounded);

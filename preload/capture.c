@@ -121,7 +121,7 @@ static void describe_difference(const struct walk *walk, uint32_t depth, const u
 static void compare_with_libunwind(struct heap *heap, const struct registers *caller, struct capture *capture)
 {
 	bool unreadable;
-	const uintptr_t *pcs;
+	const uintptr_t *pcs = NULL;
 	const struct walk *walk = capture->walk;
 	if (!prepare_unwound(capture))
 		return;

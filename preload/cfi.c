@@ -72,7 +72,7 @@ struct reader {
 static uint64_t read_fixed(struct reader *reader, size_t bytes)
 {
 	uint64_t value = 0;
-	if ((size_t)(reader->end - reader->at) < bytes) {
+	if (reader->bad || (size_t)(reader->end - reader->at) < bytes) {
 		reader->bad = true;
 		return 0;
 	}
@@ -167,7 +167,7 @@ static size_t pointer_bytes(uint8_t encoding)
 /* Memory from p to the end of the readable segment that has it; empty when none has. */
 static struct reader segment_from(const struct dl_phdr_info *info, uintptr_t p)
 {
-	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+	for (unsigned i = 0; p && i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
 		uintptr_t start = info->dlpi_addr + header->p_vaddr;
 		if (header->p_type == PT_LOAD && (header->p_flags & PF_R) && p >= start && p - start < header->p_filesz)
@@ -397,7 +397,7 @@ static bool run_cfa_instruction(struct program *program, struct reader *reader, 
 /* An instruction that says where a register's value is. */
 static bool run_register_instruction(struct program *program, struct reader *reader, unsigned opcode, struct row *row)
 {
-	int64_t offset;
+	int64_t offset = 0;
 	uint64_t number = read_unsigned(reader);
 	switch (opcode) {
 	case CFA_OFFSET_EXTENDED:

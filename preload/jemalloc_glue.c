@@ -18,9 +18,9 @@ const char *pvt_malloc_conf =
 	"oversize_threshold:0,thp:never,metadata_thp:disabled,dss:disabled";
 
 /*
- * Free memory of this much in one piece goes back at once. The option above does not reach the first arena, which is made
- * between the reading of options and their use, with what this variable of jemalloc's begins with: 8 MiB, which a few
- * neighbours come to. (Setting it later, by mallctl, costs 140 KiB of its tables.)
+ * Free memory of this much in one piece goes back at once. The option above does not reach the first arena, which is
+ * made between the reading of options and their use, with what this variable of jemalloc's begins with: 8 MiB, which a
+ * few neighbours come to. (Setting it later, by mallctl, costs 140 KiB of its tables.)
  */
 enum { PURGED_AT_ONCE_BYTES = 64 << 20 };
 extern size_t pvt_je_oversize_threshold;

@@ -126,10 +126,13 @@ static uint32_t frame_intern(uint32_t parent, uintptr_t pc, bool cut)
 
 uint32_t stacks_intern(const uintptr_t *ip, uint32_t *node, uint32_t depth, bool cut)
 {
-	uint32_t known = node ? depth : 0;
-	while (known && !node[known - 1])
-		known--;
-	uint32_t frame = known ? node[known - 1] : 0;
+	uint32_t known = 0, frame = 0;
+	if (node) {
+		for (known = depth; known && !node[known - 1];)
+			known--;
+		if (known)
+			frame = node[known - 1];
+	}
 	for (uint32_t i = known; i < depth; i++) {
 		frame = frame_intern(frame, ip[i], cut);
 		if (!frame)

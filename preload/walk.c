@@ -43,7 +43,7 @@ enum { WORDS_PER_STEP = 2 };
 size_t walk_bytes(uint32_t depth)
 {
 	size_t frames = capacity_for(depth);
-	return sizeof(struct walk) + 2 * WALK_MARGIN * sizeof(uintptr_t) +
+	return sizeof(struct walk) + sizeof(uintptr_t) * 2 * WALK_MARGIN +
 	       frames * (2 * sizeof(uintptr_t) + sizeof(uint32_t) * 2 + sizeof(struct walk_frame) +
 			 WORDS_PER_STEP * sizeof(struct walk_word) + sizeof(struct walk_step));
 }

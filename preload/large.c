@@ -248,14 +248,16 @@ static void direct_foresee(char *p, size_t bytes, size_t new_bytes)
 static bool direct_resize(void **p, struct large_record *record, size_t size)
 {
 	size_t bytes = direct_bytes(record->size ? record->size : 1), new_bytes = direct_bytes(size);
-	if (new_bytes == bytes || sys_extend(*p, bytes, new_bytes)) {
+	int error = new_bytes == bytes ? 0 : sys_extend(*p, bytes, new_bytes);
+	if (!error) {
 		atomic_fetch_add_explicit(&large.live_bytes, size - record->size, memory_order_relaxed);
 		atomic_fetch_add_explicit(&large.direct_bytes, new_bytes - bytes, memory_order_relaxed);
 		record->size = size;
 		direct_foresee(*p, bytes, new_bytes);
 		return true;
 	}
-	void *fresh = direct_allocate(size, SIZE_UNIT_BYTES);
+	/* The program may have made several mappings of it, by madvise or mprotect: those cannot be moved at once. */
+	void *fresh = error == -ENOMEM ? direct_allocate(size, SIZE_UNIT_BYTES) : NULL;
 	if (!fresh)
 		return false;
 	/* From the move on the old addresses may be anybody's. */

@@ -70,9 +70,10 @@ void sys_unmap(void *address, size_t bytes)
 	sys_call(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0);
 }
 
-bool sys_extend(void *address, size_t bytes, size_t new_bytes)
+int sys_extend(void *address, size_t bytes, size_t new_bytes)
 {
-	return sys_call(SYS_mremap, (long)address, (long)bytes, (long)new_bytes, 0, 0, 0) == (long)address;
+	long result = sys_call(SYS_mremap, (long)address, (long)bytes, (long)new_bytes, 0, 0, 0);
+	return result == (long)address ? 0 : (int)result;
 }
 
 bool sys_move(void *from, size_t bytes, void *to, size_t new_bytes)

@@ -30,9 +30,15 @@ void *sys_reserve(size_t bytes, size_t alignment);
 void sys_unmap(void *address, size_t bytes);
 /* bytes of memory aligned to a power of two; NULL when there is none. */
 void *sys_map_aligned(size_t bytes, size_t alignment);
-/* Makes one mapping longer or shorter where it is. False: as it was, since something stands behind it. */
-bool sys_extend(void *address, size_t bytes, size_t new_bytes);
-/* Moves one mapping's pages over another mapping of new_bytes, which they replace. False: both are as they were. */
+/*
+ * Makes one mapping longer or shorter where it is. 0, or -errno: it is as it was. -ENOMEM: something stands behind it;
+ * any other error sys_move() would meet as well, on Linux 6.1 only after it has unmapped what is to be replaced.
+ */
+int sys_extend(void *address, size_t bytes, size_t new_bytes);
+/*
+ * Moves one mapping's pages over another mapping of new_bytes, which they replace. False: the pages are where they
+ * were; the other mapping may be gone.
+ */
 bool sys_move(void *from, size_t bytes, void *to, size_t new_bytes);
 /* Memory behind pages that will be written. Where the kernel cannot (before 5.14), they come one by one as always. */
 void sys_populate(void *address, size_t bytes);

@@ -6,6 +6,8 @@
 #include "tests/preload/renamed.h"
 #include "tests/preload/unit.h"
 
+#include <sys/mman.h>
+
 struct block {
 	unsigned char *p;
 	size_t size;
@@ -343,6 +345,33 @@ START_TEST(growth)
 }
 END_TEST
 
+/*
+ * A block that the program has made several mappings of cannot be moved. Linux 6.1 says so only after it has unmapped
+ * the place to move to, which another thread could get then: it must not come to that.
+ */
+START_TEST(growth_of_a_divided_block)
+{
+	enum { MEBIBYTE = 1 << 20, PAGE = 4096 };
+	prepare_allocator();
+	struct heap *heap = begin();
+	struct block b = {.size = MEBIBYTE, .mark = 5};
+	b.p = large_allocate(heap, b.size, 16, false);
+	b.size = (size_t)2 * MEBIBYTE;
+	b.p = large_resize(heap, b.p, large_find(b.p), b.size);
+	fill(&b);
+	ck_assert_int_eq(madvise(b.p + MEBIBYTE, PAGE, MADV_DONTDUMP), 0);
+	/* The first mremap, which lengthens, is the kernel's; a second one would report what it must not try. */
+	fault_set(SYS_mremap, 1, ENOMEM);
+	b.p = large_resize(heap, b.p, large_find(b.p), (size_t)4 * MEBIBYTE);
+	int tried = 1 - sys_fault.after;
+	fault_clear();
+	ck_assert_int_eq(tried, 1);
+	ENSURE(intact(&b, b.size), "contents");
+	large_free(heap, b.p, large_find(b.p));
+	heap_leave(heap);
+}
+END_TEST
+
 static _Atomic(struct block *) shared[64];
 
 static void *exchange(void *argument)
@@ -414,6 +443,7 @@ int main(void)
 	tcase_add_test(tests, purge_returns_memory);
 	tcase_add_test(tests, no_memory);
 	tcase_add_test(tests, growth);
+	tcase_add_test(tests, growth_of_a_divided_block);
 	tcase_add_test(tests, threads);
 	tcase_add_test(tests, distrusted);
 	suite_add_tcase(suite, tests);

@@ -159,8 +159,9 @@ void capture_stack(struct heap *heap, const struct registers *caller, struct cap
 	} else if (__builtin_expect(capture_check, 0)) {
 		compare_with_libunwind(heap, caller, capture);
 	}
-	/* What is compared or cut is counted each time. */
-	out->whole = walk == capture->walk && !capture_check && walk->rooted && walk->count <= capture_depth;
+	/* What is compared or cut is counted each time. Without memory for libunwind's there is the caller alone. */
+	out->whole =
+		walk == capture->walk && walk->high && !capture_check && walk->rooted && walk->count <= capture_depth;
 	out->depth = walk->count;
 	out->cut = walk->count > capture_depth || !walk->rooted;
 	if (__builtin_expect(out->cut, 0)) {

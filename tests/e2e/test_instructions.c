@@ -22,8 +22,8 @@ static const struct {
 	double bound; /* instructions of a malloc and a free */
 } paths[] = {
 	{"recording off", "record=0:at_exit=0", 0, 114},       {"sampled", "sample=512K:at_exit=0", 0, 114},
-	{"recorded, 6 frames", "at_exit=0:peak=0", 1, 2200},   {"recorded, 16 frames", "at_exit=0:peak=0", 11, 3150},
-	{"recorded, 46 frames", "at_exit=0:peak=0", 41, 6100},
+	{"recorded, 6 frames", "at_exit=0:peak=0", 1, 540},   {"recorded, 16 frames", "at_exit=0:peak=0", 11, 580},
+	{"recorded, 46 frames", "at_exit=0:peak=0", 41, 760},
 };
 
 static double instructions(int index, int pairs)

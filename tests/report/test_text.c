@@ -189,8 +189,6 @@ START_TEST(json_structure)
 	json_put_signed(&json, "negative", INT64_MIN);
 	json_put_text(&json, "nothing", NULL);
 	json_put_boolean(&json, "yes", true);
-	json_put_real(&json, "real", 0.25);
-	json_put_real(&json, "infinite", 1e308 * 10);
 	json_put_array(&json, "empty", false);
 	json_end_array(&json);
 	json_put_array(&json, "rows", false);
@@ -207,7 +205,6 @@ START_TEST(json_structure)
 	ck_assert_msg(value, "%s in %s", error.text, text);
 	ck_assert_int_eq(json_integer_value(json_object_get(value, "large")), INT64_C(9007199254740993));
 	ck_assert_int_eq(json_integer_value(json_object_get(value, "negative")), INT64_MIN);
-	ck_assert(json_is_null(json_object_get(value, "infinite")));
 	ck_assert_uint_eq(json_array_size(json_object_get(value, "empty")), 0);
 	ck_assert_str_eq(json_string_value(json_object_get(json_array_get(json_object_get(value, "rows"), 0), "a")),
 			 "b\"\\\n");

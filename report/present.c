@@ -10,7 +10,7 @@ static void explain_nothing(const struct reading *reading, const struct aggregat
 {
 	uint32_t newest = reading->snapshot_count - 1;
 	char stacks[32], bytes[32], blocks[32];
-	if (!has_language(reading->names, reading->group.language))
+	if (reading->group.language != LANGUAGE_ALL && !has_language(reading->names, reading->group.language))
 		notice("no frame is of language %s, so that no row can tell where: leave --lang out",
 		       language_name(reading->group.language));
 	if (is_filtered(&reading->filter) && !aggregate->row_count)

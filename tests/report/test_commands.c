@@ -453,9 +453,25 @@ START_TEST(run_passes_status_and_signals)
 }
 END_TEST
 
+/* A program that was not recorded. */
+static void write_empty_snapshot(const char *name)
+{
+	struct synthetic *s = synthetic_new(1234, 0, "AAAAAAAA");
+	struct buffer file = {0};
+	s->snapshot.frame_count = s->snapshot.stack_count = 0;
+	synthetic_file(s, false, 100, &file);
+	write_file(name, file.data, file.length, 0644);
+	buffer_free(&file);
+	free(s);
+}
+
 START_TEST(nothing_is_explained)
 {
 	prepare();
+	write_empty_snapshot("nothing.mud");
+	expect_status(0, "$M show nothing.mud");
+	expect_in("out", "0 bytes in 0 blocks");
+	expect_empty("err");
 	expect_status(0, "$M show --filter nothing a.mud");
 	expect_in("out", "left out by the filters: 5 stacks");
 	expect_in("err", "the filters leave nothing: 5 stacks with 1,957 live bytes in 20 blocks do not pass");

@@ -53,7 +53,8 @@ bool memo_init(struct memo *memo)
 
 void memo_grow(struct memo *memo)
 {
-	memo_allocate(memo, MEMO_MORE_BITS);
+	if (memo->bits < MEMO_MORE_BITS) /* the count of walks may come round */
+		memo_allocate(memo, MEMO_MORE_BITS);
 }
 
 void memo_forget(struct memo *memo)

@@ -179,7 +179,8 @@ uint32_t sites_cohort(uint32_t id, uint32_t epoch)
 		return atomic_load_explicit(&site->cohort, memory_order_relaxed);
 	lock_acquire(&site_ids.lock);
 	uint32_t cohort = atomic_load_explicit(&site->cohort, memory_order_relaxed);
-	if (atomic_load_explicit(&site->cohort_epoch, memory_order_relaxed) != epoch) {
+	/* Of a site that threads share, a slow one must not bring back an epoch that may be over. */
+	if (atomic_load_explicit(&site->cohort_epoch, memory_order_relaxed) < epoch) {
 		cohort = free_cohort;
 		if (cohort)
 			free_cohort = cohort_at(cohort)->site;

@@ -11,7 +11,8 @@
 enum {
 	PORTION_MIN = 64,
 	PORTION_MAX = 1 << 20,
-	PORTION_SHIFT = 9,      /* 1/512 */
+	FALL_SHIFT = 9,         /* 1/512 */
+	TOGETHER_SHIFT = 8,     /* 1/256: what several threads hold back; less, and those of a small heap meet often */
 	PEAK_RISE_SHIFT = 8,    /* 1/256 */
 	FLUSHES_PER_CLOCK = 16, /* the clock is read at every 16th flush of a heap */
 	TIMELINE_FIRST_NS = 1000000,
@@ -79,7 +80,8 @@ int64_t totals_live_blocks(void)
 
 void totals_share(void)
 {
-	int64_t portion = (get(&totals.peak_bytes) >> PORTION_SHIFT) / heap_users();
+	uint32_t users = heap_users();
+	int64_t portion = (get(&totals.peak_bytes) >> (users > 1 ? TOGETHER_SHIFT : FALL_SHIFT)) / users;
 	portion = portion < PORTION_MIN ? PORTION_MIN : portion > PORTION_MAX ? PORTION_MAX : portion;
 	atomic_store_explicit(&totals_portion, portion, memory_order_relaxed);
 }
@@ -99,8 +101,7 @@ static void peak_raise(int64_t candidate, int64_t blocks)
 static bool peak_worth_taking(int64_t live)
 {
 	int64_t peak = get(&totals.peak_bytes), taken = get(&totals.taken_bytes);
-	return totals.follow_peak && live <= peak - (peak >> PORTION_SHIFT) &&
-	       peak > taken + (taken >> PEAK_RISE_SHIFT);
+	return totals.follow_peak && live <= peak - (peak >> FALL_SHIFT) && peak > taken + (taken >> PEAK_RISE_SHIFT);
 }
 
 void totals_flush(struct heap *heap)
@@ -154,7 +155,7 @@ bool totals_peak_is_now(void)
 		if (heap->live_bytes_high > 0)
 			peak_raise(get(&totals.live_bytes) + heap->live_bytes_high, totals_live_blocks());
 	int64_t live = totals_live_bytes(), taken = get(&totals.taken_bytes), peak = get(&totals.peak_bytes);
-	return totals.follow_peak && live > taken && live >= peak - (peak >> PORTION_SHIFT);
+	return totals.follow_peak && live > taken && live >= peak - (peak >> FALL_SHIFT);
 }
 
 void totals_peak_taken(uint64_t bytes)

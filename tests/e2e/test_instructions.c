@@ -21,7 +21,7 @@ static const struct {
 	int depth;    /* of calls below main; the stack has four frames more: pairs, main and libc's two */
 	double bound; /* instructions of a malloc and a free */
 } paths[] = {
-	{"recording off", "record=0:at_exit=0", 0, 114},       {"sampled", "sample=512K:at_exit=0", 0, 114},
+	{"recording off", "record=0:at_exit=0", 0, 114},      {"sampled", "sample=512K:at_exit=0", 0, 114},
 	{"recorded, 6 frames", "at_exit=0:peak=0", 1, 540},   {"recorded, 16 frames", "at_exit=0:peak=0", 11, 580},
 	{"recorded, 46 frames", "at_exit=0:peak=0", 41, 760},
 };

@@ -1,14 +1,12 @@
-/* Stacks by the memoised walk, by libunwind where that has no rule, and both compared when asked. capture.h places it.
- */
+/* Stacks by the memoised walk, by libunwind where that has no rule, and both compared when asked. See capture.h. */
 #include "preload/capture.h"
 
 #include "preload/losses.h"
 #include "preload/meta.h"
+#include "preload/mix.h"
 #include "preload/notes.h"
 #include "preload/stacks.h"
 #include "preload/text.h"
-
-#include <string.h>
 
 /* Our own frames between the unwinder and the hook's caller; more than there are in any build. */
 enum { OWN_FRAMES_MAX = 12 };
@@ -93,14 +91,11 @@ static struct walk *walk_by_libunwind(struct heap *heap, const struct registers 
 	return capture->unwound;
 }
 
-/* The first difference is described, for whoever looks for its cause. */
-static void describe_difference(const struct walk *walk, uint32_t depth, const uintptr_t *pcs, uint32_t n)
+/* The first difference, behind i frames that are the same, is described, for whoever looks for its cause. */
+static void describe_difference(const struct walk *walk, uint32_t depth, const uintptr_t *pcs, uint32_t n, uint32_t i)
 {
 	if (atomic_exchange(&checks.described, 1))
 		return;
-	uint32_t i = 0;
-	while (i < depth && i < n && walk->ip[walk->count - 1 - i] == pcs[i])
-		i++;
 	char line[NOTE_BYTES];
 	struct text text = text_in(line, sizeof line);
 	text_add(&text, "check_capture: frame ");
@@ -137,7 +132,7 @@ static void compare_with_libunwind(struct heap *heap, const struct registers *ca
 		atomic_fetch_add_explicit(&checks.short_of, 1, memory_order_relaxed);
 	else
 		loss_count(LOSS_CAPTURES_DIFFER);
-	describe_difference(walk, depth, pcs, n);
+	describe_difference(walk, depth, pcs, n, same);
 }
 
 struct capture_checks capture_checks(void)
@@ -172,5 +167,5 @@ void capture_stack(struct heap *heap, const struct registers *caller, struct cap
 	out->node = out->cut ? NULL : walk->node;
 	out->generation = generation;
 	out->hash = walk_hash(walk);
-	out->key = out->hash + generation * UINT64_C(0x9e3779b97f4a7c15);
+	out->key = out->hash + generation * MIX_MULTIPLIER;
 }

@@ -23,9 +23,8 @@ void memo_keep(struct memo_slot *slot, const struct walk *walk, const struct reg
 	for (uint32_t k = 0; k < extra; k++)
 		*word++ = walk->word[k];
 	/* Filled up with what is compared anyway. */
-	while ((word - slot->word) % MEMO_AT_ONCE || word == slot->word) {
+	while ((word - slot->word) % MEMO_AT_ONCE || word == slot->word)
 		*word++ = (struct walk_word){walk->at[inner], walk->ip[inner]};
-	}
 	slot->words = (uint32_t)(word - slot->word);
 	slot->ip = start->ip;
 	slot->sp = start->sp;

@@ -11,6 +11,7 @@
 #ifndef MUDLARK_MEMO_H
 #define MUDLARK_MEMO_H
 
+#include "preload/mix.h"
 #include "preload/walk.h"
 
 #include <stdbool.h>
@@ -50,7 +51,7 @@ static inline uint64_t memo_stamp(uint32_t generation, uint32_t epoch)
 
 static inline struct memo_slot *memo_slot(struct memo *memo, const struct registers *start)
 {
-	uint64_t mixed = (start->ip ^ start->sp << 16) * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t mixed = (start->ip ^ start->sp << 16) * MIX_MULTIPLIER;
 	return &memo->slot[mixed >> (64 - memo->bits)];
 }
 

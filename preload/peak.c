@@ -18,7 +18,7 @@ void peak_take_from(const struct survey *survey)
 		if (!count->blocks)
 			continue;
 		const struct cohort *cohort = meta_table_at(&cohort_table, id);
-		struct site *site = meta_table_at(&site_table, cohort->site);
+		struct site *site = site_at(cohort->site);
 		if (site->peak_capture != peak_capture) {
 			site->peak_capture = peak_capture;
 			site->peak_blocks = site->peak_bytes = 0;

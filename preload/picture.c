@@ -117,7 +117,7 @@ static bool copy_sites(struct picture *picture)
 	if (!picture->site)
 		return false;
 	for (uint32_t id = 1; id < picture->sites; id++) {
-		const struct site *site = meta_table_at(&site_table, id);
+		const struct site *site = site_at(id);
 		picture->site[id] = (struct site_sum){
 			atomic_load_explicit(&site->alloc_blocks, memory_order_relaxed),
 			atomic_load_explicit(&site->alloc_bytes, memory_order_relaxed),
@@ -137,7 +137,7 @@ static bool number_stacks(struct picture *picture)
 		return false;
 	picture->stack = picture->stack_number + picture->frames;
 	for (uint32_t id = 1; id < picture->sites; id++) {
-		const struct site *site = meta_table_at(&site_table, id);
+		const struct site *site = site_at(id);
 		if (site->stack && !picture->stack_number[site->stack]) {
 			picture->stack_number[site->stack] = ++picture->stacks;
 			picture->stack[picture->stacks] = site->stack;
@@ -223,7 +223,7 @@ void picture_encode_meta(struct encoder *encoder, const struct picture *picture,
 static void add_estimate(struct site_sum *sum, const struct picture *picture, uint32_t id)
 {
 	const struct site_sum *counted = &picture->site[id];
-	unsigned class = ((const struct site *)meta_table_at(&site_table, id))->class;
+	unsigned class = site_at(id)->class;
 	struct sample_sum all = sample_estimate(class, counted->alloc_blocks, counted->alloc_bytes);
 	sum->alloc_blocks += all.blocks;
 	sum->alloc_bytes += all.bytes;
@@ -240,7 +240,7 @@ static struct survey_count live_estimate(const struct survey *survey)
 		if (!count->blocks)
 			continue;
 		const struct cohort *cohort = meta_table_at(&cohort_table, id);
-		const struct site *site = meta_table_at(&site_table, cohort->site);
+		const struct site *site = site_at(cohort->site);
 		struct sample_sum sum = sample_estimate(site->class, count->blocks, count->bytes);
 		live.blocks += sum.blocks;
 		live.bytes += sum.bytes;
@@ -373,7 +373,7 @@ static void sum_threads(const struct picture *picture)
 {
 	memset(state.thread, 0, sizeof state.thread);
 	for (uint32_t id = 1; id < picture->sites; id++) {
-		const struct site *site = meta_table_at(&site_table, id);
+		const struct site *site = site_at(id);
 		add_estimate(&state.thread[site->thread], picture, id);
 	}
 }
@@ -413,7 +413,7 @@ static void encode_sites(struct encoder *encoder, const struct picture *picture)
 	encode_section_begin(encoder, SECTION_SITES);
 	encode_number(encoder, picture->sites - 1);
 	for (uint32_t id = 1; id < picture->sites; id++) {
-		const struct site *site = meta_table_at(&site_table, id);
+		const struct site *site = site_at(id);
 		const struct site_sum *sum = &picture->site[id];
 		struct survey_count peak = peak_of_site(site);
 		uint64_t row[] = {picture->stack_number[site->stack],
@@ -433,7 +433,7 @@ static void encode_samples(struct encoder *encoder, const struct picture *pictur
 	encode_section_begin(encoder, SECTION_SAMPLES);
 	encode_number(encoder, picture->sites - 1);
 	for (uint32_t id = 1; id < picture->sites; id++) {
-		unsigned class = ((const struct site *)meta_table_at(&site_table, id))->class;
+		unsigned class = site_at(id)->class;
 		encode_number(encoder, class == SAMPLE_CLASS_UNKNOWN ? 0 : sample_class_bytes(class));
 	}
 	encode_section_end(encoder);
@@ -497,7 +497,7 @@ size_t picture_bytes_expected(const struct picture *picture)
 /* Tables only grow, so what a later section refers to is in the earlier ones: counts are taken outermost last. */
 void picture_encode(struct encoder *encoder, const struct picture *picture)
 {
-	encoder->minor = sample_bytes ? SNAPSHOT_MINOR : SNAPSHOT_MINOR_UNSAMPLED;
+	encoder->minor = sample_bytes ? SNAPSHOT_MINOR_SAMPLED : SNAPSHOT_MINOR_PLAIN;
 	encode_totals(encoder, picture);
 	encode_losses(encoder);
 	encode_modules(encoder);

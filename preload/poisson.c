@@ -1,6 +1,8 @@
 /* Logarithm and exponential in fixed point; poisson.h says what they are for. */
 #include "preload/poisson.h"
 
+#include "preload/mix.h"
+
 enum {
 	LOG_BITS = 32,    /* of a logarithm's fraction */
 	CHANCE_BITS = 62, /* of a probability's fraction */
@@ -14,10 +16,7 @@ enum {
 
 uint64_t poisson_bits(uint64_t *state)
 {
-	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
+	return mix64(*state += MIX_MULTIPLIER);
 }
 
 /*

@@ -9,6 +9,7 @@
 #include "preload/pool.h"
 
 #include "preload/meta.h"
+#include "preload/mix.h"
 #include "preload/sys.h"
 
 #include <string.h>
@@ -81,7 +82,7 @@ static uint32_t now_ms(void)
 static void pool_key_init(void)
 {
 	const void *seed = (const void *)(uintptr_t)getauxval(AT_RANDOM);
-	uint64_t key = sys_monotonic_ns() * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t key = sys_monotonic_ns() * MIX_MULTIPLIER;
 	if (seed)
 		memcpy(&key, (const char *)seed + 8, sizeof key);
 	pool_key = key;

@@ -3,6 +3,7 @@
 
 #include "preload/capture.h"
 #include "preload/losses.h"
+#include "preload/mix.h"
 #include "preload/modules.h"
 #include "preload/sample.h"
 #include "preload/stacks.h"
@@ -10,8 +11,8 @@
 
 #include <string.h>
 
-/* Spreads classes of samples over the keys of a stack. Odd; any will do. */
-#define CLASS_KEY UINT64_C(0x9e3779b97f4a7c15)
+/* Spreads classes of samples over the keys of a stack. */
+#define CLASS_KEY MIX_MULTIPLIER
 
 _Atomic uint32_t record_epoch = 1;
 _Atomic bool record_active;
@@ -53,11 +54,6 @@ bool record_thread_begin(struct heap *heap)
 static inline uint64_t *cache_bucket(const struct site_cache *cache, uint64_t key)
 {
 	return &cache->entry[(size_t)(key & (cache->buckets - 1)) * SITE_CACHE_WAYS];
-}
-
-static inline struct site *site_at(uint32_t id)
-{
-	return meta_table_at(&site_table, id);
 }
 
 /* Id of the site with this key; 0: it is not there. */
@@ -132,9 +128,10 @@ static __attribute__((noinline)) struct site *site_find(struct heap *heap, const
 		id = site_load(heap, &stack, class);
 	sites_cohort(id, epoch);
 	/* What is counted as a loss is counted each time. */
-	memo_missed(&cache->memo);
 	if (slot && stack.whole && id != SITE_UNKNOWN)
 		memo_keep(slot, cache->capture->walk, caller, memo_stamp(stack.generation, epoch), site_at(id));
+	if (slot)
+		memo_missed(&cache->memo);
 	return site_at(id);
 }
 

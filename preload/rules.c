@@ -18,11 +18,6 @@ _Atomic(struct rule_slots *) rules_slots;
 _Atomic uint32_t rules_era;
 struct lock rules_lock = LOCK_INIT(RANK_RULES);
 
-union packed_rule {
-	uint64_t word;
-	struct rule rule;
-};
-
 static bool is_fresh(uint64_t key, uint32_t generation)
 {
 	return key && key >> RULE_ADDRESS_BITS == rules_key(0, generation) >> RULE_ADDRESS_BITS;
@@ -118,21 +113,16 @@ static bool is_sound(const struct rule *rule)
 
 struct rule rules_miss(uintptr_t ip, uint32_t generation)
 {
+	struct rule rule;
 	struct rule_slots *slots = atomic_load_explicit(&rules_slots, memory_order_acquire);
-	uint64_t wanted = rules_key(ip, generation);
-	for (uint32_t i = 2; slots && i < PROBES; i++) {
-		struct rule_slot *slot = &slots->slot[(rules_place(ip) ^ i) & slots->mask];
-		if (atomic_load_explicit(&slot->key, memory_order_acquire) != wanted)
-			continue;
-		union packed_rule found = {.word = atomic_load_explicit(&slot->rule, memory_order_acquire)};
-		if (atomic_load_explicit(&slot->key, memory_order_relaxed) == wanted)
-			return found.rule;
-	}
+	for (uint32_t i = RULES_NEAR; slots && i < PROBES; i++)
+		if (rules_read(slots, ip, i, generation, &rule))
+			return rule;
 	struct dl_phdr_info info;
 	/* A call may be its function's last instruction: what follows is another's. */
 	if (!modules_program_headers(ip - 1, &info))
 		return (struct rule){.kind = RULE_SLOW}; /* not entered: generated code has no end of addresses */
-	struct rule rule = cfi_rule(ip - 1, &info);
+	rule = cfi_rule(ip - 1, &info);
 	if (rule.kind == RULE_SP && !is_sound(&rule))
 		rule = (struct rule){.kind = RULE_SLOW};
 	rule_enter(ip, rule, generation);

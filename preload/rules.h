@@ -11,6 +11,7 @@
 
 #include "preload/cfi.h"
 #include "preload/lock.h"
+#include "preload/mix.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -39,7 +40,7 @@ static inline uint64_t rules_key(uintptr_t ip, uint32_t generation)
 
 static inline uint32_t rules_place(uintptr_t ip)
 {
-	return (uint32_t)((ip * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+	return (uint32_t)((ip * MIX_MULTIPLIER) >> 32);
 }
 
 /*
@@ -55,37 +56,45 @@ static inline bool rules_hold(uint32_t generation)
 	return atomic_load_explicit(&rules_era, memory_order_acquire) == era || rules_begin_era(era);
 }
 
-/*
- * Of a RULE_SP that is given out, the walk need check nothing: its offsets are multiples of a word, the CFA lies
- * further out than sp, and the frame pointer is the same or was saved between sp and the return address. Others, which
- * the code behind a call has nowhere, are RULE_SLOW.
- */
+union packed_rule {
+	uint64_t word;
+	struct rule rule;
+};
 
-/* What is not in the table: found in .eh_frame, and entered. Async-signal-safe; preserves errno. */
+/* Reads the place number i of those where the address may be. Whether it is there. */
+static inline bool rules_read(struct rule_slots *slots, uintptr_t ip, uint32_t i, uint32_t generation,
+			      struct rule *rule)
+{
+	uint64_t wanted = rules_key(ip, generation);
+	struct rule_slot *slot = &slots->slot[(rules_place(ip) ^ i) & slots->mask];
+	if (atomic_load_explicit(&slot->key, memory_order_acquire) != wanted)
+		return false;
+	union packed_rule found = {.word = atomic_load_explicit(&slot->rule, memory_order_acquire)};
+	*rule = found.rule;
+	return atomic_load_explicit(&slot->key, memory_order_relaxed) == wanted;
+}
+
+/* Its own place, and the one beside it in the same cache line: elsewhere are few. */
+enum { RULES_NEAR = 2 };
+
+/* What is in neither: found elsewhere, or in .eh_frame, and entered. Async-signal-safe; preserves errno. */
 struct rule rules_miss(uintptr_t ip, uint32_t generation);
 
 /*
  * The rule of a frame that will go on at ip when the call that it waits for returns. `generation` is what
  * modules_generation was when the walk began; rules_hold() said that there are rules for it.
+ *
+ * Of a RULE_SP the walk need check nothing: its offsets are multiples of a word, the CFA lies further out than sp, and
+ * the frame pointer is the same or was saved between sp and the return address. Others, which the code behind a call
+ * has nowhere, are RULE_SLOW.
  */
 static inline struct rule rules_find(uintptr_t ip, uint32_t generation)
 {
+	struct rule rule;
 	struct rule_slots *slots = atomic_load_explicit(&rules_slots, memory_order_acquire);
-	if (slots) {
-		uint64_t wanted = rules_key(ip, generation);
-		struct rule_slot *slot = &slots->slot[rules_place(ip) & slots->mask];
-		/* Its own place, or the one beside it in the same cache line: elsewhere are few. */
-		if (atomic_load_explicit(&slot->key, memory_order_relaxed) != wanted)
-			slot = &slots->slot[(rules_place(ip) ^ 1) & slots->mask];
-		if (atomic_load_explicit(&slot->key, memory_order_acquire) == wanted) {
-			union {
-				uint64_t word;
-				struct rule rule;
-			} found = {.word = atomic_load_explicit(&slot->rule, memory_order_acquire)};
-			if (atomic_load_explicit(&slot->key, memory_order_relaxed) == wanted)
-				return found.rule;
-		}
-	}
+	for (uint32_t i = 0; slots && i < RULES_NEAR; i++)
+		if (rules_read(slots, ip, i, generation, &rule))
+			return rule;
 	return rules_miss(ip, generation);
 }
 

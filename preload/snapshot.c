@@ -166,8 +166,7 @@ static int take_inline(struct picture *picture, uint64_t begun_ns, uint32_t sett
 	return error;
 }
 
-/* --- forked --------------------------------------------------------------------------------------------------------
- */
+/* --- forked --- */
 
 static bool outcome_has(uint32_t id, const void *context)
 {

@@ -1,6 +1,7 @@
 /* The trie of frames, and stacks, sites and cohorts over it; stacks.h has the model. */
 #include "preload/stacks.h"
 
+#include "preload/mix.h"
 #include "preload/modules.h"
 #include "preload/sample.h"
 
@@ -16,27 +17,14 @@ static struct frame_node *frame_at(uint32_t id)
 	return meta_table_at(&frame_table, id);
 }
 
-static struct site *site_at(uint32_t id)
-{
-	return meta_table_at(&site_table, id);
-}
-
 static struct cohort *cohort_at(uint32_t id)
 {
 	return meta_table_at(&cohort_table, id);
 }
 
-static uint64_t mix(uint64_t value)
-{
-	/* The finalizer of splitmix64 (Steele, Lea, Flood 2014). */
-	value = (value ^ value >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	value = (value ^ value >> 27) * UINT64_C(0x94d049bb133111eb);
-	return value ^ value >> 31;
-}
-
 static uint64_t frame_hash(const struct frame_node *node)
 {
-	return mix(node->pc + mix((uint64_t)node->parent << 1 | node->cut));
+	return mix64(node->pc + mix64((uint64_t)node->parent << 1 | node->cut));
 }
 
 static uint64_t frame_hash_at(uint32_t id)
@@ -46,7 +34,7 @@ static uint64_t frame_hash_at(uint32_t id)
 
 static uint64_t site_hash(const struct site *site)
 {
-	return mix(((uint64_t)site->stack << 32 | site->thread) + mix(site->class));
+	return mix64(((uint64_t)site->stack << 32 | site->thread) + mix64(site->class));
 }
 
 static uint64_t site_hash_at(uint32_t id)

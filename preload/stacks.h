@@ -72,6 +72,11 @@ struct cohort {
 
 extern struct meta_table frame_table, site_table, cohort_table;
 
+static inline struct site *site_at(uint32_t id)
+{
+	return meta_table_at(&site_table, id);
+}
+
 /* Makes the two reserved cohorts. False when there is no memory: then nothing can be recorded. */
 bool stacks_init(void);
 

@@ -21,6 +21,7 @@
 #include "preload/options.h"
 #include "preload/output.h"
 #include "preload/record.h"
+#include "preload/rules.h"
 #include "preload/sample.h"
 #include "preload/sandbox.h"
 #include "preload/stacks.h"
@@ -80,6 +81,7 @@ static void all_collect(void)
 	all_add(&threads_lock);
 	all_add(&modules_lock);
 	stacks_locks(all_add);
+	all_add(&rules_lock);
 	all_add(&timeline_lock);
 	notes_locks(all_add);
 }

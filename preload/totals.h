@@ -2,8 +2,9 @@
  * Sums over the whole process: what lives, its high-water mark, and the timeline.
  *
  * Each heap adds what it allocated and freed to the process's total in portions of totals_portion bytes, so small that
- * all heaps together hold back 1/256 of the highest total so far: threads seldom meet in one cache line, and the mark
- * is right within that. Within a portion a heap remembers its own maximum: with one thread the mark is exact.
+ * all heaps together hold back 1/256 of the highest total so far, and one alone 1/512: threads seldom meet in one cache
+ * line, and the mark is right within that. Within a portion a heap remembers its own maximum: with one thread the mark
+ * is exact.
  *
  * What the peak consists of is taken when the total has fallen by 1/512 from a mark that was not taken before or has
  * risen by 1/256 since: a growing program pays nothing, and the composition is of a moment within 1 % of the mark.

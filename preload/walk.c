@@ -1,13 +1,12 @@
 /* The walk by rules and by what the last one left; walk.h says why that is exact. */
 #include "preload/walk.h"
 
+#include "preload/mix.h"
 #include "preload/rules.h"
-
-#include <string.h>
 
 /* A frame met by the walk under way, and what its step read. */
 struct walk_step {
-	uintptr_t ip, at, sp, fp;
+	uintptr_t ip, sp, fp;
 	struct rule rule;
 	uintptr_t fp_at;  /* where the caller's frame pointer was saved; 0: nowhere */
 	uintptr_t cfa_at; /* where the CFA was, or the mark of the stack's end; 0: nowhere */
@@ -21,8 +20,8 @@ enum {
 /* What lies beyond is no address of code, and has no key in the table of rules. */
 #define IP_END ((uintptr_t)1 << RULE_ADDRESS_BITS)
 
-/* Base of the polynomial: odd, so that no power of it is 0; its digits are those of the golden ratio. */
-#define SUM_BASE UINT64_C(0x9e3779b97f4a7c15)
+/* Base of the polynomial: odd, so that no power of it is 0. */
+#define SUM_BASE MIX_MULTIPLIER
 
 /* Spreads an address over 64 bits, so that the low bits of a sum depend on all of it (splitmix64's first round). */
 static inline uint64_t spread(uintptr_t ip)
@@ -85,13 +84,21 @@ static inline bool is_on_stack(uintptr_t address, uintptr_t sp, uintptr_t high)
 
 enum stepped { STEPPED, STEP_END, STEP_SLOW };
 
+/* Where the return address of a frame with this CFA stands. */
+static inline uintptr_t return_address_at(uintptr_t cfa)
+{
+	return cfa + (uintptr_t)(intptr_t)RETURN_ADDRESS_OFFSET;
+}
+
 static inline bool is_code(uintptr_t ip)
 {
 	return ip - IP_MIN < IP_END - IP_MIN;
 }
 
-/* What lies at the end: a return address that is none. The mark is a word like others: were it to change, the stack
- * would go on. */
+/*
+ * What lies at the end: a return address that is none. The mark is a word like others: were it to change, the stack
+ * would go on.
+ */
 static enum stepped step_to_end(struct walk_step *step, uintptr_t mark_at, uintptr_t mark)
 {
 	if (step->cfa_at || mark >= IP_END)
@@ -111,7 +118,7 @@ static __attribute__((noinline)) enum stepped step_by_fp(struct walk_step *step,
 			return STEP_SLOW;
 		cfa = walk_word_at(cfa);
 	}
-	uintptr_t at = cfa + (uintptr_t)(intptr_t)RETURN_ADDRESS_OFFSET;
+	uintptr_t at = return_address_at(cfa);
 	if (cfa <= step->sp || !is_on_stack(at, step->sp, high))
 		return STEP_SLOW;
 	if (step->rule.fp != FP_SAME) {
@@ -146,10 +153,10 @@ static inline enum stepped step_by_rule(struct walk_step *step, uintptr_t high, 
 		out->fp = walk_word_at(step->fp_at);
 	}
 	out->sp = cfa;
-	out->ip = walk_word_at(cfa + (uintptr_t)(intptr_t)RETURN_ADDRESS_OFFSET);
+	out->ip = walk_word_at(return_address_at(cfa));
 	if (__builtin_expect(is_code(out->ip), 1))
 		return STEPPED;
-	return step_to_end(step, cfa + (uintptr_t)(intptr_t)RETURN_ADDRESS_OFFSET, out->ip);
+	return step_to_end(step, return_address_at(cfa), out->ip);
 }
 
 static void add_word(struct walk *walk, uint32_t k, uintptr_t at, uintptr_t value)
@@ -164,10 +171,9 @@ static void commit(struct walk *walk, uint32_t keep, uint32_t n)
 	for (uint32_t i = n; i-- > 0; k++) {
 		const struct walk_step *step = &walk->step[i];
 		struct walk_frame *frame = &walk->frame[k], *outer = k ? frame - 1 : NULL;
-		bool by_fp =
-			step->rule.kind == RULE_FP || step->rule.kind == RULE_FP_DEREF || step->rule.fp == FP_AT_FP;
+		bool by_fp = step->rule.kind == RULE_FP || step->rule.kind == RULE_FP_DEREF;
 		walk->ip[k] = step->ip;
-		walk->at[k] = step->at;
+		walk->at[k] = return_address_at(step->sp);
 		walk->node[k] = 0;
 		frame->sum = (outer ? outer->sum * SUM_BASE : 0) + spread(step->ip);
 		frame->sp = step->sp;
@@ -214,7 +220,6 @@ static inline int32_t walk_until(struct walk *walk, const struct registers *star
 				 uint32_t *frames)
 {
 	struct registers here = *start;
-	uintptr_t at = start->sp + (uintptr_t)(intptr_t)RETURN_ADDRESS_OFFSET;
 	uint32_t below = walk->count, generation = walk->generation, n = 0;
 	bool rooted = false;
 	while (n < limit && !rooted) {
@@ -225,7 +230,6 @@ static inline int32_t walk_until(struct walk *walk, const struct registers *star
 		}
 		struct walk_step *step = &walk->step[n];
 		step->ip = here.ip;
-		step->at = at;
 		step->sp = here.sp;
 		step->fp = here.fp;
 		step->rule = rules_find(here.ip, generation);
@@ -237,7 +241,6 @@ static inline int32_t walk_until(struct walk *walk, const struct registers *star
 		}
 		n++;
 		rooted = stepped != STEPPED;
-		at = here.sp + (uintptr_t)(intptr_t)RETURN_ADDRESS_OFFSET;
 	}
 	walk->rooted = rooted;
 	*frames = n;
@@ -296,9 +299,5 @@ uint64_t walk_hash(struct walk *walk)
 		sum -= walk->frame[n - 1 - walk->depth].sum * walk->power;
 		n = walk->depth;
 	}
-	/* The finalizer of splitmix64 (Steele, Lea, Flood 2014), over the sum and the number of its addresses. */
-	uint64_t hash = sum + n;
-	hash = (hash ^ hash >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	hash = (hash ^ hash >> 27) * UINT64_C(0x94d049bb133111eb);
-	return walk->hash = hash ^ hash >> 31;
+	return walk->hash = mix64(sum + n);
 }

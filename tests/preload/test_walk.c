@@ -65,10 +65,7 @@ static const struct rule *place_rule(uintptr_t ip)
 
 static void enter_rule(uintptr_t ip, struct rule rule, uint32_t generation)
 {
-	union {
-		struct rule rule;
-		uint64_t word;
-	} packed = {rule};
+	union packed_rule packed = {.rule = rule};
 	uint32_t i = 0;
 	while (atomic_load(&made.table.slots.slot[(rules_place(ip) ^ i) & (SLOTS - 1)].key))
 		i++;
@@ -682,15 +679,22 @@ START_TEST(table_grows)
 }
 END_TEST
 
+/* A rule that no code has. */
+static const union packed_rule wrong = {.rule = {12345, 0, RULE_SP, FP_SAME}};
+
+/* From now on, all that the table says is wrong. */
+static void spoil_rules(void)
+{
+	struct rule_slots *slots = atomic_load(&rules_slots);
+	for (uint32_t i = 0; i <= slots->mask; i++)
+		atomic_store(&slots->slot[i].rule, wrong.word);
+}
+
 /* Generations pass, also the one at which the key's upper bits are 0 again: no growth, and nothing stale is found. */
 START_TEST(generations_wrap)
 {
 	struct code code = code_of_libc();
 	struct dice dice = {2};
-	union {
-		struct rule rule;
-		uint64_t word;
-	} wrong = {{12345, 0, RULE_SP, FP_SAME}};
 	static const uint32_t generations[] = {0, 1, 65534, 65535, 65536, 65537, 131071, 131072};
 	ask(&code, &dice, 100);
 	uint32_t mask = atomic_load(&rules_slots)->mask;
@@ -701,8 +705,7 @@ START_TEST(generations_wrap)
 		/* What is in the table now is wrong from the next era on. */
 		if (g + 1 < sizeof generations / sizeof generations[0] &&
 		    generations[g + 1] >> 16 != generations[g] >> 16)
-			for (uint32_t i = 0; i <= mask; i++)
-				atomic_store(&atomic_load(&rules_slots)->slot[i].rule, wrong.word);
+			spoil_rules();
 	}
 	ck_assert_uint_eq(atomic_load(&rules_slots)->mask, mask);
 	/* A walk that began in an era that is over. */
@@ -716,14 +719,9 @@ START_TEST(stale_by_an_era)
 {
 	struct code code = code_of_libc();
 	struct dice dice = {3};
-	union {
-		struct rule rule;
-		uint64_t word;
-	} wrong = {{12345, 0, RULE_SP, FP_SAME}};
 	for (int i = 0; i < 500; i++)
 		ask(&code, &dice, 100);
-	for (uint32_t i = 0; i <= atomic_load(&rules_slots)->mask; i++)
-		atomic_store(&atomic_load(&rules_slots)->slot[i].rule, wrong.word);
+	spoil_rules();
 	ck_assert(same_rule(rules_find(code.start + 1, 0), wrong.rule));
 	atomic_store(&modules_generation, 65536);
 	for (int i = 0; i < 500; i++)

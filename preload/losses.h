@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { LOSS_KEYS = 32 };
+enum { LOSS_KEYS = 64 };
 
 extern _Atomic uint64_t loss_counters[LOSS_KEYS];
 

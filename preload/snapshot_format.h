@@ -36,9 +36,10 @@
 
 /* A reader refuses a larger major version and accepts any minor one: unknown sections and keys are skipped. */
 #define SNAPSHOT_MAJOR 1
-#define SNAPSHOT_MINOR 1
-/* What a file has that is not sampled: nothing newer is in it, so an older reader reads all of it. */
-#define SNAPSHOT_MINOR_UNSAMPLED 0
+#define SNAPSHOT_MINOR 2
+/* A file has the oldest version that knows all that is in it: a minor one for what is sampled, and for the rest. */
+#define SNAPSHOT_MINOR_SAMPLED 1
+#define SNAPSHOT_MINOR_PLAIN 0
 
 struct snapshot_header {
 	char magic[SNAPSHOT_MAGIC_BYTES];
@@ -76,6 +77,8 @@ enum snapshot_section_type {
 	SECTION_NOTES = 11,   /* count, then that many texts: lines for the report */
 	SECTION_SYMBOLS = 12, /* added by `mudlark symbolize` */
 	SECTION_SAMPLES = 13, /* minor version 1: in a snapshot with META_SAMPLE_BYTES */
+	SECTION_CODES = 14,   /* minor version 2: the code objects of Python frames */
+	SECTION_PYTHON = 15,  /* minor version 2: tagged values, enum snapshot_python; in each program with CPython */
 };
 
 /*
@@ -166,6 +169,9 @@ enum snapshot_loss {
 	LOSS_SNAPSHOTS_SKIPPED = 26, /* requests that came while a snapshot was being taken */
 	LOSS_MODULES_UNKNOWN = 28,   /* modules beyond the table: their frames have raw addresses */
 	LOSS_CAPTURES_DIFFER = 30,   /* check_capture: stacks that libunwind walked otherwise */
+	LOSS_PYTHON_BROKEN = 32,     /* chains of Python frames that made no sense: the stack ends there */
+	LOSS_PYTHON_CUT = 34,        /* Python stacks deeper than `depth` */
+	LOSS_PYTHON_UNMERGED = 36,   /* Python frames whose place among the native ones is not known: put further out */
 };
 
 /*
@@ -178,21 +184,57 @@ enum snapshot_loss {
 enum snapshot_module_flag {
 	MODULE_EXECUTABLE = 1, /* the main program */
 	MODULE_VDSO = 2,
-	MODULE_DELETED = 4,  /* the file at `path` was gone or another one when the snapshot was written */
-	MODULE_UNLOADED = 8, /* dlclosed before the snapshot */
-	MODULE_MUDLARK = 16, /* libmudlark.so itself */
+	MODULE_DELETED = 4,      /* the file at `path` was gone or another one when the snapshot was written */
+	MODULE_UNLOADED = 8,     /* dlclosed before the snapshot */
+	MODULE_MUDLARK = 16,     /* libmudlark.so itself */
+	MODULE_INTERPRETER = 32, /* CPython: libpython, or the program that has it inside */
 };
 
 /*
  * FRAMES: count, then for each (id 1, 2, ...):
  *   kind and flags, id - parent id (equal to id when there is no parent), module id, address.
  * The address is an ELF virtual address of the module (pc - load bias), or a raw pc when module is 0.
+ *
+ * Of a Python frame the module is 0 and the address is id of the code << CODE_OFFSET_BITS | offset, where offset is
+ * that of the instruction under way, in bytes from the first one of the code, plus 1; 0: before the first. A stack has
+ * Python frames in the place of the interpreter's own: a native frame of CPython's evaluation loop follows, further
+ * out, the Python frames that it runs.
  */
+#define CODE_OFFSET_BITS 26
 enum snapshot_frame_flag {
 	FRAME_KIND_MASK = 3,
 	FRAME_NATIVE = 0,
 	FRAME_PYTHON = 1,
 	FRAME_EXACT = 4, /* address is the interrupted instruction; otherwise a return address: look up address - 1 */
+};
+
+/*
+ * CODES: number of strings, that many texts; then the number of codes, and for each (id 1, 2, ...):
+ *   format of its line table (enum snapshot_lines), string id of its file name + 1, of its qualified name + 1 (of its
+ *   name before Python 3.11), first line, text line table.
+ * Strings are UTF-8, but for surrogates, which stand as three bytes each.
+ */
+enum snapshot_lines {
+	LINES_NONE = 0,
+	LINES_LNOTAB = 1,    /* co_lnotab up to 3.9: Objects/lnotab_notes.txt */
+	LINES_LINETABLE = 2, /* co_linetable of 3.10: PEP 626 */
+	LINES_LOCATIONS = 3, /* co_linetable from 3.11 on: PEP 657, Objects/locations.md */
+};
+
+enum snapshot_python {
+	PYTHON_VERSION_HEX = 2, /* PY_VERSION_HEX */
+	PYTHON_STACKS = 4,      /* 1: stacks have Python frames; 0: PYTHON_REASON says why not */
+	PYTHON_OBJECTS = 6,     /* enum snapshot_objects */
+
+	PYTHON_VERSION_TEXT = 1, /* Py_GetVersion() */
+	PYTHON_REASON = 3,       /* a sentence for the user: why something is off; empty: nothing is */
+	PYTHON_MALLOC_STATS = 5, /* pymalloc's own statistics, as sys._debugmallocstats() prints them */
+};
+
+enum snapshot_objects {
+	OBJECTS_RECORDED = 1, /* objects are blocks of Mudlark's pools */
+	OBJECTS_ARENAS = 2,   /* pymalloc's: what is recorded is larger blocks only */
+	OBJECTS_FOREIGN = 3,  /* an allocator that the program installed, or PYTHONMALLOC, on top of malloc */
 };
 
 /* STACKS: count, then for each (id 1, 2, ...): frame id << 1 | cut, cut = 1 when outer frames are missing. */

@@ -29,6 +29,11 @@ static const struct loss losses[] = {
 	 "snapshot requests were skipped: another snapshot was being written"},
 	{LOSS_MODULES_UNKNOWN, "modules_unknown", "modules were beyond the table: their frames have no names"},
 	{LOSS_CAPTURES_DIFFER, "captures_differ", "stacks were walked otherwise by libunwind (check_capture)"},
+	{LOSS_PYTHON_BROKEN, "python_broken",
+	 "stacks lack Python frames: the interpreter's chain of them made no sense"},
+	{LOSS_PYTHON_CUT, "python_cut", "stacks lack outer Python frames: they are deeper than --depth"},
+	{LOSS_PYTHON_UNMERGED, "python_unmerged",
+	 "stacks have Python frames behind the native ones: where they belong among them is not known"},
 };
 
 void losses_print(const struct snapshot *snapshot, FILE *stream, const struct terminal *terminal)

@@ -172,7 +172,7 @@ static void decode_losses(struct snapshot *snapshot, struct cursor *cursor)
 			continue;
 		}
 		uint64_t value = read_varint(cursor);
-		if (key >= LOSS_STACKS_CUT && key <= LOSS_CAPTURES_DIFFER)
+		if (key >= LOSS_STACKS_CUT && key <= LOSS_PYTHON_UNMERGED)
 			snapshot->losses[key] = value;
 		else
 			snapshot->unknown_losses += value;

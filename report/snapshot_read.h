@@ -28,10 +28,10 @@
 /* Tagged values are kept by key. Keys beyond these are of a later version and skipped. */
 #define META_KEYS 64
 #define TOTAL_KEYS 64
-#define LOSS_KEYS 32
+#define LOSS_KEYS 64
 _Static_assert(META_FORKED < META_KEYS && META_DIRECTORY < META_KEYS, "every key of META has its place");
 _Static_assert(TOTAL_SHORT_STACKS < TOTAL_KEYS, "every key of TOTALS has its place");
-_Static_assert(LOSS_CAPTURES_DIFFER < LOSS_KEYS, "every key of LOSSES has its place");
+_Static_assert(LOSS_PYTHON_UNMERGED < LOSS_KEYS, "every key of LOSSES has its place");
 
 struct text {
 	const char *data; /* never NULL; a NUL follows the last byte */

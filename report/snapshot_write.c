@@ -10,7 +10,7 @@
 void snapshot_begin(struct buffer *file)
 {
 	struct snapshot_header header = {
-		.major = SNAPSHOT_MAJOR, .minor = SNAPSHOT_MINOR_UNSAMPLED, .header_bytes = sizeof header};
+		.major = SNAPSHOT_MAJOR, .minor = SNAPSHOT_MINOR_PLAIN, .header_bytes = sizeof header};
 	memcpy(header.magic, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_BYTES);
 	file->length = 0;
 	buffer_append(file, &header, sizeof header);
@@ -218,7 +218,7 @@ void snapshot_encode(const struct snapshot *snapshot, struct buffer *file)
 	encode_cohorts(snapshot, &data);
 	finish_section(file, SECTION_COHORTS, &data);
 	if (snapshot->sample_bytes) {
-		((struct snapshot_header *)(void *)file->data)->minor = SNAPSHOT_MINOR;
+		((struct snapshot_header *)(void *)file->data)->minor = SNAPSHOT_MINOR_SAMPLED;
 		encode_samples(snapshot, &data);
 		finish_section(file, SECTION_SAMPLES, &data);
 	}

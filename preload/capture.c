@@ -164,6 +164,8 @@ void capture_stack(struct heap *heap, const struct registers *caller, struct cap
 		out->depth = capture_depth;
 	}
 	out->ip = walk->ip + walk->count - out->depth;
+	out->frame = walk == capture->walk && walk->high ? walk->frame + walk->count - out->depth : NULL;
+	out->high = walk->count > out->depth ? walk->frame[walk->count - out->depth - 1].sp : walk->high;
 	out->node = out->cut ? NULL : walk->node;
 	out->generation = generation;
 	out->hash = walk_hash(walk);

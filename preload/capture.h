@@ -19,10 +19,12 @@
 #include <stdint.h>
 
 struct captured_stack {
-	uint64_t hash;       /* of the return addresses */
-	uint64_t key;        /* the hash, and which modules are loaded: the same key is the same stack */
-	const uintptr_t *ip; /* outermost first, the caller of the hook last; valid until the next capture */
-	uint32_t *node;      /* of each: its id in the trie of stacks, 0 where it is not known; to be filled in */
+	uint64_t hash;                  /* of the return addresses */
+	uint64_t key;                   /* the hash, and which modules are loaded: the same key is the same stack */
+	const uintptr_t *ip;            /* outermost first, the caller of the hook last; valid until the next capture */
+	const struct walk_frame *frame; /* where each lies; NULL: not known, libunwind walked them */
+	uintptr_t high;                 /* and the frame that called the outermost one, or the stack's end */
+	uint32_t *node; /* of each: its id in the trie of stacks, 0 where it is not known; to be filled in */
 	uint32_t depth;
 	uint32_t generation; /* of the modules */
 	bool cut;            /* outer frames are missing; then `node` is NULL */

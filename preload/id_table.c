@@ -75,3 +75,20 @@ bool id_table_add(struct id_table *table, uint32_t id)
 	table->count++;
 	return true;
 }
+
+uint32_t id_table_intern(struct id_table *table, uint64_t hash, bool (*match)(uint32_t id, const void *key),
+			 uint32_t (*add)(const void *key), const void *key)
+{
+	uint32_t id = id_table_find(table, hash, match, key);
+	if (id)
+		return id;
+	lock_acquire(&table->lock);
+	id = id_table_find(table, hash, match, key);
+	if (!id) {
+		id = add(key);
+		if (id && !id_table_add(table, id))
+			id = 0; /* the element is lost, but never seen half-made */
+	}
+	lock_release(&table->lock);
+	return id;
+}

@@ -30,6 +30,13 @@ struct id_table {
 uint32_t id_table_find(struct id_table *table, uint64_t hash, bool (*match)(uint32_t id, const void *key),
 		       const void *key);
 
+/*
+ * Finds the key or adds it: looks without the lock, then again under it. add() makes the element and returns its id,
+ * 0 when full. 0: there is no room for it.
+ */
+uint32_t id_table_intern(struct id_table *table, uint64_t hash, bool (*match)(uint32_t id, const void *key),
+			 uint32_t (*add)(const void *key), const void *key);
+
 /* Adds an element of a meta_table that is not in it, by its id. Caller holds table->lock. False: there is no memory. */
 bool id_table_add(struct id_table *table, uint32_t id);
 

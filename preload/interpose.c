@@ -23,6 +23,7 @@
 #include "preload/large.h"
 #include "preload/losses.h"
 #include "preload/meta.h"
+#include "preload/python_objects.h"
 #include "preload/record.h"
 #include "preload/sample.h"
 #include "preload/stacks.h"
@@ -340,7 +341,7 @@ static __attribute__((noinline)) void free_other(void *p)
 	errno = saved;
 }
 
-EXPORT void free(void *p)
+static inline __attribute__((always_inline)) void release(void *p)
 {
 	__builtin_prefetch(p, 1); /* for the seal: a block that is out of the caches arrives meanwhile */
 	if (UNLIKELY(pool_kind_of(p) != KIND_POOL)) {
@@ -366,6 +367,11 @@ EXPORT void free(void *p)
 		return;
 	}
 	heap_leave(heap);
+}
+
+EXPORT void free(void *p)
+{
+	release(p);
 }
 
 /* Bytes that the program may use; what it can have written. 0 for a foreign block of unknown size. */
@@ -547,6 +553,35 @@ EXPORT void *reallocarray(void *p, size_t count, size_t size)
 	if (__builtin_mul_overflow(count, size, &bytes))
 		return no_memory();
 	return resize(p, bytes, CALLER);
+}
+
+/* CPython's objects, see python_objects.h. */
+void *object_malloc(void *context, size_t size)
+{
+	(void)context;
+	return allocate_fast(size, false, CALLER);
+}
+
+void *object_calloc(void *context, size_t count, size_t size)
+{
+	size_t bytes;
+	(void)context;
+	if (__builtin_mul_overflow(count, size, &bytes))
+		return no_memory();
+	return allocate_fast(bytes, true, CALLER);
+}
+
+/* Never a free: CPython asks for what is not there yet, or is there and stays, if only with no bytes. */
+void *object_realloc(void *context, void *p, size_t size)
+{
+	(void)context;
+	return resize(p, size ? size : 1, CALLER);
+}
+
+void object_free(void *context, void *p)
+{
+	(void)context;
+	release(p);
 }
 
 static bool is_power_of_two(size_t n)

@@ -22,6 +22,9 @@ enum lock_rank {
 	RANK_FALLBACK,     /* heap.c: one of the heaps for nested and late allocations; only ever tried */
 	RANK_ORPHANS,      /* heap.c: heaps without a thread */
 	RANK_CENTRAL,      /* pool.c: chunks and free slabs */
+	RANK_PYTHON,       /* python_codes.c: a code object is being copied; */
+	RANK_CODES,        /* the table of codes, */
+	RANK_TEXTS,        /* and that of their names */
 	RANK_THREADS,      /* threads.c: the table of threads */
 	RANK_MODULES,      /* modules.c */
 	RANK_STACKS,       /* stacks.c: insertion, one rank for all shards; never two at once */

@@ -6,7 +6,7 @@
 enum { IN_VAIN_TOLERATED = 2, KEPT_ALL_THE_SAME = 16 };
 
 void memo_keep(struct memo_slot *slot, const struct walk *walk, const struct registers *start, uint64_t stamp,
-	       struct site *site)
+	       uint64_t chain, struct site *site)
 {
 	uint32_t inner = walk->count - 1, extra = walk->frame[inner].words;
 	if (slot->in_vain >= IN_VAIN_TOLERATED && ++slot->skipped % KEPT_ALL_THE_SAME)
@@ -32,6 +32,7 @@ void memo_keep(struct memo_slot *slot, const struct walk *walk, const struct reg
 	slot->needs_fp = walk->frame[inner].needs_fp;
 	slot->high = walk->high;
 	slot->stamp = stamp;
+	slot->chain = chain;
 	slot->site = site;
 }
 

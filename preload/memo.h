@@ -6,7 +6,8 @@
  * a capture starts with the same registers and all those words are unchanged, the stack is the same one: no rule is
  * looked at, no hash is made.
  *
- * A slot holds good for one stack of the process (its end), one generation of modules and one epoch.
+ * A slot holds good for one stack of the process (its end), one chain of Python frames, one generation of modules and
+ * one epoch.
  */
 #ifndef MUDLARK_MEMO_H
 #define MUDLARK_MEMO_H
@@ -30,6 +31,7 @@ enum {
 struct memo_slot {
 	uintptr_t ip, sp, fp, high;
 	uint64_t stamp; /* memo_stamp() */
+	uint64_t chain; /* of its Python frames: python_walk_key(), 0: none */
 	struct site *site;
 	uint32_t words; /* a multiple of MEMO_AT_ONCE; 0: empty */
 	bool needs_fp;
@@ -49,18 +51,18 @@ static inline uint64_t memo_stamp(uint32_t generation, uint32_t epoch)
 	return (uint64_t)generation << 32 | epoch;
 }
 
-static inline struct memo_slot *memo_slot(struct memo *memo, const struct registers *start)
+static inline struct memo_slot *memo_slot(struct memo *memo, const struct registers *start, uint64_t chain)
 {
-	uint64_t mixed = (start->ip ^ start->sp << 16) * MIX_MULTIPLIER;
+	uint64_t mixed = (start->ip ^ start->sp << 16 ^ chain) * MIX_MULTIPLIER;
 	return &memo->slot[mixed >> (64 - memo->bits)];
 }
 
 /* The site of the stack that starts so, if it is one of the slot's; NULL otherwise. */
 static inline struct site *memo_find(struct memo_slot *slot, const struct registers *start, uintptr_t high,
-				     uint64_t stamp)
+				     uint64_t stamp, uint64_t chain)
 {
 	if (slot->ip != start->ip || slot->sp != start->sp || slot->high != high || slot->stamp != stamp ||
-	    (slot->needs_fp && slot->fp != start->fp))
+	    slot->chain != chain || (slot->needs_fp && slot->fp != start->fp))
 		return NULL;
 	const struct walk_word *word = slot->word, *end = word + slot->words;
 	for (; word < end; word += MEMO_AT_ONCE) {
@@ -83,7 +85,7 @@ static inline struct site *memo_find(struct memo_slot *slot, const struct regist
  * on differently: then keeping costs more than it saves.
  */
 void memo_keep(struct memo_slot *slot, const struct walk *walk, const struct registers *start, uint64_t stamp,
-	       struct site *site);
+	       uint64_t chain, struct site *site);
 
 /* Memory for the first slots. False when there is none. */
 bool memo_init(struct memo *memo);

@@ -3,6 +3,7 @@
 
 #include "preload/losses.h"
 #include "preload/meta.h"
+#include "preload/python.h"
 #include "preload/sys.h"
 
 #include <dlfcn.h>
@@ -173,6 +174,8 @@ static void module_read(struct module *module, const struct object *object)
 		flags |= MODULE_VDSO;
 	if (modules.own_code >= object->start && modules.own_code < object->end)
 		flags |= MODULE_MUDLARK;
+	if (python.map == object->map)
+		flags |= MODULE_INTERPRETER;
 	atomic_store_explicit(&module->flags, flags, memory_order_relaxed);
 }
 
@@ -241,6 +244,8 @@ uint32_t modules_find(uintptr_t pc)
 		return id;
 	if (lock_mine(&modules_lock) || (!id && !found))
 		return id;
+	if (!id)
+		python_look_at(object.map);
 	lock_acquire(&modules_lock);
 	/* libc unloads libraries of its own (iconv, NSS) without our dlclose: then another one may stand there. */
 	for (id = modules_known(pc); id && !(found && module_is(modules_at(id), &object)); id = modules_known(pc))

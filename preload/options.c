@@ -156,6 +156,16 @@ static bool parse_mode(const char *value, enum snapshot_mode *out)
 	return good;
 }
 
+static bool parse_python(const char *value, enum python_mode *out)
+{
+	static const char *const names[] = {
+		[PYTHON_MODE_OBJECTS] = "objects", [PYTHON_MODE_ARENAS] = "arenas", [PYTHON_MODE_OFF] = "off"};
+	unsigned choice = *out;
+	bool good = parse_choice(value, names, sizeof names / sizeof names[0], &choice);
+	*out = (enum python_mode)choice;
+	return good;
+}
+
 enum outcome { TAKEN, BAD_VALUE, UNKNOWN_KEY };
 
 static enum outcome set(struct options *options, const char *key, const char *value)
@@ -199,6 +209,8 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		good = parse_policy(value, &options->on_error);
 	} else if (strcmp(key, "snapshot") == 0) {
 		good = parse_mode(value, &options->snapshot);
+	} else if (strcmp(key, "python") == 0) {
+		good = parse_python(value, &options->python);
 	} else {
 		return UNKNOWN_KEY;
 	}
@@ -244,6 +256,7 @@ void options_parse(struct options *options, const char *text, void (*complain)(c
 		.signal = SIGRTMAX - SIGNAL_BELOW_MAX,
 		.on_error = DAMAGE_ABORT,
 		.snapshot = SNAPSHOT_AUTO,
+		.python = PYTHON_MODE_OBJECTS,
 	};
 	memcpy(options->output, default_output, sizeof default_output);
 	while (text && *text) {

@@ -17,7 +17,9 @@
  *   on_error=P        double and invalid frees: abort, report or ignore (abort)
  *   verbose=0|1       one line on stderr for each snapshot and each problem (0)
  *   check_capture=0|1 walk each stack with libunwind as well and count differences (0)
- *   root=PID          set by `mudlark run --children=0`: only this process is recorded
+ *   python=P          CPython's objects: blocks of Mudlark's pools, each recorded (objects); pymalloc's, whose arenas
+ * are recorded as a whole (arenas); or as arenas, and no Python frames in stacks (off) (objects) root=PID          set
+ * by `mudlark run --children=0`: only this process is recorded
  */
 #ifndef MUDLARK_OPTIONS_H
 #define MUDLARK_OPTIONS_H
@@ -29,6 +31,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+enum python_mode { PYTHON_MODE_OBJECTS, PYTHON_MODE_ARENAS, PYTHON_MODE_OFF };
 enum snapshot_mode { SNAPSHOT_AUTO, SNAPSHOT_INLINE, SNAPSHOT_FORK };
 
 struct options {
@@ -46,6 +49,7 @@ struct options {
 	pid_t root;            /* 0: any */
 	enum damage_policy on_error;
 	enum snapshot_mode snapshot;
+	enum python_mode python;
 	char output[PATH_MAX];
 };
 

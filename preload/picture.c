@@ -8,6 +8,8 @@
 #include "preload/notes.h"
 #include "preload/output.h"
 #include "preload/peak.h"
+#include "preload/python.h"
+#include "preload/python_objects.h"
 #include "preload/record.h"
 #include "preload/sample.h"
 #include "preload/sys.h"
@@ -104,10 +106,11 @@ void picture_begin(struct picture *picture, enum snapshot_trigger trigger, const
 
 void picture_bound(struct picture *picture)
 {
-	/* In this order: what a cohort names is among the sites, what a site names is among the frames. */
+	/* In this order: what a cohort names is among the sites, what a site names is among the frames, and so on. */
 	picture->cohorts = meta_table_count(&cohort_table);
 	picture->sites = meta_table_count(&site_table);
 	picture->frames = meta_table_count(&frame_table);
+	picture->codes = python_codes_bound();
 }
 
 /* The sites' counters as they are now: what is added up from them later must agree. */
@@ -331,6 +334,11 @@ static void encode_frames(struct encoder *encoder, const struct picture *picture
 	encode_number(encoder, picture->frames - 1);
 	for (uint32_t id = 1; id < picture->frames; id++) {
 		const struct frame_node *node = meta_table_at(&frame_table, id);
+		if (node->module == FRAME_MODULE_PYTHON) {
+			uint64_t python_row[] = {FRAME_PYTHON, id - node->parent, 0, node->pc};
+			encode_row(encoder, python_row, sizeof python_row / sizeof python_row[0]);
+			continue;
+		}
 		uint64_t bias = node->module ? modules_at(node->module)->bias : 0;
 		uint64_t row[] = {FRAME_NATIVE, id - node->parent, node->module, node->pc - bias};
 		encode_row(encoder, row, sizeof row / sizeof row[0]);
@@ -475,6 +483,17 @@ static void encode_timeline(struct encoder *encoder)
 	encode_section_end(encoder);
 }
 
+static void encode_python(struct encoder *encoder)
+{
+	encode_section_begin(encoder, SECTION_PYTHON);
+	encode_tag_number(encoder, PYTHON_VERSION_HEX, python.version_hex);
+	encode_tag_number(encoder, PYTHON_STACKS, atomic_load(&python_state) == PYTHON_READY);
+	encode_tag_number(encoder, PYTHON_OBJECTS, python_objects_state());
+	encode_tag_text(encoder, PYTHON_VERSION_TEXT, python.version_text);
+	encode_tag_text(encoder, PYTHON_REASON, python_reason() ? python_reason() : "");
+	encode_section_end(encoder);
+}
+
 static void encode_notes(struct encoder *encoder)
 {
 	uint32_t count = notes_count();
@@ -497,7 +516,8 @@ size_t picture_bytes_expected(const struct picture *picture)
 /* Tables only grow, so what a later section refers to is in the earlier ones: counts are taken outermost last. */
 void picture_encode(struct encoder *encoder, const struct picture *picture)
 {
-	encoder->minor = sample_bytes ? SNAPSHOT_MINOR_SAMPLED : SNAPSHOT_MINOR_PLAIN;
+	bool python_found = atomic_load(&python_state) != PYTHON_NONE;
+	encoder->minor = python_found ? SNAPSHOT_MINOR : sample_bytes ? SNAPSHOT_MINOR_SAMPLED : SNAPSHOT_MINOR_PLAIN;
 	encode_totals(encoder, picture);
 	encode_losses(encoder);
 	encode_modules(encoder);
@@ -510,4 +530,8 @@ void picture_encode(struct encoder *encoder, const struct picture *picture)
 		encode_samples(encoder, picture);
 	encode_timeline(encoder);
 	encode_notes(encoder);
+	if (python_found) {
+		python_codes_encode(encoder, &picture->codes);
+		encode_python(encoder);
+	}
 }

@@ -13,6 +13,7 @@
 #define MUDLARK_PICTURE_H
 
 #include "preload/encode.h"
+#include "preload/python_codes.h"
 #include "preload/survey.h"
 
 #include <stdbool.h>
@@ -34,6 +35,7 @@ struct picture {
 	int threads_fd; /* /proc/self/task, for the threads' names; negative: not readable */
 	struct survey survey;
 	uint32_t cohorts, sites, frames; /* ids below these are in the picture */
+	struct python_codes_bound codes; /* likewise */
 	struct site_sum *site;           /* by site id; NULL: not counted yet */
 	uint32_t *stack;                 /* its innermost frame, by the stack's number in the file, from 1 */
 	uint32_t *stack_number;          /* by frame; 0: no site names it */

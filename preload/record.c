@@ -5,6 +5,7 @@
 #include "preload/losses.h"
 #include "preload/mix.h"
 #include "preload/modules.h"
+#include "preload/python_stack.h"
 #include "preload/sample.h"
 #include "preload/stacks.h"
 #include "preload/threads.h"
@@ -13,6 +14,8 @@
 
 /* Spreads classes of samples over the keys of a stack. */
 #define CLASS_KEY MIX_MULTIPLIER
+/* Likewise the key of its Python frames. */
+#define PYTHON_KEY UINT64_C(0xbf58476d1ce4e5b9)
 
 _Atomic uint32_t record_epoch = 1;
 _Atomic bool record_active;
@@ -95,16 +98,47 @@ static void cache_grow(struct site_cache *cache)
 				    (uint32_t)old.entry[i]);
 }
 
+/* A thread runs Python for the first time: room for its chains. False: there is none. */
+static __attribute__((noinline)) bool python_begin(struct site_cache *cache)
+{
+	size_t frames = python_stack_frames(capture_depth) * sizeof(struct stack_frame);
+	char *memory = meta_allocate(frames + python_walk_bytes(capture_depth));
+	if (!memory)
+		return false;
+	cache->mixed = (struct stack_frame *)memory;
+	cache->python = python_walk_init(memory + frames, capture_depth);
+	return true;
+}
+
+/* The key of the thread's Python frames; 0: it has none. */
+static uint64_t python_key(struct heap *heap)
+{
+	struct site_cache *cache = heap->sites;
+	uintptr_t tstate = python_thread();
+	if (!tstate || (!cache->python && !python_begin(cache)))
+		return 0;
+	return python_walk_key(cache->python, heap, tstate);
+}
+
+/* The stack as the tables have it; 0: a table is full. */
+static uint32_t stack_load(struct site_cache *cache, const struct captured_stack *stack, uint64_t chain)
+{
+	if (!chain)
+		return stacks_intern(stack->ip, stack->node, stack->depth, stack->cut);
+	bool cut;
+	uint32_t depth = python_stack_merge(stack, cache->python, cache->mixed, &cut);
+	return stacks_intern_mixed(cache->mixed, depth, cut);
+}
+
 /* The stack is not in the cache: finds its site. */
 static __attribute__((noinline)) uint32_t site_load(struct heap *heap, const struct captured_stack *stack,
-						    unsigned class)
+						    uint64_t chain, unsigned class)
 {
 	struct site_cache *cache = heap->sites;
 	uint32_t entries = cache->buckets * SITE_CACHE_WAYS;
 	if (cache->evictions > entries / 2 && entries < SITE_CACHE_MAX)
 		cache_grow(cache);
-	uint32_t id =
-		sites_intern(stacks_intern(stack->ip, stack->node, stack->depth, stack->cut), heap->thread_id, class);
+	uint32_t id = sites_intern(stack_load(cache, stack, chain), heap->thread_id, class);
 	if (id == SITE_UNKNOWN) {
 		loss_count(LOSS_TABLE_FULL);
 		return id; /* not kept: there may be room the next time */
@@ -116,20 +150,20 @@ static __attribute__((noinline)) uint32_t site_load(struct heap *heap, const str
 
 /* The site of a stack that is not known by its start, or of a sample. slot, unless NULL, is to keep it. */
 static __attribute__((noinline)) struct site *site_find(struct heap *heap, const struct registers *caller, size_t bytes,
-							struct memo_slot *slot, uint32_t epoch)
+							struct memo_slot *slot, uint64_t chain, uint32_t epoch)
 {
 	struct captured_stack stack;
 	struct site_cache *cache = heap->sites;
 	capture_stack(heap, caller, cache->capture, &stack);
 	unsigned class = sample_bytes ? sample_class_of(bytes) : 0;
-	stack.key += class * CLASS_KEY;
+	stack.key += class * CLASS_KEY + chain * PYTHON_KEY;
 	uint32_t id = cache_find(cache, stack.key);
 	if (__builtin_expect(!id, 0))
-		id = site_load(heap, &stack, class);
+		id = site_load(heap, &stack, chain, class);
 	sites_cohort(id, epoch);
 	/* What is counted as a loss is counted each time. */
 	if (slot && stack.whole && id != SITE_UNKNOWN)
-		memo_keep(slot, cache->capture->walk, caller, memo_stamp(stack.generation, epoch), site_at(id));
+		memo_keep(slot, cache->capture->walk, caller, memo_stamp(stack.generation, epoch), chain, site_at(id));
 	if (slot)
 		memo_missed(&cache->memo);
 	return site_at(id);
@@ -179,12 +213,13 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const stru
 	struct memo_slot *slot = NULL;
 	struct site *site = NULL;
 	struct sample_sum sum = sample_one(bytes);
+	uint64_t chain = python_is_there() ? python_key(heap) : 0;
 	if (!sample_bytes) {
-		slot = memo_slot(&heap->sites->memo, caller);
-		site = memo_find(slot, caller, heap->stack_high, memo_stamp(generation, epoch));
+		slot = memo_slot(&heap->sites->memo, caller, chain);
+		site = memo_find(slot, caller, heap->stack_high, memo_stamp(generation, epoch), chain);
 	}
 	if (!site)
-		site = site_find(heap, caller, bytes, slot, epoch);
+		site = site_find(heap, caller, bytes, slot, chain, epoch);
 	site_add(site, &site->alloc_blocks, 1);
 	site_add(site, &site->alloc_bytes, bytes);
 	heap->last_block = p;
@@ -236,6 +271,8 @@ void record_thread_end(struct heap *heap)
 		       (size_t)heap->sites->buckets * SITE_CACHE_WAYS * sizeof *heap->sites->entry);
 		memo_forget(&heap->sites->memo);
 		capture_forget(heap->sites->capture);
+		if (heap->sites->python)
+			python_walk_forget(heap->sites->python);
 	}
 	heap->last_block = NULL;
 	threads_end(heap);

@@ -31,6 +31,8 @@ struct site_cache {
 	uint32_t evictions; /* since it has this size */
 	struct capture *capture;
 	struct memo memo;
+	struct python_walk *python; /* NULL: the thread has not run Python yet */
+	struct stack_frame *mixed;  /* a stack with Python frames on its way into the table */
 };
 
 extern _Atomic uint32_t record_epoch; /* from 1; advances with each snapshot */

@@ -48,30 +48,9 @@ static struct id_table frame_ids[SHARDS] = {
 static struct id_table site_ids = {.lock = LOCK_INIT(RANK_SITES), .hash = site_hash_at};
 static uint32_t free_cohort; /* list through cohort.site; protected by site_ids.lock */
 
-/*
- * Finds the key or adds it: looks without the lock, then again under it. add() makes the element and returns its id,
- * 0 when full.
- */
-static uint32_t intern(struct id_table *ids, uint64_t hash, bool (*match)(uint32_t, const void *),
-		       uint32_t (*add)(const void *), const void *key)
-{
-	uint32_t id = id_table_find(ids, hash, match, key);
-	if (id)
-		return id;
-	lock_acquire(&ids->lock);
-	id = id_table_find(ids, hash, match, key);
-	if (!id) {
-		id = add(key);
-		if (id && !id_table_add(ids, id))
-			id = 0; /* the element is lost, but never seen half-made */
-	}
-	lock_release(&ids->lock);
-	return id;
-}
-
 /* In a key: the module at pc has not been looked for yet. */
 #define MODULE_NOT_ASKED ((1U << FRAME_MODULE_BITS) - 1)
-_Static_assert(MODULES_MAX < MODULE_NOT_ASKED, "no module's id");
+_Static_assert((int)MODULES_MAX < (int)FRAME_MODULE_PYTHON, "no module's id");
 
 /*
  * Modules that are loaded do not overlap: while a frame's is, no other one can be at its address, and the search for
@@ -82,6 +61,8 @@ static bool frame_match(uint32_t id, const void *key)
 	const struct frame_node *wanted = key, *node = frame_at(id);
 	if (node->pc != wanted->pc || node->parent != wanted->parent || node->cut != wanted->cut)
 		return false;
+	if (node->module == FRAME_MODULE_PYTHON || wanted->module == FRAME_MODULE_PYTHON)
+		return node->module == wanted->module;
 	if (node->module)
 		return modules_is_loaded(node->module);
 	return wanted->module == MODULE_NOT_ASKED ? !modules_find(wanted->pc) : !wanted->module;
@@ -95,12 +76,12 @@ static uint32_t frame_add(const void *key)
 	return id;
 }
 
-static uint32_t frame_intern(uint32_t parent, uintptr_t pc, bool cut)
+static uint32_t frame_intern(uint32_t parent, uint64_t pc, bool cut, bool is_python)
 {
 	struct frame_node key = {
 		.pc = pc & ((UINT64_C(1) << FRAME_PC_BITS) - 1),
 		.cut = cut,
-		.module = MODULE_NOT_ASKED,
+		.module = is_python ? FRAME_MODULE_PYTHON : MODULE_NOT_ASKED,
 		.parent = parent & (META_TABLE_ELEMENTS - 1),
 	};
 	uint64_t hash = frame_hash(&key);
@@ -108,8 +89,9 @@ static uint32_t frame_intern(uint32_t parent, uintptr_t pc, bool cut)
 	uint32_t id = id_table_find(ids, hash, frame_match, &key);
 	if (id)
 		return id;
-	key.module = modules_find(pc) & MODULE_NOT_ASKED;
-	return intern(ids, hash, frame_match, frame_add, &key);
+	if (!is_python)
+		key.module = modules_find(pc) & MODULE_NOT_ASKED;
+	return id_table_intern(ids, hash, frame_match, frame_add, &key);
 }
 
 uint32_t stacks_intern(const uintptr_t *ip, uint32_t *node, uint32_t depth, bool cut)
@@ -122,11 +104,22 @@ uint32_t stacks_intern(const uintptr_t *ip, uint32_t *node, uint32_t depth, bool
 			frame = node[known - 1];
 	}
 	for (uint32_t i = known; i < depth; i++) {
-		frame = frame_intern(frame, ip[i], cut);
+		frame = frame_intern(frame, ip[i], cut, false);
 		if (!frame)
 			return 0;
 		if (node)
 			node[i] = frame;
+	}
+	return frame;
+}
+
+uint32_t stacks_intern_mixed(const struct stack_frame *frames, uint32_t depth, bool cut)
+{
+	uint32_t frame = 0;
+	for (uint32_t i = depth; i-- > 0;) {
+		frame = frame_intern(frame, frames[i].pc, cut, frames[i].python);
+		if (!frame)
+			return 0;
 	}
 	return frame;
 }
@@ -154,7 +147,7 @@ uint32_t sites_intern(uint32_t stack, uint32_t thread, unsigned class)
 	if (!stack)
 		return SITE_UNKNOWN;
 	struct site key = {.stack = stack, .thread = (uint16_t)thread, .class = (uint16_t) class};
-	uint32_t id = intern(&site_ids, site_hash(&key), site_match, site_add, &key);
+	uint32_t id = id_table_intern(&site_ids, site_hash(&key), site_match, site_add, &key);
 	return id ? id : SITE_UNKNOWN;
 }
 

@@ -34,14 +34,15 @@ enum {
 	SITE_UNKNOWN = 1,
 	DEPTH_MAX = 1024,
 	FRAME_PC_BITS = 57,
-	FRAME_MODULE_BITS = 14
+	FRAME_MODULE_BITS = 14,
+	FRAME_MODULE_PYTHON = (1 << FRAME_MODULE_BITS) - 2, /* of a Python frame, whose pc is code and offset */
 };
 
 /* Fields cross the words: a program has half as many frames again as stacks, so what each takes counts. */
 struct frame_node {
 	uint64_t pc : FRAME_PC_BITS;         /* no processor has more bits of address */
 	uint64_t cut : 1;                    /* frames further out than the trie's root are missing */
-	uint64_t module : FRAME_MODULE_BITS; /* modules.h; 0: none */
+	uint64_t module : FRAME_MODULE_BITS; /* modules.h; 0: none; FRAME_MODULE_PYTHON */
 	uint64_t parent : META_TABLE_BITS;
 } __attribute__((packed, aligned(4)));
 _Static_assert(sizeof(struct frame_node) == 12, "three words");
@@ -85,6 +86,15 @@ bool stacks_init(void);
  * of the frames that are known already (0: not), and gets the others. Cut stacks have no node.
  */
 uint32_t stacks_intern(const uintptr_t *ip, uint32_t *node, uint32_t depth, bool cut);
+
+/* A frame of either kind. The pc of a Python frame is its address in the snapshot: snapshot_format.h, FRAMES. */
+struct stack_frame {
+	uint64_t pc;
+	bool python;
+};
+
+/* The same for stacks with Python frames, innermost first. */
+uint32_t stacks_intern_mixed(const struct stack_frame *frames, uint32_t depth, bool cut);
 
 /* Id of the site, added if it is new; SITE_UNKNOWN when a table is full. */
 uint32_t sites_intern(uint32_t stack, uint32_t thread, unsigned class);

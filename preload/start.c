@@ -20,6 +20,9 @@
 #include "preload/notes.h"
 #include "preload/options.h"
 #include "preload/output.h"
+#include "preload/python.h"
+#include "preload/python_codes.h"
+#include "preload/python_objects.h"
 #include "preload/record.h"
 #include "preload/rules.h"
 #include "preload/sample.h"
@@ -78,6 +81,7 @@ static void all_collect(void)
 	all_add(&survey_lock);
 	heap_locks(all_add);
 	all_add(&pool_lock);
+	python_codes_locks(all_add);
 	all_add(&threads_lock);
 	all_add(&modules_lock);
 	stacks_locks(all_add);
@@ -311,6 +315,9 @@ static bool recording_init(const char *text, pid_t pid)
 		return false;
 	}
 	unwind_init();
+	if (options.python == PYTHON_MODE_OFF)
+		python_off("Python frames are not recorded: python=off");
+	python_look();
 	if (program_has_own_malloc())
 		notes_add("nothing is recorded: the program brings an allocator of its own, which comes before "
 			  "Mudlark's; "
@@ -341,6 +348,8 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 		if (wanted) {
 			const char *reason = NULL;
 			control_init(&options, pid);
+			if (options.python == PYTHON_MODE_OBJECTS)
+				python_objects_install();
 			if (options.record && !unwind_load(&reason))
 				notes_add(reason);
 			if (options.record)

@@ -1,0 +1,262 @@
+/* Finding the interpreter and its layout; python.h has the states and the words. */
+#include "preload/python.h"
+
+#include "preload/dynsym.h"
+#include "preload/snapshot_format.h"
+
+#include <link.h>
+#include <string.h>
+
+struct python python;
+_Atomic uint32_t python_state;
+static _Atomic(const char *) reason;
+
+enum { OLDEST_MINOR = 8, NEWEST_MINOR = 14, DEBUG_OFFSETS_MINOR = 13 };
+
+static const struct python_layout layout_3_8 = {
+	.version = 8,
+	.entries = ENTRIES_EACH_FRAME,
+	.tstate_interp = 16,
+	.tstate_thread_id = 176,
+	.tstate_frame = 24,
+	.frame_back = 24,
+	.frame_code = 32,
+	.frame_instr = 104,
+	.instr_is_index = true,
+	.index_scale = 1,
+	.code_filename = 104,
+	.code_name = 112,
+	.code_firstlineno = 40,
+	.code_lines = 120,
+	.lines_format = LINES_LNOTAB,
+	.runtime_tstate = 1368,
+	.ascii_data = 48,
+	.compact_data = 72,
+};
+
+static const struct python_layout layout_3_11 = {
+	.version = 11,
+	.entries = ENTRIES_FLAGGED,
+	.tstate_interp = 16,
+	.tstate_thread_id = 152,
+	.tstate_cframe = 56,
+	.cframe_frame = 8,
+	.cframe_previous = 16,
+	.frame_by_cframe = true,
+	.frame_back = 48,
+	.frame_code = 32,
+	.frame_instr = 56,
+	.frame_owner = 69,
+	.frame_is_entry = 68,
+	.code_filename = 112,
+	.code_name = 128,
+	.code_firstlineno = 72,
+	.code_lines = 136,
+	.code_instructions = 184,
+	.lines_format = LINES_LOCATIONS,
+	.runtime_tstate = 576,
+	.ascii_data = 48,
+	.compact_data = 72,
+};
+
+/* What changed since the version before. */
+bool python_layout_of(uint32_t minor, struct python_layout *layout)
+{
+	if (minor < OLDEST_MINOR || minor > NEWEST_MINOR)
+		return false;
+	*layout = minor < 11 ? layout_3_8 : layout_3_11;
+	layout->version = minor;
+	if (minor == 9 || minor == 10)
+		layout->runtime_tstate = 568;
+	if (minor == 10) {
+		layout->tstate_cframe = 48;
+		layout->cframe_previous = 8;
+		layout->frame_instr = 96;
+		layout->index_scale = CODE_UNIT_BYTES;
+		layout->lines_format = LINES_LINETABLE;
+	}
+	if (minor >= 12) {
+		layout->entries = ENTRIES_SHIMS;
+		layout->tstate_thread_id = 136;
+		layout->cframe_frame = 0;
+		layout->cframe_previous = 8;
+		layout->frame_back = 8;
+		layout->frame_code = 0;
+		layout->frame_owner = 70;
+		layout->frame_is_entry = 0;
+		layout->code_firstlineno = 68;
+		layout->code_instructions = 192;
+		layout->runtime_tstate = 0;
+		layout->ascii_data = 40;
+		layout->compact_data = 56;
+	}
+	if (minor >= 13) {
+		layout->tstate_thread_id = 152;
+		layout->tstate_cframe = 0;
+		layout->frame_by_cframe = false;
+		layout->tstate_frame = 72;
+		layout->code_instructions = 200;
+	}
+	if (minor >= 14) {
+		layout->frame_owner = 74;
+		layout->code_instructions = 208;
+		layout->code_tag_mask = 3;
+	}
+	return true;
+}
+
+/* The first words of struct _Py_DebugOffsets: Include/internal/pycore_runtime.h of 3.13, pycore_debug_offsets.h later.
+ */
+struct debug_offsets_head {
+	char cookie[8];
+	uint64_t version, free_threaded;
+	uint64_t runtime[3];
+	uint64_t interpreter[];
+};
+
+static const char debug_cookie[] = "xdebugpy";
+
+/* Members of the parts that follow, in order; those that are read have a name. */
+enum { INTERPRETER_MEMBERS_3_13 = 13, INTERPRETER_MEMBERS_3_14 = 16 };
+enum { TSTATE_SIZE, TSTATE_INTERP = 3, TSTATE_FRAME, TSTATE_THREAD_ID, TSTATE_MEMBERS = 9 };
+enum { FRAME_SIZE, FRAME_BACK, FRAME_CODE, FRAME_INSTR, FRAME_OWNER = 5, FRAME_MEMBERS_3_13, FRAME_MEMBERS_3_14 = 8 };
+enum { CODE_SIZE, CODE_FILENAME, CODE_QUALNAME = 3, CODE_LINETABLE, CODE_FIRSTLINENO, CODE_ADAPTIVE = 9 };
+
+/* Copies the offset if it lies within the struct of this size. */
+static bool take(uint16_t *offset, const uint64_t *part, unsigned member)
+{
+	if (part[member] >= part[0] || part[member] > UINT16_MAX)
+		return false;
+	*offset = (uint16_t)part[member];
+	return true;
+}
+
+/* What the interpreter says of itself. False: it contradicts itself, or has no thread that could be read. */
+static bool take_debug_offsets(struct python_layout *layout, const struct debug_offsets_head *head)
+{
+	bool newer = layout->version > DEBUG_OFFSETS_MINOR;
+	const uint64_t *tstate = head->interpreter + (newer ? INTERPRETER_MEMBERS_3_14 : INTERPRETER_MEMBERS_3_13);
+	const uint64_t *frame = tstate + TSTATE_MEMBERS;
+	const uint64_t *code = frame + (newer ? FRAME_MEMBERS_3_14 : FRAME_MEMBERS_3_13);
+	return take(&layout->tstate_interp, tstate, TSTATE_INTERP) &&
+	       take(&layout->tstate_frame, tstate, TSTATE_FRAME) &&
+	       take(&layout->tstate_thread_id, tstate, TSTATE_THREAD_ID) &&
+	       take(&layout->frame_back, frame, FRAME_BACK) && take(&layout->frame_code, frame, FRAME_CODE) &&
+	       take(&layout->frame_instr, frame, FRAME_INSTR) && take(&layout->frame_owner, frame, FRAME_OWNER) &&
+	       take(&layout->code_filename, code, CODE_FILENAME) && take(&layout->code_name, code, CODE_QUALNAME) &&
+	       take(&layout->code_lines, code, CODE_LINETABLE) &&
+	       take(&layout->code_firstlineno, code, CODE_FIRSTLINENO) &&
+	       take(&layout->code_instructions, code, CODE_ADAPTIVE);
+}
+
+/* "3.11.2 (main, ...)": 0x030b02f0, as far as the text tells. */
+static uint32_t version_hex(const char *text)
+{
+	uint32_t part[3] = {0};
+	for (int i = 0; i < 3; i++) {
+		while (*text >= '0' && *text <= '9')
+			part[i] = part[i] * 10 + (uint32_t)(*text++ - '0');
+		if (*text != '.')
+			break;
+		text++;
+	}
+	return part[0] << 24 | (part[1] & 0xff) << 16 | (part[2] & 0xff) << 8 | 0xf0;
+}
+
+/* Why this interpreter's structs cannot be read; NULL: they can. */
+static const char *choose_layout(const struct dynsym *tables)
+{
+	uint32_t minor = python.version_hex >> 16 & 0xff;
+	if (python.version_hex >> 24 != 3 || minor < OLDEST_MINOR)
+		return "Python frames are not recorded: this CPython is older than 3.8";
+	if (!python_layout_of(minor, &python.layout))
+		return "Python frames are not recorded: this CPython is newer than this Mudlark knows; native stacks "
+		       "are "
+		       "complete";
+	if (dynsym_find(tables, "_Py_NegativeRefcount", NULL) || dynsym_find(tables, "_Py_RefTotal", NULL))
+		return "Python frames are not recorded: this CPython is a debug build; native stacks are complete";
+	if (minor < DEBUG_OFFSETS_MINOR)
+		return NULL;
+	const struct debug_offsets_head *head = (const struct debug_offsets_head *)python.runtime;
+	if (memcmp(head->cookie, debug_cookie, sizeof head->cookie) != 0 || head->version >> 16 != (0x300 | minor))
+		return "Python frames are not recorded: this CPython does not describe itself as its version should";
+	if (head->free_threaded)
+		return "Python frames are not recorded: this CPython is free-threaded; native stacks are complete";
+	struct python_layout said = python.layout;
+	if (!take_debug_offsets(&said, head))
+		return "Python frames are not recorded: this CPython's description of itself makes no sense";
+	python.layout = said;
+	return NULL;
+}
+
+/* What the interpreter must export; all versions do, whatever the build. */
+static bool find_symbols(const struct dynsym *tables)
+{
+	size_t eval_bytes = 0;
+	python.runtime = dynsym_find(tables, "_PyRuntime", NULL);
+	python.code_type = dynsym_find(tables, "PyCode_Type", NULL);
+	python.str_type = dynsym_find(tables, "PyUnicode_Type", NULL);
+	python.bytes_type = dynsym_find(tables, "PyBytes_Type", NULL);
+	python.eval = dynsym_find(tables, "_PyEval_EvalFrameDefault", &eval_bytes);
+	python.eval_end = python.eval + eval_bytes;
+	python.this_thread_state = (void *(*)(void))dynsym_find(tables, "PyGILState_GetThisThreadState", NULL);
+	python.unchecked_thread_state = (void *(*)(void))dynsym_find(tables, "PyThreadState_GetUnchecked", NULL);
+	if (!python.unchecked_thread_state)
+		python.unchecked_thread_state =
+			(void *(*)(void))dynsym_find(tables, "_PyThreadState_UncheckedGet", NULL);
+	python.is_finalizing = (int (*)(void))dynsym_find(tables, "Py_IsFinalizing", NULL);
+	if (!python.is_finalizing)
+		python.is_finalizing = (int (*)(void))dynsym_find(tables, "_Py_IsFinalizing", NULL);
+	python.is_initialized = (int (*)(void))dynsym_find(tables, "Py_IsInitialized", NULL);
+	python.get_allocator = (void (*)(int, void *))dynsym_find(tables, "PyMem_GetAllocator", NULL);
+	python.set_allocator = (void (*)(int, void *))dynsym_find(tables, "PyMem_SetAllocator", NULL);
+	return python.runtime && python.code_type && python.str_type && python.bytes_type && python.this_thread_state &&
+	       python.unchecked_thread_state && python.is_finalizing && python.is_initialized;
+}
+
+void python_look_at(const struct link_map *map)
+{
+	static _Atomic bool taken; /* a second interpreter in one process is left alone */
+	struct dynsym tables;
+	if (!dynsym_open(&tables, map))
+		return;
+	const char *(*get_version)(void) = (const char *(*)(void))dynsym_find(&tables, "Py_GetVersion", NULL);
+	if (!get_version || !dynsym_find(&tables, "PyGILState_GetThisThreadState", NULL) ||
+	    atomic_exchange(&taken, true))
+		return;
+	python.map = map;
+	const uint32_t *hex = (const uint32_t *)dynsym_find(&tables, "Py_Version", NULL);
+	python.version_text = get_version();
+	python.version_hex = hex ? *hex : version_hex(python.version_text);
+	const char *why = find_symbols(&tables) ? choose_layout(&tables)
+						: "Python frames are not recorded: this CPython hides its symbols";
+	uint32_t none = PYTHON_NONE;
+	if (why)
+		python_off(why);
+	else
+		atomic_compare_exchange_strong(&python_state, &none, PYTHON_UNTRIED); /* not where it was off before */
+}
+
+void python_look(void)
+{
+	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next)
+		python_look_at(map);
+}
+
+void python_off(const char *why)
+{
+	const char *none = NULL;
+	atomic_compare_exchange_strong(&reason, &none, why);
+	atomic_store_explicit(&python_state, PYTHON_OFF, memory_order_release);
+}
+
+const char *python_reason(void)
+{
+	return atomic_load(&reason);
+}
+
+void python_ready(void)
+{
+	uint32_t untried = PYTHON_UNTRIED;
+	atomic_compare_exchange_strong(&python_state, &untried, PYTHON_READY);
+}

@@ -53,8 +53,9 @@ bool memo_init(struct memo *memo)
 
 void memo_grow(struct memo *memo)
 {
-	if (memo->bits < MEMO_MORE_BITS) /* the count of walks may come round */
-		memo_allocate(memo, MEMO_MORE_BITS);
+	unsigned bits = memo->walked == MEMO_MORE_AFTER ? MEMO_MORE_BITS : MEMO_MOST_BITS;
+	if (memo->bits < bits) /* the count of walks may come round */
+		memo_allocate(memo, bits);
 }
 
 void memo_forget(struct memo *memo)

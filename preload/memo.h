@@ -22,8 +22,10 @@ struct site;
 
 enum {
 	MEMO_FIRST_BITS = 4, /* 16 slots; */
-	MEMO_MORE_BITS = 6,  /* and 64 for a thread that has walked so often: */
+	MEMO_MORE_BITS = 6,  /* 64 for a thread that has walked so often: */
 	MEMO_MORE_AFTER = 4096,
+	MEMO_MOST_BITS = 8, /* and 256, 420 KB, for one that goes on to walk: */
+	MEMO_MOST_AFTER = 65536,
 	MEMO_WORDS = 96, /* deeper stacks are left to the walk, of which this is a part that grows ever smaller */
 	MEMO_AT_ONCE = 4,
 };
@@ -95,7 +97,8 @@ void memo_grow(struct memo *memo);
 /* A stack was not found: a thread that meets many gets more slots. */
 static inline void memo_missed(struct memo *memo)
 {
-	if (__builtin_expect(++memo->walked == MEMO_MORE_AFTER, 0))
+	++memo->walked;
+	if (__builtin_expect(memo->walked == MEMO_MORE_AFTER || memo->walked == MEMO_MOST_AFTER, 0))
 		memo_grow(memo);
 }
 

@@ -189,26 +189,33 @@ static __attribute__((noinline)) uintptr_t detached_thread(void)
 	return python.is_finalizing() ? 0 : (uintptr_t)python.this_thread_state();
 }
 
-uintptr_t python_thread(void)
+/* The state of the thread that has the GIL, if that is this one. */
+static inline uintptr_t attached_thread(void)
 {
 	const struct python_layout *layout = &python.layout;
-	uintptr_t tstate;
-	if (layout->runtime_tstate) {
-		/* Whoever has the GIL, which may be another thread. */
-		tstate = *(const volatile uintptr_t *)(python.runtime + layout->runtime_tstate);
-		if (tstate && python_word(tstate, layout->tstate_thread_id) != (uintptr_t)pthread_self())
-			tstate = 0;
-	} else {
-		tstate = (uintptr_t)python.unchecked_thread_state();
-	}
-	if (!tstate)
+	if (!layout->runtime_tstate)
+		return (uintptr_t)python.unchecked_thread_state();
+	/* It may be another thread's. */
+	uintptr_t tstate = *(const volatile uintptr_t *)(python.runtime + layout->runtime_tstate);
+	return tstate && python_word(tstate, layout->tstate_thread_id) == (uintptr_t)pthread_self() ? tstate : 0;
+}
+
+/* The calling thread's state; 0: it has none, or what is there is not believed. */
+static inline uintptr_t this_thread(void)
+{
+	uintptr_t tstate = attached_thread();
+	if (__builtin_expect(!tstate, 0))
 		tstate = detached_thread();
-	if (!tstate)
-		return 0;
-	if (__builtin_expect(atomic_load_explicit(&python_state, memory_order_relaxed) != PYTHON_READY, 0) &&
+	if (__builtin_expect(atomic_load_explicit(&python_state, memory_order_relaxed) != PYTHON_READY, 0) && tstate &&
 	    !self_test(tstate))
 		return 0;
-	return first_frame(tstate) ? tstate : 0;
+	return tstate;
+}
+
+bool python_has_frames(void)
+{
+	uintptr_t tstate = this_thread();
+	return tstate && first_frame(tstate);
 }
 
 static inline uintptr_t instruction_of(uintptr_t frame)
@@ -217,25 +224,30 @@ static inline uintptr_t instruction_of(uintptr_t frame)
 	return python.layout.instr_is_index ? (uint32_t)word : word;
 }
 
-/* Whether the entry's frame goes on where it did, and is at the same place of the same code. */
-static inline bool entry_is_unchanged(const struct python_entry *entry)
-{
-	const struct python_layout *layout = &python.layout;
-	return python_word(entry->frame, layout->frame_back) == entry->back &&
-	       instruction_of(entry->frame) == entry->instruction &&
-	       (python_word(entry->frame, layout->frame_code) & ~(uintptr_t)layout->code_tag_mask) == entry->code;
-}
-
 /*
- * Whether all entries from `from` outwards are unchanged. Each frame is known to be there by the one before it, whose
- * link led to it just now; the branches are predicted, so the loads do not wait for each other.
+ * How many of the entries from number `from` outwards are unchanged: go on where they did, and are at the same place of
+ * the same code. Each frame is known to be there by the one before it, whose link led to it just now; the branches
+ * are predicted, so the loads do not wait for each other. About five instructions a frame.
  */
-static inline bool entries_are_unchanged(const struct python_walk *walk, uint32_t from)
+static inline uint32_t entries_unchanged(const struct python_walk *walk, uint32_t from)
 {
-	for (uint32_t k = from + 1; k-- > 0;)
-		if (!entry_is_unchanged(&walk->entry[k]))
-			return false;
-	return true;
+	const size_t back = python.layout.frame_back, instruction = python.layout.frame_instr,
+		     code = python.layout.frame_code;
+	const struct python_entry *entry = &walk->entry[from], *end = walk->entry;
+	if (python.layout.instr_is_index) {
+		for (; entry >= end; entry--)
+			if (python_word(entry->frame, back) != entry->back ||
+			    python_int(entry->frame, instruction) != entry->instruction ||
+			    python_word(entry->frame, code) != entry->code)
+				break;
+	} else {
+		/* The place tells the code: it lies in it. */
+		for (; entry >= end; entry--)
+			if (python_word(entry->frame, back) != entry->back ||
+			    python_word(entry->frame, instruction) != entry->instruction)
+				break;
+	}
+	return (uint32_t)(&walk->entry[from] - entry);
 }
 
 /* Number of the entry with this frame plus 1, among the `scan` innermost ones below `below`; 0: none. */
@@ -291,7 +303,7 @@ static inline bool step_read(struct python_entry *step, uintptr_t frame, const s
 	step->back = python_word(frame, layout->frame_back);
 	step->code = python_word(frame, layout->frame_code) & ~(uintptr_t)layout->code_tag_mask;
 	step->instruction = instruction_of(frame);
-	step->flags = 0;
+	step->flags = step->id = 0;
 	uint8_t owner = layout->frame_owner ? *(const uint8_t *)(frame + layout->frame_owner) : 0;
 	if (layout->entries == ENTRIES_SHIMS && owner >= OWNER_SHIM) {
 		step->flags = FRAME_IS_SHIM;
@@ -349,9 +361,11 @@ static uint32_t walk_chain(struct python_walk *walk, const struct heap *heap, ui
 	for (*n = 0; frame; frame = walk->step[(*n)++].back) {
 		uint32_t found = entry_find(walk, frame, below, *n ? SCAN_NEXT : SCAN_FIRST);
 		if (found) {
-			if (entries_are_unchanged(walk, found - 1) && found + *n <= walk->capacity)
+			uint32_t unchanged = entries_unchanged(walk, found - 1);
+			if (unchanged == found && found + *n <= walk->capacity)
 				return found;
-			below = found - 1;
+			/* Those are the same frames, but lead elsewhere. */
+			below = found - 1 - (unchanged < found ? unchanged : 0);
 		}
 		if (*n == walk->capacity) {
 			loss_count(LOSS_PYTHON_CUT);
@@ -367,19 +381,53 @@ static uint32_t walk_chain(struct python_walk *walk, const struct heap *heap, ui
 	return 0;
 }
 
-uint64_t python_walk_key(struct python_walk *walk, const struct heap *heap, uintptr_t tstate)
+static uint64_t key_of(const struct python_walk *walk)
 {
-	uint32_t died = atomic_load_explicit(&deaths.all, memory_order_relaxed), n;
-	if (!walk->rooted || walk->deaths != died || walk->tstate != tstate)
-		walk->count = 0;
-	walk->deaths = died;
-	walk->tstate = tstate;
-	uint32_t keep = walk_chain(walk, heap, first_frame(tstate), &n);
+	return walk->count ? mix64(walk->entry[walk->count - 1].sum + walk->count) | 1 : 1;
+}
+
+static __attribute__((noinline)) uint64_t walk_key_slow(struct python_walk *walk, const struct heap *heap,
+							uintptr_t frame)
+{
+	uint32_t n, keep = walk_chain(walk, heap, frame, &n);
 	if (n || keep != walk->count)
 		commit(walk, keep, n);
-	if (!walk->count)
-		return 1;
-	return mix64(walk->entry[walk->count - 1].sum + walk->count) | 1;
+	return walk->key = key_of(walk);
+}
+
+/* The innermost frame is where it was, and all that called it; it is at another place, or another function's. */
+static __attribute__((noinline)) uint64_t walk_key_top(struct python_walk *walk, const struct heap *heap)
+{
+	uint32_t top = walk->count - 1;
+	if (!step_read(walk->step, walk->entry[top].frame, heap))
+		return walk_key_slow(walk, heap, walk->entry[top].frame);
+	commit(walk, top, 1);
+	return walk->key = key_of(walk);
+}
+
+uint64_t python_walk_key(struct python_walk *walk, const struct heap *heap)
+{
+	uintptr_t tstate = this_thread();
+	uintptr_t frame = tstate ? first_frame(tstate) : 0;
+	if (!frame)
+		return 0;
+	uint32_t died = atomic_load_explicit(&deaths.all, memory_order_relaxed), count = walk->count;
+	if (__builtin_expect(!walk->rooted || walk->deaths != died || walk->tstate != tstate || !count, 0)) {
+		walk->count = 0;
+		walk->deaths = died;
+		walk->tstate = tstate;
+		return walk_key_slow(walk, heap, frame);
+	}
+	const struct python_entry *top = &walk->entry[count - 1];
+	if (top->frame != frame)
+		return walk_key_slow(walk, heap, frame);
+	uint32_t unchanged = entries_unchanged(walk, count - 1);
+	if (unchanged == count)
+		return walk->key;
+	if (!unchanged && count > 1 && python_word(frame, python.layout.frame_back) == top->back &&
+	    entries_unchanged(walk, count - 2) == count - 1)
+		return walk_key_top(walk, heap);
+	return walk_key_slow(walk, heap, frame);
 }
 
 uint64_t python_entry_offset(const struct python_entry *entry)

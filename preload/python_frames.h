@@ -34,6 +34,7 @@ struct python_entry {
 	uintptr_t instruction;       /* as it stands in the frame: a pointer, or an index */
 	uint64_t sum;
 	uint32_t flags; /* enum python_frame_flag */
+	uint32_t id;    /* python_code_id(); 0: not asked for yet */
 };
 
 struct python_walk {
@@ -42,6 +43,7 @@ struct python_walk {
 	uint32_t deaths; /* of code, when it was walked */
 	bool rooted;     /* entry[0] is the thread's outermost frame */
 	uintptr_t tstate;
+	uint64_t key;                      /* python_walk_key() of the entries */
 	struct python_entry *entry, *step; /* step: the walk under way, innermost first */
 };
 
@@ -55,17 +57,14 @@ static inline void python_walk_forget(struct python_walk *walk)
 	walk->count = 0;
 }
 
-/*
- * The calling thread's state, if it has frames now; 0 otherwise. Called between enter and leave, while
- * python_is_there(). Runs the self-test before anything else is believed.
- */
-uintptr_t python_thread(void);
+/* Whether the calling thread runs Python now. Called between enter and leave, while python_is_there(). */
+bool python_has_frames(void);
 
 /*
- * A number for the thread's chain of frames: the same for the same places in the same code, never 0. Called with what
- * python_thread() returned. Afterwards entry[] holds the chain.
+ * A number for the calling thread's chain of frames: the same for the same places in the same code; 0: it has none.
+ * Called like python_has_frames(); the self-test comes before anything is believed. Afterwards entry[] holds the chain.
  */
-uint64_t python_walk_key(struct python_walk *walk, const struct heap *heap, uintptr_t tstate);
+uint64_t python_walk_key(struct python_walk *walk, const struct heap *heap);
 
 /* Code has died: PyCode_Type's tp_dealloc, until the process ends. Called once, when the self-test holds. */
 void python_watch_code(void);

@@ -20,15 +20,16 @@ static void put(struct merge *merge, uint64_t pc, bool is_python)
 	merge->out[merge->count++] = (struct stack_frame){pc, is_python};
 }
 
-static void put_python(struct merge *merge, const struct python_entry *entry)
+static void put_python(struct merge *merge, struct python_entry *entry)
 {
 	const uint64_t most = (UINT64_C(1) << CODE_OFFSET_BITS) - 1;
 	uint64_t offset = python_entry_offset(entry);
 	if (entry->flags & (FRAME_IS_SHIM | FRAME_IS_INCOMPLETE))
 		return;
-	uint32_t code = python_code_id(entry->code);
-	if (code)
-		put(merge, (uint64_t)code << CODE_OFFSET_BITS | (offset < most ? offset : most), true);
+	if (!entry->id)
+		entry->id = python_code_id(entry->code);
+	if (entry->id)
+		put(merge, (uint64_t)entry->id << CODE_OFFSET_BITS | (offset < most ? offset : most), true);
 }
 
 /* Whether the entry is the last one, outwards, of those that one evaluation loop runs. */
@@ -53,7 +54,7 @@ static uintptr_t loop_address(const struct merge *merge)
 static void put_group(struct merge *merge)
 {
 	while (merge->entries) {
-		const struct python_entry *entry = &merge->walk->entry[--merge->entries];
+		struct python_entry *entry = &merge->walk->entry[--merge->entries];
 		put_python(merge, entry);
 		if (ends_group(entry))
 			break;

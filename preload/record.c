@@ -101,23 +101,26 @@ static void cache_grow(struct site_cache *cache)
 /* A thread runs Python for the first time: room for its chains. False: there is none. */
 static __attribute__((noinline)) bool python_begin(struct site_cache *cache)
 {
-	size_t frames = python_stack_frames(capture_depth) * sizeof(struct stack_frame);
-	char *memory = meta_allocate(frames + python_walk_bytes(capture_depth));
+	size_t frames = python_stack_frames(capture_depth);
+	struct mixed_stack *mixed = &cache->mixed;
+	char *memory = meta_allocate(python_walk_bytes(capture_depth) +
+				     frames * (2 * sizeof *mixed->frame + sizeof *mixed->node));
 	if (!memory)
 		return false;
-	cache->mixed = (struct stack_frame *)memory;
-	cache->python = python_walk_init(memory + frames, capture_depth);
+	cache->python = python_walk_init(memory, capture_depth);
+	mixed->frame = (struct stack_frame *)(memory + python_walk_bytes(capture_depth));
+	mixed->last = mixed->frame + frames;
+	mixed->node = (uint32_t *)(mixed->last + frames);
 	return true;
 }
 
 /* The key of the thread's Python frames; 0: it has none. */
-static uint64_t python_key(struct heap *heap)
+static inline uint64_t python_key(struct heap *heap)
 {
 	struct site_cache *cache = heap->sites;
-	uintptr_t tstate = python_thread();
-	if (!tstate || (!cache->python && !python_begin(cache)))
+	if (__builtin_expect(!cache->python, 0) && (!python_has_frames() || !python_begin(cache)))
 		return 0;
-	return python_walk_key(cache->python, heap, tstate);
+	return python_walk_key(cache->python, heap);
 }
 
 /* The stack as the tables have it; 0: a table is full. */
@@ -126,8 +129,8 @@ static uint32_t stack_load(struct site_cache *cache, const struct captured_stack
 	if (!chain)
 		return stacks_intern(stack->ip, stack->node, stack->depth, stack->cut);
 	bool cut;
-	uint32_t depth = python_stack_merge(stack, cache->python, cache->mixed, &cut);
-	return stacks_intern_mixed(cache->mixed, depth, cut);
+	uint32_t depth = python_stack_merge(stack, cache->python, cache->mixed.frame, &cut);
+	return stacks_intern_mixed(&cache->mixed, depth, cut);
 }
 
 /* The stack is not in the cache: finds its site. */

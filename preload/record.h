@@ -13,6 +13,7 @@
 #include "preload/heap.h"
 #include "preload/memo.h"
 #include "preload/registers.h"
+#include "preload/stacks.h"
 #include "preload/totals.h"
 
 #include <stdbool.h>
@@ -32,7 +33,7 @@ struct site_cache {
 	struct capture *capture;
 	struct memo memo;
 	struct python_walk *python; /* NULL: the thread has not run Python yet */
-	struct stack_frame *mixed;  /* a stack with Python frames on its way into the table */
+	struct mixed_stack mixed;
 };
 
 extern _Atomic uint32_t record_epoch; /* from 1; advances with each snapshot */

@@ -113,14 +113,36 @@ uint32_t stacks_intern(const uintptr_t *ip, uint32_t *node, uint32_t depth, bool
 	return frame;
 }
 
-uint32_t stacks_intern_mixed(const struct stack_frame *frames, uint32_t depth, bool cut)
+/* Frames of the last stack, from the outermost one inwards, that the new one begins with. */
+static uint32_t shared_with_last(const struct mixed_stack *stack, uint32_t depth)
 {
-	uint32_t frame = 0;
-	for (uint32_t i = depth; i-- > 0;) {
-		frame = frame_intern(frame, frames[i].pc, cut, frames[i].python);
+	const struct stack_frame *frame = &stack->frame[depth], *last = &stack->last[stack->depth];
+	uint32_t n = 0, most = depth < stack->depth ? depth : stack->depth;
+	while (n < most && frame[-1].pc == last[-1].pc && frame[-1].python == last[-1].python)
+		n++, frame--, last--;
+	return n;
+}
+
+uint32_t stacks_intern_mixed(struct mixed_stack *stack, uint32_t depth, bool cut)
+{
+	uint32_t generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
+	bool comparable = stack->cut == cut && stack->generation == generation;
+	uint32_t known = comparable ? shared_with_last(stack, depth) : 0;
+	uint32_t frame = known ? stack->node[known - 1] : 0;
+	stack->depth = 0;
+	for (uint32_t i = known; i < depth; i++) {
+		const struct stack_frame *next = &stack->frame[depth - 1 - i];
+		frame = frame_intern(frame, next->pc, cut, next->python);
 		if (!frame)
 			return 0;
+		stack->node[i] = frame;
 	}
+	struct stack_frame *last = stack->frame;
+	stack->frame = stack->last;
+	stack->last = last;
+	stack->depth = depth;
+	stack->cut = cut;
+	stack->generation = generation;
 	return frame;
 }
 

@@ -93,8 +93,20 @@ struct stack_frame {
 	bool python;
 };
 
-/* The same for stacks with Python frames, innermost first. */
-uint32_t stacks_intern_mixed(const struct stack_frame *frames, uint32_t depth, bool cut);
+/*
+ * A thread's last stack with Python frames, and where it stands in the trie: the next one shares most of its outer
+ * frames. Innermost first; the trie's ids from the outermost frame inwards.
+ */
+struct mixed_stack {
+	uint32_t depth;      /* of the last one; 0: none */
+	uint32_t generation; /* of the modules, that its frames are in */
+	bool cut;
+	struct stack_frame *frame, *last;
+	uint32_t *node;
+};
+
+/* The same for frame[0 .. depth - 1], which becomes the last one. */
+uint32_t stacks_intern_mixed(struct mixed_stack *stack, uint32_t depth, bool cut);
 
 /* Id of the site, added if it is new; SITE_UNKNOWN when a table is full. */
 uint32_t sites_intern(uint32_t stack, uint32_t thread, unsigned class);

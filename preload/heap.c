@@ -380,10 +380,8 @@ static struct heap *orphan_adopt(void)
 	return heap;
 }
 
-bool heap_attach(struct heap **heap)
+bool heap_attach_slow(struct heap **heap)
 {
-	if (heap_is_real(*heap))
-		return true;
 	if (*heap != &heap_unborn)
 		return false;
 	struct heap *mine = orphan_adopt();

@@ -230,11 +230,16 @@ static inline void heap_give(struct heap *heap, struct slab *slab, void *slot)
 		heap_give_slow(heap, slab);
 }
 
+bool heap_attach_slow(struct heap **heap);
+
 /*
  * Gives *heap a heap of its own if the thread has none yet and may still have one. Returns false when there is none
  * to be had: then *heap is a sentinel. Called between enter and leave.
  */
-bool heap_attach(struct heap **heap);
+static inline bool heap_attach(struct heap **heap)
+{
+	return __builtin_expect(heap_is_real(*heap), 1) || heap_attach_slow(heap);
+}
 
 /* Collects what others freed and gives back slabs that are empty, of this heap, a real one, and of orphans. */
 void heap_tidy(struct heap *heap);

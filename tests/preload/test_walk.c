@@ -315,9 +315,10 @@ static void compare_to_reference(const struct walk *walk, bool has, const struct
 static bool compare_walks(struct walks *walks, const struct registers *start, uintptr_t high, uint64_t step)
 {
 	static struct reference reference;
-	uint64_t stamp = memo_stamp(made.generation, 1);
-	struct memo_slot *slot = memo_slot(&walks->stacks, start);
-	struct site *known = memo_find(slot, start, high, stamp);
+	/* Now without Python frames, now with: the same words are another stack then. */
+	uint64_t stamp = memo_stamp(made.generation, 1), chain = step % 3;
+	struct memo_slot *slot = memo_slot(&walks->stacks, start, chain);
+	struct site *known = memo_find(slot, start, high, stamp, chain);
 	reference_walk(start, high, walks->memo->depth, &reference);
 	walk_forget(walks->fresh);
 	bool has = walk_stack(walks->memo, start, high, made.generation);
@@ -329,11 +330,11 @@ static bool compare_walks(struct walks *walks, const struct registers *start, ui
 		return has;
 	ENSURE(walk_hash(walks->memo) == walk_hash(walks->fresh), "step %lu: another hash", step);
 	/* What stands for the site is the stack's hash: the same words must be the same stack. */
-	struct site *site = (struct site *)(uintptr_t)(walk_hash(walks->fresh) | 1);
+	struct site *site = (struct site *)(uintptr_t)((walk_hash(walks->fresh) | 3) - chain);
 	ENSURE(!known || known == site, "step %lu: another stack is known by these words", step);
 	memo_missed(&walks->stacks);
 	if (walks->memo->rooted && walks->memo->count <= walks->memo->depth)
-		memo_keep(slot, walks->memo, start, stamp, site);
+		memo_keep(slot, walks->memo, start, stamp, chain, site);
 	return true;
 }
 

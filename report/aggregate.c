@@ -42,11 +42,16 @@ struct builder {
 	struct sampled_kept *kept; /* by site of the newer snapshot; NULL: nothing is known */
 };
 
-/* What is known of each frame of one side. */
+/*
+ * What is known of each frame of one side. Whether a stack is folded is known at its innermost frame only, so that the
+ * frames outside its Python frames have to be looked at in both ways: where nothing can be folded, the second way is
+ * the first one's array.
+ */
 struct frame_facts {
-	struct owners *owners; /* by line, function, file, module */
-	uint32_t *nodes;       /* by stack */
-	uint8_t *matches;      /* enum filter_match, of the frame and all outer ones */
+	struct owners *owners[2]; /* by line, function, file, module; [1]: when folded */
+	uint32_t *nodes[2];       /* by stack; likewise */
+	bool *python;             /* the frame or an outer one is Python; NULL: nothing can be folded */
+	uint8_t *matches;         /* enum filter_match, of the frame and all outer ones */
 };
 
 void figures_add(struct figures *to, const struct figures *more)
@@ -69,6 +74,18 @@ void figures_add(struct figures *to, const struct figures *more)
 static bool shown(const struct address *address, enum language language)
 {
 	return !address->hidden && (language == LANGUAGE_ALL || address->python == (language == LANGUAGE_PYTHON));
+}
+
+/* Whether stacks are folded at all. */
+static bool folds(const struct aggregate_options *options)
+{
+	return options->language == LANGUAGE_ALL && !options->all_frames;
+}
+
+/* In a stack with Python frames. outside: no Python frame is further out. */
+static bool folded(const struct address *address, bool outside)
+{
+	return address->interpreter || (outside && address->runtime);
 }
 
 /* --- what two snapshots share ---------------------------------------------------------------------------------- */
@@ -133,6 +150,11 @@ static void key_addresses(struct builder *builder)
 
 /* --- one pass over the frames of a side ------------------------------------------------------------------------ */
 
+static bool has_line(const struct location *location)
+{
+	return location->file && (location->line || location->python);
+}
+
 static struct owners find_owners(const struct builder *builder, uint32_t number, struct owners owners)
 {
 	const struct names *names = builder->names;
@@ -149,7 +171,7 @@ static struct owners find_owners(const struct builder *builder, uint32_t number,
 		owners.plain = index + 1;
 		if (location->function)
 			owners.named = index + 1;
-		if (location->file && location->line)
+		if (has_line(location))
 			owners.lined = index + 1;
 	}
 	if (builder->options->all_frames)
@@ -181,36 +203,74 @@ static void match_addresses(struct builder *builder)
 	}
 }
 
+static bool has_python_frame(const struct snapshot *snapshot)
+{
+	for (uint32_t id = 1; id <= snapshot->frame_count; id++)
+		if (is_python_frame(&snapshot->frames[id]))
+			return true;
+	return false;
+}
+
+static void open_facts(const struct builder *builder, const struct snapshot *snapshot, struct frame_facts *facts)
+{
+	size_t count = (size_t)snapshot->frame_count + 1;
+	enum grouping by = builder->options->by;
+	bool may_fold = folds(builder->options) && has_python_frame(snapshot);
+	*facts = (struct frame_facts){.matches = must_allocate(count, sizeof *facts->matches)};
+	if (may_fold)
+		facts->python = must_allocate(count, sizeof *facts->python);
+	for (int way = 0; way < 2; way++)
+		if (way && !may_fold) {
+			facts->nodes[1] = facts->nodes[0];
+			facts->owners[1] = facts->owners[0];
+		} else if (by == BY_STACK) {
+			facts->nodes[way] = must_allocate(count, sizeof **facts->nodes);
+		} else if (by != BY_THREAD) {
+			facts->owners[way] = must_allocate(count, sizeof **facts->owners);
+		}
+}
+
+/* Frame id in one of the two ways, its parent being done. */
+static void examine_frame(struct builder *builder, struct frame_facts *facts, int way, uint32_t id, uint32_t parent,
+			  uint32_t number)
+{
+	const struct address *address = &builder->names->addresses[number];
+	bool leave_out = way && folded(address, !facts->python[parent]);
+	if (facts->owners[way])
+		facts->owners[way][id] = leave_out ? facts->owners[way][parent]
+						   : find_owners(builder, number, facts->owners[way][parent]);
+	if (!facts->nodes[way])
+		return;
+	assert(builder->key_of_address);
+	uint32_t node = facts->nodes[way][parent], key = builder->key_of_address[number];
+	facts->nodes[way][id] = key && !leave_out ? pair_number(&builder->nodes, node, key) : node;
+}
+
 static void examine_frames(struct builder *builder, uint32_t side, struct frame_facts *facts)
 {
 	const struct snapshot *snapshot = builder->names->snapshots[side];
-	size_t count = (size_t)snapshot->frame_count + 1;
-	enum grouping by = builder->options->by;
-	*facts = (struct frame_facts){.matches = must_allocate(count, sizeof *facts->matches)};
-	if (by == BY_STACK) {
-		facts->nodes = must_allocate(count, sizeof *facts->nodes);
+	open_facts(builder, snapshot, facts);
+	if (builder->options->by == BY_STACK)
 		pair_table_reserve(&builder->nodes, snapshot->frame_count);
-	} else if (by != BY_THREAD) {
-		facts->owners = must_allocate(count, sizeof *facts->owners);
-	}
 	for (uint32_t id = 1; id <= snapshot->frame_count; id++) {
 		uint32_t parent = snapshot->frames[id].parent;
 		uint32_t number = builder->names->frame_addresses[side][id];
 		facts->matches[id] = facts->matches[parent] | builder->match_of_address[number];
-		if (facts->owners)
-			facts->owners[id] = find_owners(builder, number, facts->owners[parent]);
-		if (!facts->nodes)
+		examine_frame(builder, facts, 0, id, parent, number);
+		if (!facts->python)
 			continue;
-		assert(builder->key_of_address);
-		uint32_t node = facts->nodes[parent], key = builder->key_of_address[number];
-		facts->nodes[id] = key ? pair_number(&builder->nodes, node, key) : node;
+		examine_frame(builder, facts, 1, id, parent, number);
+		facts->python[id] = facts->python[parent] || builder->names->addresses[number].python;
 	}
 }
 
 static void forget_frames(struct frame_facts *facts)
 {
-	free(facts->owners);
-	free(facts->nodes);
+	for (int way = 0; way < (facts->python ? 2 : 1); way++) {
+		free(facts->owners[way]);
+		free(facts->nodes[way]);
+	}
+	free(facts->python);
 	free(facts->matches);
 }
 
@@ -277,13 +337,17 @@ static void key_location(const struct location *location, enum grouping by, stru
 	} else if (by == BY_FILE && location->file) {
 		buffer_varint(key, 1);
 		buffer_varint(key, location->file_id);
-	} else if (by == BY_LINE && location->file && location->line) {
+	} else if (by == BY_LINE && has_line(location)) {
 		buffer_varint(key, 2);
 		buffer_varint(key, location->file_id);
 		buffer_varint(key, location->line);
 	} else if (by == BY_FILE) {
 		buffer_varint(key, 3);
 		buffer_varint(key, location->module_key);
+	} else if (location->python && location->function) {
+		buffer_varint(key, 6);
+		buffer_varint(key, location->file_id);
+		buffer_varint(key, location->function_id);
 	} else if (location->function) {
 		buffer_varint(key, 4);
 		buffer_varint(key, location->module_key);
@@ -337,11 +401,12 @@ static void add_site(struct builder *builder, uint32_t side, const struct frame_
 	const struct snapshot_site *site = &builder->names->snapshots[side]->sites[id];
 	const struct aggregate_options *options = builder->options;
 	const struct snapshot_stack *stack = &builder->names->snapshots[side]->stacks[site->stack];
-	uint32_t owner = facts->owners ? choose_owner(&facts->owners[stack->frame], options->by) : 0;
+	int way = facts->python && facts->python[stack->frame];
+	uint32_t owner = facts->owners[way] ? choose_owner(&facts->owners[way][stack->frame], options->by) : 0;
 	struct row *row;
 	key->length = 0;
-	if (facts->nodes) {
-		row = find_stack_row(builder, facts->nodes[stack->frame]);
+	if (facts->nodes[way]) {
+		row = find_stack_row(builder, facts->nodes[way][stack->frame]);
 	} else {
 		key_row(builder, side, site, owner, key);
 		row = find_row(builder, key);
@@ -432,7 +497,7 @@ static uint32_t owner_of_stack(const struct names *names, const struct row *row,
 	struct stack_walk walk = {0};
 	struct owners owners = {0};
 	const struct location *location;
-	while (!owners.lined && (location = stack_next(&walk, names, row, options->language))) {
+	while (!owners.lined && (location = stack_next(&walk, names, row, options))) {
 		uint32_t owner = (uint32_t)(location - names->locations) + 1;
 		if (!owners.innermost)
 			owners.innermost = owner;
@@ -442,7 +507,7 @@ static uint32_t owner_of_stack(const struct names *names, const struct row *row,
 			owners.plain = owner;
 		if (!owners.named && location->function)
 			owners.named = owner;
-		if ((location->file && location->line) || options->all_frames)
+		if (has_line(location) || options->all_frames)
 			owners.lined = owner;
 	}
 	return choose_owner(&owners, BY_STACK);
@@ -468,18 +533,30 @@ void aggregate_free(struct aggregate *aggregate)
 	*aggregate = (struct aggregate){0};
 }
 
+static uint32_t outermost_python(const struct snapshot *snapshot, uint32_t frame)
+{
+	uint32_t outermost = 0;
+	for (; frame; frame = snapshot->frames[frame].parent)
+		if (is_python_frame(&snapshot->frames[frame]))
+			outermost = frame;
+	return outermost;
+}
+
 const struct location *stack_next(struct stack_walk *walk, const struct names *names, const struct row *row,
-				  enum language language)
+				  const struct aggregate_options *options)
 {
 	const struct snapshot *snapshot = names->snapshots[row->side];
 	if (!walk->started) {
 		walk->started = true;
 		walk->frame = row->frame;
+		walk->outermost_python = folds(options) ? outermost_python(snapshot, row->frame) : 0;
 	}
 	while (walk->frame) {
 		const struct address *address = &names->addresses[names->frame_addresses[row->side][walk->frame]];
 		assert(address->resolved);
-		if (shown(address, language) && walk->location < address->location_count)
+		/* A parent has a smaller id. */
+		bool leave_out = walk->outermost_python && folded(address, walk->frame < walk->outermost_python);
+		if (!leave_out && shown(address, options->language) && walk->location < address->location_count)
 			return &names->locations[address->first_location + walk->location++];
 		walk->frame = snapshot->frames[walk->frame].parent;
 		walk->location = 0;

@@ -12,6 +12,11 @@
  *   function            has a known function; failing that, any such frame;
  *   module              is any such frame.
  * Where nothing but runtime code is left it belongs to the innermost frame. With all_frames no frame is runtime code.
+ *
+ * In a stack with Python frames CPython's own native frames are folded away: they are neither shown nor owned, and rows
+ * by stack do not tell them apart. So is, outside the outermost Python frame, the C runtime that started it. Folding is
+ * for reading both languages at once: not with all_frames, nor when native frames only are asked for. A Python frame
+ * counts as having a source line, also where the compiler gave its instruction none.
  */
 #ifndef MUDLARK_AGGREGATE_H
 #define MUDLARK_AGGREGATE_H
@@ -20,7 +25,7 @@
 #include "report/names.h"
 
 enum grouping { BY_STACK, BY_LINE, BY_FUNCTION, BY_FILE, BY_MODULE, BY_TYPE, BY_THREAD };
-enum language { LANGUAGE_ALL, LANGUAGE_C, LANGUAGE_PYTHON };
+enum language { LANGUAGE_ALL, LANGUAGE_NATIVE, LANGUAGE_PYTHON };
 
 struct figures {
 	uint64_t live_bytes, live_blocks, alloc_bytes, alloc_blocks, peak_bytes, peak_blocks, temporary_blocks;
@@ -72,14 +77,15 @@ void figures_add(struct figures *to, const struct figures *more);
 
 /*
  * Walks the frames of a stack outwards, from the frame's innermost inline function; hidden frames (Mudlark's own,
- * another language) are skipped. Start with a zeroed walk; returns NULL at the end.
+ * another language, folded ones) are skipped. Start with a zeroed walk; returns NULL at the end.
  */
 struct stack_walk {
-	uint32_t frame;    /* being walked; 0: not started */
-	uint32_t location; /* next one of it */
+	uint32_t frame;            /* being walked; 0: not started */
+	uint32_t location;         /* next one of it */
+	uint32_t outermost_python; /* frame id; 0: nothing is folded */
 	bool started;
 };
 const struct location *stack_next(struct stack_walk *walk, const struct names *names, const struct row *row,
-				  enum language language);
+				  const struct aggregate_options *options);
 
 #endif

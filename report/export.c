@@ -65,7 +65,7 @@ static void fold_row(const struct reading *reading, const struct row *row, struc
 	size_t count = 0, capacity = 0;
 	struct stack_walk walk = {0};
 	const struct location *location;
-	while ((location = stack_next(&walk, reading->names, row, reading->group.language))) {
+	while ((location = stack_next(&walk, reading->names, row, &reading->group))) {
 		must_grow(frames, count, capacity); /* NOLINT(bugprone-sizeof-expression): an array of pointers */
 		frames[count++] = location;
 	}

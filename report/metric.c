@@ -102,7 +102,7 @@ const char *grouping_name(enum grouping by)
 
 const char *language_name(enum language language)
 {
-	static const char *const names[] = {"all", "c", "python"};
+	static const char *const names[] = {"all", "native", "python"};
 	return names[language];
 }
 

@@ -20,7 +20,7 @@ enum metric {
 /* In the order of enum metric and of enum grouping. */
 #define METRIC_CHOICES "live-bytes|live-blocks|alloc-bytes|alloc-blocks|peak-bytes|temporary-blocks"
 #define GROUPING_CHOICES "stack|line|function|file|module|type|thread"
-#define LANGUAGE_CHOICES "all|c|python"
+#define LANGUAGE_CHOICES "all|native|python|c" /* c is another word for native */
 #define COLOR_CHOICES "auto|always|never"
 
 uint64_t metric_value(const struct figures *figures, enum metric metric);

@@ -7,6 +7,7 @@
 #include "report/names.h"
 
 #include "report/memory.h"
+#include "symbolize/python_lines.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,8 @@ void names_close(struct names *names)
 	symbolizer_close(names->symbolizer);
 	intern_free(&names->texts);
 	intern_free(&names->identities);
+	intern_free(&names->python_keys);
+	free(names->python_lines);
 	pair_table_free(&names->keys);
 	free(names->addresses);
 	free(names->locations);
@@ -210,6 +213,25 @@ static uint32_t module_key(struct names *names, const struct snapshot_module *mo
 	return key;
 }
 
+/* Python code belongs to the module of the interpreter that runs it. */
+static void resolve_python(struct names *names, struct address *address)
+{
+	uint32_t module = names->interpreters[address->side];
+	const struct python_line *line = &names->python_lines[address->vaddr];
+	const struct location location = {
+		.function = line->function,
+		.file = line->file,
+		.line = line->line,
+		.module_path = names->snapshots[address->side]->modules[module].path,
+		.module_name = names->snapshots[address->side]->modules[module].name,
+		.module_key = names->module_keys[address->side][module],
+		.python = true,
+	};
+	address->first_location = names->location_count;
+	address->location_count = 1;
+	add_location(names, &location);
+}
+
 void names_resolve(struct names *names, uint32_t number)
 {
 	struct address *address = &names->addresses[number];
@@ -218,19 +240,22 @@ void names_resolve(struct names *names, uint32_t number)
 	address->resolved = true;
 	if (address->hidden)
 		return;
+	if (address->python) {
+		resolve_python(names, address);
+		return;
+	}
 	const struct snapshot *snapshot = names->snapshots[address->side];
 	const struct snapshot_module *module = &snapshot->modules[address->module];
 	struct module_source *source = &names->sources[address->side][address->module];
 	struct location location = {.module_path = module->path,
 				    .module_name = module->name,
 				    .address = address->vaddr,
-				    .module_key = names->module_keys[address->side][address->module],
-				    .python = address->python};
+				    .module_key = names->module_keys[address->side][address->module]};
 	bool named = false;
 	address->first_location = names->location_count;
 	if (source->stored)
 		named = add_stored(names, snapshot, source, &location, address->flags);
-	else if (address->module && !address->python) {
+	else if (address->module) {
 		if (!source->opened)
 			open_symbols(names, module, source);
 		if (source->symbols)
@@ -258,12 +283,19 @@ const char *names_note(const struct names *names, uint32_t side, uint32_t module
 
 /* --- addresses ------------------------------------------------------------------------------------------------- */
 
+/* A program that is nothing but CPython's main function, before the library that has the rest. */
+static bool is_python_program(const struct snapshot_module *module)
+{
+	return (module->flags & MODULE_EXECUTABLE) && !strncmp(module->name, "python", 6);
+}
+
 static uint32_t number_address(struct names *names, uint32_t side, const struct snapshot_frame *frame)
 {
 	uint32_t identity = names->module_identities[side][frame->module];
 	uint32_t number = pair_number(&names->keys, frame->address, (uint64_t)identity << 8 | frame->flags);
 	if (number <= names->address_count)
 		return number;
+	const struct snapshot_module *module = &names->snapshots[side]->modules[frame->module];
 	names->address_count = number;
 	must_grow(names->addresses, number, names->address_capacity);
 	names->addresses[number] = (struct address){
@@ -272,10 +304,98 @@ static uint32_t number_address(struct names *names, uint32_t side, const struct 
 		.module = frame->module,
 		.side = side,
 		.flags = frame->flags,
-		.hidden = names->snapshots[side]->modules[frame->module].flags & MODULE_MUDLARK,
-		.python = (frame->flags & FRAME_KIND_MASK) == FRAME_PYTHON,
+		.hidden = module->flags & MODULE_MUDLARK,
+		.python = is_python_frame(frame),
+		.interpreter = (module->flags & MODULE_INTERPRETER) || is_python_program(module),
+		.runtime = names_is_runtime(module->name, NULL, NULL),
 	};
 	return number;
+}
+
+/* --- Python ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * A text of CPython in UTF-8. Surrogates, which stand in it as three bytes each, are no characters. Those from U+DC80
+ * on are what CPython makes of the bytes of a file name that is not UTF-8: they become these bytes again, so that the
+ * file can be opened; others become U+FFFD.
+ */
+static uint32_t python_text(struct names *names, const char *text)
+{
+	const unsigned char *bytes = (const unsigned char *)text;
+	struct buffer clean = {0};
+	if (!text)
+		return 0;
+	while (*bytes) {
+		/* The NUL at the end stops the comparison in time. */
+		bool surrogate = bytes[0] == 0xed && bytes[1] >= 0xa0 && bytes[1] <= 0xbf && (bytes[2] & 0xc0) == 0x80;
+		unsigned low = surrogate ? (bytes[1] & 0x3fu) << 6 | (bytes[2] & 0x3fu) : 0;
+		if (!surrogate)
+			buffer_byte(&clean, (char)*bytes++);
+		else if (low >= 0xc80 && low <= 0xcff)
+			buffer_byte(&clean, (char)(low & 0xff));
+		else
+			buffer_text(&clean, "\xef\xbf\xbd");
+		if (surrogate)
+			bytes += 3;
+	}
+	uint32_t number = intern_text(&names->texts, buffer_string(&clean));
+	buffer_free(&clean);
+	return number;
+}
+
+static uint32_t number_python_line(struct names *names, const uint32_t texts[2], uint32_t first_line, uint32_t line)
+{
+	const uint32_t key[] = {texts[0], texts[1], first_line, line};
+	uint32_t known = names->python_keys.count, number = intern_bytes(&names->python_keys, key, sizeof key);
+	if (number > known) {
+		must_grow(names->python_lines, number, names->python_line_capacity);
+		names->python_lines[number] = (struct python_line){
+			.file = texts[0] ? intern_get(&names->texts, texts[0]) : NULL,
+			.function = texts[1] ? intern_get(&names->texts, texts[1]) : NULL,
+			.line = line,
+		};
+	}
+	return number;
+}
+
+struct python_use {
+	uint64_t address;
+	uint32_t frame;
+};
+
+static int compare_python_uses(const void *left, const void *right)
+{
+	const struct python_use *a = left, *b = right;
+	return (a->address > b->address) - (a->address < b->address);
+}
+
+/* The frames in the order of their codes and instructions, so that each line table is read once. */
+static void number_python_frames(struct names *names, uint32_t side)
+{
+	const struct snapshot *snapshot = names->snapshots[side];
+	struct python_use *uses = must_allocate(snapshot->frame_count, sizeof *uses);
+	uint32_t count = 0, code_id = 0, texts[2] = {0};
+	struct python_lines lines = {0};
+	for (uint32_t id = 1; id <= snapshot->frame_count; id++)
+		if (is_python_frame(&snapshot->frames[id]))
+			uses[count++] = (struct python_use){snapshot->frames[id].address, id};
+	qsort(uses, count, sizeof *uses, compare_python_uses);
+	for (uint32_t i = 0; i < count; i++) {
+		struct snapshot_frame frame = snapshot->frames[uses[i].frame];
+		const struct snapshot_code *code = &snapshot->codes[frame_code(&frame)];
+		if (frame_code(&frame) != code_id) {
+			code_id = frame_code(&frame);
+			python_lines_begin(&lines, code->format, code->lines.data, code->lines.length,
+					   code->first_line);
+			texts[0] = python_text(names, code->file);
+			texts[1] = python_text(names, code->name);
+		}
+		uint32_t line = python_lines_at(&lines, frame_offset(&frame));
+		frame.address = number_python_line(names, texts, code->first_line, line);
+		frame.flags = FRAME_PYTHON;
+		names->frame_addresses[side][uses[i].frame] = number_address(names, side, &frame);
+	}
+	free(uses);
 }
 
 uint32_t names_add(struct names *names, const struct snapshot *snapshot)
@@ -291,10 +411,14 @@ uint32_t names_add(struct names *names, const struct snapshot *snapshot)
 	for (uint32_t id = 1; id <= snapshot->module_count; id++) {
 		names->module_identities[side][id] = identify(names, &snapshot->modules[id]);
 		names->module_keys[side][id] = module_key(names, &snapshot->modules[id]);
+		if (!names->interpreters[side] && (snapshot->modules[id].flags & MODULE_INTERPRETER))
+			names->interpreters[side] = id;
 	}
 	prepare_stored(snapshot, names->sources[side]);
 	for (uint32_t id = 1; id <= snapshot->frame_count; id++)
-		names->frame_addresses[side][id] = number_address(names, side, &snapshot->frames[id]);
+		if (!is_python_frame(&snapshot->frames[id]))
+			names->frame_addresses[side][id] = number_address(names, side, &snapshot->frames[id]);
+	number_python_frames(names, side);
 	return side;
 }
 

@@ -9,7 +9,9 @@
  * An address is resolved when somebody asks for it: a table of 20 stacks needs the names of some hundred frames out of
  * 600,000, and modules that none of these is in are not even opened.
  *
- * Names come from the snapshot's SYMBOLS section where it has the module, else from symbolize/.
+ * Names come from the snapshot's SYMBOLS section where it has the module, else from symbolize/. Those of a Python frame
+ * are in the snapshot itself. Its address stands for a line of a function: two frames have the same one when file,
+ * qualified name, first line and line are the same, whatever the instruction, the interpreter's version and the run.
  */
 #ifndef MUDLARK_NAMES_H
 #define MUDLARK_NAMES_H
@@ -41,8 +43,16 @@ struct address {
 	uint32_t first_location, location_count; /* once resolved; at least one unless hidden */
 	uint8_t flags;                           /* enum snapshot_frame_flag */
 	bool resolved;
-	bool hidden; /* not shown, and without locations: Mudlark's own */
-	bool python;
+	bool hidden;      /* not shown, and without locations: Mudlark's own */
+	bool python;      /* vaddr is then the number of its line in python_lines */
+	bool interpreter; /* CPython's own code */
+	bool runtime;     /* of a module that is runtime as a whole: libc and its like */
+};
+
+/* A line of a function of Python code. */
+struct python_line {
+	const char *file, *function; /* as in struct location; of names->texts */
+	uint32_t line;               /* 0: the instruction has none */
 };
 
 struct module_source; /* what a module's names come from */
@@ -53,6 +63,8 @@ struct names {
 	struct intern texts;       /* functions, files, modules */
 	struct intern identities;  /* of modules */
 	struct pair_table keys;    /* of addresses; number n is addresses[n] */
+	struct intern python_keys; /* of lines of Python code; number n is python_lines[n] */
+	struct python_line *python_lines;
 	struct address *addresses; /* [address_count + 1] */
 	struct location *locations;
 	const struct snapshot *snapshots[NAMES_MOST_SNAPSHOTS];
@@ -60,7 +72,9 @@ struct names {
 	uint32_t *module_identities[NAMES_MOST_SNAPSHOTS];   /* by module id */
 	uint32_t *module_keys[NAMES_MOST_SNAPSHOTS];         /* by module id: its locations' module_key */
 	struct module_source *sources[NAMES_MOST_SNAPSHOTS]; /* by module id */
+	uint32_t interpreters[NAMES_MOST_SNAPSHOTS];         /* id of the interpreter's module; 0: not known */
 	uint32_t address_count, address_capacity, location_count, location_capacity, snapshot_count;
+	uint32_t python_line_capacity;
 };
 
 /* options and what it points to must live as long; may be NULL. */

@@ -43,7 +43,9 @@ int reading_option(void *context, int id, const char *argument, struct error *er
 		filter_exclude(&reading->filter, argument);
 		break;
 	case READING_LANG:
-		reading->group.language = (enum language)options_choice(LANGUAGE_CHOICES, argument);
+		reading->group.language = !strcmp(argument, "c")
+						  ? LANGUAGE_NATIVE
+						  : (enum language)options_choice(LANGUAGE_CHOICES, argument);
 		break;
 	case READING_JSON:
 		reading->json = true;

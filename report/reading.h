@@ -70,7 +70,7 @@ enum reading_option {
 		 "drop stacks with such a frame; repeatable"},                                                         \
 	{                                                                                                              \
 		READING_LANG, 0, "lang", "LANG", ARGUMENT_CHOICE, LANGUAGE_CHOICES,                                    \
-			"show frames of this language only: all, c or python (default all)"                            \
+			"show frames of this language only: all, python, or native (also called c) (default all)"      \
 	}
 #define SYMBOL_OPTIONS                                                                                                 \
 	{READING_SYSROOT,                                                                                              \

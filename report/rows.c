@@ -23,6 +23,8 @@ void location_text(struct buffer *out, const struct location *location)
 {
 	if (location->function)
 		buffer_text(out, location->function);
+	else if (location->python)
+		buffer_text(out, "(no name)");
 	else
 		buffer_format(out, "0x%" PRIx64, location->address);
 	if (location->file) {
@@ -71,14 +73,15 @@ void row_text(struct buffer *out, const struct names *names, const struct row *r
 			buffer_text(out, location->file);
 		else
 			buffer_format(out, "(no source file) in %s", module_name(location));
-	} else if (by == BY_LINE && location->file && location->line) {
+	} else if (by == BY_LINE && location->file && (location->line || location->python)) {
 		file_text(out, location);
 		if (location->function)
 			buffer_format(out, " (%s)", location->function);
 	} else if ((by == BY_LINE || by == BY_FUNCTION) && !location->function) {
 		buffer_format(out, "(no name) in %s", module_name(location));
 	} else if (by == BY_FUNCTION) {
-		buffer_format(out, "%s (%s)", location->function, module_name(location));
+		bool in_file = location->python && location->file;
+		buffer_format(out, "%s (%s)", location->function, in_file ? location->file : module_name(location));
 	} else {
 		location_text(out, location);
 	}
@@ -93,7 +96,7 @@ void row_callers(struct table *table, const struct names *names, const struct ro
 	size_t printed = 0, left_out = 0;
 	/* The headline is left out once: a recursive function comes again. */
 	bool headline_due = true;
-	while ((location = stack_next(&walk, names, row, options->language))) {
+	while ((location = stack_next(&walk, names, row, options))) {
 		if (headline_due && row->location && location == &names->locations[row->location - 1]) {
 			headline_due = false;
 			continue;
@@ -249,7 +252,7 @@ static void frame_json(const struct location *location, enum grouping by, struct
 	if (by == BY_STACK) {
 		json_put_text(json, "linkage_name", location->linkage_name);
 		snprintf(address, sizeof address, "0x%" PRIx64, location->address);
-		json_put_text(json, "address", address);
+		json_put_text(json, "address", location->python ? NULL : address);
 	}
 	json_end_object(json);
 }
@@ -277,7 +280,7 @@ void row_json(const struct names *names, const struct row *row, const struct agg
 	if (options->by == BY_STACK) {
 		struct stack_walk walk = {0};
 		const struct location *location;
-		while ((location = stack_next(&walk, names, row, options->language)))
+		while ((location = stack_next(&walk, names, row, options)))
 			frame_json(location, options->by, json);
 	} else if (row->location) {
 		frame_json(&names->locations[row->location - 1], options->by, json);

@@ -25,14 +25,15 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { KNOWN_SECTIONS = SECTION_SAMPLES + 1 };
+enum { KNOWN_SECTIONS = SECTION_PYTHON + 1 };
 
 static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_END] = "END",         [SECTION_META] = "META",         [SECTION_TOTALS] = "TOTALS",
 	[SECTION_LOSSES] = "LOSSES",   [SECTION_MODULES] = "MODULES",   [SECTION_FRAMES] = "FRAMES",
 	[SECTION_STACKS] = "STACKS",   [SECTION_THREADS] = "THREADS",   [SECTION_SITES] = "SITES",
 	[SECTION_COHORTS] = "COHORTS", [SECTION_TIMELINE] = "TIMELINE", [SECTION_NOTES] = "NOTES",
-	[SECTION_SYMBOLS] = "SYMBOLS", [SECTION_SAMPLES] = "SAMPLES",
+	[SECTION_SYMBOLS] = "SYMBOLS", [SECTION_SAMPLES] = "SAMPLES",   [SECTION_CODES] = "CODES",
+	[SECTION_PYTHON] = "PYTHON",
 };
 
 static const uint32_t required_sections[] = {SECTION_META,   SECTION_TOTALS,  SECTION_MODULES, SECTION_FRAMES,
@@ -382,12 +383,50 @@ static void decode_symbols(struct snapshot *snapshot, struct cursor *cursor)
 	free(strings);
 }
 
+static void decode_codes(struct snapshot *snapshot, struct cursor *cursor)
+{
+	uint32_t string_count = read_count(cursor, 1);
+	const char **strings = must_allocate(string_count, sizeof *strings);
+	for (uint32_t i = 0; i < string_count; i++)
+		strings[i] = read_text(cursor, &snapshot->arena).data;
+
+	uint32_t count = read_count(cursor, 5);
+	snapshot->codes = arena_allocate(&snapshot->arena, (size_t)count + 1, sizeof *snapshot->codes);
+	snapshot->code_count = count;
+	for (uint32_t id = 1; id <= count && !cursor->failed; id++) {
+		struct snapshot_code *code = &snapshot->codes[id];
+		code->format = (uint8_t)read_limited(cursor, UINT8_MAX, "a format of lines is out of range");
+		code->file = read_string(cursor, strings, string_count);
+		code->name = read_string(cursor, strings, string_count);
+		code->first_line = read_limited(cursor, UINT32_MAX, "a line number is out of range");
+		code->lines = read_text(cursor, &snapshot->arena);
+	}
+	free(strings);
+}
+
+static void decode_python(struct snapshot *snapshot, struct cursor *cursor)
+{
+	snapshot->has_python = true;
+	while (left(cursor)) {
+		uint64_t key = read_varint(cursor);
+		if (SNAPSHOT_KEY_IS_TEXT(key)) {
+			struct text text = read_text(cursor, &snapshot->arena);
+			if (key < PYTHON_KEYS)
+				snapshot->python_texts[key] = text;
+		} else {
+			uint64_t value = read_varint(cursor);
+			if (key < PYTHON_KEYS)
+				snapshot->python_numbers[key] = value;
+		}
+	}
+}
+
 static void (*const section_decoders[KNOWN_SECTIONS])(struct snapshot *, struct cursor *) = {
 	[SECTION_META] = decode_meta,         [SECTION_TOTALS] = decode_totals, [SECTION_LOSSES] = decode_losses,
 	[SECTION_MODULES] = decode_modules,   [SECTION_FRAMES] = decode_frames, [SECTION_STACKS] = decode_stacks,
 	[SECTION_THREADS] = decode_threads,   [SECTION_SITES] = decode_sites,   [SECTION_COHORTS] = decode_cohorts,
 	[SECTION_TIMELINE] = decode_timeline, [SECTION_NOTES] = decode_notes,   [SECTION_SYMBOLS] = decode_symbols,
-	[SECTION_SAMPLES] = decode_samples,
+	[SECTION_SAMPLES] = decode_samples,   [SECTION_CODES] = decode_codes,   [SECTION_PYTHON] = decode_python,
 };
 
 /* --- wall 3: ids across sections ------------------------------------------------------------------------------- */
@@ -395,9 +434,18 @@ static void (*const section_decoders[KNOWN_SECTIONS])(struct snapshot *, struct 
 /* Returns the type of the section with a dangling id and says what it is, or SECTION_END when all is well. */
 static uint32_t link_sections(struct snapshot *snapshot, const char **why)
 {
-	for (uint32_t id = 1; id <= snapshot->frame_count; id++)
-		if (snapshot->frames[id].module > snapshot->module_count)
+	for (uint32_t id = 1; id <= snapshot->frame_count; id++) {
+		const struct snapshot_frame *frame = &snapshot->frames[id];
+		if (frame->module > snapshot->module_count)
 			return *why = "a frame names a module that is not there", SECTION_FRAMES;
+		if (!is_python_frame(frame))
+			continue;
+		if (frame->module)
+			return *why = "a Python frame has a module", SECTION_FRAMES;
+		uint64_t code = frame->address >> CODE_OFFSET_BITS;
+		if (!code || code > snapshot->code_count)
+			return *why = "a Python frame names a code that is not there", SECTION_FRAMES;
+	}
 	for (uint32_t id = 1; id <= snapshot->stack_count; id++)
 		if (snapshot->stacks[id].frame > snapshot->frame_count)
 			return *why = "a stack names a frame that is not there", SECTION_STACKS;
@@ -568,6 +616,8 @@ struct snapshot *snapshot_decode(const void *bytes, size_t size, const char *nam
 	snapshot->file_bytes = size;
 	for (size_t key = 0; key < META_KEYS; key++)
 		snapshot->texts[key].data = "";
+	for (size_t key = 0; key < PYTHON_KEYS; key++)
+		snapshot->python_texts[key].data = "";
 	if (check_header(&decoder, bytes, size, flags, &header) &&
 	    find_sections(&decoder, bytes, size, flags, &header) && decode_all(&decoder, header.minor))
 		return snapshot;

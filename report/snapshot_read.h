@@ -9,6 +9,7 @@
  *
  * Invariants of a decoded snapshot (readers need not check again):
  *   every id is 0 or at most the count of its array; a frame's parent is smaller than the frame;
+ *   a Python frame has module 0, and its address the id of a code that is there (frame_code());
  *   a cohort's site is not 0; site.live_* is the sum over its cohorts; texts are NUL-terminated, never NULL;
  *   recorded_sites is NULL unless blocks were sampled: then figures are estimates, see sampled.h.
  */
@@ -29,9 +30,11 @@
 #define META_KEYS 64
 #define TOTAL_KEYS 64
 #define LOSS_KEYS 64
+#define PYTHON_KEYS 16
 _Static_assert(META_FORKED < META_KEYS && META_DIRECTORY < META_KEYS, "every key of META has its place");
 _Static_assert(TOTAL_SHORT_STACKS < TOTAL_KEYS, "every key of TOTALS has its place");
 _Static_assert(LOSS_PYTHON_UNMERGED < LOSS_KEYS, "every key of LOSSES has its place");
+_Static_assert(PYTHON_OBJECTS < PYTHON_KEYS && PYTHON_MALLOC_STATS < PYTHON_KEYS, "every key of PYTHON has its place");
 
 struct text {
 	const char *data; /* never NULL; a NUL follows the last byte */
@@ -83,6 +86,14 @@ struct snapshot_point {
 	uint64_t live_bytes, live_blocks, rss_bytes;
 };
 
+/* A code object of CPython. Its strings are as the file has them: see names.c for what becomes of surrogates. */
+struct snapshot_code {
+	const char *file, *name; /* NULL: not known */
+	struct text lines;       /* the table, in the format below */
+	uint32_t first_line;
+	uint8_t format; /* enum snapshot_lines, or one of a later version */
+};
+
 /* SECTION_SYMBOLS. Numbers of strings are checked and already turned into texts. */
 struct stored_name {
 	const char *function, *linkage_name, *file; /* NULL: not known */
@@ -120,8 +131,12 @@ struct snapshot {
 	struct snapshot_cohort *recorded_cohorts; /* likewise */
 	struct spreads spreads;                   /* of the totals; of sampled blocks only */
 	const char **notes;                       /* [note_count], likewise */
+	struct snapshot_code *codes;              /* [code_count + 1] */
+	uint64_t python_numbers[PYTHON_KEYS];     /* by enum snapshot_python, even keys */
+	struct text python_texts[PYTHON_KEYS];    /* by enum snapshot_python, odd keys */
 	uint32_t module_count, frame_count, stack_count, thread_count, site_count, cohort_count, timeline_count,
-		note_count, sample_count;
+		note_count, sample_count, code_count;
+	bool has_python;                         /* SECTION_PYTHON was there: CPython was in the process */
 	bool has_symbols;                        /* SECTION_SYMBOLS was there */
 	struct stored_module *stored_modules;    /* [stored_module_count] in file order */
 	struct stored_address *stored_addresses; /* by first_address of a module, in file order */
@@ -129,6 +144,22 @@ struct snapshot {
 	uint32_t stored_module_count, stored_address_count, stored_name_count;
 	struct arena arena;
 };
+
+static inline bool is_python_frame(const struct snapshot_frame *frame)
+{
+	return (frame->flags & FRAME_KIND_MASK) == FRAME_PYTHON;
+}
+
+/* Of a Python frame: the id of its code, never 0, and the offset of the instruction plus 1. */
+static inline uint32_t frame_code(const struct snapshot_frame *frame)
+{
+	return (uint32_t)(frame->address >> CODE_OFFSET_BITS);
+}
+
+static inline uint32_t frame_offset(const struct snapshot_frame *frame)
+{
+	return (uint32_t)(frame->address & ((1u << CODE_OFFSET_BITS) - 1));
+}
 
 enum snapshot_decode_flag {
 	SNAPSHOT_SKIP_CHECKSUMS = 1, /* for the fuzzer: reach what lies behind them */

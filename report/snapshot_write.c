@@ -4,6 +4,8 @@
 #define XXH_INLINE_ALL
 #include "report/snapshot_write.h"
 
+#include "report/intern.h"
+
 #include <string.h>
 #include <xxhash.h>
 
@@ -79,6 +81,14 @@ static void finish_section(struct buffer *file, uint32_t type, struct buffer *da
 {
 	snapshot_section_add(file, type, data);
 	data->length = 0;
+}
+
+/* A file has the oldest version that knows all its sections. */
+static void need_minor(struct buffer *file, uint16_t minor)
+{
+	struct snapshot_header *header = (struct snapshot_header *)(void *)file->data;
+	if (header->minor < minor)
+		header->minor = minor;
 }
 
 static void encode_modules(const struct snapshot *snapshot, struct buffer *data)
@@ -177,6 +187,36 @@ static void encode_samples(const struct snapshot *snapshot, struct buffer *data)
 		buffer_varint(data, snapshot->sample_bytes[id]);
 }
 
+static void encode_codes(const struct snapshot *snapshot, struct buffer *data)
+{
+	struct intern strings = {0};
+	struct buffer codes = {0};
+	for (uint32_t id = 1; id <= snapshot->code_count; id++) {
+		const struct snapshot_code *code = &snapshot->codes[id];
+		buffer_varint(&codes, code->format);
+		buffer_varint(&codes, intern_text(&strings, code->file));
+		buffer_varint(&codes, intern_text(&strings, code->name));
+		buffer_varint(&codes, code->first_line);
+		put_text(&codes, code->lines.data, code->lines.length);
+	}
+	buffer_varint(data, strings.count);
+	for (uint32_t number = 1; number <= strings.count; number++)
+		put_text(data, intern_get(&strings, number), strlen(intern_get(&strings, number)));
+	buffer_varint(data, snapshot->code_count);
+	buffer_append(data, codes.data, codes.length);
+	buffer_free(&codes);
+	intern_free(&strings);
+}
+
+static void put_texts(struct buffer *data, const struct text *texts, uint64_t keys)
+{
+	for (uint64_t key = 1; key < keys; key += 2)
+		if (texts[key].length) {
+			buffer_varint(data, key);
+			put_text(data, texts[key].data, texts[key].length);
+		}
+}
+
 static void encode_timeline(const struct snapshot *snapshot, struct buffer *data)
 {
 	uint64_t previous_ns = 0;
@@ -195,11 +235,7 @@ void snapshot_encode(const struct snapshot *snapshot, struct buffer *file)
 	struct buffer data = {0};
 	snapshot_begin(file);
 	put_numbers(&data, snapshot->numbers, META_KEYS);
-	for (uint64_t key = 1; key < META_KEYS; key += 2)
-		if (snapshot->texts[key].length) {
-			buffer_varint(&data, key);
-			put_text(&data, snapshot->texts[key].data, snapshot->texts[key].length);
-		}
+	put_texts(&data, snapshot->texts, META_KEYS);
 	finish_section(file, SECTION_META, &data);
 	put_numbers(&data, snapshot->totals, TOTAL_KEYS);
 	finish_section(file, SECTION_TOTALS, &data);
@@ -218,9 +254,20 @@ void snapshot_encode(const struct snapshot *snapshot, struct buffer *file)
 	encode_cohorts(snapshot, &data);
 	finish_section(file, SECTION_COHORTS, &data);
 	if (snapshot->sample_bytes) {
-		((struct snapshot_header *)(void *)file->data)->minor = SNAPSHOT_MINOR_SAMPLED;
+		need_minor(file, SNAPSHOT_MINOR_SAMPLED);
 		encode_samples(snapshot, &data);
 		finish_section(file, SECTION_SAMPLES, &data);
+	}
+	if (snapshot->code_count) {
+		need_minor(file, SNAPSHOT_MINOR);
+		encode_codes(snapshot, &data);
+		finish_section(file, SECTION_CODES, &data);
+	}
+	if (snapshot->has_python) {
+		need_minor(file, SNAPSHOT_MINOR);
+		put_numbers(&data, snapshot->python_numbers, PYTHON_KEYS);
+		put_texts(&data, snapshot->python_texts, PYTHON_KEYS);
+		finish_section(file, SECTION_PYTHON, &data);
 	}
 	encode_timeline(snapshot, &data);
 	finish_section(file, SECTION_TIMELINE, &data);

@@ -129,7 +129,7 @@ START_TEST(frames_are_innermost_first)
 	struct stack_walk walk = {0};
 	const struct location *location;
 	size_t count = 0;
-	while ((location = stack_next(&walk, setup->names, &setup->aggregate.rows[2], LANGUAGE_ALL)))
+	while ((location = stack_next(&walk, setup->names, &setup->aggregate.rows[2], &setup->options)))
 		ck_assert_str_eq(location->function, expected[count++]);
 	ck_assert_uint_eq(count, 4);
 	close_setup(setup);
@@ -171,12 +171,12 @@ START_TEST(languages)
 {
 	struct setup *setup = usual();
 	ck_assert(has_language(setup->names, LANGUAGE_ALL));
-	ck_assert(has_language(setup->names, LANGUAGE_C));
+	ck_assert(has_language(setup->names, LANGUAGE_NATIVE));
 	ck_assert(!has_language(setup->names, LANGUAGE_PYTHON));
 	setup->options.language = LANGUAGE_PYTHON;
 	group(setup, BY_STACK);
 	expect_row(setup, 0, "(no stack recorded)", 1957, 20);
-	setup->options.language = LANGUAGE_C;
+	setup->options.language = LANGUAGE_NATIVE;
 	group(setup, BY_STACK);
 	expect_row(setup, 0, "tiny (/src/app.c:103)", 1100, 11);
 	close_setup(setup);

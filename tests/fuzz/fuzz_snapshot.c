@@ -4,7 +4,8 @@
  *
  *   clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -I. -DMUDLARK_VERSION='"fuzz"' \
  *       -o build/fuzz_snapshot tests/fuzz/fuzz_snapshot.c report/{aggregate,buffer,error,filter,heading,intern}.c \
- *       report/{json_write,losses,memory,metric,names,pair_table,rows,snapshot_read,snapshot_write,table,utf8}.c
+ *       report/{json_write,losses,memory,metric,names,pair_table,rows,snapshot_read,snapshot_write,table,utf8}.c \
+ *       report/{estimate,sampled}.c symbolize/python_lines.c -lm
  *   build/fuzz_snapshot -max_total_time=300 tests/fuzz/corpus-snapshot
  *
  * An input is either a whole file (it starts with the magic's first byte), or a section type followed by the data of
@@ -66,6 +67,7 @@ static struct buffer good_file(bool sampled)
 	struct synthetic *s = synthetic_new(1234, 0x1000, "AAAAAAAA");
 	struct buffer file = {0};
 	synthetic_usual_sites(s);
+	synthetic_python(s, 10);
 	if (sampled) {
 		s->snapshot.numbers[META_SAMPLE_BYTES] = 1024;
 		s->snapshot.sample_bytes = counted;
@@ -113,7 +115,8 @@ static void report(const struct snapshot *snapshot)
 	filter_exclude(&filter, "*strdup?");
 	heading_print(snapshot, null, &terminal);
 	for (enum grouping by = BY_STACK; by <= BY_THREAD; by++) {
-		struct aggregate_options options = {.by = by, .filter = by == BY_FILE ? &filter : NULL};
+		struct aggregate_options options = {
+			.by = by, .filter = by == BY_FILE ? &filter : NULL, .all_frames = by == BY_FUNCTION};
 		struct aggregate aggregate;
 		struct figures others[NAMES_MOST_SNAPSHOTS];
 		struct json json = {.stream = null};
@@ -182,7 +185,7 @@ static void examine(const void *bytes, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	if (size && bytes[0] <= SECTION_SAMPLES) {
+	if (size && bytes[0] <= SECTION_PYTHON) {
 		struct buffer file = {0};
 		replace_section(bytes[0], bytes + 1, size - 1, &file);
 		examine(file.data, file.length);

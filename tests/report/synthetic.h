@@ -18,14 +18,15 @@
 
 struct synthetic {
 	struct snapshot snapshot;
-	struct snapshot_module modules[5];
-	struct snapshot_frame frames[16];
-	struct snapshot_stack stacks[8];
+	struct snapshot_module modules[8];
+	struct snapshot_frame frames[24];
+	struct snapshot_stack stacks[12];
 	struct snapshot_thread threads[4];
 	struct snapshot_site sites[16];
 	struct snapshot_cohort cohorts[16];
 	struct snapshot_point timeline[2];
 	const char *notes[1];
+	struct snapshot_code codes[5];
 };
 
 enum { ADDRESS_OUTER = 0x1100, ADDRESS_INNER = 0x1200, ADDRESS_HELPER = 0x2100, ADDRESS_LIBC = 0x3100 };
@@ -126,6 +127,80 @@ static inline struct synthetic *synthetic_new(uint64_t pid, uint64_t slide, cons
 	return s;
 }
 
+/*
+ * CPython in the program, as libpython: what Python code and the interpreter allocate is
+ *
+ *   stack 5: 600 bytes in 6 blocks   interpreter <- handler, line 12 <- interpreter <- <module>, line 3 <- interpreter
+ *   stack 6: 60 bytes in 1 block     the same, by another way through the interpreter
+ *   stack 7: 300 bytes in 3 blocks   interpreter <- help of the library, an extension <- handler, line 12 <- ...
+ *   stack 8: 40 bytes in 1 block     interpreter <- libc, without Python: while it starts
+ *   stack 9: 30 bytes in 1 block     a Python frame of a file whose name is not UTF-8
+ */
+enum { STACK_HANDLER = 5, STACK_HANDLER_TOO, STACK_EXTENSION, STACK_STARTING, STACK_ODD_NAME };
+enum { CODE_MODULE = 1, CODE_HANDLER, CODE_ODD_NAME };
+enum { MODULE_ID_LIBPYTHON = 5 };
+
+static inline void synthetic_frame(struct synthetic *s, uint32_t id, uint32_t parent, uint32_t module, uint64_t address)
+{
+	s->frames[id] = (struct snapshot_frame){.address = address, .parent = parent, .module = module};
+	if (s->snapshot.frame_count < id)
+		s->snapshot.frame_count = id;
+}
+
+static inline void synthetic_python_frame(struct synthetic *s, uint32_t id, uint32_t parent, uint32_t code,
+					  uint32_t place)
+{
+	synthetic_frame(s, id, parent, 0, (uint64_t)code << CODE_OFFSET_BITS | place);
+	s->frames[id].flags = FRAME_PYTHON;
+}
+
+/* first_line: where the handler begins; its allocations are 2 lines further down. */
+static inline void synthetic_python(struct synthetic *s, uint32_t first_line)
+{
+	/* Two lines further at offset 0, and back by one at offset 8, in the format of 3.10. */
+	static const struct text handler_lines = {"\x08\x02\x08\xff", 4}, module_lines = {"\x20\x02", 2},
+				 none = {"", 0};
+	struct snapshot *snapshot = &s->snapshot;
+	s->modules[MODULE_ID_LIBPYTHON] =
+		synthetic_module("/usr/lib/libpython3.10.so.1.0", "PPPPPPPP", MODULE_INTERPRETER, 0x400000);
+	snapshot->module_count = MODULE_ID_LIBPYTHON;
+	s->codes[CODE_MODULE] = (struct snapshot_code){"/src/app.py", "<module>", module_lines, 1, LINES_LINETABLE};
+	s->codes[CODE_HANDLER] =
+		(struct snapshot_code){"/src/app.py", "Server.handler", handler_lines, first_line, LINES_LINETABLE};
+	s->codes[CODE_ODD_NAME] =
+		(struct snapshot_code){"/src/caf\xed\xb3\xa9.py", "n\xc3\xa4m\xed\xa0\x80", none, 9, LINES_NONE};
+	snapshot->code_count = 3;
+	snapshot->codes = s->codes;
+	snapshot->has_python = true;
+	snapshot->python_numbers[PYTHON_VERSION_HEX] = 0x030a0df0;
+	snapshot->python_numbers[PYTHON_STACKS] = 1;
+	snapshot->python_numbers[PYTHON_OBJECTS] = OBJECTS_RECORDED;
+	snapshot->python_texts[PYTHON_VERSION_TEXT] = (struct text){"3.10.13 (main)", 14};
+	synthetic_frame(s, 6, 0, 3, 0x3200);
+	synthetic_frame(s, 7, 6, MODULE_ID_LIBPYTHON, 0x5100);
+	synthetic_python_frame(s, 8, 7, CODE_MODULE, 1 + 4);
+	synthetic_frame(s, 9, 8, MODULE_ID_LIBPYTHON, 0x5200);
+	synthetic_python_frame(s, 10, 9, CODE_HANDLER, 1 + 6);
+	synthetic_frame(s, 11, 10, MODULE_ID_LIBPYTHON, 0x5300);
+	/* Another instruction of the same line. */
+	synthetic_python_frame(s, 12, 9, CODE_HANDLER, 1 + 4);
+	synthetic_frame(s, 13, 12, MODULE_ID_LIBPYTHON, 0x5400);
+	synthetic_frame(s, 14, 10, 2, ADDRESS_HELPER);
+	synthetic_frame(s, 15, 14, MODULE_ID_LIBPYTHON, 0x5300);
+	synthetic_python_frame(s, 16, 7, CODE_ODD_NAME, 1 + 2);
+	s->stacks[STACK_HANDLER].frame = 11;
+	s->stacks[STACK_HANDLER_TOO].frame = 13;
+	s->stacks[STACK_EXTENSION].frame = 15;
+	s->stacks[STACK_STARTING].frame = 7;
+	s->stacks[STACK_ODD_NAME].frame = 16;
+	snapshot->stack_count = STACK_ODD_NAME;
+	synthetic_site(s, STACK_HANDLER, 1, 6, 600, 6, 600);
+	synthetic_site(s, STACK_HANDLER_TOO, 1, 1, 60, 1, 60);
+	synthetic_site(s, STACK_EXTENSION, 1, 3, 300, 3, 300);
+	synthetic_site(s, STACK_STARTING, 1, 1, 40, 1, 40);
+	synthetic_site(s, STACK_ODD_NAME, 1, 1, 30, 1, 30);
+}
+
 /* The usual sites: 1000 bytes in app, 500 in the library, 250 below libc, 100 in a cut stack, 7 without a stack. */
 static inline void synthetic_usual_sites(struct synthetic *s)
 {
@@ -217,17 +292,33 @@ static inline void synthetic_file(const struct synthetic *s, bool with_names, un
 	buffer_free(&symbols);
 }
 
+static inline struct snapshot *synthetic_decode(const struct synthetic *s, unsigned first_line)
+{
+	struct buffer file = {0};
+	struct error error = {0};
+	synthetic_file(s, true, first_line, &file);
+	struct snapshot *snapshot = snapshot_decode(file.data, file.length, "synthetic.mud", 0, &error);
+	buffer_free(&file);
+	return snapshot;
+}
+
+/* Nothing but what Python code and its interpreter allocate. */
+static inline struct snapshot *synthetic_decoded_python(uint64_t pid, uint64_t slide, uint32_t first_line)
+{
+	struct synthetic *s = synthetic_new(pid, slide, "AAAAAAAA");
+	synthetic_python(s, first_line);
+	struct snapshot *snapshot = synthetic_decode(s, 100);
+	free(s);
+	return snapshot;
+}
+
 /* A decoded snapshot with names and the usual sites. */
 static inline struct snapshot *synthetic_decoded(uint64_t pid, uint64_t slide, const char *build_id,
 						 unsigned first_line)
 {
 	struct synthetic *s = synthetic_new(pid, slide, build_id);
-	struct buffer file = {0};
-	struct error error = {0};
 	synthetic_usual_sites(s);
-	synthetic_file(s, true, first_line, &file);
-	struct snapshot *snapshot = snapshot_decode(file.data, file.length, "synthetic.mud", 0, &error);
-	buffer_free(&file);
+	struct snapshot *snapshot = synthetic_decode(s, first_line);
 	free(s);
 	return snapshot;
 }

@@ -13,6 +13,7 @@ static struct buffer whole_file(void)
 	struct synthetic *s = synthetic_new(1234, 0x555500000000, "AAAAAAAA");
 	struct buffer file = {0};
 	synthetic_usual_sites(s);
+	synthetic_python(s, 10);
 	synthetic_file(s, true, 100, &file);
 	free(s);
 	return file;
@@ -46,7 +47,7 @@ START_TEST(reads_what_was_written)
 	ck_assert_str_eq(snapshot->texts[META_PROGRAM].data, "app");
 	ck_assert_uint_eq(snapshot->texts[META_COMMAND_LINE].length, 11);
 	ck_assert_uint_eq(snapshot->losses[LOSS_STACKS_CUT], 7);
-	ck_assert_uint_eq(snapshot->module_count, 4);
+	ck_assert_uint_eq(snapshot->module_count, 5);
 	ck_assert_str_eq(snapshot->modules[2].name, "libhelp.so.1");
 	ck_assert_uint_eq(snapshot->modules[1].build_id_bytes, 8);
 	ck_assert_uint_eq(snapshot->modules[1].segments[0].flags, 5);
@@ -57,8 +58,53 @@ START_TEST(reads_what_was_written)
 	ck_assert_uint_eq(snapshot->timeline[1].elapsed_ns, 5000);
 	ck_assert_str_eq(snapshot->notes[0], "a note");
 	ck_assert_uint_eq(snapshot->stored_module_count, 3);
+	ck_assert_uint_eq(snapshot->code_count, 3);
+	const struct snapshot_code *code = &snapshot->codes[CODE_HANDLER];
+	ck_assert_str_eq(code->file, "/src/app.py");
+	ck_assert_str_eq(code->name, "Server.handler");
+	ck_assert_uint_eq(code->first_line, 10);
+	ck_assert_uint_eq(code->format, LINES_LINETABLE);
+	ck_assert_uint_eq(code->lines.length, 4);
+	ck_assert(!memcmp(code->lines.data, "\x08\x02\x08\xff", 4));
+	ck_assert(is_python_frame(&snapshot->frames[10]) && !is_python_frame(&snapshot->frames[9]));
+	ck_assert_uint_eq(frame_code(&snapshot->frames[10]), CODE_HANDLER);
+	ck_assert_uint_eq(frame_offset(&snapshot->frames[10]), 7);
+	ck_assert(snapshot->has_python);
+	ck_assert_uint_eq(snapshot->python_numbers[PYTHON_VERSION_HEX], 0x030a0df0);
+	ck_assert_str_eq(snapshot->python_texts[PYTHON_VERSION_TEXT].data, "3.10.13 (main)");
+	ck_assert_str_eq(snapshot->python_texts[PYTHON_REASON].data, "");
 	snapshot_free(snapshot);
 	buffer_free(&file);
+}
+END_TEST
+
+/* A file has the oldest version that knows all that is in it. */
+START_TEST(minor_versions)
+{
+	struct error error;
+	for (int python = 0; python < 2; python++) {
+		struct synthetic *s = synthetic_new(1, 0, "A");
+		struct buffer file = {0}, again = {0};
+		synthetic_usual_sites(s);
+		if (python)
+			synthetic_python(s, 10);
+		synthetic_file(s, true, 100, &file);
+		uint16_t minor = python ? 2 : 0;
+		ck_assert_uint_eq(((struct snapshot_header *)(void *)file.data)->minor, minor);
+		struct snapshot *snapshot = decode(&file, &error);
+		ck_assert_msg(snapshot, "%s", error.message);
+		ck_assert(snapshot->has_python == (python == 1));
+		snapshot_encode(snapshot, &again);
+		ck_assert_uint_eq(((struct snapshot_header *)(void *)again.data)->minor, minor);
+		snapshot_free(snapshot);
+		snapshot = decode(&again, &error);
+		ck_assert_msg(snapshot, "%s", error.message);
+		ck_assert_uint_eq(snapshot->code_count, python ? 3 : 0);
+		snapshot_free(snapshot);
+		buffer_free(&file);
+		buffer_free(&again);
+		free(s);
+	}
 }
 END_TEST
 
@@ -128,7 +174,7 @@ START_TEST(other_versions)
 	struct error error;
 	header->major = 2;
 	seal(&file);
-	expect_refusal(&file, "version 2.0");
+	expect_refusal(&file, "version 2.2");
 	header->major = 0;
 	seal(&file);
 	expect_refusal(&file, "header is damaged");
@@ -225,6 +271,18 @@ START_TEST(lies)
 	WITH_SECTION(SECTION_SITES, "SITES is damaged: a site names a thread", 1, 0, 99, 0, 0, 0, 0, 0);
 	WITH_SECTION(SECTION_COHORTS, "COHORTS is damaged: a cohort names a site", 1, 0, 1, 1, 1);
 	WITH_SECTION(SECTION_COHORTS, "COHORTS is damaged: something follows", 0, 1);
+	WITH_SECTION(SECTION_CODES, "CODES is damaged: a count", huge);
+	WITH_SECTION(SECTION_CODES, "CODES is damaged: a count", 0, 2, LINES_NONE, 0, 0, 0, 0);
+	WITH_SECTION(SECTION_CODES, "CODES is damaged: a text is longer", 1, huge);
+	WITH_SECTION(SECTION_CODES, "CODES is damaged: a string number", 0, 1, LINES_NONE, 1, 0, 0, 0);
+	WITH_SECTION(SECTION_CODES, "CODES is damaged: a text is longer", 0, 1, LINES_NONE, 0, 0, 0, huge);
+	WITH_SECTION(SECTION_CODES, "CODES is damaged: a line number", 0, 1, LINES_NONE, 0, 0, huge, 0);
+	/* The file has frames of three codes. */
+	WITH_SECTION(SECTION_CODES, "FRAMES is damaged: a Python frame names a code", 0, 1, LINES_NONE, 0, 0, 0, 0);
+	WITH_SECTION(SECTION_FRAMES, "FRAMES is damaged: a Python frame names a code", 1, FRAME_PYTHON, 1, 0, 5);
+	WITH_SECTION(SECTION_FRAMES, "FRAMES is damaged: a Python frame names a code", 1, FRAME_PYTHON, 1, 0, huge);
+	WITH_SECTION(SECTION_FRAMES, "FRAMES is damaged: a Python frame has a module", 1, FRAME_PYTHON, 1, 1,
+		     (uint64_t)1 << CODE_OFFSET_BITS);
 	with_section(SECTION_SITES, NULL, 0, "section SITES is missing");
 }
 END_TEST
@@ -259,6 +317,7 @@ int main(void)
 	Suite *suite = suite_create("snapshot_read");
 	TCase *cases = tcase_create("all");
 	tcase_add_test(cases, reads_what_was_written);
+	tcase_add_test(cases, minor_versions);
 	tcase_add_test(cases, truncation_at_every_byte);
 	tcase_add_test(cases, flip_of_every_bit);
 	tcase_add_test(cases, flips_behind_the_checksums_are_harmless);

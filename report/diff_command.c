@@ -8,6 +8,7 @@
 #include "report/losses.h"
 #include "report/present.h"
 #include "report/rows.h"
+#include "report/tracemalloc.h"
 
 #include <string.h>
 
@@ -232,7 +233,7 @@ static void diff_text(const struct reading *reading, const struct aggregate *agg
 static int run_diff(const struct command *command, int argc, char **argv, struct error *error)
 {
 	static const char wanted[] = "name two snapshots, the older one first";
-	static const struct table_command table = {diff_text, diff_json, 2, wanted, wanted};
+	static const struct table_command table = {diff_text, diff_json, tracemalloc_diff, 2, wanted, wanted};
 	return table_command_run(&table, command, argc, argv, error);
 }
 

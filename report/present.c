@@ -47,6 +47,22 @@ int present(struct reading *reading, const char *const *paths, uint32_t count, c
 	return status;
 }
 
+/* What --format tracemalloc goes together with. */
+static int check_format(const struct command *command, struct reading *reading, struct error *error)
+{
+	if (!reading->tracemalloc)
+		return EXIT_FINE;
+	if (reading->json)
+		return error_set(error, EXIT_USAGE, "leave one of the two out",
+				 "%s: --json is a format of its own, not tracemalloc's", command->name);
+	if (!reading->by_given)
+		reading->group.by = BY_LINE;
+	if (reading->group.by != BY_LINE && reading->group.by != BY_FILE)
+		return error_set(error, EXIT_USAGE, "use --by line or --by file",
+				 "%s: rows in tracemalloc's format are lines or files", command->name);
+	return EXIT_FINE;
+}
+
 int table_command_run(const struct table_command *table, const struct command *command, int argc, char **argv,
 		      struct error *error)
 {
@@ -57,8 +73,12 @@ int table_command_run(const struct table_command *table, const struct command *c
 	if (status == EXIT_FINE && (uint32_t)(argc - first) != table->count)
 		status = options_operands(
 			command, (uint32_t)(argc - first) < table->count ? table->wanted : table->too_many, error);
+	if (status == EXIT_FINE)
+		status = check_format(command, &reading, error);
 	struct presentation presentation = {
-		.write = reading.json ? table->write_json : table->write_text,
+		.write = reading.json          ? table->write_json
+			 : reading.tracemalloc ? table->write_tracemalloc
+					       : table->write_text,
 		.changes = table->count == 2,
 		.notes = !reading.json,
 		.all_notes = reading.group.all_frames,

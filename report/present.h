@@ -23,7 +23,7 @@ int present(struct reading *reading, const char *const *paths, uint32_t count, c
 
 /* show and diff: text, or with --json JSON, of exactly `count` operands; `wanted` says in words what they are. */
 struct table_command {
-	row_writer *write_text, *write_json;
+	row_writer *write_text, *write_json, *write_tracemalloc;
 	uint32_t count;
 	const char *wanted, *too_many; /* what is said when there are fewer or more */
 };

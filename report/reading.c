@@ -28,6 +28,7 @@ int reading_option(void *context, int id, const char *argument, struct error *er
 	switch ((enum reading_option)id) {
 	case READING_BY:
 		reading->group.by = (enum grouping)options_choice(GROUPING_CHOICES, argument);
+		reading->by_given = true;
 		break;
 	case READING_METRIC:
 		reading->metric = (enum metric)options_choice(METRIC_CHOICES, argument);
@@ -67,6 +68,9 @@ int reading_option(void *context, int id, const char *argument, struct error *er
 		break;
 	case READING_EXTRA_DIR:
 		add_path(&reading->extra_dirs, argument);
+		break;
+	case READING_FORMAT:
+		reading->tracemalloc = options_choice(ROW_FORMAT_CHOICES, argument) == 1;
 		break;
 	}
 	return EXIT_FINE;

@@ -18,6 +18,8 @@ struct reading {
 	enum metric metric;
 	unsigned long top; /* 0: all */
 	bool json, exact_bytes;
+	bool by_given;
+	bool tracemalloc; /* rows in its words, by line or file */
 	enum color_choice color;
 	const char *sysroot;
 	struct path_list debug_dirs, extra_dirs;
@@ -43,6 +45,7 @@ enum reading_option {
 	READING_SYSROOT,
 	READING_DEBUG_DIR,
 	READING_EXTRA_DIR,
+	READING_FORMAT,
 };
 
 /* Entries for a command's table of options. */
@@ -107,6 +110,13 @@ enum reading_option {
 				NULL,                                                                                  \
 				"rows to print (default 20; 0: all); the rest is summed in one row"},                  \
 		FILTER_OPTIONS,                                                                                        \
+		{READING_FORMAT,                                                                                       \
+		 0,                                                                                                    \
+		 "format",                                                                                             \
+		 "FORMAT",                                                                                             \
+		 ARGUMENT_CHOICE,                                                                                      \
+		 ROW_FORMAT_CHOICES,                                                                                   \
+		 "table (the default), or tracemalloc: lines as Python's tracemalloc prints them, by line or file"},   \
 		{READING_ALL_FRAMES,                                                                                   \
 		 0,                                                                                                    \
 		 "all-frames",                                                                                         \
@@ -125,6 +135,8 @@ enum reading_option {
 		 COLOR_CHOICES,                                                                                        \
 		 "auto, always or never (default auto; NO_COLOR is honoured)"},                                        \
 		SYMBOL_OPTIONS
+
+#define ROW_FORMAT_CHOICES "table|tracemalloc"
 
 void reading_init(struct reading *reading);
 /* An option_handler; context is a struct reading. */

@@ -58,6 +58,9 @@ static const struct option_spec options_table[] = {
 	{OPTION_KEY + 13, 's', "sample", "BYTES", ARGUMENT_WORD, NULL,
 	 "record a block about every BYTES bytes that are allocated, as 512K, and estimate the rest: nearly free "
 	 "(default 0: every block)"},
+	{OPTION_KEY + 14, 0, "python", "HOW", ARGUMENT_CHOICE, "objects|arenas|off",
+	 "of CPython programs: record every object (objects, the default), leave CPython's own allocator alone and see "
+	 "its arenas only (arenas), or record native stacks only (off)"},
 	{OPTION_QUIET, 'q', "quiet", NULL, ARGUMENT_NONE, NULL, "print nothing but errors when the command has ended"},
 	{0},
 };

@@ -6,6 +6,7 @@
 #include "report/heading.h"
 #include "report/present.h"
 #include "report/rows.h"
+#include "report/tracemalloc.h"
 
 #include <assert.h>
 
@@ -128,8 +129,8 @@ static void show_text(const struct reading *reading, const struct aggregate *agg
 
 static int run_show(const struct command *command, int argc, char **argv, struct error *error)
 {
-	static const struct table_command table = {show_text, show_json, 1, "name a snapshot",
-						   "name one snapshot only"};
+	static const struct table_command table = {show_text, show_json,         tracemalloc_show,
+						   1,         "name a snapshot", "name one snapshot only"};
 	return table_command_run(&table, command, argc, argv, error);
 }
 

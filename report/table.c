@@ -85,6 +85,11 @@ char *format_size(char *out, uint64_t bytes)
 	return scale(out, (double)bytes, "");
 }
 
+char *format_size_average(char *out, double bytes)
+{
+	return scale(out, bytes, "");
+}
+
 char *format_size_change(char *out, int64_t bytes)
 {
 	return scale(out, (double)magnitude(bytes), bytes < 0 ? "-" : "+");

@@ -34,6 +34,8 @@ struct terminal terminal_of(FILE *stream, enum color_choice choice);
 
 /* As tracemalloc prints them: "576 B", "56.2 KiB", "1234 KiB". out of at least 32 bytes; returned. */
 char *format_size(char *out, uint64_t bytes);
+/* The same of a mean. */
+char *format_size_average(char *out, double bytes);
 /* With its sign, always: "+1.5 MiB", "+0 B". */
 char *format_size_change(char *out, int64_t bytes);
 /* "1,234,567". out of at least 32 bytes; returned. */

@@ -219,6 +219,7 @@ static void diff_text(const struct reading *reading, const struct aggregate *agg
 	print_side("old ", reading->snapshots[OLD], stream);
 	print_side("new ", reading->snapshots[NEW], stream);
 	print_growth(reading, stream);
+	python_print(reading->snapshots[NEW], stream);
 	losses_print(reading->snapshots[NEW], stream, &terminal);
 	fputc('\n', stream);
 	if (aggregate->row_count)

@@ -112,6 +112,18 @@ static bool names_process(const char *word, bool after_dashes)
 	return !after_dashes && word[0] && !word[strspn(word, "0123456789")] && strlen(word) < 10;
 }
 
+/* By its first bytes. */
+static bool is_snapshot(const char *path)
+{
+	char magic[SNAPSHOT_MAGIC_BYTES] = {0};
+	FILE *stream = fopen(path, "re");
+	if (!stream)
+		return false;
+	bool is = fread(magic, 1, sizeof magic, stream) == sizeof magic && !memcmp(magic, SNAPSHOT_MAGIC, sizeof magic);
+	fclose(stream);
+	return is;
+}
+
 static int run_doctor(const struct command *command, int argc, char **argv, struct error *error)
 {
 	struct doctor_options options = {0};
@@ -128,6 +140,8 @@ static int run_doctor(const struct command *command, int argc, char **argv, stru
 	examine_machine(&examination);
 	if (first < argc && names_process(argv[first], after_dashes))
 		examine_process(&examination, strtoul(argv[first], NULL, 10));
+	else if (first < argc && !after_dashes && is_snapshot(argv[first]))
+		examine_snapshot(&examination, argv[first]);
 	else if (first < argc)
 		examine_program(&examination, argv[first]);
 	output_open(&output, NULL, OUTPUT_BY_UMASK, error);
@@ -151,13 +165,14 @@ static const struct option_spec options_table[] = {
 
 const struct command doctor_command = {
 	.name = "doctor",
-	.operands = "[BINARY | PID | -- COMMAND...]",
+	.operands = "[BINARY | PID | SNAPSHOT | -- COMMAND...]",
 	.summary = "say what will and won't work here, or with a program or process",
 	.description =
 		"Looks at this machine and, when one is named, at a program (found in PATH as `mudlark run` would find "
-		"it) or "
-		"a running process. Each line is ok, warn or fail, with the reason and the mend. Nothing but /bin/true "
-		"is run, once, to see that preloading works.",
+		"it), "
+		"a running process or a snapshot. Each line is ok, warn or fail, with the reason and the mend. "
+		"/bin/true is run once to see that preloading works, and of a Python program its interpreter, with an "
+		"empty program, to see whether Python lines and objects are recorded; the program itself is not run.",
 	.epilogue = "Exit status: 0 all is well, warnings included; 1 something will not work; 2 wrong usage.\n",
 	.options = options_table,
 	.operand_kind = ARGUMENT_COMMAND,

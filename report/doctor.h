@@ -31,6 +31,8 @@ void examination_free(struct examination *examination);
 void examine_machine(struct examination *examination);
 /* A program, as `mudlark run` would find it, or a library file. */
 void examine_program(struct examination *examination, const char *command);
+/* A snapshot: whether it can be read, and what it says about CPython. */
+void examine_snapshot(struct examination *examination, const char *path);
 /* A running process. */
 void examine_process(struct examination *examination, unsigned long pid);
 

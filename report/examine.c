@@ -9,6 +9,7 @@
 #include "report/memory.h"
 #include "report/preflight.h"
 #include "report/process.h"
+#include "report/python_facts.h"
 #include "report/snapshot_read.h"
 #include "report/table.h"
 
@@ -70,21 +71,35 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
 	return remove(path);
 }
 
-/* Runs /bin/true under the library and reads what it wrote. */
-static void try_run(struct examination *examination, const char *library)
+/* Runs a program under the library and reads what it wrote: NULL when it wrote nothing that can be read. */
+static struct snapshot *run_trial(struct examination *examination, const char *library, char **arguments, int *status,
+				  struct error *error)
 {
 	char directory[] = "/tmp/mudlark-doctor.XXXXXX";
 	if (!mkdtemp(directory)) {
 		find(examination, "trial", VERDICT_WARN, NULL, "no trial run: /tmp: %s", strerror(errno));
-		return;
+		*status = -1;
+		return NULL;
 	}
-	char *arguments[] = {(char *)"/bin/true", NULL};
 	char *options = must_format("output=%s/trial.mud", directory), *file = must_format("%s/trial.mud", directory);
 	struct launch launch = {.library = library, .options = options, .argv = arguments, .quiet_output = 1};
-	struct error error = {0};
 	pid_t pid;
-	int status = launch_and_wait(&launch, &pid, &error);
-	struct snapshot *snapshot = status == EXIT_FINE ? snapshot_load(file, &error) : NULL;
+	*status = launch_and_wait(&launch, &pid, error);
+	struct snapshot *snapshot = *status == EXIT_FINE ? snapshot_load(file, error) : NULL;
+	nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	free(options);
+	free(file);
+	return snapshot;
+}
+
+static void try_library(struct examination *examination, const char *library)
+{
+	char *arguments[] = {(char *)"/bin/true", NULL};
+	struct error error = {0};
+	int status;
+	struct snapshot *snapshot = run_trial(examination, library, arguments, &status, &error);
+	if (status < 0)
+		return;
 	if (status != EXIT_FINE)
 		find(examination, "trial", VERDICT_FAIL, "report this, with the output of MUDLARK_OPTIONS=verbose=1",
 		     "/bin/true under %s ended with status %d", library, status);
@@ -97,9 +112,6 @@ static void try_run(struct examination *examination, const char *library)
 		     "preloading works: /bin/true ran under %s and left a snapshot of %llu allocations", library,
 		     (unsigned long long)snapshot->totals[TOTAL_ALLOC_BLOCKS]);
 	snapshot_free(snapshot);
-	nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-	free(options);
-	free(file);
 }
 
 static void examine_library(struct examination *examination)
@@ -111,7 +123,7 @@ static void examine_library(struct examination *examination)
 		return;
 	}
 	find(examination, "library", VERDICT_OK, NULL, "the library is %s", library);
-	try_run(examination, library);
+	try_library(examination, library);
 	free(library);
 }
 
@@ -190,6 +202,81 @@ static void examine_allocator(struct examination *examination, const char *path,
 		     "%s is a Go program: only allocations of its C code are seen", path);
 }
 
+/* --- CPython --------------------------------------------------------------------------------------------------- */
+
+/* What a snapshot has of the program's Python part. */
+static void find_python(struct examination *examination, const char *who, const struct snapshot *snapshot)
+{
+	struct buffer words = {0};
+	python_facts_text(&words, snapshot);
+	if (python_is_whole(snapshot))
+		find(examination, "python", VERDICT_OK, NULL, "%s: CPython %s, and stacks have Python lines", who,
+		     buffer_string(&words));
+	else
+		find(examination, "python", VERDICT_WARN,
+		     snapshot->python_numbers[PYTHON_STACKS] ? "see `python` in libmudlark.so(7)"
+							     : "use another version of Python for Python lines; native "
+							       "frames are recorded in any case",
+		     "%s: CPython %s", who, buffer_string(&words));
+	buffer_free(&words);
+}
+
+/* An interpreter is asked by running it: whether its frames make sense is known when it runs, not before. */
+static void try_interpreter(struct examination *examination, const char *program)
+{
+	struct error error = {0};
+	char *arguments[] = {(char *)program, (char *)"-E", (char *)"-S", (char *)"-c", (char *)"pass", NULL};
+	char *library = find_library(&error);
+	int status;
+	if (!library)
+		return;
+	struct snapshot *snapshot = run_trial(examination, library, arguments, &status, &error);
+	if (snapshot && snapshot->has_python)
+		find_python(examination, program, snapshot);
+	else if (snapshot)
+		find(examination, "python", VERDICT_WARN, NULL,
+		     "%s is not known as CPython: its stacks will be native ones", program);
+	else if (status >= 0)
+		find(examination, "python", VERDICT_WARN, "report this, with the output of MUDLARK_OPTIONS=verbose=1",
+		     "'%s -E -S -c pass' left no readable snapshot (status %d)", program, status);
+	snapshot_free(snapshot);
+	free(library);
+}
+
+static void examine_python(struct examination *examination, const char *program, const struct elf_facts *facts)
+{
+	const char *slash = strrchr(program, '/');
+	if (!strncmp(slash ? slash + 1 : program, "python", 6)) {
+		try_interpreter(examination, program);
+		return;
+	}
+	for (size_t i = 0; i < facts->needed_count; i++)
+		if (!strncmp(facts->needed[i], "libpython", 9))
+			find(examination, "python", VERDICT_OK, NULL,
+			     "%s has CPython inside (%s): `mudlark doctor SNAPSHOT` tells what was recorded of it",
+			     program, facts->needed[i]);
+}
+
+void examine_snapshot(struct examination *examination, const char *path)
+{
+	struct error error = {0};
+	struct snapshot *snapshot = snapshot_load(path, &error);
+	if (!snapshot) {
+		find(examination, "snapshot", VERDICT_FAIL, error.hint, "%s", error.message);
+		return;
+	}
+	find(examination, "snapshot", VERDICT_OK, NULL, "%s can be read: %llu live blocks of %s", path,
+	     (unsigned long long)snapshot->totals[TOTAL_LIVE_BLOCKS], snapshot->texts[META_PROGRAM].data);
+	if (snapshot->has_python)
+		find_python(examination, snapshot->texts[META_PROGRAM].data, snapshot);
+	else
+		find(examination, "python", VERDICT_OK, NULL, "%s had no CPython inside",
+		     snapshot->texts[META_PROGRAM].data);
+	snapshot_free(snapshot);
+}
+
+/* --- a program ------------------------------------------------------------------------------------------------- */
+
 void examine_program(struct examination *examination, const char *command)
 {
 	struct preflight check;
@@ -216,6 +303,8 @@ void examine_program(struct examination *examination, const char *command)
 	if (check.has_facts && check.facts.class_bits) {
 		examine_allocator(examination, check.program, &check.facts);
 		examine_debug(examination, check.program, &check.facts);
+		if (error.code == EXIT_FINE)
+			examine_python(examination, check.program, &check.facts);
 	}
 	preflight_free(&check);
 }

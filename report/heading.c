@@ -4,6 +4,7 @@
 #include "report/heading.h"
 
 #include "report/losses.h"
+#include "report/python_facts.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -103,6 +104,15 @@ static void print_totals(const struct snapshot *snapshot, FILE *stream, bool uni
 			format_count(blocks, spreads->alloc_blocks.samples), unicode ? "\xc2\xb1" : "+-");
 }
 
+void python_print(const struct snapshot *snapshot, FILE *stream)
+{
+	struct buffer line = {0};
+	python_facts_text(&line, snapshot);
+	if (line.length)
+		fprintf(stream, "python     %s\n", buffer_string(&line));
+	buffer_free(&line);
+}
+
 void heading_print(const struct snapshot *snapshot, FILE *stream, const struct terminal *terminal)
 {
 	char when[64], elapsed[64];
@@ -120,6 +130,7 @@ void heading_print(const struct snapshot *snapshot, FILE *stream, const struct t
 		style_off(terminal, STYLE_BOLD));
 	buffer_free(&line);
 	print_totals(snapshot, stream, terminal->unicode);
+	python_print(snapshot, stream);
 	losses_print(snapshot, stream, terminal);
 	for (uint32_t i = 0; i < snapshot->note_count; i++) {
 		struct buffer note = {0};
@@ -201,6 +212,7 @@ void heading_json(const struct snapshot *snapshot, struct json *json)
 	json_put_number(json, "inherited_blocks", inherited_blocks);
 	totals_json(snapshot, "totals", json);
 	losses_json(snapshot, json);
+	python_facts_json(snapshot, json);
 	json_put_array(json, "notes", false);
 	for (uint32_t i = 0; i < snapshot->note_count; i++)
 		json_put_text(json, NULL, snapshot->notes[i]);

@@ -13,6 +13,8 @@ char *format_time(char *out, uint64_t time_ns);
 /* "850 ms", "12.3 s", "2 h 5 min". out of at least 64 bytes; returned. */
 char *format_duration(char *out, uint64_t duration_ns);
 
+/* A line about CPython; none when there is none in the program. */
+void python_print(const struct snapshot *snapshot, FILE *stream);
 /* Program, time, totals, losses and notes. */
 void heading_print(const struct snapshot *snapshot, FILE *stream, const struct terminal *terminal);
 /* The members program, pid, time, ..., totals, losses, notes of the open object. */

@@ -125,8 +125,12 @@ void control_poll_slow(struct heap *heap)
 		return;
 	uint32_t pending = atomic_exchange_explicit(&control_pending, 0, memory_order_acq_rel);
 	heap = heap_enter();
-	for (; pending; pending &= pending - 1)
-		take((enum snapshot_trigger)__builtin_ctz(pending), NULL, false);
+	for (; pending; pending &= pending - 1) {
+		enum snapshot_trigger trigger = (enum snapshot_trigger)__builtin_ctz(pending);
+		int error = take(trigger, NULL, trigger == TRIGGER_EXIT);
+		if (trigger == TRIGGER_EXIT && !error && control.options->at_exit < AT_EXIT_TWICE)
+			atomic_store(&control.exit_done, true);
+	}
 	heap_leave(heap);
 }
 
@@ -292,6 +296,12 @@ static void wait_for_copy(void)
 	struct heap *heap = heap_enter();
 	snapshot_settle(true);
 	heap_leave(heap);
+}
+
+void control_interpreter_ends(void)
+{
+	if (control.options && control.options->at_exit && !is_child_left_out())
+		note_request(TRIGGER_EXIT);
 }
 
 void control_at_exit(void)

@@ -31,6 +31,9 @@ void control_clock(uint64_t elapsed_ns);
 /* A new high-water mark has been recorded. */
 void control_peak(void);
 
+/* CPython, which is the program, has begun to end. Called between enter and leave. */
+void control_interpreter_ends(void);
+
 /* Takes a snapshot now, wherever the caller is, or notes the request. 0 or -errno, as snapshot_take(). */
 int control_snapshot(enum snapshot_trigger trigger, const char *label, bool wait);
 

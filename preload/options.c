@@ -174,9 +174,8 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		const char *key;
 		bool *flag;
 	} flags[] = {
-		{"record", &options->record},     {"at_exit", &options->at_exit},
-		{"children", &options->children}, {"fatal", &options->fatal},
-		{"verbose", &options->verbose},   {"check_capture", &options->check_capture},
+		{"record", &options->record},   {"children", &options->children},           {"fatal", &options->fatal},
+		{"verbose", &options->verbose}, {"check_capture", &options->check_capture},
 	};
 	uint64_t n;
 	bool good;
@@ -191,6 +190,11 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		good = parse_unsigned(value, DEPTH_MAX, &n) && n > 0;
 		if (good)
 			options->depth = (uint32_t)n;
+	} else if (strcmp(key, "at_exit") == 0) {
+		bool flag = false;
+		good = parse_bool(value, &flag) || (parse_unsigned(value, AT_EXIT_TWICE, &n) && n == AT_EXIT_TWICE);
+		if (good)
+			options->at_exit = flag ? 1 : *value == '2' ? AT_EXIT_TWICE : 0;
 	} else if (strcmp(key, "peak") == 0) {
 		good = parse_unsigned(value, 2, &n);
 		if (good)
@@ -249,7 +253,7 @@ void options_parse(struct options *options, const char *text, void (*complain)(c
 {
 	*options = (struct options){
 		.record = true,
-		.at_exit = true,
+		.at_exit = 1,
 		.children = true,
 		.peak = 1,
 		.depth = 128,

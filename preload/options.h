@@ -8,7 +8,8 @@
  *   depth=N           frames kept of a stack, 1 .. 1024 (128)
  *   every=SECONDS     a snapshot every so often, at least 0.001; 0: none (0)
  *   signal=S          signal that asks for a snapshot: a number, a name such as USR2 or RTMAX-5, or none (RTMAX-5)
- *   at_exit=0|1       a snapshot when the program ends (1)
+ *   at_exit=0|1|2     a snapshot when the program ends; of a Python program when the interpreter begins to end, while
+ *                     all that the program holds is there; 2: and after it has torn that down (1)
  *   peak=0|1|2        0: no peak columns; 1: what the high-water mark consisted of (default); 2: and a snapshot there
  *   snapshot=M        who writes snapshots: the thread (inline), a copy of the process (fork), or whichever holds the
  *                     program for a shorter time (auto); the one at the end always inline (auto)
@@ -31,16 +32,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+enum { AT_EXIT_TWICE = 2 };
 enum python_mode { PYTHON_MODE_OBJECTS, PYTHON_MODE_ARENAS, PYTHON_MODE_OFF };
 enum snapshot_mode { SNAPSHOT_AUTO, SNAPSHOT_INLINE, SNAPSHOT_FORK };
 
 struct options {
 	bool record;
-	bool at_exit;
 	bool children;
 	bool fatal;
 	bool verbose;
 	bool check_capture;
+	uint32_t at_exit; /* AT_EXIT_TWICE: also what is left of a Python program */
 	uint32_t peak;
 	uint32_t depth;
 	uint64_t every_ns;

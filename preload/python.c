@@ -29,6 +29,7 @@ static const struct python_layout layout_3_8 = {
 	.code_firstlineno = 40,
 	.code_lines = 120,
 	.lines_format = LINES_LNOTAB,
+	.runtime_finalizing = 16,
 	.runtime_tstate = 1368,
 	.ascii_data = 48,
 	.compact_data = 72,
@@ -54,6 +55,7 @@ static const struct python_layout layout_3_11 = {
 	.code_lines = 136,
 	.code_instructions = 184,
 	.lines_format = LINES_LOCATIONS,
+	.runtime_finalizing = 24,
 	.runtime_tstate = 576,
 	.ascii_data = 48,
 	.compact_data = 72,
@@ -92,6 +94,7 @@ bool python_layout_of(uint32_t minor, struct python_layout *layout)
 	}
 	if (minor >= 13) {
 		layout->tstate_thread_id = 152;
+		layout->runtime_finalizing = 608;
 		layout->tstate_cframe = 0;
 		layout->frame_by_cframe = false;
 		layout->tstate_frame = 72;
@@ -118,6 +121,7 @@ static const char debug_cookie[] = "xdebugpy";
 
 /* Members of the parts that follow, in order; those that are read have a name. */
 enum { INTERPRETER_MEMBERS_3_13 = 13, INTERPRETER_MEMBERS_3_14 = 16 };
+enum { RUNTIME_SIZE, RUNTIME_FINALIZING };
 enum { TSTATE_SIZE, TSTATE_INTERP = 3, TSTATE_FRAME, TSTATE_THREAD_ID, TSTATE_MEMBERS = 9 };
 enum { FRAME_SIZE, FRAME_BACK, FRAME_CODE, FRAME_INSTR, FRAME_OWNER = 5, FRAME_MEMBERS_3_13, FRAME_MEMBERS_3_14 = 8 };
 enum { CODE_SIZE, CODE_FILENAME, CODE_QUALNAME = 3, CODE_LINETABLE, CODE_FIRSTLINENO, CODE_ADAPTIVE = 9 };
@@ -138,7 +142,8 @@ static bool take_debug_offsets(struct python_layout *layout, const struct debug_
 	const uint64_t *tstate = head->interpreter + (newer ? INTERPRETER_MEMBERS_3_14 : INTERPRETER_MEMBERS_3_13);
 	const uint64_t *frame = tstate + TSTATE_MEMBERS;
 	const uint64_t *code = frame + (newer ? FRAME_MEMBERS_3_14 : FRAME_MEMBERS_3_13);
-	return take(&layout->tstate_interp, tstate, TSTATE_INTERP) &&
+	return take(&layout->runtime_finalizing, head->runtime, RUNTIME_FINALIZING) &&
+	       take(&layout->tstate_interp, tstate, TSTATE_INTERP) &&
 	       take(&layout->tstate_frame, tstate, TSTATE_FRAME) &&
 	       take(&layout->tstate_thread_id, tstate, TSTATE_THREAD_ID) &&
 	       take(&layout->frame_back, frame, FRAME_BACK) && take(&layout->frame_code, frame, FRAME_CODE) &&
@@ -192,13 +197,15 @@ static const char *choose_layout(const struct dynsym *tables)
 /* What the interpreter must export; all versions do, whatever the build. */
 static bool find_symbols(const struct dynsym *tables)
 {
-	size_t eval_bytes = 0;
+	size_t eval_bytes = 0, main_bytes = 0;
 	python.runtime = dynsym_find(tables, "_PyRuntime", NULL);
 	python.code_type = dynsym_find(tables, "PyCode_Type", NULL);
 	python.str_type = dynsym_find(tables, "PyUnicode_Type", NULL);
 	python.bytes_type = dynsym_find(tables, "PyBytes_Type", NULL);
 	python.eval = dynsym_find(tables, "_PyEval_EvalFrameDefault", &eval_bytes);
 	python.eval_end = python.eval + eval_bytes;
+	python.main = dynsym_find(tables, "Py_RunMain", &main_bytes);
+	python.main_end = python.main + main_bytes;
 	python.this_thread_state = (void *(*)(void))dynsym_find(tables, "PyGILState_GetThisThreadState", NULL);
 	python.unchecked_thread_state = (void *(*)(void))dynsym_find(tables, "PyThreadState_GetUnchecked", NULL);
 	if (!python.unchecked_thread_state)

@@ -56,7 +56,8 @@ struct python_layout {
 	uint16_t code_instructions; /* co_code_adaptive; 0: a separate object */
 	uint8_t lines_format;       /* enum snapshot_lines */
 	/* _PyRuntime */
-	uint16_t runtime_tstate; /* gilstate.tstate_current, up to 3.11; 0: PyThreadState_GetUnchecked() */
+	uint16_t runtime_finalizing; /* the tstate of the thread that ends the interpreter */
+	uint16_t runtime_tstate;     /* gilstate.tstate_current, up to 3.11; 0: PyThreadState_GetUnchecked() */
 	/* str */
 	uint16_t ascii_data, compact_data;
 };
@@ -82,6 +83,7 @@ struct python {
 	uintptr_t runtime; /* _PyRuntime */
 	uintptr_t code_type, str_type, bytes_type;
 	uintptr_t eval, eval_end;              /* _PyEval_EvalFrameDefault: the part that its symbol covers */
+	uintptr_t main, main_end;              /* Py_RunMain: the program is the interpreter; 0: not exported */
 	void *(*this_thread_state)(void);      /* PyGILState_GetThisThreadState */
 	void *(*unchecked_thread_state)(void); /* from 3.12 on */
 	int (*is_finalizing)(void);

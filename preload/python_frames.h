@@ -66,6 +66,12 @@ bool python_has_frames(void);
  */
 uint64_t python_walk_key(struct python_walk *walk, const struct heap *heap);
 
+/* Whether the thread whose chain was walked last is ending the interpreter. */
+static inline bool python_is_ending(const struct python_walk *walk)
+{
+	return python_word(python.runtime, python.layout.runtime_finalizing) == walk->tstate;
+}
+
 /* Code has died: PyCode_Type's tp_dealloc, until the process ends. Called once, when the self-test holds. */
 void python_watch_code(void);
 

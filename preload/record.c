@@ -2,6 +2,7 @@
 #include "preload/record.h"
 
 #include "preload/capture.h"
+#include "preload/control.h"
 #include "preload/losses.h"
 #include "preload/mix.h"
 #include "preload/modules.h"
@@ -114,13 +115,32 @@ static __attribute__((noinline)) bool python_begin(struct site_cache *cache)
 	return true;
 }
 
+/*
+ * The interpreter has begun to end, and will tear down all that the program holds. Where it is the program, what lives
+ * now is what lives at the end.
+ */
+static __attribute__((noinline)) void python_ends(struct heap *heap, const struct registers *caller)
+{
+	static _Atomic bool noticed;
+	struct captured_stack stack;
+	if (atomic_exchange(&noticed, true))
+		return;
+	capture_stack(heap, caller, heap->sites->capture, &stack);
+	for (uint32_t i = 0; i < stack.depth; i++)
+		if (stack.ip[i] - 1 >= python.main && stack.ip[i] - 1 < python.main_end)
+			control_interpreter_ends();
+}
+
 /* The key of the thread's Python frames; 0: it has none. */
-static inline uint64_t python_key(struct heap *heap)
+static inline uint64_t python_key(struct heap *heap, const struct registers *caller)
 {
 	struct site_cache *cache = heap->sites;
 	if (__builtin_expect(!cache->python, 0) && (!python_has_frames() || !python_begin(cache)))
 		return 0;
-	return python_walk_key(cache->python, heap);
+	uint64_t key = python_walk_key(cache->python, heap);
+	if (__builtin_expect(python_is_ending(cache->python), 0))
+		python_ends(heap, caller);
+	return key;
 }
 
 /* The stack as the tables have it; 0: a table is full. */
@@ -216,7 +236,7 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const stru
 	struct memo_slot *slot = NULL;
 	struct site *site = NULL;
 	struct sample_sum sum = sample_one(bytes);
-	uint64_t chain = python_is_there() ? python_key(heap) : 0;
+	uint64_t chain = python_is_there() ? python_key(heap, caller) : 0;
 	if (!sample_bytes) {
 		slot = memo_slot(&heap->sites->memo, caller, chain);
 		site = memo_find(slot, caller, heap->stack_high, memo_stamp(generation, epoch), chain);

@@ -37,7 +37,8 @@ static bool same(const struct options *a, const struct options *b)
 	return a->record == b->record && a->at_exit == b->at_exit && a->children == b->children &&
 	       a->fatal == b->fatal && a->verbose == b->verbose && a->peak == b->peak && a->depth == b->depth &&
 	       a->every_ns == b->every_ns && a->signal == b->signal && a->root == b->root &&
-	       a->on_error == b->on_error && a->snapshot == b->snapshot && strcmp(a->output, b->output) == 0;
+	       a->on_error == b->on_error && a->snapshot == b->snapshot && a->python == b->python &&
+	       strcmp(a->output, b->output) == 0;
 }
 
 /* One complaint, with this beginning and about this key, and nothing changed. */
@@ -54,7 +55,7 @@ START_TEST(defaults)
 {
 	struct options options = good(NULL), empty = good("");
 	ck_assert(same(&options, &empty));
-	ck_assert(options.record && options.at_exit && options.children);
+	ck_assert(options.record && options.at_exit == 1 && options.children);
 	ck_assert(!options.fatal && !options.verbose);
 	ck_assert_uint_eq(options.peak, 1);
 	ck_assert_uint_eq(options.depth, 128);
@@ -71,7 +72,7 @@ START_TEST(every_key)
 {
 	struct options options =
 		good("record=0:output=/tmp/x.%p.%n:depth=64:every=2.5:signal=USR2:at_exit=0:peak=2:children=0:"
-		     "fatal=1:on_error=report:verbose=1:root=4711:snapshot=fork");
+		     "fatal=1:on_error=report:verbose=1:root=4711:snapshot=fork:python=arenas");
 	ck_assert(!options.record && !options.at_exit && !options.children);
 	ck_assert(options.fatal && options.verbose);
 	ck_assert_str_eq(options.output, "/tmp/x.%p.%n");
@@ -82,10 +83,24 @@ START_TEST(every_key)
 	ck_assert_int_eq(options.on_error, DAMAGE_REPORT);
 	ck_assert_int_eq(options.snapshot, SNAPSHOT_FORK);
 	ck_assert_int_eq(options.root, 4711);
+	ck_assert_int_eq(options.python, PYTHON_MODE_ARENAS);
 	struct options blanks =
 		good("  record=0 output=/tmp/x.%p.%n\tdepth=64\nevery=2.5 :: signal=USR2 at_exit=0 peak=2 children=0 "
-		     "fatal=1 on_error=report verbose=1 root=4711 snapshot=fork : ");
+		     "fatal=1 on_error=report verbose=1 root=4711 snapshot=fork python=arenas : ");
 	ck_assert(same(&options, &blanks));
+}
+END_TEST
+
+START_TEST(ends_and_interpreters)
+{
+	ck_assert_uint_eq(good("at_exit=2").at_exit, AT_EXIT_TWICE);
+	ck_assert_uint_eq(good("at_exit=yes").at_exit, 1);
+	ck_assert_uint_eq(good("at_exit=off").at_exit, 0);
+	bad("at_exit=3", "bad value for at_exit");
+	ck_assert_int_eq(good("").python, PYTHON_MODE_OBJECTS);
+	ck_assert_int_eq(good("python=objects").python, PYTHON_MODE_OBJECTS);
+	ck_assert_int_eq(good("python=off").python, PYTHON_MODE_OFF);
+	bad("python=on", "bad value for python");
 }
 END_TEST
 
@@ -363,6 +378,7 @@ int main(void)
 	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, defaults);
 	tcase_add_test(tests, every_key);
+	tcase_add_test(tests, ends_and_interpreters);
 	tcase_add_test(tests, the_last_one_counts);
 	tcase_add_test(tests, truth_values);
 	tcase_add_test(tests, numbers);

@@ -222,6 +222,7 @@ static void resolve_python(struct names *names, struct address *address)
 		.function = line->function,
 		.file = line->file,
 		.line = line->line,
+		.first_line = line->first_line,
 		.module_path = names->snapshots[address->side]->modules[module].path,
 		.module_name = names->snapshots[address->side]->modules[module].name,
 		.module_key = names->module_keys[address->side][module],
@@ -353,6 +354,7 @@ static uint32_t number_python_line(struct names *names, const uint32_t texts[2],
 			.file = texts[0] ? intern_get(&names->texts, texts[0]) : NULL,
 			.function = texts[1] ? intern_get(&names->texts, texts[1]) : NULL,
 			.line = line,
+			.first_line = first_line,
 		};
 	}
 	return number;

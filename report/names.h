@@ -31,6 +31,7 @@ struct location {
 	uint32_t function_id, file_id, module_id;   /* of the texts, equal when these are; 0: not known */
 	uint32_t module_key; /* as module_id, but main programs of one name are one, wherever they stand */
 	uint32_t line;       /* 0: not known */
+	uint32_t first_line; /* of the definition of a Python function; 0: not known */
 	bool inlined;        /* into the next location */
 	bool python;
 	bool runtime; /* code that allocates on behalf of its caller: see names_is_runtime() */
@@ -52,7 +53,7 @@ struct address {
 /* A line of a function of Python code. */
 struct python_line {
 	const char *file, *function; /* as in struct location; of names->texts */
-	uint32_t line;               /* 0: the instruction has none */
+	uint32_t line, first_line;   /* line 0: the instruction has none */
 };
 
 struct module_source; /* what a module's names come from */

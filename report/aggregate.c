@@ -203,6 +203,12 @@ static void match_addresses(struct builder *builder)
 	}
 }
 
+/* Whether rows depend on frames. */
+static bool is_by_frame(enum grouping by)
+{
+	return by != BY_THREAD && by != BY_PROCESS;
+}
+
 static bool has_python_frame(const struct snapshot *snapshot)
 {
 	for (uint32_t id = 1; id <= snapshot->frame_count; id++)
@@ -225,7 +231,7 @@ static void open_facts(const struct builder *builder, const struct snapshot *sna
 			facts->owners[1] = facts->owners[0];
 		} else if (by == BY_STACK) {
 			facts->nodes[way] = must_allocate(count, sizeof **facts->nodes);
-		} else if (by != BY_THREAD) {
+		} else if (is_by_frame(by)) {
 			facts->owners[way] = must_allocate(count, sizeof **facts->owners);
 		}
 }
@@ -359,11 +365,22 @@ static void key_location(const struct location *location, enum grouping by, stru
 	}
 }
 
+/* In two runs all that a process can have in common is its program. */
+static void key_process(const struct builder *builder, uint32_t side, uint32_t part, struct buffer *key)
+{
+	const struct names *names = builder->names;
+	buffer_varint(key, part);
+	if (names->snapshot_count == 2 && !builder->one_process)
+		buffer_text(key, names->snapshots[side]->texts[META_PROGRAM].data);
+}
+
 static void key_row(const struct builder *builder, uint32_t side, const struct snapshot_site *site, uint32_t owner,
 		    struct buffer *key)
 {
 	if (builder->options->by == BY_THREAD)
 		key_thread(builder, side, site->thread, key);
+	else if (builder->options->by == BY_PROCESS)
+		key_process(builder, side, site->part, key);
 	else if (owner)
 		key_location(&builder->names->locations[owner - 1], builder->options->by, key);
 	else
@@ -418,6 +435,7 @@ static void add_site(struct builder *builder, uint32_t side, const struct frame_
 	row->frame = options->by == BY_STACK ? stack->frame : 0;
 	row->location = owner;
 	row->thread = options->by == BY_THREAD ? site->thread : 0;
+	row->part = options->by == BY_PROCESS ? site->part : 0;
 	row->cut |= stack->cut;
 }
 
@@ -465,7 +483,7 @@ void aggregate_build(struct aggregate *aggregate, struct names *names, const str
 		(names->snapshots[0]->numbers[META_PID] == names->snapshots[1]->numbers[META_PID] &&
 		 names->snapshots[0]->numbers[META_START_TIME_NS] == names->snapshots[1]->numbers[META_START_TIME_NS]);
 	*aggregate = (struct aggregate){0};
-	if ((options->by != BY_STACK && options->by != BY_THREAD) || (options->filter && is_filtered(options->filter)))
+	if ((options->by != BY_STACK && is_by_frame(options->by)) || (options->filter && is_filtered(options->filter)))
 		names_resolve_all(names);
 	match_addresses(&builder);
 	if (options->by == BY_STACK)

@@ -24,7 +24,7 @@
 #include "report/filter.h"
 #include "report/names.h"
 
-enum grouping { BY_STACK, BY_LINE, BY_FUNCTION, BY_FILE, BY_MODULE, BY_TYPE, BY_THREAD };
+enum grouping { BY_STACK, BY_LINE, BY_FUNCTION, BY_FILE, BY_MODULE, BY_TYPE, BY_THREAD, BY_PROCESS };
 enum language { LANGUAGE_ALL, LANGUAGE_NATIVE, LANGUAGE_PYTHON };
 
 struct figures {
@@ -41,6 +41,7 @@ struct row {
 	uint32_t location; /* whom the row belongs to: index + 1 in names->locations; 0: not known, BY_THREAD, or
 			      BY_STACK until aggregate_name_stacks() */
 	uint32_t thread;   /* BY_THREAD; 0: not known */
+	uint32_t part;     /* BY_PROCESS: which of the snapshots that the side's was merged from */
 	bool cut;          /* some stack of it lacks outer frames */
 };
 

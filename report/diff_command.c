@@ -166,7 +166,7 @@ static void diff_text(const struct reading *reading, const struct aggregate *agg
 {
 	struct terminal terminal = terminal_of(stream, reading->color);
 	static const char *const where[] = {
-		"Where it was allocated", "Line", "Function", "File", "Module", "Object type", "Thread"};
+		"Where it was allocated", "Line", "Function", "File", "Module", "Object type", "Thread", "Process"};
 	struct table_column columns[5];
 	unsigned column_count = 0;
 	if (metric_has_bytes(reading->metric)) {
@@ -234,7 +234,12 @@ static void diff_text(const struct reading *reading, const struct aggregate *agg
 static int run_diff(const struct command *command, int argc, char **argv, struct error *error)
 {
 	static const char wanted[] = "name two snapshots, the older one first";
-	static const struct table_command table = {diff_text, diff_json, tracemalloc_diff, 2, wanted, wanted};
+	static const struct table_command table = {.write_text = diff_text,
+						   .write_json = diff_json,
+						   .write_tracemalloc = tracemalloc_diff,
+						   .count = 2,
+						   .wanted = wanted,
+						   .too_many = wanted};
 	return table_command_run(&table, command, argc, argv, error);
 }
 

@@ -156,7 +156,7 @@ static const struct option_spec options_table[] = {
 	 "write to FILE, which appears whole or not at all (default '-', standard output)"},
 	METRIC_OPTION,
 	{READING_BY, 'b', "by", "GROUP", ARGUMENT_CHOICE, GROUPING_CHOICES,
-	 "json only, what a row is: stack (the default), line, function, file, module, type or thread"},
+	 "json only, what a row is: stack (the default), line, function, file, module, type, thread or process"},
 	FILTER_OPTIONS,
 	{READING_ALL_FRAMES, 0, "all-frames", NULL, ARGUMENT_NONE, NULL,
 	 "json only, with --by: let a row belong to the innermost frame, whatever it is"},

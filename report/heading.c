@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { PARTS_SHOWN = 16 };
+
 char *format_time(char *out, uint64_t time_ns)
 {
 	time_t seconds = (time_t)(time_ns / 1000000000u);
@@ -72,19 +74,25 @@ static void print_totals(const struct snapshot *snapshot, FILE *stream, bool uni
 	const uint64_t *totals = snapshot->totals;
 	const struct spreads *spreads = &snapshot->spreads;
 	char bytes[64], blocks[64], when[64], rss[32], heap[32], own[32];
+	bool merged = snapshot->part_count > 1;
 	fprintf(stream, "live       %s bytes in %s blocks\n",
 		format_total(bytes, snapshot, totals[TOTAL_LIVE_BYTES], &spreads->live_bytes, unicode),
 		format_total(blocks, snapshot, totals[TOTAL_LIVE_BLOCKS], &spreads->live_blocks, unicode));
 	if (snapshot->numbers[META_INHERITED_EPOCH]) {
 		uint64_t inherited_bytes, inherited_blocks;
 		sum_inherited(snapshot, &inherited_bytes, &inherited_blocks);
-		fprintf(stream, "inherited  %s bytes in %s blocks of these, from process %" PRIu64 " at fork\n",
-			format_count(bytes, inherited_bytes), format_count(blocks, inherited_blocks),
-			snapshot->numbers[META_PARENT_PID]);
+		fprintf(stream, "inherited  %s bytes in %s blocks of these, ", format_count(bytes, inherited_bytes),
+			format_count(blocks, inherited_blocks));
+		if (merged)
+			fputs("copies of what a parent had at fork\n", stream);
+		else
+			fprintf(stream, "from process %" PRIu64 " at fork\n", snapshot->numbers[META_PARENT_PID]);
 	}
 	fprintf(stream, "peak       %s bytes",
 		format_total(bytes, snapshot, totals[TOTAL_PEAK_BYTES], &spreads->peak_bytes, unicode));
-	if (totals[TOTAL_PEAK_ELAPSED_NS])
+	if (merged)
+		fputs(", the sum of each process's own", stream);
+	else if (totals[TOTAL_PEAK_ELAPSED_NS])
 		fprintf(stream, ", %s after the start", format_duration(when, totals[TOTAL_PEAK_ELAPSED_NS]));
 	fprintf(stream, "\nallocated  %s bytes in %s blocks",
 		format_total(bytes, snapshot, totals[TOTAL_ALLOC_BYTES], &spreads->alloc_bytes, unicode),
@@ -113,7 +121,28 @@ void python_print(const struct snapshot *snapshot, FILE *stream)
 	buffer_free(&line);
 }
 
-void heading_print(const struct snapshot *snapshot, FILE *stream, const struct terminal *terminal)
+static void print_parts(const struct snapshot *snapshot, FILE *stream, const struct terminal *terminal)
+{
+	fprintf(stream, "%s%" PRIu32 " processes, a snapshot of each%s\n", style_on(terminal, STYLE_BOLD),
+		snapshot->part_count, style_off(terminal, STYLE_BOLD));
+	for (uint32_t i = 0; i < snapshot->part_count && i < PARTS_SHOWN; i++) {
+		const struct snapshot *part = snapshot->parts[i];
+		struct buffer line = {0};
+		char when[64], bytes[32];
+		text_clean(&line, part->texts[META_PROGRAM].data);
+		buffer_format(&line, ", pid %" PRIu64 ", %s (%s), live %s bytes: ", part->numbers[META_PID],
+			      format_time(when, part->numbers[META_TIME_NS]),
+			      snapshot_trigger_name(part->numbers[META_TRIGGER]),
+			      format_count(bytes, part->totals[TOTAL_LIVE_BYTES]));
+		text_clean(&line, part->file_name);
+		fprintf(stream, "process    %s\n", buffer_string(&line));
+		buffer_free(&line);
+	}
+	if (snapshot->part_count > PARTS_SHOWN)
+		fprintf(stream, "process    and %" PRIu32 " more (--by process)\n", snapshot->part_count - PARTS_SHOWN);
+}
+
+static void print_program(const struct snapshot *snapshot, FILE *stream, const struct terminal *terminal)
 {
 	char when[64], elapsed[64];
 	struct buffer line = {0};
@@ -129,6 +158,14 @@ void heading_print(const struct snapshot *snapshot, FILE *stream, const struct t
 	fprintf(stream, "%s%s%s\n", style_on(terminal, STYLE_BOLD), buffer_string(&line),
 		style_off(terminal, STYLE_BOLD));
 	buffer_free(&line);
+}
+
+void heading_print(const struct snapshot *snapshot, FILE *stream, const struct terminal *terminal)
+{
+	if (snapshot->part_count > 1)
+		print_parts(snapshot, stream, terminal);
+	else
+		print_program(snapshot, stream, terminal);
 	print_totals(snapshot, stream, terminal->unicode);
 	python_print(snapshot, stream);
 	losses_print(snapshot, stream, terminal);
@@ -216,5 +253,26 @@ void heading_json(const struct snapshot *snapshot, struct json *json)
 	json_put_array(json, "notes", false);
 	for (uint32_t i = 0; i < snapshot->note_count; i++)
 		json_put_text(json, NULL, snapshot->notes[i]);
+	json_end_array(json);
+}
+
+void snapshots_json(const struct snapshot *snapshot, struct json *json)
+{
+	uint32_t count = snapshot->parts ? snapshot->part_count : 1;
+	json_put_array(json, "snapshots", false);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct snapshot *part = snapshot->parts ? snapshot->parts[i] : snapshot;
+		char when[64];
+		json_put_object(json, NULL, false);
+		json_put_text(json, "snapshot", part->file_name);
+		json_put_text(json, "program", part->texts[META_PROGRAM].data);
+		json_put_number(json, "pid", part->numbers[META_PID]);
+		json_put_number(json, "parent_pid", part->numbers[META_PARENT_PID]);
+		json_put_text(json, "time", format_time(when, part->numbers[META_TIME_NS]));
+		json_put_number(json, "number", part->numbers[META_NUMBER]);
+		json_put_text(json, "trigger", snapshot_trigger_name(part->numbers[META_TRIGGER]));
+		totals_json(part, "totals", json);
+		json_end_object(json);
+	}
 	json_end_array(json);
 }

@@ -19,6 +19,8 @@ void python_print(const struct snapshot *snapshot, FILE *stream);
 void heading_print(const struct snapshot *snapshot, FILE *stream, const struct terminal *terminal);
 /* The members program, pid, time, ..., totals, losses, notes of the open object. */
 void heading_json(const struct snapshot *snapshot, struct json *json);
+/* The array "snapshots": the one, or those that it was merged from. */
+void snapshots_json(const struct snapshot *snapshot, struct json *json);
 /* Only "totals". */
 void totals_json(const struct snapshot *snapshot, const char *key, struct json *json);
 /* Whether both were written by the same process. */

@@ -96,7 +96,7 @@ const char *metric_name(enum metric metric)
 
 const char *grouping_name(enum grouping by)
 {
-	static const char *const names[] = {"stack", "line", "function", "file", "module", "type", "thread"};
+	static const char *const names[] = {"stack", "line", "function", "file", "module", "type", "thread", "process"};
 	return names[by];
 }
 

@@ -19,7 +19,7 @@ enum metric {
 
 /* In the order of enum metric and of enum grouping. */
 #define METRIC_CHOICES "live-bytes|live-blocks|alloc-bytes|alloc-blocks|peak-bytes|temporary-blocks"
-#define GROUPING_CHOICES "stack|line|function|file|module|type|thread"
+#define GROUPING_CHOICES "stack|line|function|file|module|type|thread|process"
 #define LANGUAGE_CHOICES "all|native|python|c" /* c is another word for native */
 #define COLOR_CHOICES "auto|always|never"
 

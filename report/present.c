@@ -37,7 +37,7 @@ int present(struct reading *reading, const char *const *paths, uint32_t count, c
 	if (presentation->changes)
 		rank_changes(&aggregate, reading->metric, reading->top);
 	else
-		rank_rows(&aggregate, count - 1, reading->metric, reading->top);
+		rank_rows(&aggregate, reading->snapshot_count - 1, reading->metric, reading->top);
 	aggregate_name_stacks(&aggregate, reading->names, &reading->group, rows_to_print(&aggregate, reading->top));
 	presentation->write(reading, &aggregate, output.stream);
 	aggregate_free(&aggregate);
@@ -70,9 +70,10 @@ int table_command_run(const struct table_command *table, const struct command *c
 	int first;
 	reading_init(&reading);
 	int status = options_parse(command, argc, argv, reading_option, &reading, &first, error);
-	if (status == EXIT_FINE && (uint32_t)(argc - first) != table->count)
-		status = options_operands(
-			command, (uint32_t)(argc - first) < table->count ? table->wanted : table->too_many, error);
+	uint32_t count = (uint32_t)(argc - first);
+	if (status == EXIT_FINE && (count < table->count || (count > table->count && !table->merges)))
+		status = options_operands(command, count < table->count ? table->wanted : table->too_many, error);
+	reading.merges = table->merges;
 	if (status == EXIT_FINE)
 		status = check_format(command, &reading, error);
 	struct presentation presentation = {
@@ -84,7 +85,7 @@ int table_command_run(const struct table_command *table, const struct command *c
 		.all_notes = reading.group.all_frames,
 	};
 	if (status == EXIT_FINE)
-		status = present(&reading, (const char *const *)argv + first, table->count, &presentation, error);
+		status = present(&reading, (const char *const *)argv + first, count, &presentation, error);
 	reading_free(&reading);
 	return status;
 }

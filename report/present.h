@@ -17,7 +17,8 @@ struct presentation {
 	bool notes, all_notes; /* say on stderr why names are missing; also of the C and C++ runtime */
 };
 
-/* Loads count snapshots, ranks their rows and writes them. Returns EXIT_FINE or fills error. */
+/* Loads count snapshots (or as many as there are, to be added up into one, when reading->merges), ranks their rows and
+ * writes them. Returns EXIT_FINE or fills error. */
 int present(struct reading *reading, const char *const *paths, uint32_t count, const struct presentation *presentation,
 	    struct error *error);
 
@@ -25,6 +26,7 @@ int present(struct reading *reading, const char *const *paths, uint32_t count, c
 struct table_command {
 	row_writer *write_text, *write_json, *write_tracemalloc;
 	uint32_t count;
+	bool merges;                   /* takes more snapshots as well, and adds them up */
 	const char *wanted, *too_many; /* what is said when there are fewer or more */
 };
 int table_command_run(const struct table_command *table, const struct command *command, int argc, char **argv,

@@ -3,6 +3,8 @@
  */
 #include "report/reading.h"
 
+#include "report/snapshot_merge.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,20 +90,56 @@ void reading_open_names(struct reading *reading)
 		names_add(reading->names, reading->snapshots[i]);
 }
 
-int reading_load(struct reading *reading, const char *const *paths, uint32_t count, struct error *error)
+/* The snapshots of several processes as one; of each process the newest. */
+static int load_merged(struct reading *reading, const char *const *paths, uint32_t count, struct error *error)
 {
-	if (count == 2 && !strcmp(paths[0], "-") && !strcmp(paths[1], "-"))
-		return error_set(error, EXIT_USAGE, NULL, "only one of two snapshots can be standard input");
+	struct snapshot **parts = must_allocate(count, sizeof *parts);
+	uint32_t loaded = 0;
+	while (loaded < count && (parts[loaded] = snapshot_load(paths[loaded], error)))
+		loaded++;
+	if (loaded < count) {
+		for (uint32_t i = 0; i < loaded; i++)
+			snapshot_free(parts[i]);
+		free(parts);
+		return error->code;
+	}
+	uint32_t kept = snapshot_keep_newest(parts, count);
+	if (kept < count)
+		notice("%u older snapshot%s of the same processes left out: mudlark diff compares them", count - kept,
+		       count - kept == 1 ? "" : "s");
+	struct snapshot *whole = kept > 1 ? snapshot_merge(parts, kept, error) : parts[0];
+	free(parts);
+	if (!whole)
+		return error->code;
+	reading->snapshots[reading->snapshot_count++] = whole;
+	return EXIT_FINE;
+}
+
+static int load_each(struct reading *reading, const char *const *paths, uint32_t count, struct error *error)
+{
 	for (uint32_t i = 0; i < count; i++) {
 		struct snapshot *snapshot = snapshot_load(paths[i], error);
 		if (!snapshot)
 			return error->code;
 		reading->snapshots[reading->snapshot_count++] = snapshot;
-		if (reading->group.by == BY_TYPE)
-			return error_set(error, EXIT_USAGE, "use --by stack, line, function, file, module or thread",
-					 "%s has no object types: it was written without a census of objects",
-					 paths[i]);
 	}
+	return EXIT_FINE;
+}
+
+int reading_load(struct reading *reading, const char *const *paths, uint32_t count, struct error *error)
+{
+	uint32_t inputs = 0;
+	for (uint32_t i = 0; i < count; i++)
+		inputs += !strcmp(paths[i], "-");
+	if (inputs > 1)
+		return error_set(error, EXIT_USAGE, NULL, "only one of the snapshots can be standard input");
+	int status = reading->merges && count > 1 ? load_merged(reading, paths, count, error)
+						  : load_each(reading, paths, count, error);
+	if (status != EXIT_FINE)
+		return status;
+	if (reading->group.by == BY_TYPE)
+		return error_set(error, EXIT_USAGE, "use --by stack, line, function, file, module, thread or process",
+				 "%s has no object types: it was written without a census of objects", paths[0]);
 	reading_open_names(reading);
 	return EXIT_FINE;
 }

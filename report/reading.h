@@ -19,6 +19,7 @@ struct reading {
 	unsigned long top; /* 0: all */
 	bool json, exact_bytes;
 	bool by_given;
+	bool merges;      /* several snapshots are added up into one */
 	bool tracemalloc; /* rows in its words, by line or file */
 	enum color_choice color;
 	const char *sysroot;
@@ -101,7 +102,7 @@ enum reading_option {
 	 "GROUP",                                                                                                      \
 	 ARGUMENT_CHOICE,                                                                                              \
 	 GROUPING_CHOICES,                                                                                             \
-	 "what a row is: stack (the default), line, function, file, module, type or thread"},                          \
+	 "what a row is: stack (the default), line, function, file, module, type, thread or process"},                 \
 		METRIC_OPTION, {READING_TOP,                                                                           \
 				'n',                                                                                   \
 				"top",                                                                                 \

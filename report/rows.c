@@ -55,10 +55,25 @@ static void thread_text(struct buffer *out, const struct snapshot *snapshot, uin
 		buffer_text(out, ", ended");
 }
 
+static const struct snapshot *part_of(const struct snapshot *snapshot, uint32_t part)
+{
+	return snapshot->parts ? snapshot->parts[part] : snapshot;
+}
+
+static void process_text(struct buffer *out, const struct snapshot *snapshot)
+{
+	buffer_format(out, "%s, pid %" PRIu64 ", %s", snapshot->texts[META_PROGRAM].data, snapshot->numbers[META_PID],
+		      snapshot->file_name);
+}
+
 void row_text(struct buffer *out, const struct names *names, const struct row *row, enum grouping by)
 {
 	if (by == BY_THREAD) {
 		thread_text(out, names->snapshots[row->side], row->thread);
+		return;
+	}
+	if (by == BY_PROCESS) {
+		process_text(out, part_of(names->snapshots[row->side], row->part));
 		return;
 	}
 	if (!row->location) {
@@ -275,6 +290,14 @@ void row_json(const struct names *names, const struct row *row, const struct agg
 			thread_json(&names->snapshots[row->side]->threads[row->thread], json);
 		else
 			json_put_null(json, "thread");
+	}
+	if (options->by == BY_PROCESS) {
+		const struct snapshot *part = part_of(names->snapshots[row->side], row->part);
+		json_put_object(json, "process", true);
+		json_put_number(json, "pid", part->numbers[META_PID]);
+		json_put_text(json, "program", part->texts[META_PROGRAM].data);
+		json_put_text(json, "snapshot", part->file_name);
+		json_end_object(json);
 	}
 	json_put_array(json, "frames", false);
 	if (options->by == BY_STACK) {

@@ -17,6 +17,7 @@ void show_json(const struct reading *reading, const struct aggregate *aggregate,
 	json_put_object(&json, NULL, false);
 	json_put_text(&json, "schema", "mudlark.show/1");
 	heading_json(reading->snapshots[0], &json);
+	snapshots_json(reading->snapshots[0], &json);
 	json_put_text(&json, "by", grouping_name(reading->group.by));
 	json_put_text(&json, "metric", metric_name(reading->metric));
 	json_put_object(&json, "selected", true);
@@ -79,7 +80,7 @@ static void show_text(const struct reading *reading, const struct aggregate *agg
 {
 	struct terminal terminal = terminal_of(stream, reading->color);
 	static const char *const where[] = {
-		"Where it was allocated", "Line", "Function", "File", "Module", "Object type", "Thread"};
+		"Where it was allocated", "Line", "Function", "File", "Module", "Object type", "Thread", "Process"};
 	struct table_column columns[4];
 	unsigned column_count = 0;
 	if (metric_has_bytes(reading->metric))
@@ -129,8 +130,12 @@ static void show_text(const struct reading *reading, const struct aggregate *agg
 
 static int run_show(const struct command *command, int argc, char **argv, struct error *error)
 {
-	static const struct table_command table = {show_text, show_json,         tracemalloc_show,
-						   1,         "name a snapshot", "name one snapshot only"};
+	static const struct table_command table = {.write_text = show_text,
+						   .write_json = show_json,
+						   .write_tracemalloc = tracemalloc_show,
+						   .count = 1,
+						   .merges = true,
+						   .wanted = "name a snapshot"};
 	return table_command_run(&table, command, argc, argv, error);
 }
 
@@ -138,13 +143,13 @@ static const struct option_spec options[] = {TABLE_OPTIONS, {0}};
 
 const struct command show_command = {
 	.name = "show",
-	.operands = "SNAPSHOT",
-	.summary = "what is live in a snapshot, by stack, line, function, file, module or thread",
+	.operands = "SNAPSHOT...",
+	.summary = "what is live in a snapshot, by stack, line, function, file, module, thread or process",
 	.description =
 		"Shows what is live in a snapshot, the largest first. A row belongs to the innermost frame that has a "
 		"source line and is not the C or C++ runtime or a library header; its sums are exact. '-' reads "
-		"standard "
-		"input.",
+		"standard input. Several snapshots are added up, as of a parent and its workers: of each process the "
+		"newest one.",
 	.epilogue = "Exit status: 0; 2 wrong usage; 3 the snapshot cannot be read.\n"
 		    "See also: mudlark diff, mudlark export\n",
 	.options = options,

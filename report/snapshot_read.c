@@ -683,6 +683,9 @@ void snapshot_free(struct snapshot *snapshot)
 {
 	if (!snapshot)
 		return;
+	for (uint32_t i = 0; i < snapshot->part_count; i++)
+		snapshot_free(snapshot->parts[i]);
+	free(snapshot->parts);
 	arena_free(&snapshot->arena);
 	free(snapshot->stored_addresses);
 	free(snapshot->stored_names);

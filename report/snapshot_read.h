@@ -74,6 +74,7 @@ struct snapshot_site {
 	uint32_t stack, thread;
 	uint64_t live_blocks, live_bytes; /* from the cohorts */
 	uint64_t alloc_blocks, alloc_bytes, temporary_blocks, peak_blocks, peak_bytes;
+	uint32_t part; /* which of the snapshots that this one was merged from; otherwise 0 */
 };
 
 struct snapshot_cohort {
@@ -142,6 +143,8 @@ struct snapshot {
 	struct stored_address *stored_addresses; /* by first_address of a module, in file order */
 	struct stored_name *stored_names;
 	uint32_t stored_module_count, stored_address_count, stored_name_count;
+	struct snapshot **parts; /* that it was merged from (snapshot_merge.h), owned; NULL: it is of one file */
+	uint32_t part_count;
 	struct arena arena;
 };
 

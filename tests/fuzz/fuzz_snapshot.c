@@ -23,6 +23,7 @@
 #include "report/heading.h"
 #include "report/metric.h"
 #include "report/rows.h"
+#include "report/snapshot_merge.h"
 #include "tests/report/synthetic.h"
 
 #include <assert.h>
@@ -114,7 +115,7 @@ static void report(const struct snapshot *snapshot)
 	struct filter filter = {0};
 	filter_exclude(&filter, "*strdup?");
 	heading_print(snapshot, null, &terminal);
-	for (enum grouping by = BY_STACK; by <= BY_THREAD; by++) {
+	for (enum grouping by = BY_STACK; by <= BY_PROCESS; by++) {
 		struct aggregate_options options = {
 			.by = by, .filter = by == BY_FILE ? &filter : NULL, .all_frames = by == BY_FUNCTION};
 		struct aggregate aggregate;
@@ -179,6 +180,13 @@ static void examine(const void *bytes, size_t size)
 	assert((snapshot == NULL) == (error.code == EXIT_INPUT));
 	if (snapshot)
 		report(snapshot);
+	if (snapshot) {
+		struct snapshot *both[] = {snapshot,
+					   snapshot_decode(bytes, size, "again.mud", SNAPSHOT_SKIP_CHECKSUMS, &error)};
+		snapshot = snapshot_merge(both, 2, &error);
+		assert(snapshot);
+		report(snapshot);
+	}
 	snapshot_free(snapshot);
 }
 

@@ -70,7 +70,7 @@ static void expect_row(struct setup *setup, size_t number, const char *text, uin
 START_TEST(sums_are_exact)
 {
 	struct setup *setup = usual();
-	for (enum grouping by = BY_STACK; by <= BY_THREAD; by++) {
+	for (enum grouping by = BY_STACK; by <= BY_PROCESS; by++) {
 		struct figures sum = {0};
 		group(setup, by);
 		for (size_t i = 0; i < setup->aggregate.row_count; i++)

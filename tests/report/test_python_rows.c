@@ -148,7 +148,7 @@ START_TEST(sums_are_exact)
 	struct setup *setup = one_run();
 	for (int all_frames = 0; all_frames < 2; all_frames++)
 		for (enum language language = LANGUAGE_ALL; language <= LANGUAGE_PYTHON; language++)
-			for (enum grouping by = BY_STACK; by <= BY_THREAD; by++) {
+			for (enum grouping by = BY_STACK; by <= BY_PROCESS; by++) {
 				struct figures sum = {0};
 				setup->options.language = language;
 				setup->options.all_frames = all_frames;

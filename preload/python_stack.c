@@ -72,7 +72,11 @@ static bool is_loop(const struct merge *merge, uint32_t k, uintptr_t address)
 	return address >= stack->frame[k].sp && address < (k ? stack->frame[k - 1].sp : stack->high);
 }
 
-/* Whether what is known only by its code are as many loops as there are entries, each of which has its own. */
+/*
+ * Whether what is known only by its code are as many loops as there are entries, each of which has its own. In a
+ * subinterpreter there are more: those further out run frames of the interpreter that it was called from, whose state
+ * is the one that the thread registered (up to 3.11).
+ */
 static bool loops_fit(const struct merge *merge)
 {
 	uint32_t loops = 0;
@@ -80,8 +84,11 @@ static bool loops_fit(const struct merge *merge)
 		return true;
 	for (uint32_t k = 0; k < merge->native; k++)
 		loops += is_loop(merge, k, 0);
-	return loops == merge->entries || python.layout.entries != ENTRIES_EACH_FRAME ||
-	       (merge->stack->cut && loops < merge->entries);
+	if (loops == merge->entries || python.layout.entries != ENTRIES_EACH_FRAME)
+		return true;
+	if (loops < merge->entries)
+		return merge->stack->cut;
+	return (uintptr_t)python.this_thread_state() != merge->walk->tstate;
 }
 
 uint32_t python_stack_merge(const struct captured_stack *stack, const struct python_walk *walk, struct stack_frame *out,

@@ -40,14 +40,29 @@ static uint64_t varint(struct cursor *cursor)
 	return 0;
 }
 
-static char *text(struct cursor *cursor)
+/* A copy with a NUL behind it; it may hold others. */
+static char *bytes_of(struct cursor *cursor, uint64_t *count)
 {
 	uint64_t bytes = varint(cursor);
 	MUST(bytes <= (uint64_t)(cursor->end - cursor->at), cursor, "text beyond its section");
 	char *copy = calloc(1, bytes + 1);
 	memcpy(copy, cursor->at, bytes);
 	cursor->at += bytes;
+	*count = bytes;
 	return copy;
+}
+
+static char *text(struct cursor *cursor)
+{
+	uint64_t count;
+	return bytes_of(cursor, &count);
+}
+
+/* Room for the rows of a section, with one of id 0 in front. Each row takes a byte or more. */
+static void *rows_of(struct cursor *cursor, uint64_t count, size_t row_bytes)
+{
+	MUST(count <= (uint64_t)(cursor->end - cursor->at), cursor, "more rows than bytes");
+	return calloc(count + 1, row_bytes);
 }
 
 static void tagged(struct cursor *cursor, uint64_t numbers[64], char *texts[64])
@@ -72,10 +87,11 @@ static void tagged(struct cursor *cursor, uint64_t numbers[64], char *texts[64])
 static void modules(struct cursor *cursor, struct brief *brief)
 {
 	brief->modules = varint(cursor);
-	for (uint64_t i = 0; i < brief->modules; i++) {
-		varint(cursor); /* flags */
+	brief->module = rows_of(cursor, brief->modules, sizeof(*brief->module));
+	for (uint64_t id = 1; id <= brief->modules; id++) {
+		brief->module[id].flags = varint(cursor);
 		varint(cursor); /* bias */
-		free(text(cursor));
+		brief->module[id].path = text(cursor);
 		free(text(cursor));
 		for (int field = 0; field < 4; field++)
 			varint(cursor);
@@ -89,23 +105,77 @@ static void modules(struct cursor *cursor, struct brief *brief)
 static void frames(struct cursor *cursor, struct brief *brief)
 {
 	brief->frames = varint(cursor);
+	brief->frame = rows_of(cursor, brief->frames, sizeof(*brief->frame));
 	for (uint64_t id = 1; id <= brief->frames; id++) {
-		varint(cursor);
+		struct brief_frame *frame = &brief->frame[id];
+		frame->flags = varint(cursor);
 		uint64_t distance = varint(cursor);
 		MUST(distance >= 1 && distance <= id, cursor, "frame whose parent is not smaller");
-		MUST(varint(cursor) <= brief->modules, cursor, "frame of a module that is not there");
-		varint(cursor);
+		frame->parent = id - distance;
+		frame->module = varint(cursor);
+		frame->address = varint(cursor);
+		MUST(frame->module <= brief->modules, cursor, "frame of a module that is not there");
+	}
+}
+
+static void stacks(struct cursor *cursor, struct brief *brief)
+{
+	brief->stacks = varint(cursor);
+	brief->stack = rows_of(cursor, brief->stacks, sizeof(*brief->stack));
+	for (uint64_t id = 1; id <= brief->stacks; id++) {
+		uint64_t word = varint(cursor);
+		brief->stack[id] = (struct brief_stack){word >> 1, word & 1};
+		MUST(word >> 1 <= brief->frames, cursor, "stack of a frame that is not there");
+	}
+}
+
+static void codes(struct cursor *cursor, struct brief *brief)
+{
+	brief->strings = varint(cursor);
+	brief->string = rows_of(cursor, brief->strings, sizeof(*brief->string));
+	brief->string[0] = strdup("");
+	for (uint64_t id = 1; id <= brief->strings; id++)
+		brief->string[id] = text(cursor);
+	brief->codes = varint(cursor);
+	brief->code = rows_of(cursor, brief->codes, sizeof(*brief->code));
+	for (uint64_t id = 1; id <= brief->codes; id++) {
+		struct brief_code *code = &brief->code[id];
+		code->format = varint(cursor);
+		uint64_t file = varint(cursor), name = varint(cursor);
+		MUST(file <= brief->strings && name <= brief->strings, cursor, "code of a string that is not there");
+		code->file = brief->string[file];
+		code->name = brief->string[name];
+		code->first_line = varint(cursor);
+		code->lines = bytes_of(cursor, &code->lines_bytes);
+	}
+}
+
+/* Sections come in any order, so this waits for the end. */
+static void check_python_frames(struct cursor *whole, const struct brief *brief)
+{
+	for (uint64_t id = 1; id <= brief->frames; id++) {
+		const struct brief_frame *frame = &brief->frame[id];
+		uint64_t code = frame->address >> CODE_OFFSET_BITS;
+		if ((frame->flags & FRAME_KIND_MASK) == FRAME_PYTHON)
+			MUST(frame->module == 0 && code >= 1 && code <= brief->codes, whole,
+			     "Python frame of a code that is not there");
 	}
 }
 
 static void sites(struct cursor *cursor, struct brief *brief)
 {
 	brief->sites = varint(cursor);
+	brief->site = rows_of(cursor, brief->sites, sizeof(*brief->site));
 	for (uint64_t id = 1; id <= brief->sites; id++) {
-		MUST(varint(cursor) <= brief->stacks, cursor, "site of a stack that is not there");
-		MUST(varint(cursor) <= brief->threads, cursor, "site of a thread that is not there");
-		brief->site_alloc_blocks += varint(cursor);
-		brief->site_alloc_bytes += varint(cursor);
+		struct brief_site *site = &brief->site[id];
+		site->stack = varint(cursor);
+		site->thread = varint(cursor);
+		site->alloc_blocks = varint(cursor);
+		site->alloc_bytes = varint(cursor);
+		MUST(site->stack <= brief->stacks, cursor, "site of a stack that is not there");
+		MUST(site->thread <= brief->threads, cursor, "site of a thread that is not there");
+		brief->site_alloc_blocks += site->alloc_blocks;
+		brief->site_alloc_bytes += site->alloc_bytes;
 		for (int field = 0; field < 3; field++)
 			varint(cursor);
 	}
@@ -120,8 +190,11 @@ static void cohorts(struct cursor *cursor, struct brief *brief)
 		uint64_t epoch = varint(cursor);
 		if (epoch > brief->latest_epoch)
 			brief->latest_epoch = epoch;
-		brief->cohort_live_blocks += varint(cursor);
-		brief->cohort_live_bytes += varint(cursor);
+		uint64_t blocks = varint(cursor), bytes = varint(cursor);
+		brief->site[site].live_blocks += blocks;
+		brief->site[site].live_bytes += bytes;
+		brief->cohort_live_blocks += blocks;
+		brief->cohort_live_bytes += bytes;
 	}
 }
 
@@ -144,9 +217,7 @@ static void section(uint32_t type, struct cursor *cursor, struct brief *brief)
 		frames(cursor, brief);
 		break;
 	case SECTION_STACKS:
-		brief->stacks = varint(cursor);
-		for (uint64_t i = 0; i < brief->stacks; i++)
-			MUST(varint(cursor) >> 1 <= brief->frames, cursor, "stack of a frame that is not there");
+		stacks(cursor, brief);
 		break;
 	case SECTION_THREADS:
 		brief->threads = varint(cursor);
@@ -174,6 +245,13 @@ static void section(uint32_t type, struct cursor *cursor, struct brief *brief)
 		brief->notes = varint(cursor);
 		for (uint64_t i = 0; i < brief->notes; i++)
 			free(text(cursor));
+		break;
+	case SECTION_CODES:
+		codes(cursor, brief);
+		break;
+	case SECTION_PYTHON:
+		brief->has_python = true;
+		tagged(cursor, brief->python, brief->python_text);
 		break;
 	default:
 		return; /* a reader skips what it does not know */
@@ -225,6 +303,7 @@ static void read_brief(const char *directory, const char *name, const char *what
 		at += padded;
 	}
 	MUST(ended && at == whole.end, &whole, "does not end with END");
+	check_python_frames(&whole, brief);
 	MUST(brief->latest_epoch <= brief->meta[META_EPOCH], &whole,
 	     "cohort of an epoch to come"); /* sections come in any order */
 	if (brief->meta[META_SAMPLE_BYTES] == 0 && brief->meta[META_RECORDING] != 0) {
@@ -259,11 +338,30 @@ void runner_briefs(const char *directory, const char *what, struct briefs *brief
 	free(entries);
 }
 
+static void brief_free(struct brief *brief)
+{
+	for (size_t key = 0; key < 64; key++) {
+		free(brief->meta_text[key]);
+		free(brief->python_text[key]);
+	}
+	for (uint64_t id = 1; id <= brief->modules; id++)
+		free(brief->module[id].path);
+	for (uint64_t id = 1; id <= brief->codes; id++)
+		free(brief->code[id].lines);
+	for (uint64_t id = 0; brief->string && id <= brief->strings; id++)
+		free(brief->string[id]);
+	free(brief->module);
+	free(brief->frame);
+	free(brief->stack);
+	free(brief->site);
+	free(brief->code);
+	free(brief->string);
+}
+
 void runner_briefs_free(struct briefs *briefs)
 {
 	for (size_t i = 0; i < briefs->count; i++)
-		for (size_t key = 0; key < 64; key++)
-			free(briefs->at[i].meta_text[key]);
+		brief_free(&briefs->at[i]);
 	free(briefs->at);
 	briefs->at = NULL;
 	briefs->count = 0;

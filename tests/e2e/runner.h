@@ -83,13 +83,48 @@ uint64_t runner_now_ms(void);
 bool runner_wait_for_file(const char *directory, const char *name, int timeout_s);
 bool runner_wait_for_snapshots(const char *directory, size_t wanted, int timeout_s);
 
+/* Rows as they stand in the file; arrays of them are read by id, from 1 on. */
+struct brief_module {
+	uint64_t flags;
+	char *path;
+};
+
+struct brief_frame {
+	uint64_t flags, parent, module, address;
+};
+
+struct brief_stack {
+	uint64_t frame;
+	bool cut;
+};
+
+struct brief_site {
+	uint64_t stack, thread, alloc_blocks, alloc_bytes;
+	uint64_t live_blocks, live_bytes; /* sums over its cohorts */
+};
+
+struct brief_code {
+	const char *file, *name;
+	uint64_t format, first_line, lines_bytes;
+	char *lines;
+};
+
 struct brief {
 	char name[NAME_MAX + 1];
 	uint64_t meta[64];   /* by key, even ones */
 	char *meta_text[64]; /* by key, odd ones */
 	uint64_t totals[64];
 	uint64_t losses[64];
-	uint64_t modules, frames, stacks, threads, sites, cohorts, timeline_points, notes;
+	uint64_t python[64]; /* by key, even ones */
+	char *python_text[64];
+	bool has_python;
+	uint64_t modules, frames, stacks, threads, sites, cohorts, timeline_points, notes, strings, codes;
+	struct brief_module *module;
+	struct brief_frame *frame;
+	struct brief_stack *stack;
+	struct brief_site *site;
+	struct brief_code *code;
+	char **string;                                /* of CODES */
 	uint64_t site_alloc_blocks, site_alloc_bytes; /* sums over the sites and cohorts */
 	uint64_t cohort_live_blocks, cohort_live_bytes;
 	uint64_t latest_epoch;

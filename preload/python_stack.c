@@ -73,9 +73,10 @@ static bool is_loop(const struct merge *merge, uint32_t k, uintptr_t address)
 }
 
 /*
- * Whether what is known only by its code are as many loops as there are entries, each of which has its own. In a
- * subinterpreter there are more: those further out run frames of the interpreter that it was called from, whose state
- * is the one that the thread registered (up to 3.11).
+ * Whether what is known only by its code are as many loops as there are entries, each of which has its own. There are
+ * more in a subinterpreter, where those further out run frames of the interpreter that called it, and in a greenlet,
+ * where they are left over. Without the GIL a thread in a subinterpreter is seen with the state that it
+ * registered, the outer one: then the loops that are too many are further in.
  */
 static bool loops_fit(const struct merge *merge)
 {
@@ -88,7 +89,7 @@ static bool loops_fit(const struct merge *merge)
 		return true;
 	if (loops < merge->entries)
 		return merge->stack->cut;
-	return (uintptr_t)python.this_thread_state() != merge->walk->tstate;
+	return python_word(python.runtime, python.layout.runtime_tstate) == merge->walk->tstate;
 }
 
 uint32_t python_stack_merge(const struct captured_stack *stack, const struct python_walk *walk, struct stack_frame *out,

@@ -199,10 +199,15 @@ static void ends_well(const char *name, const struct outcome *outcome)
 		      outcome->out, outcome->err);
 }
 
-static void nothing_is_lost(const char *name, const struct brief *brief)
+/*
+ * Up to 3.9 there is no place on the C stack for the frames of a thread that has no GIL while it is in a
+ * subinterpreter: os.listdir() there.
+ */
+static void nothing_is_lost(const char *name, unsigned minor, const struct brief *brief)
 {
-	static const int never[] = {LOSS_TABLE_FULL, LOSS_UNWIND_FAILED, LOSS_UNREADABLE, LOSS_PYTHON_BROKEN,
-				    LOSS_PYTHON_UNMERGED};
+	static const int never[] = {LOSS_TABLE_FULL, LOSS_UNWIND_FAILED, LOSS_UNREADABLE, LOSS_PYTHON_BROKEN};
+	ck_assert_msg(brief->losses[LOSS_PYTHON_UNMERGED] <= (minor < 10 ? 20 : 0), "%s: %s: %lu unmerged", name,
+		      brief->name, brief->losses[LOSS_PYTHON_UNMERGED]);
 	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
 		ck_assert_msg(brief->losses[never[i]] == 0, "%s: %s: loss %d: %lu", name, brief->name, never[i],
 			      brief->losses[never[i]]);
@@ -231,7 +236,7 @@ static void check_stacks(const struct python_found *python, const char *name, co
 	size_t marks = check_directory(name, outcome.directory, &briefs);
 	ck_assert_msg(marks > count, "%s: %zu marks", name, marks);
 	for (size_t i = 0; i < briefs.count; i++)
-		nothing_is_lost(name, &briefs.at[i]);
+		nothing_is_lost(name, python->minor, &briefs.at[i]);
 	runner_briefs_free(&briefs);
 	runner_done(&outcome);
 }

@@ -65,7 +65,9 @@ bool names_is_runtime(const char *module_name, const char *function, const char 
 		"libdl-2.", "librt.so.", "librt-2.",     "[vdso]",    "linux-vdso",   "libmudlark",
 	};
 	static const char *const directories[] = {"/include/c++/", "/c++/v1/", "/rustc/"};
-	static const char *const functions[] = {"operator new", "std::allocator", "__gnu_cxx::"};
+	static const char *const functions[] = {
+		"operator new",    "std::allocator",  "__gnu_cxx::",      "PyMem_",          "_PyMem_",
+		"PyObject_Malloc", "PyObject_Calloc", "PyObject_Realloc", "_PyObject_Malloc"};
 	for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
 		if (!strncmp(module_name, modules[i], strlen(modules[i])))
 			return true;

@@ -94,7 +94,8 @@ const char *names_note(const struct names *names, uint32_t side, uint32_t module
 
 /*
  * Whether code in this file of this module works for its caller: the C and C++ runtimes, the loader, C++ and Rust
- * library headers. A report names the code that called them. Works with and without debug files for libc.
+ * library headers, CPython's wrappers of malloc. A report names the code that called them. Works with and without debug
+ * files for libc.
  */
 bool names_is_runtime(const char *module_name, const char *function, const char *file);
 

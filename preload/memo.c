@@ -38,9 +38,13 @@ void memo_keep(struct memo_slot *slot, const struct walk *walk, const struct reg
 
 static bool memo_allocate(struct memo *memo, unsigned bits)
 {
-	struct memo_slot *slots = meta_allocate(sizeof *slots << bits);
+	size_t count = (size_t)1 << bits;
+	struct memo_slot *slots = meta_allocate(count * (sizeof *slots + MEMO_WORDS * sizeof *slots->word));
 	if (!slots)
 		return false;
+	struct walk_word *words = (struct walk_word *)(slots + count);
+	for (size_t i = 0; i < count; i++)
+		slots[i].word = words + i * MEMO_WORDS;
 	memo->slot = slots;
 	memo->bits = bits;
 	return true;

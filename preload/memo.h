@@ -37,9 +37,9 @@ struct memo_slot {
 	struct site *site;
 	uint32_t words; /* a multiple of MEMO_AT_ONCE; 0: empty */
 	bool needs_fp;
-	uint8_t in_vain; /* times that a stack was kept and not met again before the next */
-	uint8_t skipped; /* stacks not kept for that reason */
-	struct walk_word word[MEMO_WORDS];
+	uint8_t in_vain;        /* times that a stack was kept and not met again before the next */
+	uint8_t skipped;        /* stacks not kept for that reason */
+	struct walk_word *word; /* MEMO_WORDS: apart, so that all slots' heads stay in the processor's first cache */
 };
 
 struct memo {

@@ -28,6 +28,7 @@ enum {
 	MEMO_MOST_AFTER = 65536,
 	MEMO_WORDS = 96, /* deeper stacks are left to the walk, of which this is a part that grows ever smaller */
 	MEMO_AT_ONCE = 4,
+	MEMO_HOPS = 4, /* slots beyond the first that a stack is looked for in */
 };
 
 struct memo_slot {
@@ -53,19 +54,22 @@ static inline uint64_t memo_stamp(uint32_t generation, uint32_t epoch)
 	return (uint64_t)generation << 32 | epoch;
 }
 
-static inline struct memo_slot *memo_slot(struct memo *memo, const struct registers *start, uint64_t chain)
+static inline uint64_t memo_mixed(uint64_t mixed, uint64_t more)
 {
-	uint64_t mixed = (start->ip ^ start->sp << 16 ^ chain) * MIX_MULTIPLIER;
-	return &memo->slot[mixed >> (64 - memo->bits)];
+	return (mixed ^ more) * MIX_MULTIPLIER;
 }
 
-/* The site of the stack that starts so, if it is one of the slot's; NULL otherwise. */
-static inline struct site *memo_find(struct memo_slot *slot, const struct registers *start, uintptr_t high,
-				     uint64_t stamp, uint64_t chain)
+/* Whether the slot's stack may be the one that starts so: its words are to be compared. */
+static inline bool memo_starts(const struct memo_slot *slot, const struct registers *start, uintptr_t high,
+			       uint64_t stamp, uint64_t chain)
 {
-	if (slot->ip != start->ip || slot->sp != start->sp || slot->high != high || slot->stamp != stamp ||
-	    slot->chain != chain || (slot->needs_fp && slot->fp != start->fp))
-		return NULL;
+	return slot->ip == start->ip && slot->sp == start->sp && slot->high == high && slot->stamp == stamp &&
+	       slot->chain == chain && slot->words && (!slot->needs_fp || slot->fp == start->fp);
+}
+
+/* The first of the slot's words that has changed; NULL: none has. */
+static inline const struct walk_word *memo_changed(const struct memo_slot *slot)
+{
 	const struct walk_word *word = slot->word, *end = word + slot->words;
 	for (; word < end; word += MEMO_AT_ONCE) {
 		/* Independent loads, and a branch for several of them. */
@@ -73,13 +77,39 @@ static inline struct site *memo_find(struct memo_slot *slot, const struct regist
 #pragma GCC unroll 4
 		for (int i = 0; i < MEMO_AT_ONCE; i++)
 			changed |= walk_word_at(word[i].at) ^ word[i].value;
-		if (__builtin_expect(changed != 0, 0))
-			return NULL;
+		if (__builtin_expect(changed != 0, 0)) {
+			while (walk_word_at(word->at) == word->value)
+				word++;
+			return word;
+		}
 	}
-	if (!slot->words)
-		return NULL;
-	slot->in_vain = 0;
-	return slot->site;
+	return NULL;
+}
+
+/*
+ * The site of the stack that starts so, if it is a recent one; NULL otherwise. *slot is then where it would be kept.
+ *
+ * Stacks that start alike and go on differently stand in a chain: the first word in which the stack differs from a
+ * slot's, and what stands there now, choose the next slot.
+ */
+static inline struct site *memo_find(struct memo *memo, const struct registers *start, uintptr_t high, uint64_t stamp,
+				     uint64_t chain, struct memo_slot **slot)
+{
+	uint64_t mixed = memo_mixed(start->ip ^ start->sp << 16, chain);
+	for (int hop = 0;; hop++) {
+		struct memo_slot *here = &memo->slot[mixed >> (64 - memo->bits)];
+		*slot = here;
+		if (!memo_starts(here, start, high, stamp, chain))
+			return NULL;
+		const struct walk_word *changed = memo_changed(here);
+		if (__builtin_expect(!changed, 1)) {
+			here->in_vain = 0;
+			return here->site;
+		}
+		if (hop == MEMO_HOPS)
+			return NULL;
+		mixed = memo_mixed(mixed + changed->at, walk_word_at(changed->at));
+	}
 }
 
 /*

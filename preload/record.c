@@ -237,10 +237,9 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const stru
 	struct site *site = NULL;
 	struct sample_sum sum = sample_one(bytes);
 	uint64_t chain = python_is_there() ? python_key(heap, caller) : 0;
-	if (!sample_bytes) {
-		slot = memo_slot(&heap->sites->memo, caller, chain);
-		site = memo_find(slot, caller, heap->stack_high, memo_stamp(generation, epoch), chain);
-	}
+	if (!sample_bytes)
+		site = memo_find(&heap->sites->memo, caller, heap->stack_high, memo_stamp(generation, epoch), chain,
+				 &slot);
 	if (!site)
 		site = site_find(heap, caller, bytes, slot, chain, epoch);
 	site_add(site, &site->alloc_blocks, 1);

@@ -317,8 +317,8 @@ static bool compare_walks(struct walks *walks, const struct registers *start, ui
 	static struct reference reference;
 	/* Now without Python frames, now with: the same words are another stack then. */
 	uint64_t stamp = memo_stamp(made.generation, 1), chain = step % 3;
-	struct memo_slot *slot = memo_slot(&walks->stacks, start, chain);
-	struct site *known = memo_find(slot, start, high, stamp, chain);
+	struct memo_slot *slot;
+	struct site *known = memo_find(&walks->stacks, start, high, stamp, chain, &slot);
 	reference_walk(start, high, walks->memo->depth, &reference);
 	walk_forget(walks->fresh);
 	bool has = walk_stack(walks->memo, start, high, made.generation);

@@ -50,7 +50,8 @@ def environment(variables, place):
 def start(place, workload, mode, series, streams):
     command = workload.command(place, series)
     wrapper, variables = modes.preparation(mode, place)
-    native = workload.native if mode.kind in ("recording", "slow") else {}
+    sees_malloc_only = mode.kind in ("recording", "slow") and not mode.name.startswith("mudlark")
+    native = workload.native if sees_malloc_only else {}
     variables = {**workload.variables, **native, **variables}
     result = os.path.join(place.scratch, "result")
     if os.path.exists(result):

@@ -4,7 +4,8 @@ since some of the recorders there take fifty times as long. What the numbers of 
 same command without a recorder, in the same rounds.
 
 `kinds` are the kinds of modes (modes.py) that it is run under. `native` are variables for recorders of malloc only:
-they make CPython ask malloc for every object, so that these see what tracemalloc sees; the plain run stays as it is.
+they make CPython ask malloc for every object, so that these see what tracemalloc sees; the plain run, and Mudlark, which
+sees objects as they are, stay without.
 """
 import collections
 import os

@@ -76,14 +76,14 @@ bool id_table_add(struct id_table *table, uint32_t id)
 	return true;
 }
 
-uint32_t id_table_intern(struct id_table *table, uint64_t hash, bool (*match)(uint32_t id, const void *key),
-			 uint32_t (*add)(const void *key), const void *key)
+uint32_t id_table_intern_new(struct id_table *table, uint32_t seen, uint64_t hash,
+			     bool (*match)(uint32_t id, const void *key), uint32_t (*add)(const void *key),
+			     const void *key)
 {
-	uint32_t id = id_table_find(table, hash, match, key);
-	if (id)
-		return id;
+	uint32_t id = 0;
 	lock_acquire(&table->lock);
-	id = id_table_find(table, hash, match, key);
+	if (atomic_load_explicit(&table->count, memory_order_relaxed) != seen)
+		id = id_table_find(table, hash, match, key);
 	if (!id) {
 		id = add(key);
 		if (id && !id_table_add(table, id))
@@ -91,4 +91,12 @@ uint32_t id_table_intern(struct id_table *table, uint64_t hash, bool (*match)(ui
 	}
 	lock_release(&table->lock);
 	return id;
+}
+
+uint32_t id_table_intern(struct id_table *table, uint64_t hash, bool (*match)(uint32_t id, const void *key),
+			 uint32_t (*add)(const void *key), const void *key)
+{
+	uint32_t seen = atomic_load_explicit(&table->count, memory_order_acquire);
+	uint32_t id = id_table_find(table, hash, match, key);
+	return id ? id : id_table_intern_new(table, seen, hash, match, add, key);
 }

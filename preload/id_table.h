@@ -23,7 +23,7 @@ struct id_table {
 	struct lock lock;              /* held to insert */
 	uint64_t (*hash)(uint32_t id); /* of an id that is in the table or being added; always the same */
 	_Atomic(struct id_slots *) slots;
-	uint32_t count; /* protected by lock */
+	_Atomic uint32_t count; /* written under lock */
 };
 
 /* Id of an entry for which match says yes, or 0. Lock-free. match is also asked about entries with other hashes. */
@@ -36,6 +36,11 @@ uint32_t id_table_find(struct id_table *table, uint64_t hash, bool (*match)(uint
  */
 uint32_t id_table_intern(struct id_table *table, uint64_t hash, bool (*match)(uint32_t id, const void *key),
 			 uint32_t (*add)(const void *key), const void *key);
+
+/* The second half of it: the key was not found when table->count was `seen`. */
+uint32_t id_table_intern_new(struct id_table *table, uint32_t seen, uint64_t hash,
+			     bool (*match)(uint32_t id, const void *key), uint32_t (*add)(const void *key),
+			     const void *key);
 
 /* Adds an element of a meta_table that is not in it, by its id. Caller holds table->lock. False: there is no memory. */
 bool id_table_add(struct id_table *table, uint32_t id);

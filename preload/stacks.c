@@ -86,12 +86,13 @@ static uint32_t frame_intern(uint32_t parent, uint64_t pc, bool cut, bool is_pyt
 	};
 	uint64_t hash = frame_hash(&key);
 	struct id_table *ids = &frame_ids[hash % SHARDS];
+	uint32_t seen = atomic_load_explicit(&ids->count, memory_order_acquire);
 	uint32_t id = id_table_find(ids, hash, frame_match, &key);
 	if (id)
 		return id;
 	if (!is_python)
 		key.module = modules_find(pc) & MODULE_NOT_ASKED;
-	return id_table_intern(ids, hash, frame_match, frame_add, &key);
+	return id_table_intern_new(ids, seen, hash, frame_match, frame_add, &key);
 }
 
 uint32_t stacks_intern(const uintptr_t *ip, uint32_t *node, uint32_t depth, bool cut)

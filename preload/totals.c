@@ -13,7 +13,8 @@ enum {
 	PORTION_MAX = 1 << 20,
 	FALL_SHIFT = 9,         /* 1/512 */
 	TOGETHER_SHIFT = 8,     /* 1/256: what several threads hold back; less, and those of a small heap meet often */
-	PEAK_RISE_SHIFT = 8,    /* 1/256 */
+	PEAK_RISE_SHIFT = 8,    /* 1/256; */
+	PEAK_RISE_MORE = 9,     /* and 1/512 more while one thread alone holds back less */
 	FLUSHES_PER_CLOCK = 16, /* the clock is read at every 16th flush of a heap */
 	TIMELINE_FIRST_NS = 1000000,
 };
@@ -101,7 +102,8 @@ static void peak_raise(int64_t candidate, int64_t blocks)
 static bool peak_worth_taking(int64_t live)
 {
 	int64_t peak = get(&totals.peak_bytes), taken = get(&totals.taken_bytes);
-	return totals.follow_peak && live <= peak - (peak >> FALL_SHIFT) && peak > taken + (taken >> PEAK_RISE_SHIFT);
+	int64_t rise = (taken >> PEAK_RISE_SHIFT) + (heap_users() > 1 ? 0 : taken >> PEAK_RISE_MORE);
+	return totals.follow_peak && live <= peak - (peak >> FALL_SHIFT) && peak > taken + rise;
 }
 
 void totals_flush(struct heap *heap)

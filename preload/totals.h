@@ -7,8 +7,8 @@
  * is exact.
  *
  * What the peak consists of is taken when the total has fallen by 1/512 from a mark that was not taken before or has
- * risen by 1/256 since: a growing program pays nothing, and the composition is of a moment within 1 % of the mark.
- * A free that alone falls that far is announced before it happens.
+ * risen by 1/256 since (1/171 where one thread is alone): a growing program pays nothing, and the composition is of a
+ * moment within 1 % of the mark. A free that alone falls that far is announced before it happens.
  *
  * When allocations are sampled all this is estimated. What heaps add is what sample_estimate() says; here, blocks are
  * whole ones again.

@@ -127,11 +127,11 @@ def redis_drive(place, series, server):
 PYPERFORMANCE = ("pyperformance==1.14.0", "pyperf==2.10.0", "psutil==7.2.2")
 PYPERFORMANCE_TARGET = "{output}/pyperformance"
 
-# Loops that give each about a quarter of a second, and arguments.
+# Loops that give each about a second, so that what importing the runner costs does not decide; and arguments.
 STANDARD = [
-    ("chaos", 4), ("deltablue", 50), ("float", 2), ("go", 1), ("hexiom", 25), ("json_dumps", 12), ("json_loads", 12000),
-    ("pickle", 3000, "pickle"), ("raytrace", 1), ("regex_compile", 1), ("regex_effbot", 40), ("richards", 4),
-    ("unpack_sequence", 20000),
+    ("chaos", 14), ("deltablue", 250), ("float", 12), ("go", 7), ("hexiom", 120), ("json_dumps", 70), ("json_loads", 3000),
+    ("pickle", 8000, "pickle"), ("raytrace", 4), ("regex_compile", 6), ("regex_effbot", 45), ("richards", 20),
+    ("unpack_sequence", 120000),
 ]
 
 

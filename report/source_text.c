@@ -63,7 +63,7 @@ static bool read_file(struct source_text *source, char *path)
 
 static bool read_below(struct source_text *source, const char *directory, const char *name)
 {
-	for (const char *rest = name; rest && *rest;) {
+	for (const char *rest = name + strspn(name, "/"); rest && *rest;) {
 		if (read_file(source, must_format("%s/%s", directory, rest)))
 			return true;
 		rest = strchr(rest, '/');

@@ -153,8 +153,15 @@ static void report(const struct snapshot *snapshot)
 		assert(!aggregate.row_count);
 		aggregate_free(&aggregate);
 	}
+	filter_free(&filter);
+	names_close(names);
+}
 
-	/* Written again, with names. */
+/* Written again, with names. */
+static void write_again(const struct snapshot *snapshot)
+{
+	struct names *names = names_open(NULL);
+	names_add(names, snapshot);
 	struct buffer plain = {0}, symbols = {0}, file = {0};
 	struct error error;
 	names_encode(names, 0, &symbols);
@@ -169,7 +176,6 @@ static void report(const struct snapshot *snapshot)
 	buffer_free(&plain);
 	buffer_free(&symbols);
 	buffer_free(&file);
-	filter_free(&filter);
 	names_close(names);
 }
 
@@ -178,9 +184,9 @@ static void examine(const void *bytes, size_t size)
 	struct error error = {0};
 	struct snapshot *snapshot = snapshot_decode(bytes, size, "fuzz.mud", SNAPSHOT_SKIP_CHECKSUMS, &error);
 	assert((snapshot == NULL) == (error.code == EXIT_INPUT));
-	if (snapshot)
-		report(snapshot);
 	if (snapshot) {
+		report(snapshot);
+		write_again(snapshot);
 		struct snapshot *both[] = {snapshot,
 					   snapshot_decode(bytes, size, "again.mud", SNAPSHOT_SKIP_CHECKSUMS, &error)};
 		snapshot = snapshot_merge(both, 2, &error);

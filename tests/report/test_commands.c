@@ -87,6 +87,20 @@ static void write_snapshot(const char *name, bool with_names, uint64_t more)
 	free(s);
 }
 
+/* Its sources are written as src/app.py and src/help.c: see annotate. */
+static void write_python(const char *name, uint64_t pid, uint32_t first_line)
+{
+	struct synthetic *s = synthetic_new(pid, 0x1000 * pid, "AAAAAAAA");
+	struct buffer file = {0};
+	synthetic_python(s, first_line);
+	synthetic_text(&s->snapshot, META_PROGRAM, "python3");
+	s->snapshot.numbers[META_START_TIME_NS] = 1700000000000000000u;
+	synthetic_file(s, true, 100, &file);
+	write_file(name, file.data, file.length, 0644);
+	buffer_free(&file);
+	free(s);
+}
+
 static void prepare(void)
 {
 	static bool done;
@@ -96,6 +110,8 @@ static void prepare(void)
 	write_snapshot("a.mud", true, 0);
 	write_snapshot("b.mud", true, 30);
 	write_snapshot("bare.mud", false, 0);
+	write_python("python.mud", 77, 10);
+	write_python("worker.mud", 78, 10);
 	/* A library that does nothing: what is tested here is the command, not the recorder. */
 	write_file("empty.c", "int nothing_to_see;\n", 20, 0644);
 	expect_status(0, "gcc -shared -fPIC -Wl,-soname,libmudlark.so -o empty.so empty.c");
@@ -129,8 +145,9 @@ START_TEST(exit_codes)
 	expect_status(2, "$M leaks a.mud");
 	expect_in("err", "there is no command 'leaks'");
 	expect_in("err", "show, diff");
-	for (size_t i = 0; i < 7; i++) {
-		static const char *const names[] = {"run", "snap", "show", "diff", "symbolize", "export", "doctor"};
+	for (size_t i = 0; i < 8; i++) {
+		static const char *const names[] = {"run",       "snap",   "show",   "diff",
+						    "symbolize", "export", "doctor", "annotate"};
 		expect_status(0, "$M %s --help", names[i]);
 		expect_in("out", "usage: mudlark ");
 		expect_empty("err");
@@ -143,7 +160,9 @@ START_TEST(exit_codes)
 	expect_status(0, "$M show a.mud");
 	expect_empty("err");
 	expect_status(2, "$M show");
-	expect_status(2, "$M show a.mud b.mud");
+	expect_status(2, "$M show --json --format tracemalloc a.mud");
+	expect_status(2, "$M show --format tracemalloc --by stack a.mud");
+	expect_status(2, "$M show - -");
 	expect_status(2, "$M show --by colour a.mud");
 	expect_status(2, "$M show --top many a.mud");
 	expect_status(2, "$M show --by type a.mud");
@@ -153,6 +172,10 @@ START_TEST(exit_codes)
 	expect_status(3, "$M show absent.mud");
 	expect_status(3, "$M diff a.mud bad.mud");
 	expect_status(2, "$M diff a.mud");
+	expect_status(2, "$M annotate");
+	expect_status(2, "$M annotate a.mud no-such-file.c");
+	expect_in("err", "no frame is in a file called 'no-such-file.c'");
+	expect_status(3, "$M annotate bad.mud");
 	expect_status(2, "$M export a.mud");
 	expect_status(2, "$M export --format pprof a.mud");
 	expect_status(2, "$M export --format json a.mud b.mud");
@@ -544,6 +567,116 @@ START_TEST(doctor)
 }
 END_TEST
 
+START_TEST(python)
+{
+	prepare();
+	expect_status(0, "$M show python.mud");
+	expect_in("out", "python     3.10.13, objects recorded");
+	expect_in("out", "Server.handler (/src/app.py:12)");
+	expect_in("out", "<module> (/src/app.py:3)");
+	ck_assert_msg(!strstr(contents("out"), "0x5300"), "%s", contents("out"));
+	expect_status(0, "$M show --lang c python.mud");
+	expect_in("out", "0x5300 in libpython3.10.so.1.0");
+	expect_status(0, "$M show --json python.mud");
+	json_t *root = parsed(), *facts = json_object_get(root, "python");
+	ck_assert_str_eq(json_string_value(json_object_get(facts, "version")), "3.10.13");
+	ck_assert_str_eq(json_string_value(json_object_get(facts, "objects")), "recorded");
+	ck_assert(json_is_true(json_object_get(facts, "stacks")));
+	ck_assert(json_is_null(json_object_get(facts, "reason")));
+	json_t *frames = json_object_get(json_array_get(json_object_get(root, "rows"), 0), "frames");
+	ck_assert_uint_eq(json_array_size(frames), 2);
+	ck_assert_str_eq(json_string_value(json_object_get(json_array_get(frames, 0), "language")), "python");
+	json_decref(root);
+	expect_status(0, "$M show --json a.mud");
+	root = parsed();
+	ck_assert(json_is_null(json_object_get(root, "python")));
+	json_decref(root);
+	expect_status(0, "$M doctor python.mud");
+	expect_in("out", "CPython 3.10.13, objects recorded, and stacks have Python lines");
+	/* Names are added without the codes being lost. */
+	expect_status(0, "$M symbolize python.mud -o named.mud && $M show named.mud");
+	expect_in("out", "Server.handler (/src/app.py:12)");
+}
+END_TEST
+
+START_TEST(in_tracemallocs_words)
+{
+	prepare();
+	expect_status(0, "$M show --format tracemalloc python.mud");
+	ck_assert_str_eq(contents("out"), "/src/app.py:12: size=660 B, count=7, average=94 B\n"
+					  "/src/help.c:42: size=300 B, count=3, average=100 B\n"
+					  "/usr/lib/libpython3.10.so.1.0:0: size=40 B, count=1, average=40 B\n"
+					  "/src/caf?.py:0: size=30 B, count=1, average=30 B\n");
+	expect_status(0, "$M show --format tracemalloc --by file --top 1 python.mud");
+	ck_assert_str_eq(contents("out"), "/src/app.py:0: size=660 B, count=7, average=94 B\n");
+	expect_status(0, "$M diff --format tracemalloc --top 1 a.mud b.mud");
+	ck_assert_str_eq(contents("out"), "/src/app.c:103: size=1650 B (+300 B), count=43 (+30), average=38 B\n");
+}
+END_TEST
+
+START_TEST(several_processes)
+{
+	prepare();
+	expect_status(0, "$M show --by process python.mud worker.mud");
+	expect_in("out", "2 processes, a snapshot of each");
+	expect_in("out", "python3, pid 77, python.mud");
+	expect_in("out", "python3, pid 78, worker.mud");
+	expect_empty("err");
+	expect_status(0, "$M show --json python.mud worker.mud");
+	json_t *root = parsed();
+	ck_assert_uint_eq(json_array_size(json_object_get(root, "snapshots")), 2);
+	ck_assert_int_eq(number_at(json_array_get(json_object_get(root, "snapshots"), 1), "pid"), 78);
+	ck_assert_int_eq(number_at(json_object_get(root, "totals"), "live_bytes"), 2 * 1030);
+	ck_assert_int_eq(number_at(json_array_get(json_object_get(root, "rows"), 0), "live_bytes"), 2 * 660);
+	json_decref(root);
+	/* One process is not added to itself. */
+	expect_status(0, "$M show --json a.mud b.mud");
+	expect_in("err", "1 older snapshot of the same processes left out");
+	expect_status(3, "$M show python.mud bad.mud");
+	expect_status(2, "$M show python.mud worker.mud --by type");
+}
+END_TEST
+
+START_TEST(annotated_sources)
+{
+	prepare();
+	expect_status(0, "mkdir -p src && for i in $(seq 60); do echo \"line $i\"; done >src/app.py && cp src/app.py "
+			 "src/help.c");
+	expect_status(0, "touch -d @1600000000 src/app.py src/help.c; $M annotate -S src python.mud");
+	expect_empty("err");
+	expect_in("out", "file       /src/app.py: 660 bytes in 7 blocks, 64.1 % of all (live-bytes)");
+	expect_in("out", "660 B       7  660 B      660 B        = Server.handler\n");
+	expect_in("out", "660 B       7  660 B      660 B    12  line 12\n");
+	expect_in("out", "    15  line 15\n");
+	ck_assert_ptr_null(strstr(contents("out"), "line 16"));
+	ck_assert_ptr_null(strstr(contents("out"), "line 8\n"));
+	expect_status(0, "$M annotate -S src --all-lines python.mud app.py");
+	expect_in("out", "    60  line 60\n");
+	/* What the lines' callees hold: the extension's blocks are the handler's too. */
+	expect_status(0, "$M annotate -S src --callees python.mud 'app.p*'");
+	expect_in("out", "960 B      10  960 B      960 B    12  line 12\n");
+	expect_in("out", "960 B      10  960 B      960 B     3  line 3\n");
+	expect_status(0, "$M annotate -S . --json python.mud src/help.c");
+	json_t *root = parsed(), *lines = json_object_get(root, "lines"), *line = json_array_get(lines, 0);
+	ck_assert_str_eq(json_string_value(json_object_get(root, "schema")), "mudlark.annotate/1");
+	ck_assert_str_eq(json_string_value(json_object_get(root, "source")), "./src/help.c");
+	ck_assert_uint_eq(json_array_size(lines), 1);
+	ck_assert_int_eq(number_at(line, "line"), 42);
+	ck_assert_int_eq(number_at(line, "live_bytes"), 300);
+	ck_assert_str_eq(json_string_value(json_object_get(line, "text")), "line 42");
+	ck_assert_str_eq(json_string_value(json_object_get(line, "function")), "help");
+	json_decref(root);
+	expect_status(0, "touch src/app.py; $M annotate -S src python.mud app.py");
+	expect_in("err", "has changed after the program was started");
+	expect_status(0, "$M annotate python.mud app.py");
+	expect_in("err", "the source /src/app.py is not here");
+	expect_in("out", "660 B       7  660 B      660 B    12\n");
+	expect_status(2, "$M annotate python.mud '*'");
+	expect_in("err", "files are called '*'");
+	expect_status(2, "$M annotate --metric temporary-blocks python.mud");
+}
+END_TEST
+
 int main(void)
 {
 	const char *asked = getenv("MUDLARK");
@@ -566,6 +699,10 @@ int main(void)
 	tcase_add_test(cases, nothing_is_explained);
 	tcase_add_test(cases, files_that_are_written);
 	tcase_add_test(cases, doctor);
+	tcase_add_test(cases, python);
+	tcase_add_test(cases, in_tracemallocs_words);
+	tcase_add_test(cases, several_processes);
+	tcase_add_test(cases, annotated_sources);
 	tcase_set_timeout(cases, 60);
 	suite_add_tcase(suite, cases);
 	SRunner *runner = srunner_create(suite);

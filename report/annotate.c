@@ -234,9 +234,9 @@ static void print_file(const struct listing *listing, const struct figures *all,
 	buffer_free(&line);
 }
 
-static void annotate_text(struct listing *listing, const struct figures *all, FILE *stream)
+static void annotate_text(struct listing listing, const struct figures *all, FILE *stream)
 {
-	const struct reading *reading = &listing->options->reading;
+	const struct reading *reading = &listing.options->reading;
 	struct terminal terminal = terminal_of(stream, reading->color);
 	struct table_column columns[7] = {
 		{"Live", true, false}, {"Blocks", true, false}, {"Peak", true, true}, {"Allocated", true, true}};
@@ -248,10 +248,10 @@ static void annotate_text(struct listing *listing, const struct figures *all, FI
 	columns[count++] = (struct table_column){"Line", true, false};
 	columns[count++] = (struct table_column){"Source", false, false};
 	struct table table = {.columns = columns, .column_count = count};
-	listing->table = &table;
-	list_lines(listing, &terminal);
+	listing.table = &table;
+	list_lines(&listing, &terminal);
 	heading_print(reading->snapshots[0], stream, &terminal);
-	print_file(listing, all, stream);
+	print_file(&listing, all, stream);
 	table_print(&table, stream, &terminal);
 	table_free(&table);
 }
@@ -374,7 +374,7 @@ static int annotate(struct annotate_options *options, const char *path, const ch
 		if (reading->json)
 			annotate_json(&listing, newer, output.stream);
 		else
-			annotate_text(&listing, &aggregate.totals[0], output.stream);
+			annotate_text(listing, &aggregate.totals[0], output.stream);
 		source_text_free(&source);
 		status = output_close(&output, error);
 	}

@@ -303,7 +303,7 @@ void examine_program(struct examination *examination, const char *command)
 	if (check.has_facts && check.facts.class_bits) {
 		examine_allocator(examination, check.program, &check.facts);
 		examine_debug(examination, check.program, &check.facts);
-		if (error.code == EXIT_FINE)
+		if (error.code == EXIT_FINE && check.program)
 			examine_python(examination, check.program, &check.facts);
 	}
 	preflight_free(&check);

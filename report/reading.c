@@ -93,6 +93,7 @@ void reading_open_names(struct reading *reading)
 /* The snapshots of several processes as one; of each process the newest. */
 static int load_merged(struct reading *reading, const char *const *paths, uint32_t count, struct error *error)
 {
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 	struct snapshot **parts = must_allocate(count, sizeof *parts);
 	uint32_t loaded = 0;
 	while (loaded < count && (parts[loaded] = snapshot_load(paths[loaded], error)))

@@ -194,8 +194,10 @@ struct snapshot *snapshot_merge(struct snapshot **parts, uint32_t count, struct 
 {
 	struct snapshot *whole = must_allocate(1, sizeof *whole);
 	struct offsets at = {0};
+	/* NOLINTBEGIN(bugprone-sizeof-expression): an array of pointers */
 	whole->parts = must_allocate(count, sizeof *whole->parts);
 	memcpy(whole->parts, parts, count * sizeof *whole->parts);
+	/* NOLINTEND(bugprone-sizeof-expression) */
 	whole->part_count = count;
 	whole->file_name = must_copy(parts[0]->file_name);
 	for (size_t key = 0; key < META_KEYS; key++) {

@@ -85,7 +85,7 @@ static bool next_location(struct python_lines *lines)
 	while (lines->next < lines->end && !(*lines->next & 0x80))
 		lines->next++;
 	unsigned kind = first >> 3 & 15;
-	lines->reached += ((first & 7u) + 1) * CODE_UNIT_BYTES;
+	lines->reached += ((uint64_t)(first & 7) + 1) * CODE_UNIT_BYTES;
 	if (kind == LOCATION_NO_COLUMNS || kind == LOCATION_LONG)
 		lines->line += signed_varint(operands, lines->next);
 	else if (kind >= LOCATION_ONE_LINE_0 && kind <= LOCATION_ONE_LINE_2)

@@ -138,11 +138,12 @@ struct collector {
 	struct pair_table numbers; /* of lines; number n is lines[n - 1] */
 };
 
-static uint32_t function_of(struct collector *collector, const struct location *location)
+/* The function that `around` is in, to which the line of the location belongs. */
+static uint32_t function_of(struct collector *collector, const struct location *location, const struct location *around)
 {
 	struct annotated *annotated = collector->annotated;
-	const char *name = location->function ? location->function : "";
-	const char *inner = location->python ? strstr(name, ".<locals>") : NULL;
+	const char *name = around->function ? around->function : "";
+	const char *inner = around->python ? strstr(name, ".<locals>") : NULL;
 	size_t length = inner ? (size_t)(inner - name) : strlen(name);
 	uint32_t number = intern_bytes(&collector->functions, name, length);
 	if (number > annotated->function_count) {
@@ -151,7 +152,7 @@ static uint32_t function_of(struct collector *collector, const struct location *
 	}
 	struct annotated_function *function = &annotated->functions[number - 1];
 	if (!inner && !function->definition)
-		function->definition = location->first_line;
+		function->definition = around->first_line;
 	if (location->line < function->first)
 		function->first = location->line;
 	if (location->line > function->last)
@@ -159,11 +160,11 @@ static uint32_t function_of(struct collector *collector, const struct location *
 	return number - 1;
 }
 
-static void add_location(struct collector *collector, const struct location *location, const struct figures *figures,
-			 size_t mark)
+static void add_location(struct collector *collector, const struct location *location, const struct location *around,
+			 const struct figures *figures, size_t mark)
 {
 	struct annotated *annotated = collector->annotated;
-	uint32_t function = function_of(collector, location);
+	uint32_t function = function_of(collector, location, around);
 	uint32_t number = pair_number(&collector->numbers, location->line, 0);
 	if (number > annotated->line_count) {
 		must_grow(annotated->lines, annotated->line_count, annotated->line_capacity);
@@ -179,24 +180,42 @@ static void add_location(struct collector *collector, const struct location *loc
 	annotated->functions[function].mark = mark;
 }
 
-static bool add_row(struct collector *collector, const struct names *names, const struct row *row,
-		    const struct aggregate_options *options, size_t mark)
+/* Up to 3.10 a comprehension is a function by itself, whose name does not say in which it stands: its caller's. */
+static bool is_nameless(const struct location *location)
 {
+	static const char *const names[] = {"<listcomp>", "<dictcomp>", "<setcomp>"};
+	for (size_t i = 0; location->python && location->function && i < sizeof names / sizeof *names; i++)
+		if (!strcmp(location->function, names[i]))
+			return true;
+	return false;
+}
+
+static const struct location *function_around(const struct location *location, struct stack_walk walk,
+					      const struct names *names, const struct row *row,
+					      const struct aggregate_options *options)
+{
+	const struct location *around = location;
+	while (around && is_nameless(around))
+		around = stack_next(&walk, names, row, options);
+	return around && around->file_id == location->file_id ? around : location;
+}
+
+/* Adds a stack's line in the file, or with callees each of them; says whether there was one. */
+static bool add_row(struct collector *collector, const struct names *names, const struct row *row,
+		    const struct aggregate_options *options, bool callees, size_t mark)
+{
+	const struct location *owner = row->location ? &names->locations[row->location - 1] : NULL, *location;
 	struct stack_walk walk = {0};
-	const struct location *location;
 	bool added = false;
-	if (!options) {
-		location = row->location ? &names->locations[row->location - 1] : NULL;
-		added = location && location->file_id == collector->annotated->file_id;
-		if (added)
-			add_location(collector, location, &row->figures[0], mark);
-		return added;
+	while ((location = stack_next(&walk, names, row, options))) {
+		if (location->file_id != collector->annotated->file_id || (!callees && location != owner))
+			continue;
+		const struct location *function = function_around(location, walk, names, row, options);
+		add_location(collector, location, function, &row->figures[0], mark);
+		added = true;
+		if (!callees)
+			break;
 	}
-	while ((location = stack_next(&walk, names, row, options)))
-		if (location->file_id == collector->annotated->file_id) {
-			add_location(collector, location, &row->figures[0], mark);
-			added = true;
-		}
 	return added;
 }
 
@@ -211,7 +230,7 @@ void annotated_collect(struct annotated *annotated, const struct names *names, c
 {
 	struct collector collector = {.annotated = annotated};
 	for (size_t i = 0; i < aggregate->row_count; i++)
-		if (add_row(&collector, names, &aggregate->rows[i], callees ? options : NULL, i + 1))
+		if (add_row(&collector, names, &aggregate->rows[i], options, callees, i + 1))
 			figures_add(&annotated->total, &aggregate->rows[i].figures[0]);
 	for (uint32_t i = 0; i < annotated->function_count; i++) {
 		const char *name = intern_get(&collector.functions, i + 1);

@@ -1,0 +1,121 @@
+/*
+ * What the reports say of Python programs, on every interpreter that is here: the bytes and blocks of each line as
+ * Python's own tracemalloc counts them, the source with its figures, processes added up, and what doctor knows.
+ */
+#include "tests/e2e/pythons.h"
+#include "tests/e2e/runner.h"
+
+#include <check.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROGRAM(name) SOURCE_DIRECTORY "/tests/e2e/python/" name
+
+static char place[PATH_MAX];
+
+/* Runs a shell line in `place` with $M for the command and $P for the interpreter; its output goes to the file out. */
+static int shell(const char *python, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int shell(const char *python, const char *format, ...)
+{
+	char line[3 * PATH_MAX];
+	va_list arguments;
+	int used =
+		snprintf(line, sizeof line,
+			 "export PYTHONHASHSEED=0; M='%s/mudlark' P='%s'; export MUDLARK_LIBRARY='%s'; cd '%s' && { ",
+			 BUILD_DIRECTORY, python, runner_preload(), place);
+	va_start(arguments, format);
+	used += vsnprintf(line + used, sizeof line - (size_t)used, format, arguments);
+	va_end(arguments);
+	snprintf(line + used, sizeof line - (size_t)used, "\n} >out 2>&1 </dev/null");
+	return system(line);
+}
+
+static const char *output(void)
+{
+	static char text[1 << 16];
+	char path[PATH_MAX + 8];
+	snprintf(path, sizeof path, "%s/out", place);
+	FILE *stream = fopen(path, "r");
+	size_t length = stream ? fread(text, 1, sizeof text - 1, stream) : 0;
+	if (stream)
+		fclose(stream);
+	text[length] = '\0';
+	return text;
+}
+
+#define expect(python, ...) ck_assert_msg(shell(python, __VA_ARGS__) == 0, "%s: %s", python, output())
+#define expect_in(python, words)                                                                                       \
+	ck_assert_msg(strstr(output(), words), "%s: '%s' is not in: %s", python, words, output())
+
+static void setup(void)
+{
+	runner_directory_make(place);
+}
+
+static void teardown(void)
+{
+	runner_directory_remove(place);
+}
+
+static const char *python_at(int number)
+{
+	const struct python_found *all;
+	size_t count = pythons_supported(&all);
+	ck_assert((size_t)number < count);
+	return all[number].path;
+}
+
+START_TEST(lines_hold_what_tracemalloc_says)
+{
+	const char *python = python_at(_i);
+	expect(python, "$M run -q -o t.%%n.mud -- \"$P\" -B %s", PROGRAM("truth.py"));
+	expect(python, "\"$P\" -B %s theirs.json", PROGRAM("truth.py"));
+	expect(python, "$M show --json --by line --lang python --top 0 t.1.mud >ours.json");
+	expect(python, "\"$P\" %s theirs.json ours.json", PROGRAM("compare_lines.py"));
+	printf("%s: %s", python, output());
+}
+END_TEST
+
+START_TEST(sources_and_processes)
+{
+	const char *python = python_at(_i);
+	expect(python, "$M run -q -o w.%%p.%%n.mud -- \"$P\" -B %s", PROGRAM("workers.py"));
+	expect(python, "$M show --by process w.*.mud");
+	expect_in(python, "3 processes, a snapshot of each");
+	expect(python, "$M annotate --metric alloc-bytes \"$(ls w.*.mud | head -n 1)\" workers.py");
+	expect_in(python, "= keep_some");
+	expect_in(python, "kept.append([str(i) * 20 for i in range(count)])");
+}
+END_TEST
+
+START_TEST(doctor_knows_the_interpreter)
+{
+	const char *python = python_at(_i);
+	expect(python, "$M doctor \"$P\"");
+	expect_in(python, "objects recorded, and stacks have Python lines");
+}
+END_TEST
+
+int main(void)
+{
+	const struct python_found *all;
+	int count = (int)pythons_supported(&all);
+	Suite *suite = suite_create("python_reports");
+	TCase *cases = tcase_create("all");
+	tcase_add_checked_fixture(cases, setup, teardown);
+	if (runner_expects_snapshots()) {
+		tcase_add_loop_test(cases, lines_hold_what_tracemalloc_says, 0, count);
+		tcase_add_loop_test(cases, sources_and_processes, 0, count);
+		tcase_add_loop_test(cases, doctor_knows_the_interpreter, 0, count);
+	}
+	tcase_set_timeout(cases, 120);
+	suite_add_tcase(suite, cases);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -499,14 +499,11 @@ static void replace_undo(struct replaced *replaced)
 	heap_leave(heap);
 }
 
+/* To no bytes, too: then it is a block of none, as malloc(0) gives. */
 static void *resize(void *p, size_t size, struct caller caller)
 {
 	if (!p)
 		return allocate(size, SIZE_UNIT_BYTES, false, caller);
-	if (size == 0) {
-		free(p);
-		return NULL;
-	}
 	if (size > PTRDIFF_MAX)
 		return no_memory();
 	enum pool_kind kind = pool_kind_of(p);
@@ -542,9 +539,17 @@ static void *resize(void *p, size_t size, struct caller caller)
 	return moved;
 }
 
+static inline void *resize_or_free(void *p, size_t size, struct caller caller)
+{
+	if (size || !p)
+		return resize(p, size, caller);
+	free(p);
+	return NULL;
+}
+
 EXPORT void *realloc(void *p, size_t size)
 {
-	return resize(p, size, CALLER);
+	return resize_or_free(p, size, CALLER);
 }
 
 EXPORT void *reallocarray(void *p, size_t count, size_t size)
@@ -552,7 +557,7 @@ EXPORT void *reallocarray(void *p, size_t count, size_t size)
 	size_t bytes;
 	if (__builtin_mul_overflow(count, size, &bytes))
 		return no_memory();
-	return resize(p, bytes, CALLER);
+	return resize_or_free(p, bytes, CALLER);
 }
 
 /* CPython's objects, see python_objects.h. */
@@ -571,11 +576,11 @@ void *object_calloc(void *context, size_t count, size_t size)
 	return allocate_fast(bytes, true, CALLER);
 }
 
-/* Never a free: CPython asks for what is not there yet, or is there and stays, if only with no bytes. */
+/* Never a free: CPython asks for what is there and stays, if only with no bytes. */
 void *object_realloc(void *context, void *p, size_t size)
 {
 	(void)context;
-	return resize(p, size ? size : 1, CALLER);
+	return resize(p, size, CALLER);
 }
 
 void object_free(void *context, void *p)

@@ -71,8 +71,8 @@ static const char *python_at(int number)
 START_TEST(lines_hold_what_tracemalloc_says)
 {
 	const char *python = python_at(_i);
-	expect(python, "$M run -q -o t.%%n.mud -- \"$P\" -B %s", PROGRAM("truth.py"));
-	expect(python, "\"$P\" -B %s theirs.json", PROGRAM("truth.py"));
+	expect(python, "$M run -q -o t.%%n.mud -- \"$P\" -B %s", PROGRAM("lines_kept.py"));
+	expect(python, "\"$P\" -B %s theirs.json", PROGRAM("lines_kept.py"));
 	expect(python, "$M show --json --by line --lang python --top 0 t.1.mud >ours.json");
 	expect(python, "\"$P\" %s theirs.json ours.json", PROGRAM("compare_lines.py"));
 	printf("%s: %s", python, output());

@@ -1,71 +1,27 @@
-"""Lines that allocate and keep; what tracemalloc says of them, or a snapshot's time to be taken.
-
-    truth.py FILE   tracemalloc's bytes and blocks of each line of this file, as JSON
-    truth.py        asks for a snapshot at the same place, and leaves
-"""
-import json
+"""Runs truth_work.py and tells its live blocks by line: with "tracemalloc" as that counts, else by a snapshot."""
+import ctypes
+import gc
 import os
-import signal
 import sys
-import tracemalloc
 
-keep = []
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+MODE = sys.argv[1]
+WORK = "truth_work.py"
 
-
-def empty_the_free_lists():
-    # An object that CPython takes from a free list is of the new line for tracemalloc, and for a recorder of
-    # allocations of the line that allocated it.
-    keep.append([[] for _ in range(300)])
-    keep.append([{} for _ in range(300)])
-    keep.append([float(i) + 0.5 for i in range(300)])
-    for size in range(1, 21):
-        keep.append([tuple([i] * size) for i in range(2100)])
-
-
-class Node:
-    __slots__ = ("a", "b")
-
-    def __init__(self, n):
-        self.a = [n] * 3
-        self.b = {"k": str(n) + "x"}
-
-
-def generate(n):
-    for i in range(n):
-        yield (i + 1000) * 3.5
-
-
-def nested(depth):
-    if depth:
-        return nested(depth - 1)
-    return ["%d" % (depth + 10000 + i) for i in range(50)]
-
-
-def fill():
-    for i in range(500):
-        keep.append(Node(i))
-    keep.extend(generate(300))
-    keep.append([str(i) * 2 for i in range(200)])
-    keep.append({i: (i, str(i)) for i in range(100)})
-    keep.append(list(map(lambda i: "%d" % (i * 7919), range(100))))
-    keep.append(b"x" * 5000)
-    keep.append(json.loads('{"list": [1.5, 2.5, "three"], "more": {"a": "b"}}'))
-    keep.append(nested(40))
-    keep.append("na\u00efve \u20ac" * 100)
-
-
-LAST_LINE = sys._getframe().f_lineno
-empty_the_free_lists()
-if len(sys.argv) > 1:
-    tracemalloc.start()
-fill()
-if len(sys.argv) < 2:
-    os.kill(os.getpid(), signal.SIGRTMAX - 5)
-    os._exit(0)
-found = {}
-for statistic in tracemalloc.take_snapshot().statistics("lineno"):
-    frame = statistic.traceback[0]
-    if frame.filename.endswith("truth.py") and frame.lineno < LAST_LINE:
-        found[frame.lineno] = [statistic.size, statistic.count]
-with open(sys.argv[1], "w") as file:
-    json.dump(found, file)
+gc.disable()
+import array, collections, decimal, functools, itertools, json, re, struct, threading  # noqa: E401, E402, F401
+if MODE == "tracemalloc":
+    import tracemalloc
+    tracemalloc.start(1)
+import truth_work  # noqa: E402
+truth_work.work()
+gc.collect()
+if MODE == "tracemalloc":
+    shot = tracemalloc.take_snapshot()
+    tracemalloc.stop()
+    for row in shot.statistics("lineno"):
+        frame = row.traceback[0]
+        if frame.filename.endswith(WORK):
+            print(frame.lineno, row.size, row.count)
+else:
+    ctypes.CDLL(None).mudlark_snapshot(b"truth")

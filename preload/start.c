@@ -348,8 +348,7 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 		if (wanted) {
 			const char *reason = NULL;
 			control_init(&options, pid);
-			if (options.python == PYTHON_MODE_OBJECTS)
-				python_objects_install();
+			python_objects_init(options.python == PYTHON_MODE_OBJECTS);
 			if (options.record && !unwind_load(&reason))
 				notes_add(reason);
 			if (options.record)

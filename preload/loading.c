@@ -4,6 +4,7 @@
 #include "preload/heap.h"
 #include "preload/modules.h"
 #include "preload/notes.h"
+#include "preload/python.h"
 #include "preload/sandbox.h"
 
 #include <dlfcn.h>
@@ -47,8 +48,11 @@ __attribute__((visibility("default"))) int dlclose(void *handle)
 		modules_describe();
 	heap_leave(heap);
 	modules_close_begin();
+	bool paused = python_close_begin();
 	int result = next_dlclose(handle);
 	heap = heap_enter();
+	if (paused)
+		python_close_end();
 	if (heap != &heap_busy)
 		modules_sweep();
 	modules_close_end();

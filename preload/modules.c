@@ -261,6 +261,12 @@ bool modules_is_loaded(uint32_t id)
 	return id == 0 || module_loaded(modules_at(id));
 }
 
+bool modules_holds(const struct link_map *map, uintptr_t address)
+{
+	struct object object = {0};
+	return find_object(address, &object) && object.map == map;
+}
+
 bool modules_program_headers(uintptr_t pc, struct dl_phdr_info *info)
 {
 	struct object object = {0};

@@ -23,6 +23,8 @@
 
 enum { MODULES_MAX = 8192, MODULE_SEGMENTS_MAX = 12, BUILD_ID_MAX = 32 };
 
+struct link_map;
+
 struct module_load {
 	uint64_t vaddr, offset, filesz, memsz, flags;
 };
@@ -59,6 +61,9 @@ bool modules_program_headers(uintptr_t pc, struct dl_phdr_info *info);
 
 /* Whether the bytes may be read: they lie in a readable segment of a loaded module. */
 bool modules_readable(uintptr_t address, size_t bytes);
+
+/* Whether the address lies in the module of this link map, which may be gone. */
+bool modules_holds(const struct link_map *map, uintptr_t address);
 
 /* Looks up what files tell. Opens /proc/self/maps: not inside malloc. */
 void modules_describe(void);

@@ -487,7 +487,7 @@ static void encode_python(struct encoder *encoder)
 {
 	encode_section_begin(encoder, SECTION_PYTHON);
 	encode_tag_number(encoder, PYTHON_VERSION_HEX, python.version_hex);
-	encode_tag_number(encoder, PYTHON_STACKS, atomic_load(&python_state) == PYTHON_READY);
+	encode_tag_number(encoder, PYTHON_STACKS, python_has_been_ready());
 	encode_tag_number(encoder, PYTHON_OBJECTS, python_objects_state());
 	encode_tag_text(encoder, PYTHON_VERSION_TEXT, python.version_text);
 	encode_tag_text(encoder, PYTHON_REASON, python_reason() ? python_reason() : "");

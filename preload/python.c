@@ -2,7 +2,10 @@
 #include "preload/python.h"
 
 #include "preload/dynsym.h"
+#include "preload/modules.h"
+#include "preload/python_frames.h"
 #include "preload/snapshot_format.h"
+#include "preload/text.h"
 
 #include <link.h>
 #include <string.h>
@@ -10,6 +13,13 @@
 struct python python;
 _Atomic uint32_t python_state;
 static _Atomic(const char *) reason;
+
+static struct {
+	_Atomic bool taken; /* one has been found and is there */
+	_Atomic bool ready; /* ever */
+	bool started;       /* what ld.so loaded at first has been looked at */
+	bool late;          /* it came by dlopen */
+} finding;
 
 enum { OLDEST_MINOR = 8, NEWEST_MINOR = 14, DEBUG_OFFSETS_MINOR = 13 };
 
@@ -221,40 +231,101 @@ static bool find_symbols(const struct dynsym *tables)
 	       python.unchecked_thread_state && python.is_finalizing && python.is_initialized;
 }
 
+/* Says what has been found; false: there has been one before. */
+static bool state_found(enum python_state found)
+{
+	uint32_t state = atomic_load(&python_state), bare;
+	do {
+		bare = state % PYTHON_PAUSED;
+		if (bare != PYTHON_NONE && bare != PYTHON_GONE)
+			return false;
+	} while (!atomic_compare_exchange_weak(&python_state, &state, state - bare + found));
+	return true;
+}
+
+/*
+ * A second interpreter in one process is left alone while the first one is there. Where Python was off from the start,
+ * this one is known, and still off.
+ */
 void python_look_at(const struct link_map *map)
 {
-	static _Atomic bool taken; /* a second interpreter in one process is left alone */
 	struct dynsym tables;
 	if (!dynsym_open(&tables, map))
 		return;
 	const char *(*get_version)(void) = (const char *(*)(void))dynsym_find(&tables, "Py_GetVersion", NULL);
 	if (!get_version || !dynsym_find(&tables, "PyGILState_GetThisThreadState", NULL) ||
-	    atomic_exchange(&taken, true))
+	    atomic_exchange(&finding.taken, true))
 		return;
-	python.map = map;
 	const uint32_t *hex = (const uint32_t *)dynsym_find(&tables, "Py_Version", NULL);
-	python.version_text = get_version();
-	python.version_hex = hex ? *hex : version_hex(python.version_text);
+	const char *text = get_version();
+	python = (struct python){.map = map, .version_hex = hex ? *hex : version_hex(text)};
+	struct text copy = text_in(python.version_text, sizeof python.version_text);
+	text_add(&copy, text);
+	finding.late = finding.started;
 	const char *why = find_symbols(&tables) ? choose_layout(&tables)
 						: "Python frames are not recorded: this CPython hides its symbols";
-	uint32_t none = PYTHON_NONE;
 	if (why)
 		python_off(why);
 	else
-		atomic_compare_exchange_strong(&python_state, &none, PYTHON_UNTRIED); /* not where it was off before */
+		state_found(PYTHON_UNTRIED);
 }
 
 void python_look(void)
 {
 	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next)
 		python_look_at(map);
+	finding.started = true;
 }
 
+bool python_close_begin(void)
+{
+	uint32_t bare = atomic_load(&python_state) % PYTHON_PAUSED;
+	if (!finding.late || bare == PYTHON_NONE || bare == PYTHON_GONE)
+		return false;
+	atomic_fetch_add(&python_state, PYTHON_PAUSED);
+	return true;
+}
+
+static void unpause(void)
+{
+	uint32_t state = atomic_load(&python_state);
+	/* Not below 0: a library's destructor may fork. */
+	while (state >= PYTHON_PAUSED && !atomic_compare_exchange_weak(&python_state, &state, state - PYTHON_PAUSED))
+		;
+}
+
+/* Whoever sees first that it is gone says so; its code can be met no more, and where that lay there may be other. */
+void python_close_end(void)
+{
+	uint32_t state = atomic_load(&python_state), bare;
+	bool gone = python.runtime && !modules_holds(python.map, python.runtime);
+	if (gone)
+		python.get_allocator = NULL;
+	do {
+		bare = state % PYTHON_PAUSED;
+		if (!gone || bare == PYTHON_GONE || bare == PYTHON_OFF) {
+			unpause();
+			return;
+		}
+	} while (!atomic_compare_exchange_weak(&python_state, &state, state - bare + PYTHON_GONE));
+	python_forget_code();
+	unpause();
+	atomic_store(&finding.taken, false);
+}
+
+void python_fork_child(void)
+{
+	atomic_fetch_and(&python_state, PYTHON_PAUSED - 1);
+}
+
+/* Not said of an interpreter that was off from the start. */
 void python_off(const char *why)
 {
 	const char *none = NULL;
+	uint32_t state = atomic_load(&python_state);
 	atomic_compare_exchange_strong(&reason, &none, why);
-	atomic_store_explicit(&python_state, PYTHON_OFF, memory_order_release);
+	while (!atomic_compare_exchange_weak(&python_state, &state, state - state % PYTHON_PAUSED + PYTHON_OFF))
+		;
 }
 
 const char *python_reason(void)
@@ -266,4 +337,10 @@ void python_ready(void)
 {
 	uint32_t untried = PYTHON_UNTRIED;
 	atomic_compare_exchange_strong(&python_state, &untried, PYTHON_READY);
+	atomic_store(&finding.ready, true);
+}
+
+bool python_has_been_ready(void)
+{
+	return atomic_load(&finding.ready) && atomic_load(&python_state) % PYTHON_PAUSED != PYTHON_OFF;
 }

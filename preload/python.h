@@ -6,6 +6,7 @@
  *   PYTHON_UNTRIED  one has been found; no thread of it has been seen that executes code
  *   PYTHON_READY    the self-test held: stacks have Python frames
  *   PYTHON_OFF      it cannot be understood; python_reason() says why. Everything native goes on
+ *   PYTHON_GONE     it was unloaded: nothing of it may be read or called. Another one may come
  *
  * An interpreter is found by what it exports: in the constructor among the modules that ld.so has loaded, later when a
  * frame of a module is met for the first time (one that came by dlopen). It is never asked for by name or path, so
@@ -28,7 +29,9 @@
 
 struct link_map;
 
-enum python_state { PYTHON_NONE, PYTHON_UNTRIED, PYTHON_READY, PYTHON_OFF };
+enum python_state { PYTHON_NONE, PYTHON_UNTRIED, PYTHON_READY, PYTHON_OFF, PYTHON_GONE };
+/* Added to the state for each dlclose under way that may unload the interpreter: then nothing of it is touched. */
+enum { PYTHON_PAUSED = 16 };
 
 /* How the calls into the evaluation loop are told apart. */
 enum python_entries {
@@ -91,11 +94,11 @@ struct python {
 	void (*get_allocator)(int domain, void *allocator);
 	void (*set_allocator)(int domain, void *allocator);
 	uint32_t version_hex;
-	const char *version_text;
+	char version_text[128];
 };
 extern struct python python;
 
-extern _Atomic uint32_t python_state; /* enum python_state */
+extern _Atomic uint32_t python_state; /* enum python_state, and PYTHON_PAUSED any number of times */
 
 /* Whether allocations are to be asked for their Python frames. */
 static inline bool python_is_there(void)
@@ -109,6 +112,24 @@ void python_look(void);
 
 /* A module is met for the first time: it may be an interpreter. Async-signal-safe; takes no lock. */
 void python_look_at(const struct link_map *map);
+
+/*
+ * Around a dlclose. True: the interpreter came by dlopen and may go now, python_close_end() is to follow. Called
+ * between enter and leave: the latter.
+ */
+bool python_close_begin(void);
+void python_close_end(void);
+void python_fork_child(void);
+
+/* Whether stacks of this process have Python frames. */
+bool python_has_been_ready(void);
+
+/* Whether the interpreter's functions may be called. */
+static inline bool python_is_loaded(void)
+{
+	uint32_t state = atomic_load_explicit(&python_state, memory_order_acquire);
+	return state != PYTHON_NONE && state < PYTHON_GONE;
+}
 
 /* The layout of a version 3.minor; false: it is not known. Used by tests, too. */
 bool python_layout_of(uint32_t minor, struct python_layout *layout);

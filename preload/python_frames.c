@@ -71,8 +71,19 @@ static void code_dies(void *code)
 void python_watch_code(void)
 {
 	_Atomic(void (*)(void *)) *slot = (_Atomic(void (*)(void *)) *)(python.code_type + TYPE_DEALLOC);
-	deaths.dealloc = atomic_load(slot);
+	void (*found)(void *) = atomic_load(slot);
+	if (found == code_dies)
+		return;
+	deaths.dealloc = found;
 	atomic_store(slot, code_dies);
+}
+
+void python_forget_code(void)
+{
+	for (size_t i = 0; i < sizeof deaths.of / sizeof deaths.of[0]; i++)
+		atomic_fetch_add(&deaths.of[i], 1);
+	atomic_fetch_add(&deaths.all, 1);
+	atomic_store(&shim_code, 0);
 }
 
 /* --- the self-test: nothing is believed, and a wrong address is an error, not a fault --- */

@@ -72,8 +72,11 @@ static inline bool python_is_ending(const struct python_walk *walk)
 	return python_word(python.runtime, python.layout.runtime_finalizing) == walk->tstate;
 }
 
-/* Code has died: PyCode_Type's tp_dealloc, until the process ends. Called once, when the self-test holds. */
+/* Code has died: PyCode_Type's tp_dealloc, until the process ends. Called when the self-test holds. */
 void python_watch_code(void);
+
+/* All code has died: the interpreter was unloaded. */
+void python_forget_code(void);
 
 /* Bumped by each death among the addresses that share the code's hash. */
 uint32_t python_code_deaths(uintptr_t code);

@@ -64,7 +64,7 @@ static enum snapshot_objects owner_below(const struct allocator *allocator, int 
 enum snapshot_objects python_objects_state(void)
 {
 	struct allocator now = {0};
-	if (!python.get_allocator || !built_in.malloc)
+	if (!python_is_loaded() || !python.get_allocator || !built_in.malloc)
 		return OBJECTS_ARENAS;
 	python.get_allocator(DOMAIN_OBJ, &now);
 	enum snapshot_objects owner = owner_below(&now, LAYERS_MAX);

@@ -203,6 +203,7 @@ static void fork_child(void)
 	if (forking.io_locked && _IO_list_resetlock)
 		_IO_list_resetlock();
 	atomic_store(&modules_closing, 0);
+	python_fork_child();
 	heap_fork_child(heap);
 	sample_fork_child(heap);
 	threads_fork_child(heap);

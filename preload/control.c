@@ -1,9 +1,11 @@
 /* Signals, timer and requests for snapshots; control.h has the way they take. */
 #include "preload/control.h"
 
+#include "preload/gil.h"
 #include "preload/losses.h"
 #include "preload/notes.h"
 #include "preload/record.h"
+#include "preload/request.h"
 #include "preload/sandbox.h"
 #include "preload/sys.h"
 #include "preload/text.h"
@@ -96,8 +98,27 @@ static void tell(int error, const char *path)
 		say("snapshot ", path);
 }
 
-/* Called between enter and leave, without a lock of ours. */
-static int take(enum snapshot_trigger trigger, const char *label, bool wait)
+/* What a snapshot is to say of Python's objects. token: of a request; 0: none. */
+static struct census_request census_wanted(enum snapshot_trigger trigger, uint64_t token)
+{
+	const struct options *options = control.options;
+	struct census_request wanted = {.refs = options->refs[0] != 0, .census = options->census};
+	if (wanted.refs && strcmp(options->refs, "?") != 0)
+		wanted.refs_hash = request_hash(options->refs);
+	if (request_flags(token) & REQUEST_REFS) {
+		wanted.refs = true;
+		wanted.refs_hash = request_type(token);
+	}
+	if (wanted.refs || request_flags(token) & REQUEST_CENSUS)
+		wanted.census = true;
+	/* In the middle of an allocation, or of what went wrong, objects are not to be trusted. */
+	if (trigger == TRIGGER_PEAK || trigger == TRIGGER_FATAL || trigger == TRIGGER_SANDBOX)
+		wanted = (struct census_request){0};
+	return wanted;
+}
+
+/* Called between enter and leave, without a lock of ours. interp: the thread has the GIL, for a census. */
+static int take(enum snapshot_trigger trigger, const char *label, bool wait, uintptr_t interp, const char *why_not)
 {
 	static const struct snapshot_listener listener = {answer, tell};
 	if (sandboxed()) {
@@ -105,7 +126,11 @@ static int take(enum snapshot_trigger trigger, const char *label, bool wait)
 		return -EPERM;
 	}
 	uint64_t token = trigger == TRIGGER_REQUEST ? atomic_exchange(&control.token, 0) : 0;
-	struct snapshot_request request = {trigger, label, wait, token};
+	struct snapshot_request request = {trigger, label, wait, token, census_wanted(trigger, token), 0};
+	if (request.census.census && interp)
+		request.interp = interp;
+	else
+		request.census.why_not = why_not;
 	int error = snapshot_take(&request, &listener);
 	if (error != -EBUSY)
 		return error;
@@ -116,6 +141,31 @@ static int take(enum snapshot_trigger trigger, const char *label, bool wait)
 	return error;
 }
 
+/* By a thread that has the GIL, or could not get it. */
+static void take_with_gil(void *context, uintptr_t interp, const char *why_not)
+{
+	struct heap *heap = heap_enter();
+	take((enum snapshot_trigger)(uintptr_t)context, NULL, false, interp, why_not);
+	heap_leave(heap);
+}
+
+static const char no_gil[] = "objects were not counted: the thread that took the snapshot did not hold the GIL";
+static const char no_helper[] = "objects were not counted: another census was under way, or no thread could be started";
+
+/* Whether a thread of its own takes the snapshot, since it needs the GIL. Called outside the allocator. */
+static bool hand_over(enum snapshot_trigger trigger, const char **why_not)
+{
+	bool from_outside = trigger == TRIGGER_SIGNAL || trigger == TRIGGER_INTERVAL || trigger == TRIGGER_REQUEST;
+	uint64_t token = trigger == TRIGGER_REQUEST ? atomic_load(&control.token) : 0;
+	if (!from_outside || sandboxed() || !census_wanted(trigger, token).census)
+		return false;
+	*why_not = gil_why_not();
+	if (*why_not)
+		return false;
+	*why_not = no_helper;
+	return gil_ask(take_with_gil, (void *)(uintptr_t)trigger);
+}
+
 void control_poll_slow(struct heap *heap)
 {
 	if (!heap_is_real(heap))
@@ -124,14 +174,19 @@ void control_poll_slow(struct heap *heap)
 	if (!control_owns_process())
 		return;
 	uint32_t pending = atomic_exchange_explicit(&control_pending, 0, memory_order_acq_rel);
-	heap = heap_enter();
 	for (; pending; pending &= pending - 1) {
 		enum snapshot_trigger trigger = (enum snapshot_trigger)__builtin_ctz(pending);
-		int error = take(trigger, NULL, trigger == TRIGGER_EXIT);
+		const char *why_not = no_gil;
+		if (hand_over(trigger, &why_not))
+			continue;
+		/* The interpreter that ends has let the GIL go for nobody. */
+		uintptr_t interp = trigger == TRIGGER_EXIT ? gil_mine() : 0;
+		heap = heap_enter();
+		int error = take(trigger, NULL, trigger == TRIGGER_EXIT, interp, why_not);
+		heap_leave(heap);
 		if (trigger == TRIGGER_EXIT && !error && control.options->at_exit < AT_EXIT_TWICE)
 			atomic_store(&control.exit_done, true);
 	}
-	heap_leave(heap);
 }
 
 static void note_request(enum snapshot_trigger trigger)
@@ -141,12 +196,16 @@ static void note_request(enum snapshot_trigger trigger)
 
 int control_snapshot(enum snapshot_trigger trigger, const char *label, bool wait)
 {
-	struct heap *heap = heap_enter();
-	int error = -EBUSY;
-	if (lock_depth)
+	const char *why_not = no_gil;
+	if (lock_depth) {
 		note_request(trigger);
-	else
-		error = take(trigger, label, wait);
+		return -EBUSY;
+	}
+	if (hand_over(trigger, &why_not))
+		return 0;
+	uintptr_t interp = trigger == TRIGGER_API || trigger == TRIGGER_EXIT ? gil_mine() : 0;
+	struct heap *heap = heap_enter();
+	int error = take(trigger, label, wait, interp, why_not);
 	heap_leave(heap);
 	return error;
 }

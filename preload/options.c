@@ -176,6 +176,7 @@ static enum outcome set(struct options *options, const char *key, const char *va
 	} flags[] = {
 		{"record", &options->record},   {"children", &options->children},           {"fatal", &options->fatal},
 		{"verbose", &options->verbose}, {"check_capture", &options->check_capture},
+		{"census", &options->census},
 	};
 	uint64_t n;
 	bool good;
@@ -215,6 +216,10 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		good = parse_mode(value, &options->snapshot);
 	} else if (strcmp(key, "python") == 0) {
 		good = parse_python(value, &options->python);
+	} else if (strcmp(key, "refs") == 0) {
+		good = *value && strlen(value) < sizeof options->refs;
+		if (good)
+			memcpy(options->refs, value, strlen(value) + 1);
 	} else {
 		return UNKNOWN_KEY;
 	}

@@ -17,6 +17,8 @@
  *   fatal=0|1         a snapshot on abort() and fatal signals (0)
  *   on_error=P        double and invalid frees: abort, report or ignore (abort)
  *   verbose=0|1       one line on stderr for each snapshot and each problem (0)
+ *   census=0|1        count CPython's objects by type and by where they were allocated, in each snapshot (0)
+ *   refs=TYPE         ... and find out who holds the objects of a type; ?: of the types that there is most of
  *   check_capture=0|1 walk each stack with libunwind as well and count differences (0)
  *   python=P          CPython's objects: blocks of Mudlark's pools, each recorded (objects); pymalloc's, whose arenas
  * are recorded as a whole (arenas); or as arenas, and no Python frames in stacks (off) (objects) root=PID          set
@@ -36,12 +38,15 @@ enum { AT_EXIT_TWICE = 2 };
 enum python_mode { PYTHON_MODE_OBJECTS, PYTHON_MODE_ARENAS, PYTHON_MODE_OFF };
 enum snapshot_mode { SNAPSHOT_AUTO, SNAPSHOT_INLINE, SNAPSHOT_FORK };
 
+enum { TYPE_NAME_MAX = 256 };
+
 struct options {
 	bool record;
 	bool children;
 	bool fatal;
 	bool verbose;
 	bool check_capture;
+	bool census;
 	uint32_t at_exit; /* AT_EXIT_TWICE: also what is left of a Python program */
 	uint32_t peak;
 	uint32_t depth;
@@ -52,6 +57,7 @@ struct options {
 	enum damage_policy on_error;
 	enum snapshot_mode snapshot;
 	enum python_mode python;
+	char refs[TYPE_NAME_MAX]; /* "": no referrer paths */
 	char output[PATH_MAX];
 };
 

@@ -186,6 +186,7 @@ void picture_end(struct picture *picture)
 	if (picture->threads_fd >= 0)
 		sys_close(picture->threads_fd);
 	survey_end(&picture->survey);
+	census_end(&picture->census);
 }
 
 void picture_encode_meta(struct encoder *encoder, const struct picture *picture, const struct picture_times *times)
@@ -219,6 +220,8 @@ void picture_encode_meta(struct encoder *encoder, const struct picture *picture,
 	encode_tag_number(encoder, META_HELD_NS, times->held_ns);
 	encode_tag_number(encoder, META_WRITE_NS, times->write_ns);
 	encode_tag_number(encoder, META_FORKED, times->forked);
+	if (times->gil_ns)
+		encode_tag_number(encoder, META_GIL_NS, times->gil_ns);
 	encode_section_end(encoder);
 }
 
@@ -517,7 +520,7 @@ size_t picture_bytes_expected(const struct picture *picture)
 void picture_encode(struct encoder *encoder, const struct picture *picture)
 {
 	bool python_found = atomic_load(&python_state) != PYTHON_NONE;
-	encoder->minor = python_found ? SNAPSHOT_MINOR : sample_bytes ? SNAPSHOT_MINOR_SAMPLED : SNAPSHOT_MINOR_PLAIN;
+	encoder->minor = python_found || picture->census.request.census ? SNAPSHOT_MINOR : sample_bytes ? SNAPSHOT_MINOR_SAMPLED : SNAPSHOT_MINOR_PLAIN;
 	encode_totals(encoder, picture);
 	encode_losses(encoder);
 	encode_modules(encoder);
@@ -534,4 +537,5 @@ void picture_encode(struct encoder *encoder, const struct picture *picture)
 		python_codes_encode(encoder, &picture->codes);
 		encode_python(encoder);
 	}
+	census_encode(encoder, &picture->census);
 }

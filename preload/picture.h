@@ -12,6 +12,7 @@
 #ifndef MUDLARK_PICTURE_H
 #define MUDLARK_PICTURE_H
 
+#include "preload/census.h"
 #include "preload/encode.h"
 #include "preload/python_codes.h"
 #include "preload/survey.h"
@@ -36,6 +37,8 @@ struct picture {
 	struct survey survey;
 	uint32_t cohorts, sites, frames; /* ids below these are in the picture */
 	struct python_codes_bound codes; /* likewise */
+	struct census census;            /* taken when it was asked for */
+	uintptr_t interp;                /* PyInterpreterState for the census; 0: there can be none */
 	struct site_sum *site;           /* by site id; NULL: not counted yet */
 	uint32_t *stack;                 /* its innermost frame, by the stack's number in the file, from 1 */
 	uint32_t *stack_number;          /* by frame; 0: no site names it */
@@ -47,6 +50,7 @@ struct picture {
 struct picture_times {
 	uint64_t held_ns;  /* how long the thread that takes it is held */
 	uint64_t write_ns; /* how long the file has been written, all but the last section */
+	uint64_t gil_ns;   /* how long the thread that holds the GIL is held; 0: none does */
 	bool forked;
 };
 

@@ -8,6 +8,7 @@
 #include "preload/mix.h"
 #include "preload/python.h"
 #include "preload/python_frames.h"
+#include "preload/python_text.h"
 #include "preload/snapshot_format.h"
 
 #include <string.h>
@@ -19,11 +20,6 @@ enum {
 	NEAR_BITS = 12,         /* codes found by address */
 	TEXT_BYTES_MAX = 16384, /* a name beyond this is cut */
 	LINES_BYTES_MAX = 1 << 24,
-	/* Bits of PyASCIIObject.state, the same in all versions: Include/cpython/unicodeobject.h. */
-	STATE_KIND_SHIFT = 2,
-	STATE_KIND_MASK = 7,
-	STATE_COMPACT = 0x20,
-	STATE_ASCII = 0x40,
 };
 
 struct text_entry {
@@ -110,44 +106,12 @@ static uint32_t text_add_entry(const void *key)
 	return id;
 }
 
-/* UTF-8; a surrogate, which CPython has for bytes of file names that are none, as three bytes like any other. */
-static size_t put_character(char *out, uint32_t c)
-{
-	if (c < 0x80) {
-		out[0] = (char)c;
-		return 1;
-	}
-	size_t more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-	static const unsigned char lead[] = {0, 0xc0, 0xe0, 0xf0};
-	out[0] = (char)(lead[more] | c >> (6 * more));
-	for (size_t i = 1; i <= more; i++)
-		out[i] = (char)(0x80 | (c >> (6 * (more - i)) & 0x3f));
-	return more + 1;
-}
-
-/* The str's characters as UTF-8 in codes.scratch; their number of bytes. Objects/unicodeobject.c: three layouts. */
-static size_t text_of(uintptr_t str)
-{
-	uint32_t state = python_int(str, STR_STATE), kind = state >> STATE_KIND_SHIFT & STATE_KIND_MASK;
-	size_t length = python_word(str, STR_LENGTH), bytes = 0;
-	uintptr_t data = str + (state & STATE_ASCII ? python.layout.ascii_data : python.layout.compact_data);
-	if (!(state & STATE_COMPACT))
-		data = python_word(str, python.layout.compact_data);
-	for (size_t i = 0; data && i < length && bytes + 4 <= TEXT_BYTES_MAX; i++) {
-		uint32_t c = kind == 1   ? ((const uint8_t *)data)[i]
-			     : kind == 2 ? ((const uint16_t *)data)[i]
-					 : ((const uint32_t *)data)[i];
-		bytes += put_character(codes.scratch + bytes, c);
-	}
-	return bytes;
-}
-
 /* Id of the str's text; 0: it is none, or there is no room. */
 static uint32_t text_id(uintptr_t str)
 {
 	if (!str || python_word(str, OBJECT_TYPE) != python.str_type)
 		return 0;
-	struct text_entry key = {.data = codes.scratch, .bytes = (uint32_t)text_of(str)};
+	struct text_entry key = {.data = codes.scratch, .bytes = (uint32_t)python_text(str, codes.scratch, TEXT_BYTES_MAX)};
 	key.hash = XXH3_64bits(key.data, key.bytes);
 	return id_table_intern(&text_ids, key.hash, text_match, text_add_entry, &key);
 }

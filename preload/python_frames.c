@@ -211,6 +211,11 @@ static inline uintptr_t attached_thread(void)
 	return tstate && python_word(tstate, layout->tstate_thread_id) == (uintptr_t)pthread_self() ? tstate : 0;
 }
 
+uintptr_t python_attached_thread(void)
+{
+	return attached_thread();
+}
+
 /* The calling thread's state; 0: it has none, or what is there is not believed. */
 static inline uintptr_t this_thread(void)
 {

@@ -72,6 +72,9 @@ static inline bool python_is_ending(const struct python_walk *walk)
 	return python_word(python.runtime, python.layout.runtime_finalizing) == walk->tstate;
 }
 
+/* The calling thread's PyThreadState if it has the GIL; else 0. */
+uintptr_t python_attached_thread(void);
+
 /* Code has died: PyCode_Type's tp_dealloc, until the process ends. Called when the self-test holds. */
 void python_watch_code(void);
 

@@ -103,6 +103,7 @@ struct writing {
 	struct encoder *encoder;
 	uint64_t begun_ns;
 	const struct outcome *outcome; /* NULL: inline */
+	bool has_gil;
 };
 
 static uint64_t held_ns(const struct writing *writing)
@@ -126,6 +127,8 @@ static int fill(int fd, void *context)
 		.write_ns = sys_monotonic_ns() - begun,
 		.forked = writing->outcome != NULL,
 	};
+	if (writing->has_gil)
+		times.gil_ns = times.held_ns;
 	picture_encode_meta(encoder, writing->picture, &times);
 	encode_finish(encoder);
 	if (encoder->failed)
@@ -138,12 +141,14 @@ static int fill(int fd, void *context)
 static int picture_write(struct picture *picture, uint64_t begun_ns, const struct outcome *outcome)
 {
 	struct encoder encoder;
-	struct writing writing = {picture, &encoder, begun_ns, outcome};
+	struct writing writing = {picture, &encoder, begun_ns, outcome, picture->interp != 0};
 	int error = -ENOMEM;
 	if (!picture_count(picture))
 		return error;
 	if (totals_peak_is_now())
 		peak_take_from(&picture->survey);
+	if (picture->interp)
+		census_take(&picture->census, picture->interp, picture->sites);
 	encode_begin(&encoder, picture_bytes_expected(picture));
 	picture_encode(&encoder, picture);
 	if (!encoder.failed)
@@ -319,7 +324,7 @@ static bool wants_fork(enum snapshot_trigger trigger, const struct picture *pict
 {
 	if (is_last(trigger) || snapshot.distrusted || snapshot.mode == SNAPSHOT_INLINE)
 		return false;
-	if (snapshot.mode == SNAPSHOT_FORK)
+	if (snapshot.mode == SNAPSHOT_FORK || (picture->interp && !sys_is_filtered()))
 		return true;
 	/* Who calls the function expects the file to be there when it returns. */
 	if (trigger == TRIGGER_API)
@@ -338,6 +343,8 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 	int error = output_begin(picture_pid(), snapshot.path);
 	if (!error) {
 		picture_begin(&picture, request->trigger, request->label);
+		picture.census.request = request->census;
+		picture.interp = request->interp;
 		timeline_add(picture.rss_bytes);
 		picture.epoch = atomic_fetch_add_explicit(&record_epoch, 1, memory_order_relaxed);
 		/* Before the survey: what is under way now may not be in it, but publishes its epoch until it is. */

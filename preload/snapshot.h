@@ -22,6 +22,7 @@
 #ifndef MUDLARK_SNAPSHOT_H
 #define MUDLARK_SNAPSHOT_H
 
+#include "preload/census.h"
 #include "preload/heap.h"
 #include "preload/options.h"
 #include "preload/snapshot_format.h"
@@ -33,6 +34,8 @@ struct snapshot_request {
 	const char *label; /* NULL: none */
 	bool wait;         /* for a snapshot that is being taken; otherwise this one is skipped */
 	uint64_t token;    /* of whom answer() tells; 0: nobody */
+	struct census_request census;
+	uintptr_t interp; /* PyInterpreterState, when the calling thread has the GIL for the census; else 0 */
 };
 
 /* Told how a snapshot went, before another one may begin: 0 or -errno, and the file's name. */

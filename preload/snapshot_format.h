@@ -79,6 +79,10 @@ enum snapshot_section_type {
 	SECTION_SAMPLES = 13, /* minor version 1: in a snapshot with META_SAMPLE_BYTES */
 	SECTION_CODES = 14,   /* minor version 2: the code objects of Python frames */
 	SECTION_PYTHON = 15,  /* minor version 2: tagged values, enum snapshot_python; in each program with CPython */
+	SECTION_TYPES = 16,      /* minor version 2, with a census of objects: how many there are of each type */
+	SECTION_TYPE_SITES = 17, /* likewise: ... and from which sites */
+	SECTION_GC = 18,         /* tagged values, enum snapshot_gc; in each snapshot that was asked for a census */
+	SECTION_REFS = 19,       /* who holds the objects of some types */
 };
 
 /*
@@ -107,6 +111,7 @@ enum snapshot_meta {
 	META_HELD_NS = 30,         /* how long the thread that took the snapshot was held for it */
 	META_WRITE_NS = 32,        /* how long the file was written */
 	META_FORKED = 34,          /* 1: by a copy of the process, which was not held for it */
+	META_GIL_NS = 36,          /* how long CPython's global lock was held for a census of objects; 0: none */
 
 	META_PROGRAM = 1,      /* base name of the executable */
 	META_EXECUTABLE = 3,   /* its path */
@@ -235,6 +240,57 @@ enum snapshot_objects {
 	OBJECTS_RECORDED = 1, /* objects are blocks of Mudlark's pools */
 	OBJECTS_ARENAS = 2,   /* pymalloc's: what is recorded is larger blocks only */
 	OBJECTS_FOREIGN = 3,  /* an allocator that the program installed, or PYTHONMALLOC, on top of malloc */
+};
+
+/*
+ * TYPES: count, then for each (id 1, 2, ...):
+ *   text name, flags (enum snapshot_type_flag), objects, their bytes, how many the collector tracks, and how many of
+ *   these are part of cycles that nothing outside holds.
+ * Then the number of the largest objects, and for each: type id, bytes, reference count (0: it is immortal).
+ * Bytes are those of the object and of the buffers that it owns. Type 1 has no name: objects of types beyond the table.
+ */
+enum snapshot_type_flag {
+	TYPE_OF_PROGRAM = 1, /* a class, not one of the interpreter's static types */
+};
+
+/* TYPE_SITES: count, then for each: type id, site id of the object's block (0: not recorded), objects, bytes. */
+
+enum snapshot_gc {
+	GC_ENABLED = 2,
+	GC_COUNT = 4,          /* of generation 0; of the others in the next two keys, and so on: gc.get_count() */
+	GC_THRESHOLD = 10,     /* gc.get_threshold() */
+	GC_COLLECTIONS = 16,   /* gc.get_stats() */
+	GC_COLLECTED = 22,     /* likewise */
+	GC_UNCOLLECTABLE = 28, /* likewise */
+	GC_GARBAGE = 34,       /* len(gc.garbage) */
+	GC_TRACKED = 36,       /* objects in the generations */
+	GC_FROZEN = 38,        /* in the permanent one: gc.get_freeze_count() */
+	GC_UNREACHABLE = 40,   /* what gc.collect() would have returned */
+	GC_OBJECTS = 42,       /* in all, tracked or not */
+	GC_OBJECT_BYTES = 44,
+	GC_INTERNED = 46, /* strings */
+	GC_INTERNED_BYTES = 48,
+	GC_IMMORTAL = 50,
+	GC_IMMORTAL_BYTES = 52,
+	GC_UNREACHED = 54, /* found as blocks only: no reference from another object leads there */
+
+	GC_WHY_NOT = 1, /* a sentence for the user: why there is no census; empty: there is */
+};
+
+/*
+ * REFS: count of paths, then for each:
+ *   type id of the objects held, how many there are of them on this path, their bytes, how they are held (enum
+ *   snapshot_hold), references to one of them that no object has, number of steps from the root to it, and for each step:
+ *     type id, reference count, text edge: how the step before holds it, text label: what it is called itself.
+ * An edge is ".name" (an attribute, a variable of a module), "['key']", "[3]", "(name)" (a local variable, or one of a
+ * closure), or empty. A path is a shortest one. Paths of objects that are held alike are one.
+ */
+enum snapshot_hold {
+	HOLD_MODULE = 1,  /* the first step is a module */
+	HOLD_FRAME = 2,   /* ... a frame that executes: a function's label, no type */
+	HOLD_THREAD = 3,  /* ... a thread's own dict */
+	HOLD_OUTSIDE = 4, /* ... an object that C code or the interpreter itself holds */
+	HOLD_CYCLE = 5,   /* nothing: a cycle that waits for the collector; the steps are some of its members */
 };
 
 /* STACKS: count, then for each (id 1, 2, ...): frame id << 1 | cut, cut = 1 when outer frames are missing. */

@@ -12,6 +12,7 @@
 #include "preload/capture.h"
 #include "preload/control.h"
 #include "preload/foreign.h"
+#include "preload/gil.h"
 #include "preload/jemalloc_glue.h"
 #include "preload/large.h"
 #include "preload/loading.h"
@@ -208,6 +209,7 @@ static void fork_child(void)
 	sample_fork_child(heap);
 	threads_fork_child(heap);
 	snapshot_fork_child(pid);
+	gil_fork_child();
 	control_fork_child(pid);
 	heap_leave(heap);
 }

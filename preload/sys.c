@@ -123,6 +123,12 @@ void sys_futex_wait(_Atomic uint32_t *word, uint32_t value)
 	sys_call(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, (long)value, 0, 0, 0);
 }
 
+void sys_futex_wait_for(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
+{
+	struct timespec time = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+	sys_call(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, (long)value, (long)&time, 0, 0);
+}
+
 void sys_futex_wake(_Atomic uint32_t *word, int count)
 {
 	sys_call(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, count, 0, 0, 0);

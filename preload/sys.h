@@ -47,6 +47,8 @@ void sys_no_huge_pages(void *address, size_t bytes);
 
 /* Waits while *word is value; returns early for signals. Wakes at most `count` waiters. */
 void sys_futex_wait(_Atomic uint32_t *word, uint32_t value);
+/* The same for at most so long. */
+void sys_futex_wait_for(_Atomic uint32_t *word, uint32_t value, uint64_t ns);
 void sys_futex_wake(_Atomic uint32_t *word, int count);
 
 /*

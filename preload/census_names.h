@@ -1,0 +1,34 @@
+/*
+ * Names of Python objects, read without running any code: of types, modules, functions, and of the edge that leads
+ * from one object to another, such as a dict's key or a local variable.
+ */
+#ifndef MUDLARK_CENSUS_NAMES_H
+#define MUDLARK_CENSUS_NAMES_H
+
+#include "preload/census_objects.h"
+#include "preload/text.h"
+
+/* "module.Name"; of a built-in type its name alone. */
+void census_type_name(const struct census_objects *objects, uintptr_t type, struct text *out);
+
+/* What the object itself is called, if it is a module, a class or a function; else nothing. */
+void census_label(const struct census_objects *objects, const struct census_object *object, struct text *out);
+
+/*
+ * How `from` holds `to`: ".name" an attribute or a module's variable, "['key']" a dict's value, "[3]" an element,
+ * "(name)" a local variable or a closure's; nothing: it is not known.
+ */
+void census_edge(const struct census_objects *objects, const struct census_object *from,
+		 const struct census_object *to, struct text *out);
+
+/* Whether type's name, with or without its module, has this hash (census_hash()). */
+bool census_type_matches(const struct census_objects *objects, uintptr_t type, uint32_t hash);
+
+/* The function's name of a running frame. */
+void census_frame_label(const struct census_objects *objects, uintptr_t code, struct text *out);
+/* The name of the frame's local variable number `index`. */
+void census_local_name(const struct census_objects *objects, uintptr_t code, uint32_t index, struct text *out);
+/* How many local variables, cells and free variables the code has. */
+uint32_t census_locals(const struct census_objects *objects, uintptr_t code);
+
+#endif

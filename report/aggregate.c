@@ -431,6 +431,8 @@ static void add_site(struct builder *builder, uint32_t side, const struct frame_
 	struct figures figures = figures_of(builder, side, id);
 	figures_add(&row->figures[side], &figures);
 	figures_add(&builder->aggregate->totals[side], &figures);
+	if (options->keep_sites)
+		builder->aggregate->row_of_site[side][id] = (uint32_t)(row - builder->aggregate->rows) + 1;
 	row->side = side;
 	row->frame = options->by == BY_STACK ? stack->frame : 0;
 	row->location = owner;
@@ -449,6 +451,8 @@ static void add_sites(struct builder *builder, uint32_t side)
 	/* A stack has a site for each thread. */
 	bool *left_out = must_allocate((size_t)snapshot->stack_count + 1, sizeof *left_out);
 	examine_frames(builder, side, &facts);
+	if (builder->options->keep_sites)
+		aggregate->row_of_site[side] = must_allocate((size_t)snapshot->site_count + 1, sizeof(uint32_t));
 	builder->kept = NULL;
 	if (side && builder->one_process && snapshot->recorded_sites)
 		builder->kept = sampled_kept(snapshot, builder->names->snapshots[0]->numbers[META_EPOCH]);
@@ -548,6 +552,8 @@ void aggregate_name_stacks(struct aggregate *aggregate, struct names *names, con
 void aggregate_free(struct aggregate *aggregate)
 {
 	free(aggregate->rows);
+	for (uint32_t side = 0; side < NAMES_MOST_SNAPSHOTS; side++)
+		free(aggregate->row_of_site[side]);
 	*aggregate = (struct aggregate){0};
 }
 

@@ -50,6 +50,7 @@ struct aggregate_options {
 	enum language language; /* frames of another language are not shown, and nothing belongs to them */
 	bool all_frames;
 	const struct filter *filter; /* NULL: keep everything */
+	bool keep_sites;             /* say which row each site is in */
 };
 
 struct aggregate {
@@ -59,6 +60,8 @@ struct aggregate {
 	/* What the filters left out, by side: totals and these together are the whole. */
 	struct figures left_out[NAMES_MOST_SNAPSHOTS];
 	uint32_t stacks_left_out[NAMES_MOST_SNAPSHOTS];
+	/* With keep_sites: of each site, by side, the row + 1; 0: none. Rows are where they were built. */
+	uint32_t *row_of_site[NAMES_MOST_SNAPSHOTS];
 };
 
 /*

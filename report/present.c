@@ -4,6 +4,7 @@
 #include "report/present.h"
 
 #include "report/output.h"
+#include "report/types.h"
 
 /* An empty table leaves the reader to guess what was asked for wrongly. */
 static void explain_nothing(const struct reading *reading, const struct aggregate *aggregate)
@@ -74,6 +75,8 @@ int table_command_run(const struct table_command *table, const struct command *c
 	if (status == EXIT_FINE && (count < table->count || (count > table->count && !table->merges)))
 		status = options_operands(command, count < table->count ? table->wanted : table->too_many, error);
 	reading.merges = table->merges;
+	if (status == EXIT_FINE && reading.group.by == BY_TYPE && count > table->count)
+		status = options_operands(command, "types of one process at a time", error);
 	if (status == EXIT_FINE)
 		status = check_format(command, &reading, error);
 	struct presentation presentation = {
@@ -84,7 +87,9 @@ int table_command_run(const struct table_command *table, const struct command *c
 		.notes = !reading.json,
 		.all_notes = reading.group.all_frames,
 	};
-	if (status == EXIT_FINE)
+	if (status == EXIT_FINE && reading.group.by == BY_TYPE)
+		status = types_present(&reading, (const char *const *)argv + first, count, table->count == 2, error);
+	else if (status == EXIT_FINE)
 		status = present(&reading, (const char *const *)argv + first, count, &presentation, error);
 	reading_free(&reading);
 	return status;

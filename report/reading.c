@@ -138,9 +138,6 @@ int reading_load(struct reading *reading, const char *const *paths, uint32_t cou
 						  : load_each(reading, paths, count, error);
 	if (status != EXIT_FINE)
 		return status;
-	if (reading->group.by == BY_TYPE)
-		return error_set(error, EXIT_USAGE, "use --by stack, line, function, file, module, thread or process",
-				 "%s has no object types: it was written without a census of objects", paths[0]);
 	reading_open_names(reading);
 	return EXIT_FINE;
 }

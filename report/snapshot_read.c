@@ -14,6 +14,7 @@
 #include "report/snapshot_read.h"
 
 #include "report/sampled.h"
+#include "report/snapshot_cursor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { KNOWN_SECTIONS = SECTION_PYTHON + 1 };
+enum { KNOWN_SECTIONS = SECTION_REFS + 1 };
 
 static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_END] = "END",         [SECTION_META] = "META",         [SECTION_TOTALS] = "TOTALS",
@@ -33,17 +34,12 @@ static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_STACKS] = "STACKS",   [SECTION_THREADS] = "THREADS",   [SECTION_SITES] = "SITES",
 	[SECTION_COHORTS] = "COHORTS", [SECTION_TIMELINE] = "TIMELINE", [SECTION_NOTES] = "NOTES",
 	[SECTION_SYMBOLS] = "SYMBOLS", [SECTION_SAMPLES] = "SAMPLES",   [SECTION_CODES] = "CODES",
-	[SECTION_PYTHON] = "PYTHON",
+	[SECTION_PYTHON] = "PYTHON",   [SECTION_TYPES] = "TYPES",       [SECTION_TYPE_SITES] = "TYPE_SITES",
+	[SECTION_GC] = "GC",           [SECTION_REFS] = "REFS",
 };
 
 static const uint32_t required_sections[] = {SECTION_META,   SECTION_TOTALS,  SECTION_MODULES, SECTION_FRAMES,
 					     SECTION_STACKS, SECTION_THREADS, SECTION_SITES,   SECTION_COHORTS};
-
-/* What is left of one section. After the first failure every read gives 0, so that callers may check late. */
-struct cursor {
-	const unsigned char *next, *end;
-	const char *failed; /* why; NULL: not failed */
-};
 
 struct section {
 	const unsigned char *data; /* NULL: not in the file */
@@ -74,7 +70,7 @@ const char *snapshot_trigger_name(uint64_t trigger)
 
 /* --- the cursor ------------------------------------------------------------------------------------------------ */
 
-static uint64_t fail(struct cursor *cursor, const char *why)
+uint64_t cursor_fail(struct cursor *cursor, const char *why)
 {
 	if (!cursor->failed)
 		cursor->failed = why;
@@ -82,49 +78,44 @@ static uint64_t fail(struct cursor *cursor, const char *why)
 	return 0;
 }
 
-static size_t left(const struct cursor *cursor)
-{
-	return (size_t)(cursor->end - cursor->next);
-}
-
-static uint64_t read_varint(struct cursor *cursor)
+uint64_t read_varint(struct cursor *cursor)
 {
 	uint64_t value = 0;
 	for (unsigned shift = 0; shift < 64; shift += 7) {
 		if (cursor->next == cursor->end)
-			return fail(cursor, "it ends inside a number");
+			return cursor_fail(cursor, "it ends inside a number");
 		unsigned char byte = *cursor->next++;
 		if (shift == 63 && byte > 1)
-			return fail(cursor, "a number exceeds 64 bits");
+			return cursor_fail(cursor, "a number exceeds 64 bits");
 		value |= (uint64_t)(byte & 0x7f) << shift;
 		if (!(byte & 0x80))
 			return value;
 	}
-	return fail(cursor, "a number exceeds 64 bits");
+	return cursor_fail(cursor, "a number exceeds 64 bits");
 }
 
-static uint32_t read_limited(struct cursor *cursor, uint64_t limit, const char *why)
+uint32_t read_limited(struct cursor *cursor, uint64_t limit, const char *why)
 {
 	uint64_t value = read_varint(cursor);
 	if (value > limit)
-		return (uint32_t)fail(cursor, why);
+		return (uint32_t)cursor_fail(cursor, why);
 	return (uint32_t)value;
 }
 
 /* A count of elements that take at least least_bytes each. */
-static uint32_t read_count(struct cursor *cursor, size_t least_bytes)
+uint32_t read_count(struct cursor *cursor, size_t least_bytes)
 {
 	uint64_t count = read_varint(cursor);
-	if (count > left(cursor) / least_bytes || count >= UINT32_MAX)
-		return (uint32_t)fail(cursor, "a count is larger than the section");
+	if (count > cursor_left(cursor) / least_bytes || count >= UINT32_MAX)
+		return (uint32_t)cursor_fail(cursor, "a count is larger than the section");
 	return (uint32_t)count;
 }
 
-static struct text read_text(struct cursor *cursor, struct arena *arena)
+struct text read_text(struct cursor *cursor, struct arena *arena)
 {
 	uint64_t length = read_varint(cursor);
-	if (length > left(cursor)) {
-		fail(cursor, "a text is longer than the section");
+	if (length > cursor_left(cursor)) {
+		cursor_fail(cursor, "a text is longer than the section");
 		length = 0;
 	}
 	struct text text = {arena_text(arena, cursor->next, (size_t)length), (size_t)length};
@@ -136,7 +127,7 @@ static struct text read_text(struct cursor *cursor, struct arena *arena)
 
 static void decode_meta(struct snapshot *snapshot, struct cursor *cursor)
 {
-	while (left(cursor)) {
+	while (cursor_left(cursor)) {
 		uint64_t key = read_varint(cursor);
 		if (SNAPSHOT_KEY_IS_TEXT(key)) {
 			struct text text = read_text(cursor, &snapshot->arena);
@@ -152,7 +143,7 @@ static void decode_meta(struct snapshot *snapshot, struct cursor *cursor)
 
 static void decode_totals(struct snapshot *snapshot, struct cursor *cursor)
 {
-	while (left(cursor)) {
+	while (cursor_left(cursor)) {
 		uint64_t key = read_varint(cursor);
 		if (SNAPSHOT_KEY_IS_TEXT(key)) {
 			read_text(cursor, &snapshot->arena);
@@ -166,7 +157,7 @@ static void decode_totals(struct snapshot *snapshot, struct cursor *cursor)
 
 static void decode_losses(struct snapshot *snapshot, struct cursor *cursor)
 {
-	while (left(cursor)) {
+	while (cursor_left(cursor)) {
 		uint64_t key = read_varint(cursor);
 		if (SNAPSHOT_KEY_IS_TEXT(key)) {
 			read_text(cursor, &snapshot->arena);
@@ -225,7 +216,7 @@ static void decode_frames(struct snapshot *snapshot, struct cursor *cursor)
 		frame->flags = (uint8_t)read_limited(cursor, UINT8_MAX, "frame flags are out of range");
 		uint32_t distance = read_limited(cursor, id, "a frame's parent is out of range");
 		if (!distance)
-			fail(cursor, "a frame is its own parent");
+			cursor_fail(cursor, "a frame is its own parent");
 		frame->parent = id - distance;
 		frame->module = read_limited(cursor, UINT32_MAX, "a module id is out of range");
 		frame->address = read_varint(cursor);
@@ -240,7 +231,7 @@ static void decode_stacks(struct snapshot *snapshot, struct cursor *cursor)
 	for (uint32_t id = 1; id <= count && !cursor->failed; id++) {
 		uint64_t value = read_varint(cursor);
 		if (value >> 1 > UINT32_MAX)
-			fail(cursor, "a frame id is out of range");
+			cursor_fail(cursor, "a frame id is out of range");
 		snapshot->stacks[id] = (struct snapshot_stack){(uint32_t)(value >> 1), value & 1};
 	}
 }
@@ -407,7 +398,7 @@ static void decode_codes(struct snapshot *snapshot, struct cursor *cursor)
 static void decode_python(struct snapshot *snapshot, struct cursor *cursor)
 {
 	snapshot->has_python = true;
-	while (left(cursor)) {
+	while (cursor_left(cursor)) {
 		uint64_t key = read_varint(cursor);
 		if (SNAPSHOT_KEY_IS_TEXT(key)) {
 			struct text text = read_text(cursor, &snapshot->arena);
@@ -427,6 +418,8 @@ static void (*const section_decoders[KNOWN_SECTIONS])(struct snapshot *, struct 
 	[SECTION_THREADS] = decode_threads,   [SECTION_SITES] = decode_sites,   [SECTION_COHORTS] = decode_cohorts,
 	[SECTION_TIMELINE] = decode_timeline, [SECTION_NOTES] = decode_notes,   [SECTION_SYMBOLS] = decode_symbols,
 	[SECTION_SAMPLES] = decode_samples,   [SECTION_CODES] = decode_codes,   [SECTION_PYTHON] = decode_python,
+	[SECTION_TYPES] = decode_types,       [SECTION_GC] = decode_gc,         [SECTION_TYPE_SITES] = decode_type_sites,
+	[SECTION_REFS] = decode_refs,
 };
 
 /* --- wall 3: ids across sections ------------------------------------------------------------------------------- */
@@ -465,6 +458,9 @@ static uint32_t link_sections(struct snapshot *snapshot, const char **why)
 	for (uint32_t i = 0; i < snapshot->stored_module_count; i++)
 		if (snapshot->stored_modules[i].module > snapshot->module_count)
 			return *why = "it names a module that is not there", SECTION_SYMBOLS;
+	uint32_t census = link_census(snapshot, why);
+	if (census != SECTION_END)
+		return census;
 	if (snapshot->numbers[META_SAMPLE_BYTES] && snapshot->sample_count != snapshot->site_count)
 		return *why = "it has not as many elements as there are sites", SECTION_SAMPLES;
 	return SECTION_END;
@@ -591,7 +587,7 @@ static bool decode_all(struct decoder *decoder, uint16_t minor)
 		struct cursor cursor = {section->data, section->data + section->bytes, NULL};
 		section_decoders[type](decoder->snapshot, &cursor);
 		/* A later minor version may append to a section; our own may not. */
-		if (!cursor.failed && left(&cursor) && minor <= SNAPSHOT_MINOR)
+		if (!cursor.failed && cursor_left(&cursor) && minor <= SNAPSHOT_MINOR)
 			cursor.failed = "something follows its last element";
 		if (cursor.failed)
 			return refuse(decoder, again_hint, "section %s is damaged: %s", section_names[type],
@@ -687,6 +683,7 @@ void snapshot_free(struct snapshot *snapshot)
 		snapshot_free(snapshot->parts[i]);
 	free(snapshot->parts);
 	arena_free(&snapshot->arena);
+	free(snapshot->census.steps);
 	free(snapshot->stored_addresses);
 	free(snapshot->stored_names);
 	free((char *)snapshot->file_name);

@@ -31,7 +31,7 @@
 #define TOTAL_KEYS 64
 #define LOSS_KEYS 64
 #define PYTHON_KEYS 16
-_Static_assert(META_FORKED < META_KEYS && META_DIRECTORY < META_KEYS, "every key of META has its place");
+_Static_assert(META_GIL_NS < META_KEYS && META_DIRECTORY < META_KEYS, "every key of META has its place");
 _Static_assert(TOTAL_SHORT_STACKS < TOTAL_KEYS, "every key of TOTALS has its place");
 _Static_assert(LOSS_PYTHON_UNMERGED < LOSS_KEYS, "every key of LOSSES has its place");
 _Static_assert(PYTHON_OBJECTS < PYTHON_KEYS && PYTHON_MALLOC_STATS < PYTHON_KEYS, "every key of PYTHON has its place");
@@ -112,6 +112,46 @@ struct stored_module {
 	uint32_t first_address, address_count;
 };
 
+/* Objects of CPython, SECTION_TYPES and its kin. Type 0 is none, type 1 has no name. */
+struct snapshot_type {
+	const char *name;
+	uint64_t flags; /* enum snapshot_type_flag */
+	uint64_t objects, bytes, tracked, garbage;
+};
+struct snapshot_type_site {
+	uint32_t type, site; /* site 0: not known */
+	uint64_t objects, bytes;
+};
+struct snapshot_big {
+	uint32_t type;
+	uint64_t bytes, references; /* 0: immortal */
+};
+struct snapshot_step {
+	uint32_t type;
+	uint64_t references;
+	const char *edge, *label; /* never NULL */
+};
+struct snapshot_path {
+	uint32_t type;
+	uint32_t first_step, step_count;
+	uint64_t objects, bytes, hold, lost; /* hold: enum snapshot_hold; lost: references that nobody has */
+};
+#define GC_KEYS 64
+_Static_assert(GC_UNREACHED < GC_KEYS, "every key of GC has its place");
+
+struct census_data {
+	bool asked, taken;     /* SECTION_GC was there; SECTION_TYPES was */
+	const char *why_not;   /* "": nothing is said */
+	uint64_t gc[GC_KEYS];  /* by enum snapshot_gc */
+	struct snapshot_type *types; /* [type_count + 1] */
+	struct snapshot_type_site *type_sites;
+	struct snapshot_big *biggest;
+	struct snapshot_path *paths;
+	struct snapshot_step *steps;
+	uint32_t type_count, type_site_count, big_count, path_count, step_count;
+	bool has_refs; /* SECTION_REFS was there */
+};
+
 struct snapshot {
 	const char *file_name; /* base name, for messages; owned */
 	uint64_t file_bytes;
@@ -145,6 +185,7 @@ struct snapshot {
 	uint32_t stored_module_count, stored_address_count, stored_name_count;
 	struct snapshot **parts; /* that it was merged from (snapshot_merge.h), owned; NULL: it is of one file */
 	uint32_t part_count;
+	struct census_data census;
 	struct arena arena;
 };
 

@@ -1,0 +1,36 @@
+/*
+ * Reading one section of an untrusted file: nothing outside it can be touched.
+ */
+#ifndef MUDLARK_SNAPSHOT_CURSOR_H
+#define MUDLARK_SNAPSHOT_CURSOR_H
+
+#include "report/snapshot_read.h"
+
+/* What is left of one section. After the first failure every read gives 0, so that callers may check late. */
+struct cursor {
+	const unsigned char *next, *end;
+	const char *failed; /* why; NULL: not failed */
+};
+
+static inline size_t cursor_left(const struct cursor *cursor)
+{
+	return (size_t)(cursor->end - cursor->next);
+}
+
+/* Remembers the first reason; 0. */
+uint64_t cursor_fail(struct cursor *cursor, const char *why);
+uint64_t read_varint(struct cursor *cursor);
+uint32_t read_limited(struct cursor *cursor, uint64_t limit, const char *why);
+/* A count of elements that take at least least_bytes each. */
+uint32_t read_count(struct cursor *cursor, size_t least_bytes);
+struct text read_text(struct cursor *cursor, struct arena *arena);
+
+/* The sections of a census: census_read.c. */
+void decode_types(struct snapshot *snapshot, struct cursor *cursor);
+void decode_type_sites(struct snapshot *snapshot, struct cursor *cursor);
+void decode_gc(struct snapshot *snapshot, struct cursor *cursor);
+void decode_refs(struct snapshot *snapshot, struct cursor *cursor);
+/* As link_sections(): the type of a section with a dangling id, or SECTION_END. */
+uint32_t link_census(const struct snapshot *snapshot, const char **why);
+
+#endif

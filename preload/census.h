@@ -2,11 +2,11 @@
  * The census: every Python object, by type and by where it was allocated; what the collector knows; what it would free;
  * and who holds the objects of a chosen type (census_paths.h).
  *
- * Bytes of an object are those of its block and of the buffers that it owns (a list's items, a dict's keys and values, a
- * set's table), as the program asked for them; where objects are pymalloc's, what its type says of its size.
+ * Bytes of an object are those of its block and of the buffers that it owns (a list's items, a dict's keys and values,
+ * a set's table), as the program asked for them; where objects are pymalloc's, what its type says of its size.
  *
- * No code of Python's runs, no object is written to, nothing is collected. Whoever takes it has the GIL, or is a copy of
- * a process whose thread had it (gil.h): every object is whole then.
+ * No code of Python's runs, no object is written to, nothing is collected. Whoever takes it has the GIL, or is a copy
+ * of a process whose thread had it (gil.h): every object is whole then.
  */
 #ifndef MUDLARK_CENSUS_H
 #define MUDLARK_CENSUS_H
@@ -53,7 +53,7 @@ struct census {
 	struct census_row *row; /* open addressing by (type, site); objects 0: free */
 	uint32_t row_bits, rows;
 	struct census_counts all, interned, immortal, unreached;
-	uint64_t unreachable; /* tracked objects in cycles that nothing outside holds */
+	uint64_t unreachable;                      /* tracked objects in cycles that nothing outside holds */
 	struct census_big biggest[CENSUS_BIGGEST]; /* the largest first; bytes 0: none */
 	struct census_paths *paths;                /* NULL: not asked for */
 };

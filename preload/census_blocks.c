@@ -122,7 +122,9 @@ struct census_block census_measure(const struct census_objects *objects, const s
 	struct census_block block = {0};
 	uint32_t cohort = 0;
 	if (block_at(object->address - header_bytes(objects, type), &block.bytes, &cohort)) {
-		uint32_t site = cohort > COHORT_IGNORED ? ((const struct cohort *)meta_table_at(&cohort_table, cohort))->site : 0;
+		uint32_t site = cohort > COHORT_IGNORED
+					? ((const struct cohort *)meta_table_at(&cohort_table, cohort))->site
+					: 0;
 		block.site = site < sites ? site : 0;
 	} else {
 		block.bytes = declared_bytes(objects, type, object->address);
@@ -136,7 +138,8 @@ struct census_block census_measure(const struct census_objects *objects, const s
 static bool is_plausible(const struct census_objects *objects, const struct census_type *type, uintptr_t object,
 			 uint64_t block_bytes)
 {
-	uint64_t basic = type->address == python.str_type ? STR_LEAST_BYTES : python_word(type->address, TYPE_BASIC_SIZE);
+	uint64_t basic =
+		type->address == python.str_type ? STR_LEAST_BYTES : python_word(type->address, TYPE_BASIC_SIZE);
 	if (basic + header_bytes(objects, type) > block_bytes)
 		return false;
 	uint64_t declared = declared_bytes(objects, type, object);
@@ -169,8 +172,8 @@ static void look_at_block(struct scan *scan, uintptr_t block, uint64_t bytes)
 			continue;
 		uint64_t references = python_word(object, 0);
 		bool untracked = !heads[i] || python_word(object - GC_HEAD_BYTES, 0) == 0;
-		if (!references || (references > REFERENCES_PLAUSIBLE && !is_immortal(objects, references)) || !untracked ||
-		    !is_plausible(objects, type, object, bytes))
+		if (!references || (references > REFERENCES_PLAUSIBLE && !is_immortal(objects, references)) ||
+		    !untracked || !is_plausible(objects, type, object, bytes))
 			continue;
 		uint32_t before = objects->count;
 		census_add(objects, object, 0);

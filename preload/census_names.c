@@ -59,7 +59,8 @@ static void keys_begin(struct dict_walk *walk, const struct census_layout *layou
 		return;
 	if (layout->dict_keys_by_log2) {
 		walk->entries = python_word(keys, KEYS_ENTRIES_3_11);
-		walk->first = keys + KEYS_INDICES_3_11 + ((size_t)1 << *(const uint8_t *)(keys + KEYS_LOG2_INDEX_BYTES));
+		walk->first =
+			keys + KEYS_INDICES_3_11 + ((size_t)1 << *(const uint8_t *)(keys + KEYS_LOG2_INDEX_BYTES));
 		if (*(const uint8_t *)(keys + KEYS_KIND) != KEYS_GENERAL) {
 			walk->entry_bytes = 2u * WORD;
 			walk->key_at = 0;

@@ -18,8 +18,8 @@ void census_label(const struct census_objects *objects, const struct census_obje
  * How `from` holds `to`: ".name" an attribute or a module's variable, "['key']" a dict's value, "[3]" an element,
  * "(name)" a local variable or a closure's; nothing: it is not known.
  */
-void census_edge(const struct census_objects *objects, const struct census_object *from,
-		 const struct census_object *to, struct text *out);
+void census_edge(const struct census_objects *objects, const struct census_object *from, const struct census_object *to,
+		 struct text *out);
 
 /* Whether type's name, with or without its module, has this hash (census_hash()). */
 bool census_type_matches(const struct census_objects *objects, uintptr_t type, uint32_t hash);

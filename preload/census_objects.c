@@ -9,8 +9,8 @@
 
 enum {
 	GENERATIONS = 3,
-	GENERATION_BYTES = 24,  /* struct gc_generation: a list's head, threshold, count */
-	PERMANENT_AFTER = 80,   /* from generations to permanent_generation */
+	GENERATION_BYTES = 24, /* struct gc_generation: a list's head, threshold, count */
+	PERMANENT_AFTER = 80,  /* from generations to permanent_generation */
 	OBJECTS_FIRST = 1 << 16,
 	SLOT_BITS_FIRST = 18,
 	TYPE_SLOT_BITS = 17,
@@ -28,10 +28,19 @@ bool census_layout_of(uint32_t minor, struct census_layout *layout)
 		.version = minor,
 		.gc_in_runtime = minor == 8 ? 368 : 0,
 		.gc_in_interp = gc[minor],
-		.threads_head = minor < 11 ? 8 : minor == 11 ? 16 : minor == 12 ? 72 : 7344,
-		.tstate_dict = minor < 11 ? 152 : minor == 12 ? 112 : 128,
-		.frame_locals = minor < 10 ? 360 : minor == 10 ? 352 : 72,
-		.cached_keys = minor < 11 ? 0 : minor == 11 ? 872 : 880,
+		.threads_head = minor < 11    ? 8
+				: minor == 11 ? 16
+				: minor == 12 ? 72
+					      : 7344,
+		.tstate_dict = minor < 11    ? 152
+			       : minor == 12 ? 112
+					     : 128,
+		.frame_locals = minor < 10    ? 360
+				: minor == 10 ? 352
+					      : 72,
+		.cached_keys = minor < 11    ? 0
+			       : minor == 11 ? 872
+					     : 880,
 		.function_code = minor < 10 ? 16 : 48,
 		.function_closure = minor < 10 ? 48 : 72,
 		.function_qualname = minor < 10 ? 104 : 40,
@@ -127,8 +136,7 @@ static uint32_t type_number(struct census_objects *objects, uintptr_t type)
 	uint32_t *slot = type_slot_find(objects, type);
 	if (!*slot && objects->type_count < CENSUS_TYPES_MAX) {
 		*slot = objects->type_count++;
-		objects->type[*slot] =
-			(struct census_type){.address = type, .flags = python_word(type, TYPE_FLAGS)};
+		objects->type[*slot] = (struct census_type){.address = type, .flags = python_word(type, TYPE_FLAGS)};
 	}
 	return *slot;
 }

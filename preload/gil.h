@@ -12,8 +12,8 @@
  * keep the GIL for minutes.
  *
  * Why threads: a signal handler interrupts the interpreter anywhere, a list half way into another one; what the
- * interpreter offers for later, Py_AddPendingCall(), takes a lock that the interrupted thread may hold and runs when the
- * main thread executes code again, which a program that sleeps never does.
+ * interpreter offers for later, Py_AddPendingCall(), takes a lock that the interrupted thread may hold and runs when
+ * the main thread executes code again, which a program that sleeps never does.
  */
 #ifndef MUDLARK_GIL_H
 #define MUDLARK_GIL_H

@@ -174,8 +174,11 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		const char *key;
 		bool *flag;
 	} flags[] = {
-		{"record", &options->record},   {"children", &options->children},           {"fatal", &options->fatal},
-		{"verbose", &options->verbose}, {"check_capture", &options->check_capture},
+		{"record", &options->record},
+		{"children", &options->children},
+		{"fatal", &options->fatal},
+		{"verbose", &options->verbose},
+		{"check_capture", &options->check_capture},
 		{"census", &options->census},
 	};
 	uint64_t n;

@@ -520,7 +520,9 @@ size_t picture_bytes_expected(const struct picture *picture)
 void picture_encode(struct encoder *encoder, const struct picture *picture)
 {
 	bool python_found = atomic_load(&python_state) != PYTHON_NONE;
-	encoder->minor = python_found || picture->census.request.census ? SNAPSHOT_MINOR : sample_bytes ? SNAPSHOT_MINOR_SAMPLED : SNAPSHOT_MINOR_PLAIN;
+	encoder->minor = python_found || picture->census.request.census ? SNAPSHOT_MINOR
+			 : sample_bytes                                 ? SNAPSHOT_MINOR_SAMPLED
+									: SNAPSHOT_MINOR_PLAIN;
 	encode_totals(encoder, picture);
 	encode_losses(encoder);
 	encode_modules(encoder);

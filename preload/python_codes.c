@@ -111,7 +111,8 @@ static uint32_t text_id(uintptr_t str)
 {
 	if (!str || python_word(str, OBJECT_TYPE) != python.str_type)
 		return 0;
-	struct text_entry key = {.data = codes.scratch, .bytes = (uint32_t)python_text(str, codes.scratch, TEXT_BYTES_MAX)};
+	struct text_entry key = {.data = codes.scratch,
+				 .bytes = (uint32_t)python_text(str, codes.scratch, TEXT_BYTES_MAX)};
 	key.hash = XXH3_64bits(key.data, key.bytes);
 	return id_table_intern(&text_ids, key.hash, text_match, text_add_entry, &key);
 }

@@ -24,7 +24,8 @@ static inline uint32_t request_hash(const char *name)
 
 static inline uint64_t request_token(uint64_t random, unsigned flags, uint32_t hash)
 {
-	return (random >> REQUEST_RANDOM_SHIFT | 1) << REQUEST_RANDOM_SHIFT | (uint64_t)hash << REQUEST_FLAG_BITS | flags;
+	return (random >> REQUEST_RANDOM_SHIFT | 1) << REQUEST_RANDOM_SHIFT | (uint64_t)hash << REQUEST_FLAG_BITS |
+	       flags;
 }
 
 static inline unsigned request_flags(uint64_t token)

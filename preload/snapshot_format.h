@@ -79,7 +79,7 @@ enum snapshot_section_type {
 	SECTION_SAMPLES = 13, /* minor version 1: in a snapshot with META_SAMPLE_BYTES */
 	SECTION_CODES = 14,   /* minor version 2: the code objects of Python frames */
 	SECTION_PYTHON = 15,  /* minor version 2: tagged values, enum snapshot_python; in each program with CPython */
-	SECTION_TYPES = 16,      /* minor version 2, with a census of objects: how many there are of each type */
+	SECTION_TYPES = 16,   /* minor version 2, with a census of objects: how many there are of each type */
 	SECTION_TYPE_SITES = 17, /* likewise: ... and from which sites */
 	SECTION_GC = 18,         /* tagged values, enum snapshot_gc; in each snapshot that was asked for a census */
 	SECTION_REFS = 19,       /* who holds the objects of some types */
@@ -280,9 +280,9 @@ enum snapshot_gc {
 /*
  * REFS: count of paths, then for each:
  *   type id of the objects held, how many there are of them on this path, their bytes, how they are held (enum
- *   snapshot_hold), references to one of them that no object has, number of steps from the root to it, and for each step:
- *     type id, reference count, text edge: how the step before holds it, text label: what it is called itself.
- * An edge is ".name" (an attribute, a variable of a module), "['key']", "[3]", "(name)" (a local variable, or one of a
+ *   snapshot_hold), references to one of them that no object has, number of steps from the root to it, and for each
+ * step: type id, reference count, text edge: how the step before holds it, text label: what it is called itself. An
+ * edge is ".name" (an attribute, a variable of a module), "['key']", "[3]", "(name)" (a local variable, or one of a
  * closure), or empty. A path is a shortest one. Paths of objects that are held alike are one.
  */
 enum snapshot_hold {

@@ -18,8 +18,8 @@ enum cause {
 	CAUSE_FRAME,         /* a kept frame */
 	CAUSE_LOCAL,         /* a variable of a function that runs */
 	CAUSE_THREAD_LOCAL,
-	CAUSE_UNCLOSED,      /* a file, socket or subprocess */
-	CAUSE_LOST,          /* a reference that no object has: C code did not give it back */
+	CAUSE_UNCLOSED, /* a file, socket or subprocess */
+	CAUSE_LOST,     /* a reference that no object has: C code did not give it back */
 };
 
 enum cause cause_of(const struct snapshot *snapshot, const struct snapshot_path *path);

@@ -75,7 +75,8 @@ void decode_gc(struct snapshot *snapshot, struct cursor *cursor)
 }
 
 /* Steps of one path behind those that are there. */
-static void decode_steps(struct snapshot *snapshot, struct cursor *cursor, struct snapshot_path *path, uint32_t *capacity)
+static void decode_steps(struct snapshot *snapshot, struct cursor *cursor, struct snapshot_path *path,
+			 uint32_t *capacity)
 {
 	struct census_data *census = &snapshot->census;
 	uint32_t count = read_count(cursor, STEP_BYTES_LEAST);

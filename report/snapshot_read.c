@@ -413,12 +413,15 @@ static void decode_python(struct snapshot *snapshot, struct cursor *cursor)
 }
 
 static void (*const section_decoders[KNOWN_SECTIONS])(struct snapshot *, struct cursor *) = {
-	[SECTION_META] = decode_meta,         [SECTION_TOTALS] = decode_totals, [SECTION_LOSSES] = decode_losses,
-	[SECTION_MODULES] = decode_modules,   [SECTION_FRAMES] = decode_frames, [SECTION_STACKS] = decode_stacks,
-	[SECTION_THREADS] = decode_threads,   [SECTION_SITES] = decode_sites,   [SECTION_COHORTS] = decode_cohorts,
-	[SECTION_TIMELINE] = decode_timeline, [SECTION_NOTES] = decode_notes,   [SECTION_SYMBOLS] = decode_symbols,
-	[SECTION_SAMPLES] = decode_samples,   [SECTION_CODES] = decode_codes,   [SECTION_PYTHON] = decode_python,
-	[SECTION_TYPES] = decode_types,       [SECTION_GC] = decode_gc,         [SECTION_TYPE_SITES] = decode_type_sites,
+	[SECTION_META] = decode_meta,       [SECTION_TOTALS] = decode_totals,
+	[SECTION_LOSSES] = decode_losses,   [SECTION_MODULES] = decode_modules,
+	[SECTION_FRAMES] = decode_frames,   [SECTION_STACKS] = decode_stacks,
+	[SECTION_THREADS] = decode_threads, [SECTION_SITES] = decode_sites,
+	[SECTION_COHORTS] = decode_cohorts, [SECTION_TIMELINE] = decode_timeline,
+	[SECTION_NOTES] = decode_notes,     [SECTION_SYMBOLS] = decode_symbols,
+	[SECTION_SAMPLES] = decode_samples, [SECTION_CODES] = decode_codes,
+	[SECTION_PYTHON] = decode_python,   [SECTION_TYPES] = decode_types,
+	[SECTION_GC] = decode_gc,           [SECTION_TYPE_SITES] = decode_type_sites,
 	[SECTION_REFS] = decode_refs,
 };
 

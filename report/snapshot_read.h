@@ -140,9 +140,9 @@ struct snapshot_path {
 _Static_assert(GC_UNREACHED < GC_KEYS, "every key of GC has its place");
 
 struct census_data {
-	bool asked, taken;     /* SECTION_GC was there; SECTION_TYPES was */
-	const char *why_not;   /* "": nothing is said */
-	uint64_t gc[GC_KEYS];  /* by enum snapshot_gc */
+	bool asked, taken;           /* SECTION_GC was there; SECTION_TYPES was */
+	const char *why_not;         /* "": nothing is said */
+	uint64_t gc[GC_KEYS];        /* by enum snapshot_gc */
 	struct snapshot_type *types; /* [type_count + 1] */
 	struct snapshot_type_site *type_sites;
 	struct snapshot_big *biggest;

@@ -50,8 +50,7 @@ int types_need_census(const struct snapshot *snapshot, const char *path, struct 
 		return error_set(error, EXIT_USAGE, "take another one: mudlark snap --census PID",
 				 "%s has no object types: %s", path,
 				 snapshot->census.why_not[0] ? snapshot->census.why_not : "it does not say why");
-	return error_set(error, EXIT_USAGE,
-			 "take one with mudlark snap --census PID, or run the program with --census",
+	return error_set(error, EXIT_USAGE, "take one with mudlark snap --census PID, or run the program with --census",
 			 "%s has no object types: it was written without a census of objects", path);
 }
 
@@ -284,8 +283,7 @@ static void add_numbers(struct table *table, const struct types *types,
 	if (types->changes) {
 		int64_t change = figure_change(old->bytes, now->bytes);
 		enum style style = change > 0 ? STYLE_GROWN : change < 0 ? STYLE_SHRUNK : STYLE_PLAIN;
-		table_cell(table, style,
-			   exact ? format_count_change(text, change) : format_size_change(text, change));
+		table_cell(table, style, exact ? format_count_change(text, change) : format_size_change(text, change));
 	}
 	table_cell(table, STYLE_PLAIN, format_count(text, now->objects));
 	if (types->changes) {
@@ -405,11 +403,11 @@ void collector_json(const struct snapshot *snapshot, struct json *json)
 		const char *name;
 		unsigned key;
 	} numbers[] = {
-		{"garbage", GC_GARBAGE},   {"tracked", GC_TRACKED},
-		{"frozen", GC_FROZEN},     {"unreachable", GC_UNREACHABLE},
-		{"objects", GC_OBJECTS},   {"object_bytes", GC_OBJECT_BYTES},
-		{"interned", GC_INTERNED}, {"interned_bytes", GC_INTERNED_BYTES},
-		{"immortal", GC_IMMORTAL}, {"immortal_bytes", GC_IMMORTAL_BYTES},
+		{"garbage", GC_GARBAGE},     {"tracked", GC_TRACKED},
+		{"frozen", GC_FROZEN},       {"unreachable", GC_UNREACHABLE},
+		{"objects", GC_OBJECTS},     {"object_bytes", GC_OBJECT_BYTES},
+		{"interned", GC_INTERNED},   {"interned_bytes", GC_INTERNED_BYTES},
+		{"immortal", GC_IMMORTAL},   {"immortal_bytes", GC_IMMORTAL_BYTES},
 		{"unreached", GC_UNREACHED},
 	};
 	static const struct {

@@ -130,8 +130,8 @@ START_TEST(dead_cohorts_are_used_again)
 	ck_assert_uint_eq(briefs.count, ROUNDS + AT_EXIT);
 	uint64_t early = numbered(&briefs, 5)->totals[TOTAL_OWN_BYTES];
 	uint64_t late = numbered(&briefs, ROUNDS)->totals[TOTAL_OWN_BYTES];
-	ck_assert_msg(late <= early + COHORTS_MAX_BYTES + RECENT_STACKS_BYTES, "%llu bytes, then %llu", (unsigned long long)early,
-		      (unsigned long long)late);
+	ck_assert_msg(late <= early + COHORTS_MAX_BYTES + RECENT_STACKS_BYTES, "%llu bytes, then %llu",
+		      (unsigned long long)early, (unsigned long long)late);
 	done(&outcome, &briefs);
 }
 END_TEST

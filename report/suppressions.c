@@ -1,0 +1,224 @@
+/*
+ * Matching, and what is said of it. See suppressions.h.
+ */
+#include "report/suppressions.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What memory comes from when the stack does not say it: Valgrind's names for the function that it replaced. */
+static const char *const allocators[] = {"malloc",         "calloc",        "realloc", "reallocarray", "memalign",
+					 "posix_memalign", "aligned_alloc", "valloc",  "pvalloc"};
+static const char *const allocator_objects[] = {"/usr/lib/mudlark/libmudlark.so",
+						"/usr/libexec/valgrind/vgpreload_memcheck-amd64-linux.so"};
+
+void suppressions_free(struct suppressions *set)
+{
+	free(set->rules);
+	arena_free(&set->texts);
+	*set = (struct suppressions){0};
+}
+
+/* --- one pattern ----------------------------------------------------------------------------------------------- */
+
+enum glob_flag {
+	GLOB_QUESTION = 1,   /* '?' is any one character */
+	GLOB_OPEN_START = 2, /* as with a '*' in front of the pattern, */
+	GLOB_OPEN_END = 4,   /* behind it */
+};
+
+/*
+ * Whether pattern[0..length) matches the text. After a mismatch only the last '*' takes one character more: no earlier
+ * one could do better, so the time is at most the product of the lengths.
+ */
+static bool glob_matches(const char *pattern, size_t length, unsigned flags, const char *text)
+{
+	size_t at = 0, star = 0;
+	const char *retry = flags & GLOB_OPEN_START ? text : NULL;
+	bool question = flags & GLOB_QUESTION, open = flags & GLOB_OPEN_END;
+	for (;;) {
+		if (at < length && pattern[at] == '*') {
+			star = ++at;
+			retry = text;
+		} else if (at == length && (open || !*text)) {
+			return true;
+		} else if (at < length && *text && (pattern[at] == *text || (question && pattern[at] == '?'))) {
+			at++;
+			text++;
+		} else if (retry && *retry) {
+			at = star;
+			text = ++retry;
+		} else {
+			return false;
+		}
+	}
+}
+
+/* LeakSanitizer's template: anywhere in the text unless anchored. What follows '$' is not looked at. */
+static bool template_matches(const char *template, const char *text)
+{
+	if (!text || !*text)
+		return false;
+	bool anchored = template[0] == '^';
+	template += anchored;
+	size_t length = strcspn(template, "$");
+	unsigned flags = (anchored ? 0 : GLOB_OPEN_START) | (template[length] == '$' ? 0 : GLOB_OPEN_END);
+	return glob_matches(template, length, flags, text);
+}
+
+static bool lsan_matches(const struct suppressions *set, const char *text, struct suppression **found)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (set->rules[i].style == STYLE_LSAN && template_matches(set->rules[i].name, text)) {
+			*found = &set->rules[i];
+			return true;
+		}
+	return false;
+}
+
+static bool whole_matches(const char *glob, const char *text)
+{
+	return glob_matches(glob, strlen(glob), GLOB_QUESTION, text);
+}
+
+static bool any_matches(const char *glob, const char *const *texts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (whole_matches(glob, texts[i]))
+			return true;
+	return false;
+}
+
+/* location NULL: the allocation function. */
+static bool frame_matches(const struct frame_pattern *pattern, const struct location *location)
+{
+	static const char unknown[] = "???";
+	if (!location)
+		return (pattern->kind == PATTERN_FUNCTION &&
+			any_matches(pattern->glob, allocators, sizeof allocators / sizeof *allocators)) ||
+		       (pattern->kind == PATTERN_OBJECT &&
+			any_matches(pattern->glob, allocator_objects,
+				    sizeof allocator_objects / sizeof *allocator_objects));
+	if (pattern->kind == PATTERN_FUNCTION) {
+		const char *name = location->linkage_name ? location->linkage_name : location->function;
+		return whole_matches(pattern->glob, name ? name : unknown);
+	}
+	if (pattern->kind == PATTERN_OBJECT)
+		return whole_matches(pattern->glob, location->module_path[0] ? location->module_path : unknown);
+	if (!location->file || (pattern->line && pattern->line != location->line))
+		return false;
+	const char *slash = strrchr(location->file, '/');
+	return whole_matches(pattern->glob, location->file) || (slash && whole_matches(pattern->glob, slash + 1));
+}
+
+/* --- one stack ------------------------------------------------------------------------------------------------- */
+
+/* The stack is an allocation function, if `allocator`, and then frames[0..count). Its beginning has to match. */
+static bool stack_matches(const struct suppression *rule, bool allocator, const struct location *const *frames,
+			  size_t count)
+{
+	size_t at = 0, frame = 0, dots = SIZE_MAX, retry = 0, length = count + allocator;
+	while (at < rule->pattern_count) {
+		const struct frame_pattern *pattern = &rule->patterns[at];
+		if (pattern->kind == PATTERN_ANY_FRAMES) {
+			dots = ++at;
+			retry = frame;
+		} else if (frame < length &&
+			   frame_matches(pattern, allocator && !frame ? NULL : frames[frame - allocator])) {
+			at++;
+			frame++;
+		} else if (dots != SIZE_MAX && retry < length) {
+			at = dots;
+			frame = ++retry;
+		} else {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool is_operator_new(const struct location *location)
+{
+	const char *name = location->linkage_name;
+	return (name && (!strncmp(name, "_Znw", 4) || !strncmp(name, "_Zna", 4))) ||
+	       (location->function && !strncmp(location->function, "operator new", 12));
+}
+
+static bool valgrind_matches(const struct suppression *rule, const struct location *const *frames, size_t count)
+{
+	if (stack_matches(rule, true, frames, count))
+		return true;
+	/* operator new[] calls operator new: either may be what Valgrind would have replaced. */
+	for (; count && is_operator_new(*frames); frames++, count--)
+		if (stack_matches(rule, false, frames, count))
+			return true;
+	return false;
+}
+
+struct suppression *suppressions_match(struct suppressions *set, unsigned kind, const struct location *const *frames,
+				       size_t count)
+{
+	struct suppression *found;
+	for (size_t i = 0; i < count; i++) {
+		const char *module = frames[i]->module_path[0] ? frames[i]->module_path : "<unknown module>";
+		if (lsan_matches(set, module, &found) || lsan_matches(set, frames[i]->function, &found) ||
+		    lsan_matches(set, frames[i]->file, &found))
+			return found;
+	}
+	for (size_t i = 0; i < set->count; i++)
+		if (set->rules[i].style == STYLE_VALGRIND && (set->rules[i].kinds & kind) &&
+		    valgrind_matches(&set->rules[i], frames, count))
+			return &set->rules[i];
+	return NULL;
+}
+
+struct suppression *suppressions_match_row(struct suppressions *set, unsigned kind, const struct names *names,
+					   const struct row *row)
+{
+	const struct location **frames = NULL;
+	size_t count = 0, capacity = 0;
+	struct stack_walk walk = {0};
+	const struct location *location;
+	while ((location = stack_next(&walk, names, row, LANGUAGE_ALL))) {
+		must_grow(frames, count, capacity);
+		frames[count++] = location;
+	}
+	struct suppression *found = suppressions_match(set, kind, frames, count);
+	free(frames);
+	return found;
+}
+
+/* --- what came of it ------------------------------------------------------------------------------------------- */
+
+void suppression_used(struct suppression *rule, uint64_t blocks, uint64_t bytes)
+{
+	rule->stacks++;
+	rule->blocks += blocks;
+	rule->bytes += bytes;
+}
+
+void suppressions_warn_unused(const struct suppressions *set)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (set->rules[i].file && !set->rules[i].stacks)
+			notice("%s:%" PRIu32 ": the suppression '%s' hides nothing: it can go", set->rules[i].file,
+			       set->rules[i].line, set->rules[i].name);
+}
+
+void suppressions_print_used(const struct suppressions *set, FILE *stream)
+{
+	static const char line[] = "-----------------------------------------------------\n";
+	bool any = false;
+	for (size_t i = 0; i < set->count; i++) {
+		const struct suppression *rule = &set->rules[i];
+		if (!rule->stacks)
+			continue;
+		if (!any)
+			fprintf(stream, "%sSuppressions used:\n  count      bytes template\n", line);
+		any = true;
+		fprintf(stream, "%7" PRIu64 " %10" PRIu64 " %s\n", rule->blocks, rule->bytes, rule->name);
+	}
+	if (any)
+		fputs(line, stream);
+}

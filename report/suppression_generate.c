@@ -60,9 +60,10 @@ static void generate_valgrind(unsigned kind, const char *what, const struct loca
 	/* Which of its functions the allocator was entered by is not in the stack. */
 	buffer_format(&text, "{\n   %s: %s\n   Memcheck:Leak\n   match-leak-kinds: %s\n   fun:*\n", what,
 		      buffer_string(&name), kind_word(kind));
+	static const struct aggregate_options everything = {.by = BY_STACK, .all_frames = true};
 	struct stack_walk walk = {0};
 	const struct location *location;
-	for (unsigned count = 0; count < FRAMES_GENERATED && (location = stack_next(&walk, names, row, LANGUAGE_ALL));
+	for (unsigned count = 0; count < FRAMES_GENERATED && (location = stack_next(&walk, names, row, &everything));
 	     count++) {
 		/* Valgrind takes operator new itself for the allocator. */
 		if (!count && location->linkage_name && !strncmp(location->linkage_name, "_Zn", 3))

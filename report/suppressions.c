@@ -178,9 +178,10 @@ struct suppression *suppressions_match_row(struct suppressions *set, unsigned ki
 {
 	const struct location **frames = NULL;
 	size_t count = 0, capacity = 0;
+	static const struct aggregate_options everything = {.by = BY_STACK, .all_frames = true};
 	struct stack_walk walk = {0};
 	const struct location *location;
-	while ((location = stack_next(&walk, names, row, LANGUAGE_ALL))) {
+	while ((location = stack_next(&walk, names, row, &everything))) {
 		must_grow(frames, count, capacity);
 		frames[count++] = location;
 	}

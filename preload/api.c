@@ -41,6 +41,14 @@ EXPORT int mudlark_snapshot(const char *label)
 	return error ? -1 : 0;
 }
 
+EXPORT int mudlark_mark(void)
+{
+	int error = control_owns_process() ? control_mark() : -EPERM;
+	if (error)
+		errno = -error;
+	return error ? -1 : 0;
+}
+
 static void ignore(int change)
 {
 	struct heap *heap = heap_enter();

@@ -210,6 +210,15 @@ int control_snapshot(enum snapshot_trigger trigger, const char *label, bool wait
 	return error;
 }
 
+int control_mark(void)
+{
+	uint64_t mark = atomic_fetch_add(&record_marks, 1) + 1;
+	const struct options *options = control.options;
+	if (mark <= options->warmup || mark - options->warmup > options->marks)
+		return 0;
+	return control_snapshot(TRIGGER_MARK, NULL, true);
+}
+
 /* Whether a snapshot by interval is due; the one caller that is told so sets the next time. */
 static bool interval_due(uint64_t elapsed_ns)
 {

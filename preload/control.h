@@ -34,6 +34,9 @@ void control_peak(void);
 /* CPython, which is the program, has begun to end. Called between enter and leave. */
 void control_interpreter_ends(void);
 
+/* The program has ended an iteration: counts it, and takes a snapshot if one is wanted. As control_snapshot(). */
+int control_mark(void);
+
 /* Takes a snapshot now, wherever the caller is, or notes the request. 0 or -errno, as snapshot_take(). */
 int control_snapshot(enum snapshot_trigger trigger, const char *label, bool wait);
 

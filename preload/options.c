@@ -10,6 +10,7 @@
 
 /* More often, and the program would do nothing else. */
 enum { EVERY_MIN_NS = 1000000 };
+enum { MARKS_MAX = 1000000000 };
 enum { VALUE_BYTES = PATH_MAX, KEY_BYTES = 32, SIGNAL_BELOW_MAX = 5 };
 
 static const char default_output[] = "mudlark.%e.%p.%n.mud";
@@ -209,6 +210,10 @@ static enum outcome set(struct options *options, const char *key, const char *va
 			options->root = (pid_t)n;
 	} else if (strcmp(key, "every") == 0) {
 		good = parse_seconds(value, &options->every_ns);
+	} else if (strcmp(key, "marks") == 0) {
+		good = parse_unsigned(value, MARKS_MAX, &options->marks);
+	} else if (strcmp(key, "warmup") == 0) {
+		good = parse_unsigned(value, MARKS_MAX, &options->warmup);
 	} else if (strcmp(key, "sample") == 0) {
 		good = parse_size(value, POISSON_MEAN_MAX, &options->sample_bytes);
 	} else if (strcmp(key, "signal") == 0) {

@@ -7,6 +7,8 @@
  *   sample=BYTES      record a block about every so many bytes, up to 1T, with K, M, G or T; 0: every block (0)
  *   depth=N           frames kept of a stack, 1 .. 1024 (128)
  *   every=SECONDS     a snapshot every so often, at least 0.001; 0: none (0)
+ *   marks=N           a snapshot at each of N iterations that the program marks by mudlark_mark() (0)
+ *   warmup=K          ... after the first K of them (0)
  *   signal=S          signal that asks for a snapshot: a number, a name such as USR2 or RTMAX-5, or none (RTMAX-5)
  *   at_exit=0|1|2     a snapshot when the program ends; of a Python program when the interpreter begins to end, while
  *                     all that the program holds is there; 2: and after it has torn that down (1)
@@ -51,6 +53,7 @@ struct options {
 	uint32_t peak;
 	uint32_t depth;
 	uint64_t every_ns;
+	uint64_t marks, warmup;
 	uint64_t sample_bytes; /* 0: every block */
 	int signal;            /* 0: none */
 	pid_t root;            /* 0: any */

@@ -206,6 +206,7 @@ void picture_encode_meta(struct encoder *encoder, const struct picture *picture,
 	encode_tag_number(encoder, META_DEPTH, capture_depth);
 	encode_tag_number(encoder, META_RECORDING, record_is_on());
 	encode_tag_number(encoder, META_MACHINE, OWN_MACHINE);
+	encode_tag_number(encoder, META_MARKS, atomic_load(&record_marks));
 	encode_tag_text(encoder, META_PROGRAM, output_program());
 	encode_tag_text(encoder, META_EXECUTABLE, modules_executable());
 	encode_number(encoder, META_COMMAND_LINE);

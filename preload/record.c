@@ -19,6 +19,7 @@
 #define PYTHON_KEY UINT64_C(0xbf58476d1ce4e5b9)
 
 _Atomic uint32_t record_epoch = 1;
+_Atomic uint64_t record_marks;
 _Atomic bool record_active;
 
 void record_start(void)

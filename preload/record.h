@@ -37,6 +37,7 @@ struct site_cache {
 };
 
 extern _Atomic uint32_t record_epoch; /* from 1; advances with each snapshot */
+extern _Atomic uint64_t record_marks; /* iterations that the program has marked */
 extern _Atomic bool record_active;    /* the program's allocations are being recorded */
 
 static inline bool record_is_on(void)

@@ -327,7 +327,7 @@ static bool wants_fork(enum snapshot_trigger trigger, const struct picture *pict
 	if (snapshot.mode == SNAPSHOT_FORK || (picture->interp && !sys_is_filtered()))
 		return true;
 	/* Who calls the function expects the file to be there when it returns. */
-	if (trigger == TRIGGER_API)
+	if (trigger == TRIGGER_API || trigger == TRIGGER_MARK)
 		return false;
 	uint64_t inline_ns = inline_ns_expected(picture);
 	uint64_t fork_ns = FORK_NS + picture->rss_bytes / SYS_PAGE_BYTES * PAGE_COPY_NS;

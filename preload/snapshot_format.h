@@ -112,6 +112,7 @@ enum snapshot_meta {
 	META_WRITE_NS = 32,        /* how long the file was written */
 	META_FORKED = 34,          /* 1: by a copy of the process, which was not held for it */
 	META_GIL_NS = 36,          /* how long CPython's global lock was held for a census of objects; 0: none */
+	META_MARKS = 46, /* iterations that the program has marked by mudlark_mark() so far */
 
 	META_PROGRAM = 1,      /* base name of the executable */
 	META_EXECUTABLE = 3,   /* its path */
@@ -134,6 +135,7 @@ enum snapshot_trigger {
 	TRIGGER_API = 6,
 	TRIGGER_FATAL = 7,
 	TRIGGER_SANDBOX = 8, /* the program was about to install a seccomp filter */
+	TRIGGER_MARK = 9,    /* mudlark_mark() */
 };
 
 /* All keys are even: numbers. Bytes are requested bytes unless the name says otherwise. */

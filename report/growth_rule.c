@@ -201,8 +201,6 @@ void growth_judge(const struct cohort_table *table, struct growth_judgement *jud
 		judgement->verdict = GROWTH_INCONCLUSIVE;
 		return;
 	}
-	judgement->blocks = kept_slope(table, table->kept_blocks);
-	judgement->bytes = kept_slope(table, table->kept_bytes);
 	bool every = every_cohort_keeps(table);
 	double chance = tail_chance(table, third);
 	bool goes_on = survivors(table, table->warmup + third, table->warmup + 2 * third, table->times - 1) > 0;
@@ -219,6 +217,10 @@ void growth_judge(const struct cohort_table *table, struct growth_judgement *jud
 	if (judgement->verdict == GROWTH_STEADY && has_trend(table)) {
 		judgement->verdict = GROWTH_SUSPECTED;
 		judgement->evidence = EVIDENCE_TREND;
+	}
+	if (judgement->verdict != GROWTH_STEADY) {
+		judgement->blocks = kept_slope(table, table->kept_blocks);
+		judgement->bytes = kept_slope(table, table->kept_bytes);
 	}
 }
 

@@ -46,8 +46,8 @@ struct slope {
 struct growth_judgement {
 	enum growth_verdict verdict;
 	enum growth_evidence evidence;
-	double chance; /* EVIDENCE_TAIL: of so few deaths if one in four died */
-	struct slope blocks, bytes;
+	double chance;              /* EVIDENCE_TAIL: of so few deaths if one in four died */
+	struct slope blocks, bytes; /* all 0 of what is steady or inconclusive */
 };
 
 /* max(2, a quarter), rounded up. */

@@ -6,6 +6,7 @@
 #include "report/utf8.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 /* Text is gathered here and written in pieces: a call of stdio for each token would take most of the time. */
@@ -144,6 +145,16 @@ void json_put_signed(struct json *json, const char *key, int64_t number)
 	if (number < 0)
 		buffer_byte(&json->text, '-');
 	buffer_decimal(&json->text, number < 0 ? -(uint64_t)number : (uint64_t)number);
+}
+
+void json_put_real(struct json *json, const char *key, double number)
+{
+	if (!isfinite(number)) {
+		json_put_null(json, key);
+		return;
+	}
+	begin(json, key);
+	buffer_format(&json->text, "%.6g", number);
 }
 
 void json_put_boolean(struct json *json, const char *key, bool value)

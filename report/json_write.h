@@ -34,6 +34,8 @@ void json_put_text(struct json *json, const char *key, const char *text);
 void json_put_bytes(struct json *json, const char *key, const char *bytes, size_t length);
 void json_put_number(struct json *json, const char *key, uint64_t number);
 void json_put_signed(struct json *json, const char *key, int64_t number);
+/* Six digits; what is no number gives null. */
+void json_put_real(struct json *json, const char *key, double number);
 void json_put_boolean(struct json *json, const char *key, bool value);
 void json_put_null(struct json *json, const char *key);
 /* Ends the outermost value's line and hands the rest of the text to the stream. */

@@ -63,7 +63,7 @@ const char *snapshot_trigger_name(uint64_t trigger)
 	static const char *const names[] = {
 		[TRIGGER_EXIT] = "exit",   [TRIGGER_SIGNAL] = "signal",          [TRIGGER_INTERVAL] = "interval",
 		[TRIGGER_PEAK] = "peak",   [TRIGGER_REQUEST] = "request",        [TRIGGER_API] = "api",
-		[TRIGGER_FATAL] = "fatal", [TRIGGER_SANDBOX] = "before seccomp",
+		[TRIGGER_FATAL] = "fatal", [TRIGGER_SANDBOX] = "before seccomp", [TRIGGER_MARK] = "mark",
 	};
 	return trigger < sizeof names / sizeof *names && names[trigger] ? names[trigger] : "unknown";
 }

@@ -1,0 +1,489 @@
+/*
+ * Findings and decisions; see gate.h.
+ */
+#include "report/gate.h"
+
+#include "report/losses.h"
+#include "report/rows.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char *const kind_names[FINDING_KINDS] = {
+	"definite",   "indirect",  "possible", "stack-only", "reachable", "growth",
+	"saturating", "suspected", "live",     "stack",      "increase",
+};
+
+const char *finding_name(enum finding_kind kind)
+{
+	return kind_names[kind];
+}
+
+const char *decision_name(enum decision decision)
+{
+	static const char *const names[] = {"fail", "warn", "known", "suppressed", "ignored"};
+	return names[decision];
+}
+
+void gate_init(struct gate *gate)
+{
+	*gate = (struct gate){
+		.policy =
+			{
+				.fail_on = FINDING_BIT(FINDING_DEFINITE) | FINDING_BIT(FINDING_INDIRECT) |
+					   FINDING_BIT(FINDING_GROWTH) | FINDING_BIT(FINDING_LIVE) |
+					   FINDING_BIT(FINDING_STACK) | FINDING_BIT(FINDING_INCREASE),
+				.warn_on = FINDING_BIT(FINDING_POSSIBLE) | FINDING_BIT(FINDING_STACK_ONLY) |
+					   FINDING_BIT(FINDING_SATURATING),
+				.max_live = UINT64_MAX,
+				.max_stack = UINT64_MAX,
+				.tolerance = 10,
+			},
+	};
+}
+
+void gate_free(struct gate *gate)
+{
+	suppressions_free(&gate->suppressions);
+	baseline_free(&gate->baseline);
+	free(gate->findings);
+	free(gate->incomplete);
+	arena_free(&gate->texts);
+}
+
+int gate_parse_kinds(const char *option, const char *text, unsigned *kinds, struct error *error)
+{
+	unsigned all = FINDING_BIT(FINDING_KINDS) - 1;
+	*kinds = 0;
+	for (const char *at = text; *at; at += *at == ',') {
+		size_t length = strcspn(at, ",");
+		unsigned bit = length == 3 && !strncmp(at, "all", 3) ? all : 0;
+		bool none = length == 4 && !strncmp(at, "none", 4);
+		for (unsigned kind = 0; kind < FINDING_KINDS; kind++)
+			if (strlen(kind_names[kind]) == length && !strncmp(kind_names[kind], at, length))
+				bit = FINDING_BIT(kind);
+		if (!bit && !none) {
+			error_set(error, EXIT_USAGE, NULL, "gate: --%s: there is no kind of finding '%.*s'", option,
+				  (int)length, at);
+			error_hint(error, "definite, indirect, possible, stack-only, reachable, growth, saturating, "
+					  "suspected, live, stack, increase; all or none");
+			return EXIT_USAGE;
+		}
+		*kinds |= bit;
+		at += length;
+	}
+	return EXIT_FINE;
+}
+
+/* --- findings -------------------------------------------------------------------------------------------------- */
+
+struct finding *gate_add(struct gate *gate, enum finding_kind kind, const struct row *row, uint64_t blocks,
+			 uint64_t bytes)
+{
+	static const struct row whole;
+	must_grow(gate->findings, gate->count, gate->capacity);
+	struct finding *finding = &gate->findings[gate->count++];
+	*finding = (struct finding){
+		.kind = kind, .row = row ? *row : whole, .blocks = blocks, .bytes = bytes, .reason = "", .mend = ""};
+	fingerprint_of(gate->names, &finding->row, finding->fingerprint);
+	return finding;
+}
+
+void gate_incomplete(struct gate *gate, const char *format, ...)
+{
+	char line[512];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(line, sizeof line, format, arguments);
+	va_end(arguments);
+	char *whole =
+		must_format("%s%s%s", gate->incomplete ? gate->incomplete : "", gate->incomplete ? "; " : "", line);
+	free(gate->incomplete);
+	gate->incomplete = whole;
+}
+
+void gate_find_growth(struct gate *gate, const struct growth *growth)
+{
+	gate->unit = growth_unit(growth);
+	if (growth->verdicts[GROWTH_INCONCLUSIVE])
+		gate_incomplete(gate,
+				"growth cannot be told from %u snapshots, %u of them for warm-up: at least %d "
+				"have to be left",
+				growth->times, growth->warmup, GROWTH_LEAST_JUDGED);
+	for (size_t i = 0; i < growth->count; i++) {
+		const struct growth_row *row = &growth->rows[i];
+		const struct growth_judgement *judgement = &row->judgement;
+		if (judgement->verdict <= GROWTH_INCONCLUSIVE)
+			continue;
+		enum finding_kind kind = judgement->verdict == GROWTH_GROWING      ? FINDING_GROWTH
+					 : judgement->verdict == GROWTH_SATURATING ? FINDING_SATURATING
+										   : FINDING_SUSPECTED;
+		struct finding *finding =
+			gate_add(gate, kind, &row->row, (uint64_t)fmin(ceil(judgement->blocks.value), 1e18),
+				 (uint64_t)fmin(ceil(judgement->bytes.value), 1e18));
+		finding->least_bytes = judgement->bytes.low;
+	}
+}
+
+void gate_find_limits(struct gate *gate, struct names *names, const struct snapshot *snapshot)
+{
+	struct aggregate aggregate;
+	static const struct aggregate_options options = {.by = BY_STACK};
+	if (snapshot->totals[TOTAL_LIVE_BYTES] > gate->policy.max_live)
+		gate_add(gate, FINDING_LIVE, NULL, snapshot->totals[TOTAL_LIVE_BLOCKS],
+			 snapshot->totals[TOTAL_LIVE_BYTES]);
+	if (gate->policy.max_stack == UINT64_MAX)
+		return;
+	/* Stacks are added up by names of the snapshot's own: an aggregation compares two at most. */
+	struct names *own = names_open(NULL);
+	names_add(own, snapshot);
+	aggregate_build(&aggregate, own, &options);
+	for (size_t i = 0; i < aggregate.row_count; i++) {
+		const struct figures *figures = &aggregate.rows[i].figures[0];
+		if (figures->live_bytes <= gate->policy.max_stack)
+			continue;
+		struct row *row = &aggregate.rows[i];
+		struct aggregate one = {.rows = row, .row_count = 1};
+		row->side = names->snapshot_count - 1;
+		aggregate_name_stacks(&one, names, &options, 1);
+		gate_add(gate, FINDING_STACK, row, figures->live_blocks, figures->live_bytes);
+	}
+	aggregate_free(&aggregate);
+	names_close(own);
+}
+
+void gate_find_increases(struct gate *gate, struct names *names)
+{
+	struct aggregate aggregate;
+	static const struct aggregate_options options = {.by = BY_STACK};
+	aggregate_build(&aggregate, names, &options);
+	for (size_t i = 0; i < aggregate.row_count; i++) {
+		const struct figures *before = &aggregate.rows[i].figures[0], *after = &aggregate.rows[i].figures[1];
+		double tolerated = 1 + gate->policy.tolerance / 100.0;
+		/* One block more is noise: a buffer that one run needed and the other did not. */
+		if ((double)after->live_blocks <= (double)before->live_blocks * tolerated + 1 ||
+		    (double)after->live_bytes <= (double)before->live_bytes * tolerated)
+			continue;
+		struct aggregate one = {.rows = &aggregate.rows[i], .row_count = 1};
+		aggregate_name_stacks(&one, names, &options, 1);
+		gate_add(gate, FINDING_INCREASE, &aggregate.rows[i], after->live_blocks - before->live_blocks,
+			 after->live_bytes - before->live_bytes);
+	}
+	aggregate_free(&aggregate);
+}
+
+/* Only what makes figures too small; what is counted elsewhere in the same file is no loss to a judgement. */
+void gate_find_losses(struct gate *gate, const struct snapshot *snapshot)
+{
+	static const struct {
+		enum snapshot_loss key;
+		const char *words;
+	} losses[] = {
+		{LOSS_TABLE_FULL, "allocations without their stack, as a table was full"},
+		{LOSS_UNWIND_FAILED, "allocations whose stack could not be walked"},
+		{LOSS_SNAPSHOTS_FAILED, "snapshots that could not be written"},
+		{LOSS_SNAPSHOTS_SKIPPED, "snapshots that were skipped"},
+		{LOSS_THREADS_MERGED, "threads that share a number"},
+	};
+	for (size_t i = 0; i < sizeof losses / sizeof *losses; i++)
+		if (snapshot->losses[losses[i].key])
+			gate_incomplete(gate, "%" PRIu64 " %s", snapshot->losses[losses[i].key], losses[i].words);
+	if (snapshot->recorded_sites)
+		gate_incomplete(gate, "it was sampled about every %" PRIu64 " bytes: less than that may go unseen",
+				snapshot->numbers[META_SAMPLE_BYTES]);
+}
+
+/* --- decisions ------------------------------------------------------------------------------------------------- */
+
+static const char *format_text(struct gate *gate, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static const char *format_text(struct gate *gate, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	return arena_text(&gate->texts, text, strlen(text));
+}
+
+static unsigned suppressed_kind(enum finding_kind kind)
+{
+	static const unsigned kinds[] = {SUPPRESS_DEFINITE, SUPPRESS_INDIRECT, SUPPRESS_POSSIBLE, SUPPRESS_REACHABLE,
+					 SUPPRESS_REACHABLE};
+	return kind <= FINDING_REACHABLE ? kinds[kind] : SUPPRESS_REACHABLE;
+}
+
+static bool is_suppressed(struct gate *gate, struct finding *finding)
+{
+	if (!finding->row.frame)
+		return false;
+	struct suppression *rule =
+		suppressions_match_row(&gate->suppressions, suppressed_kind(finding->kind), gate->names, &finding->row);
+	if (!rule)
+		return false;
+	suppression_used(rule, finding->blocks, finding->bytes);
+	finding->suppression = rule;
+	finding->decision = DECISION_SUPPRESSED;
+	finding->reason =
+		rule->file ? format_text(gate, "suppressed by %s:%" PRIu32 " (%s)", rule->file, rule->line, rule->name)
+			   : format_text(gate, "suppressed by the built-in rule %s", rule->name);
+	return true;
+}
+
+static bool is_within(uint64_t value, uint64_t known, unsigned tolerance, uint64_t more)
+{
+	return (double)value <= (double)known * (1 + tolerance / 100.0) + (double)more;
+}
+
+/* Whether the baseline settles it. */
+static bool is_known(struct gate *gate, struct finding *finding)
+{
+	struct baseline_entry *entry = baseline_find(&gate->baseline, finding->fingerprint, finding->kind);
+	if (!entry)
+		return false;
+	entry->seen = true;
+	finding->known = entry;
+	if (is_within(finding->blocks, entry->blocks, gate->policy.tolerance, 1) &&
+	    is_within(finding->bytes, entry->bytes, gate->policy.tolerance, 0)) {
+		finding->decision = DECISION_KNOWN;
+		finding->reason = format_text(gate, "in the baseline since %s", entry->day);
+		return true;
+	}
+	finding->reason = format_text(gate,
+				      "more than the baseline has: %" PRIu64 " blocks and %" PRIu64
+				      " bytes since %s, with a tolerance of %u %%",
+				      entry->blocks, entry->bytes, entry->day, gate->policy.tolerance);
+	return false;
+}
+
+static const char *plain_reason(struct gate *gate, const struct finding *finding)
+{
+	switch (finding->kind) {
+	case FINDING_GROWTH:
+		return format_text(gate, "a part of what each %s allocates is never freed", gate->unit);
+	case FINDING_SATURATING:
+		return "it keeps less and less: a cache that fills; a longer run tells";
+	case FINDING_SUSPECTED:
+		return "its total rises, but what it allocates is freed in the end";
+	case FINDING_LIVE:
+		return format_text(gate, "more is live than --max-live %" PRIu64, gate->policy.max_live);
+	case FINDING_STACK:
+		return format_text(gate, "more is live than --max-stack %" PRIu64, gate->policy.max_stack);
+	case FINDING_INCREASE:
+		return "more is live than in the run that it is compared with";
+	case FINDING_DEFINITE:
+	case FINDING_INDIRECT:
+		return "nothing points at it any more";
+	case FINDING_POSSIBLE:
+		return "only doubtful pointers lead to it";
+	case FINDING_STACK_ONLY:
+		return "only stacks point at it";
+	case FINDING_REACHABLE:
+	case FINDING_KINDS:
+		break;
+	}
+	return "it was still reachable at the end";
+}
+
+static void decide(struct gate *gate, struct finding *finding)
+{
+	unsigned bit = FINDING_BIT(finding->kind);
+	finding->decision = gate->policy.fail_on & bit   ? DECISION_FAIL
+			    : gate->policy.warn_on & bit ? DECISION_WARN
+							 : DECISION_IGNORED;
+	if (is_suppressed(gate, finding) || is_known(gate, finding))
+		return;
+	if (!finding->known)
+		finding->reason = plain_reason(gate, finding);
+	if (finding->kind == FINDING_GROWTH && finding->decision == DECISION_FAIL &&
+	    finding->least_bytes < gate->policy.max_growth) {
+		finding->decision = DECISION_WARN;
+		finding->reason = format_text(gate, "it may be no more than --max-growth %g", gate->policy.max_growth);
+	}
+	if (finding->decision <= DECISION_WARN && finding->row.frame)
+		finding->mend = "free it where its owner ends, or add it to the baseline with --write-baseline";
+	else if (finding->decision <= DECISION_WARN)
+		finding->mend = "mudlark show lists what is live; or raise the limit";
+}
+
+static int compare_findings(const void *left, const void *right)
+{
+	const struct finding *a = left, *b = right;
+	if (a->decision != b->decision)
+		return a->decision < b->decision ? -1 : 1;
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	if (a->bytes != b->bytes)
+		return a->bytes > b->bytes ? -1 : 1;
+	return strcmp(a->fingerprint, b->fingerprint);
+}
+
+static int compare_identity(const void *left, const void *right)
+{
+	const struct finding *a = left, *b = right;
+	int order = strcmp(a->fingerprint, b->fingerprint);
+	return order ? order : (a->kind > b->kind) - (a->kind < b->kind);
+}
+
+/* Stacks that a fingerprint does not tell apart are one finding: their figures are known and reported together. */
+static void merge_findings(struct gate *gate)
+{
+	size_t count = 0;
+	if (!gate->count)
+		return;
+	qsort(gate->findings, gate->count, sizeof *gate->findings, compare_identity);
+	for (size_t i = 0; i < gate->count; i++) {
+		struct finding *last = count ? &gate->findings[count - 1] : NULL;
+		if (last && !compare_identity(last, &gate->findings[i])) {
+			last->bytes += gate->findings[i].bytes;
+			last->blocks += gate->findings[i].blocks;
+			last->least_bytes += gate->findings[i].least_bytes;
+		} else {
+			gate->findings[count++] = gate->findings[i];
+		}
+	}
+	gate->count = count;
+}
+
+int gate_status(const struct gate *gate)
+{
+	if (gate->scan_incomplete || (gate->incomplete && gate->policy.complete))
+		return EXIT_INCOMPLETE;
+	return gate->decided[DECISION_FAIL] ? EXIT_JUDGED : EXIT_FINE;
+}
+
+int gate_decide(struct gate *gate)
+{
+	merge_findings(gate);
+	memset(gate->decided, 0, sizeof gate->decided);
+	for (size_t i = 0; i < gate->count; i++) {
+		decide(gate, &gate->findings[i]);
+		gate->decided[gate->findings[i].decision]++;
+	}
+	if (gate->count)
+		qsort(gate->findings, gate->count, sizeof *gate->findings, compare_findings);
+	return gate_status(gate);
+}
+
+/* "forget_one < main", without what would end the line. */
+static const char *baseline_comment(struct gate *gate, const struct finding *finding)
+{
+	struct buffer text = {0};
+	static const struct aggregate_options options = {.by = BY_STACK};
+	struct stack_walk walk = {0};
+	const struct location *location;
+	for (unsigned count = 0;
+	     count < 3 && finding->row.frame && (location = stack_next(&walk, gate->names, &finding->row, &options));) {
+		if (location->runtime)
+			continue;
+		const char *name = location->function ? location->function : location->module_name;
+		buffer_format(&text, "%s%.*s", count++ ? " < " : "", (int)strcspn(name, "\r\n"), name);
+	}
+	const char *kept = arena_text(&gate->baseline.texts, text.data ? text.data : "", text.length);
+	buffer_free(&text);
+	return kept;
+}
+
+void gate_update_baseline(struct gate *gate, bool prune)
+{
+	time_t now = time(NULL);
+	struct tm day;
+	if (prune)
+		baseline_remove_unseen(&gate->baseline);
+	gmtime_r(&now, &day);
+	for (size_t i = 0; i < gate->count; i++) {
+		struct finding *finding = &gate->findings[i];
+		finding->known = NULL; /* entries have moved */
+		if (finding->decision > DECISION_KNOWN)
+			continue;
+		struct baseline_entry *entry = baseline_find(&gate->baseline, finding->fingerprint, finding->kind);
+		if (entry && finding->decision == DECISION_KNOWN)
+			continue;
+		if (!entry) {
+			entry = baseline_add(&gate->baseline);
+			strcpy(entry->fingerprint, finding->fingerprint);
+			strftime(entry->day, sizeof entry->day, "%Y-%m-%d", &day);
+			entry->comment = baseline_comment(gate, finding);
+		}
+		entry->kind = finding->kind;
+		entry->blocks = finding->blocks;
+		entry->bytes = finding->bytes;
+		entry->seen = true;
+	}
+}
+
+/* --- what reports share ---------------------------------------------------------------------------------------- */
+
+const char *gate_relative(const struct gate *gate, const char *file)
+{
+	size_t length = gate->source_root ? strlen(gate->source_root) : 0;
+	return length && !strncmp(file, gate->source_root, length) ? file + length : file;
+}
+
+bool gate_is_project(const struct gate *gate, const char *file)
+{
+	const char *relative = gate_relative(gate, file);
+	/* "./csu/../sysdeps" is a distribution's own tree. */
+	return relative[0] != '/' && relative[0] != '.';
+}
+
+const struct location *finding_place(const struct gate *gate, const struct finding *finding)
+{
+	static const struct aggregate_options options = {.by = BY_STACK};
+	struct stack_walk walk = {0};
+	const struct location *location, *owner = NULL;
+	if (finding->row.location)
+		owner = &gate->names->locations[finding->row.location - 1];
+	while (finding->row.frame && (location = stack_next(&walk, gate->names, &finding->row, &options)))
+		if (location->file && location->line && !location->runtime && gate_is_project(gate, location->file))
+			return location;
+	return owner;
+}
+
+void finding_title(const struct gate *gate, const struct finding *finding, struct buffer *out)
+{
+	char bytes[32], blocks[32];
+	const struct location *place = finding_place(gate, finding);
+	const char *name = place && place->function ? place->function : place ? place->module_name : NULL;
+	format_count(bytes, finding->bytes);
+	format_count(blocks, finding->blocks);
+	const char *plural = finding->blocks == 1 ? "" : "s";
+	if (finding->kind >= FINDING_GROWTH && finding->kind <= FINDING_SUSPECTED)
+		buffer_format(out, "%s: about %s bytes in %s block%s per %s", finding_name(finding->kind), bytes,
+			      blocks, plural, gate->unit);
+	else if (finding->kind == FINDING_INCREASE)
+		buffer_format(out, "increase: %s bytes in %s block%s more", bytes, blocks, plural);
+	else if (finding->kind == FINDING_LIVE || finding->kind == FINDING_STACK)
+		buffer_format(out, "%s bytes live in %s block%s", bytes, blocks, plural);
+	else
+		buffer_format(out, "%s leak: %s bytes in %s block%s", finding_name(finding->kind), bytes, blocks,
+			      plural);
+	buffer_format(out,
+		      name                 ? " in %s"
+		      : finding->row.frame ? " (no names)"
+					   : " in the whole process",
+		      name ? name : "");
+}
+
+void finding_stack(const struct gate *gate, const struct finding *finding, unsigned most, struct buffer *out)
+{
+	static const struct aggregate_options options = {.by = BY_STACK};
+	struct stack_walk walk = {0};
+	const struct location *location;
+	unsigned count = 0;
+	while (finding->row.frame && (location = stack_next(&walk, gate->names, &finding->row, &options))) {
+		if (count++ == most) {
+			buffer_text(out, "...\n");
+			return;
+		}
+		struct location shown = *location;
+		if (shown.file)
+			shown.file = gate_relative(gate, shown.file);
+		location_text(out, &shown);
+		buffer_byte(out, '\n');
+	}
+}

@@ -1,0 +1,133 @@
+/*
+ * The judgement for CI: findings, what is decided on each, and why.
+ *
+ *   snapshots --> findings --suppressions--> --policy--> --baseline--> decisions --> reports, exit status
+ *
+ * A finding is one stack with one kind of trouble, or the whole process (a limit on all that is live). Whoever finds
+ * trouble adds findings; everything behind that is the same for all kinds.
+ */
+#ifndef MUDLARK_GATE_H
+#define MUDLARK_GATE_H
+
+#include "report/gate_baseline.h"
+#include "report/growth.h"
+#include "report/suppressions.h"
+
+#include <stdio.h>
+
+enum finding_kind {
+	FINDING_DEFINITE,
+	FINDING_INDIRECT,
+	FINDING_POSSIBLE,
+	FINDING_STACK_ONLY,
+	FINDING_REACHABLE,
+	FINDING_GROWTH,
+	FINDING_SATURATING,
+	FINDING_SUSPECTED,
+	FINDING_LIVE,     /* --max-live: of the whole process */
+	FINDING_STACK,    /* --max-stack */
+	FINDING_INCREASE, /* gate diff */
+	FINDING_KINDS,
+};
+#define FINDING_BIT(kind) (1u << (kind))
+
+/* From the worst on. */
+enum decision { DECISION_FAIL, DECISION_WARN, DECISION_KNOWN, DECISION_SUPPRESSED, DECISION_IGNORED, DECISIONS };
+
+struct finding {
+	enum finding_kind kind;
+	enum decision decision;
+	/* What the kind counts: of growth per unit, of an increase what there is more, else what there is. */
+	uint64_t bytes, blocks;
+	double least_bytes; /* of growth, the lower end of its interval */
+	struct row row;     /* by stack, named; frame 0: the whole process */
+	char fingerprint[FINGERPRINT_BYTES];
+	const char *reason, *mend; /* in words; the gate's */
+	const struct suppression *suppression;
+	struct baseline_entry *known;
+};
+
+struct gate_policy {
+	unsigned fail_on, warn_on;    /* FINDING_BIT()s */
+	uint64_t max_live, max_stack; /* UINT64_MAX: no limit */
+	double max_growth;            /* bytes per unit that are tolerated */
+	unsigned tolerance;           /* percent that a known finding may be above its entry */
+	bool complete;                /* incomplete data is no pass */
+};
+
+struct gate {
+	struct gate_policy policy;
+	struct suppressions suppressions;
+	struct baseline baseline;
+	bool has_baseline;
+	struct finding *findings; /* after gate_decide(): the worst decision first, then the most bytes */
+	size_t count, capacity;
+	size_t decided[DECISIONS];
+	char *incomplete;     /* what is missing, when something is; owned */
+	bool scan_incomplete; /* a search for leaks that did not see all: never a pass */
+	const struct names *names;
+	const struct snapshot *newest; /* that heads the reports */
+	const char *unit;              /* of growth; NULL: it was not judged */
+	const char *source_root;       /* with a '/' at its end: files below it are the project's */
+	struct arena texts;
+};
+
+void gate_init(struct gate *gate);
+void gate_free(struct gate *gate);
+/* "definite,growth": fills kinds. "none" and "all" too. Returns EXIT_FINE or fills error. */
+int gate_parse_kinds(const char *option, const char *text, unsigned *kinds, struct error *error);
+const char *finding_name(enum finding_kind kind);
+const char *decision_name(enum decision decision);
+
+/* Adds a finding of a row whose stack is named. */
+struct finding *gate_add(struct gate *gate, enum finding_kind kind, const struct row *row, uint64_t blocks,
+			 uint64_t bytes);
+/* Notes that the data are not whole. */
+void gate_incomplete(struct gate *gate, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Where the findings come from. Names have the snapshots. */
+void gate_find_growth(struct gate *gate, const struct growth *growth);
+void gate_find_limits(struct gate *gate, struct names *names, const struct snapshot *snapshot);
+void gate_find_increases(struct gate *gate, struct names *names);
+void gate_find_losses(struct gate *gate, const struct snapshot *snapshot);
+
+/* Decides on all findings. Returns the exit status. */
+int gate_decide(struct gate *gate);
+/* The status without deciding again. */
+int gate_status(const struct gate *gate);
+/* What the baseline would have to hold for all findings to be known. */
+void gate_update_baseline(struct gate *gate, bool prune);
+
+/* Whether the file is one of the project's: below the source root, or of a build that names its files from there. */
+bool gate_is_project(const struct gate *gate, const char *file);
+/* The frame that a report points at: the innermost one in the project's sources, else the row's. NULL: none. */
+const struct location *finding_place(const struct gate *gate, const struct finding *finding);
+/* The file's path below the source root; as it is when it lies elsewhere. */
+const char *gate_relative(const struct gate *gate, const char *file);
+/* "leak of 96 bytes in 1 block, never freed, in forget_one". */
+void finding_title(const struct gate *gate, const struct finding *finding, struct buffer *out);
+/* "f (a.c:3)\nmain (a.c:9)\n", up to this many frames. */
+void finding_stack(const struct gate *gate, const struct finding *finding, unsigned most, struct buffer *out);
+
+enum report_format {
+	REPORT_TEXT,
+	REPORT_MARKDOWN,
+	REPORT_JSON,
+	REPORT_JUNIT,
+	REPORT_SARIF,
+	REPORT_GITHUB,
+	REPORT_GITLAB,
+	REPORT_FORMATS
+};
+#define REPORT_CHOICES "text|markdown|json|junit|sarif|github|gitlab"
+void gate_report(const struct gate *gate, enum report_format format, FILE *stream);
+/* Each in a file of its own. */
+void gate_report_text(const struct gate *gate, FILE *stream);
+void gate_report_markdown(const struct gate *gate, FILE *stream);
+void gate_report_json(const struct gate *gate, FILE *stream);
+void gate_report_junit(const struct gate *gate, FILE *stream);
+void gate_report_sarif(const struct gate *gate, FILE *stream);
+void gate_report_github(const struct gate *gate, FILE *stream);
+void gate_report_gitlab(const struct gate *gate, FILE *stream);
+
+#endif

@@ -1,0 +1,342 @@
+/*
+ * mudlark gate: from snapshots to an exit status, with the reasons.
+ */
+#include "report/gate_options.h"
+#include "report/output.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void gate_options_init(struct gate_options *options)
+{
+	*options = (struct gate_options){0};
+	gate_init(&options->gate);
+	reading_init(&options->reading);
+}
+
+void gate_options_free(struct gate_options *options)
+{
+	reading_free(&options->reading);
+	gate_free(&options->gate);
+}
+
+bool gate_parse_bytes(const char *option, const char *text, uint64_t *bytes, struct error *error)
+{
+	static const char units[] = "kmgt";
+	size_t digits = strspn(text, "0123456789");
+	const char *unit = digits && text[digits] ? strchr(units, tolower((unsigned char)text[digits])) : NULL;
+	if (!digits || digits > 12 || (text[digits] && (!unit || text[digits + 1]))) {
+		error_set(error, EXIT_USAGE, "bytes, or a number with K, M, G or T behind it",
+			  "gate: --%s cannot be '%s'", option, text);
+		return false;
+	}
+	*bytes = strtoull(text, NULL, 10) << (unit ? 10 * (unit - units + 1) : 0);
+	return true;
+}
+
+static int add_report(struct gate_options *options, const char *argument, struct error *error)
+{
+	size_t length = strcspn(argument, "=");
+	char name[16] = "";
+	if (length < sizeof name)
+		memcpy(name, argument, length);
+	int format = options_choice(REPORT_CHOICES, name);
+	if (format < 0)
+		return error_set(error, EXIT_USAGE, REPORT_CHOICES, "gate: there is no report '%.*s'", (int)length,
+				 argument);
+	if (options->report_count == GATE_REPORTS)
+		return error_set(error, EXIT_USAGE, NULL, "gate: more than %d reports", GATE_REPORTS);
+	options->reports[options->report_count++] = (struct gate_report_choice){
+		(enum report_format)format, argument[length] ? argument + length + 1 : NULL};
+	return EXIT_FINE;
+}
+
+static int limit_option(struct gate_options *options, int id, const char *argument, struct error *error)
+{
+	struct gate_policy *policy = &options->gate.policy;
+	uint64_t bytes = 0;
+	unsigned long number = 0;
+	bool good = true;
+	if (id == GATE_MAX_LIVE)
+		good = gate_parse_bytes("max-live", argument, &policy->max_live, error);
+	else if (id == GATE_MAX_STACK)
+		good = gate_parse_bytes("max-stack", argument, &policy->max_stack, error);
+	else if (id == GATE_MAX_GROWTH)
+		good = gate_parse_bytes("max-growth", argument, &bytes, error);
+	else if (id == GATE_TOLERANCE)
+		good = options_number("tolerance", argument, 0, 1000, &number, error);
+	else
+		good = options_number("warmup", argument, 1, 1000000000, &options->warmup, error);
+	if (id == GATE_MAX_GROWTH)
+		policy->max_growth = (double)bytes;
+	if (id == GATE_TOLERANCE)
+		policy->tolerance = (unsigned)number;
+	return good ? EXIT_FINE : error->code;
+}
+
+int gate_option(void *context, int id, const char *argument, struct error *error)
+{
+	struct gate_options *options = context;
+	struct gate_policy *policy = &options->gate.policy;
+	switch (id) {
+	case GATE_BASELINE:
+		options->baseline = argument;
+		return EXIT_FINE;
+	case GATE_WRITE_BASELINE:
+		options->write_baseline = argument;
+		return EXIT_FINE;
+	case GATE_PRUNE:
+		options->prune = true;
+		return EXIT_FINE;
+	case GATE_FAIL_ON:
+		return gate_parse_kinds("fail-on", argument, &policy->fail_on, error);
+	case GATE_WARN_ON:
+		return gate_parse_kinds("warn-on", argument, &policy->warn_on, error);
+	case GATE_SUPPRESSIONS:
+		return suppressions_load(&options->gate.suppressions, argument, error);
+	case GATE_LIST_BUILTIN:
+		options->list_builtin = true;
+		return EXIT_FINE;
+	case GATE_NO_BUILTIN:
+		options->no_builtin = true;
+		return EXIT_FINE;
+	case GATE_GENERATE:
+		options->generate = argument;
+		return EXIT_FINE;
+	case GATE_COMPLETE:
+		policy->complete = true;
+		return EXIT_FINE;
+	case GATE_REPORT:
+		return add_report(options, argument, error);
+	case GATE_SOURCE_ROOT:
+		options->source_root = argument;
+		return EXIT_FINE;
+	case GATE_MAX_LIVE:
+	case GATE_MAX_GROWTH:
+	case GATE_MAX_STACK:
+	case GATE_TOLERANCE:
+	case GATE_WARMUP:
+		return limit_option(options, id, argument, error);
+	default:
+		return reading_option(&options->reading, id, argument, error);
+	}
+}
+
+/* With a '/' at its end. */
+static const char *source_root(struct gate_options *options)
+{
+	char path[PATH_MAX];
+	bool found =
+		options->source_root ? realpath(options->source_root, path) != NULL : getcwd(path, sizeof path) != NULL;
+	if (!found)
+		return NULL;
+	size_t length = strlen(path);
+	if (length && path[length - 1] != '/' && length + 1 < sizeof path)
+		memcpy(path + length, "/", 2);
+	return arena_text(&options->gate.texts, path, strlen(path));
+}
+
+int gate_prepare(struct gate_options *options, struct error *error)
+{
+	struct gate *gate = &options->gate;
+	if (options->prune && !options->baseline)
+		return error_set(error, EXIT_USAGE, NULL, "gate: --prune wants a --baseline to prune");
+	gate->source_root = source_root(options);
+	if (!options->no_builtin)
+		suppressions_add_builtin(&gate->suppressions);
+	gate->has_baseline = options->baseline != NULL;
+	return options->baseline ? baseline_load(&gate->baseline, options->baseline, error) : EXIT_FINE;
+}
+
+static int write_reports(const struct gate_options *options, struct error *error)
+{
+	static const struct gate_report_choice text = {REPORT_TEXT, NULL};
+	unsigned count = options->report_count ? options->report_count : 1;
+	for (unsigned i = 0; i < count; i++) {
+		const struct gate_report_choice *choice = options->report_count ? &options->reports[i] : &text;
+		struct output output;
+		if (!output_open(&output, choice->path, OUTPUT_BY_UMASK, error))
+			return error->code;
+		gate_report(&options->gate, choice->format, output.stream);
+		if (output_close(&output, error) != EXIT_FINE)
+			return error->code;
+	}
+	return EXIT_FINE;
+}
+
+static int write_baseline(struct gate_options *options, const char *path, struct error *error)
+{
+	struct output output;
+	if (!output_open(&output, path, OUTPUT_BY_UMASK, error))
+		return error->code;
+	baseline_write(&options->gate.baseline, output.stream);
+	return output_close(&output, error);
+}
+
+static void note_stale(const struct gate_options *options)
+{
+	const struct baseline *baseline = &options->gate.baseline;
+	for (size_t i = 0; i < baseline->count; i++)
+		if (!baseline->entries[i].seen)
+			notice("%s: stale: %s %s (%s)%s", options->baseline, baseline->entries[i].fingerprint,
+			       finding_name((enum finding_kind)baseline->entries[i].kind), baseline->entries[i].comment,
+			       options->prune ? ": taken out" : ": --prune takes it out");
+}
+
+static void generate_suppressions(const struct gate *gate, enum suppression_style style)
+{
+	for (size_t i = 0; i < gate->count; i++) {
+		const struct finding *finding = &gate->findings[i];
+		struct buffer what = {0};
+		if (finding->decision > DECISION_WARN || !finding->row.frame)
+			continue;
+		finding_title(gate, finding, &what);
+		static const unsigned kinds[] = {SUPPRESS_DEFINITE, SUPPRESS_INDIRECT, SUPPRESS_POSSIBLE};
+		suppression_generate(style,
+				     finding->kind <= FINDING_POSSIBLE ? kinds[finding->kind] : SUPPRESS_REACHABLE,
+				     buffer_string(&what), gate->names, &finding->row, stdout);
+		buffer_free(&what);
+	}
+}
+
+int gate_conclude(struct gate_options *options, struct error *error)
+{
+	struct gate *gate = &options->gate;
+	int status = gate_decide(gate);
+	suppressions_warn_unused(&gate->suppressions);
+	note_stale(options);
+	if (options->generate)
+		generate_suppressions(gate, options->generate[0] == 'l' ? STYLE_LSAN : STYLE_VALGRIND);
+	else if (write_reports(options, error) != EXIT_FINE)
+		return error->code;
+	if (options->write_baseline) {
+		gate_update_baseline(gate, options->prune);
+		if (write_baseline(options, options->write_baseline, error) != EXIT_FINE)
+			return error->code;
+		return status == EXIT_JUDGED ? EXIT_FINE : status;
+	}
+	if (options->prune) {
+		baseline_remove_unseen(&gate->baseline);
+		if (write_baseline(options, options->baseline, error) != EXIT_FINE)
+			return error->code;
+	}
+	return status;
+}
+
+static void open_names(struct gate_options *options, const struct series *series)
+{
+	reading_open_names(&options->reading);
+	options->gate.names = options->reading.names;
+	for (uint32_t i = 0; i < series->count; i++)
+		names_add(options->reading.names, series->at[i]);
+	if (options->last)
+		names_add(options->reading.names, options->last);
+	options->gate.newest = options->last ? options->last : series->at[series->count - 1];
+}
+
+int gate_judge(struct gate_options *options, struct series *series, struct error *error)
+{
+	static const struct aggregate_options by_stack = {.by = BY_STACK};
+	struct gate *gate = &options->gate;
+	struct growth growth;
+	bool grows = series->count >= SERIES_LEAST;
+	int status = grows ? series_order(series, error) : EXIT_FINE;
+	if (status == EXIT_FINE) {
+		open_names(options, series);
+		if (grows) {
+			growth_build(&growth, options->reading.names, series, &by_stack, (uint32_t)options->warmup);
+			gate_find_growth(gate, &growth);
+			growth_free(&growth);
+		}
+		gate_find_limits(gate, options->reading.names, gate->newest);
+		gate_find_losses(gate, gate->newest);
+		status = gate_conclude(options, error);
+		names_close(options->reading.names);
+		options->reading.names = NULL;
+	}
+	series_free(series);
+	return status;
+}
+
+static int load(struct series *series, const char *const *paths, uint32_t count, struct error *error)
+{
+	*series = (struct series){0};
+	if (count > NAMES_LONGEST_SERIES)
+		return error_set(error, EXIT_USAGE, "name every second one, or fewer", "gate: more than %d snapshots",
+				 NAMES_LONGEST_SERIES);
+	for (; series->count < count; series->count++) {
+		series->at[series->count] = snapshot_load(paths[series->count], error);
+		if (!series->at[series->count])
+			return error->code;
+	}
+	return EXIT_FINE;
+}
+
+static int diff(struct gate_options *options, struct series *series, struct error *error)
+{
+	open_names(options, series);
+	gate_find_increases(&options->gate, options->reading.names);
+	gate_find_losses(&options->gate, options->gate.newest);
+	int status = gate_conclude(options, error);
+	names_close(options->reading.names);
+	options->reading.names = NULL;
+	series_free(series);
+	return status;
+}
+
+static int run_gate(const struct command *command, int argc, char **argv, struct error *error)
+{
+	struct gate_options options;
+	struct series series;
+	int first;
+	if (argc > 1 && !strcmp(argv[1], "run"))
+		return gate_run(argc - 1, argv + 1, error);
+	bool compares = argc > 1 && !strcmp(argv[1], "diff");
+	gate_options_init(&options);
+	int status = options_parse(command, argc - compares, argv + compares, gate_option, &options, &first, error);
+	first += compares;
+	if (status == EXIT_FINE && options.list_builtin) {
+		suppressions_list_builtin(stdout);
+		gate_options_free(&options);
+		return EXIT_FINE;
+	}
+	if (status == EXIT_FINE && compares && argc - first != 2)
+		status = options_operands(command, "diff wants two snapshots, the base first", error);
+	else if (status == EXIT_FINE && first == argc)
+		status = options_operands(command, "name the snapshots of one process", error);
+	if (status == EXIT_FINE)
+		status = gate_prepare(&options, error);
+	if (status == EXIT_FINE) {
+		status = load(&series, (const char *const *)argv + first, (uint32_t)(argc - first), error);
+		if (status != EXIT_FINE)
+			series_free(&series);
+		else
+			status = compares ? diff(&options, &series, error) : gate_judge(&options, &series, error);
+	}
+	gate_options_free(&options);
+	return status;
+}
+
+#define GATE_WARMUP_HELP                                                                                               \
+	"do not judge what was allocated before the first N snapshots (default: a quarter of them, at least 2)"
+static const struct option_spec options_table[] = {GATE_OPTIONS, {0}};
+
+const struct command gate_command = {
+	.name = "gate",
+	.operands = "SNAP... | run [options] -- COMMAND | diff [options] BASE NEW",
+	.summary = "decide, for CI",
+	.description =
+		"Judges the snapshots of one process: what grows over a series of them (12 or more), and what is more "
+		"than a limit in the last one. `gate run` runs a command and judges it; `gate diff` compares the last "
+		"snapshots of two runs. Findings that a suppression or the baseline names pass.",
+	.epilogue = "Exit status: 0 passed; 1 failed; 2 wrong usage; 3 a file cannot be read; 4 the data are "
+		    "incomplete and\n"
+		    "--complete was asked for. `gate run`: the command's own when that is not 0.\n",
+	.options = options_table,
+	.operand_kind = ARGUMENT_FILE,
+	.run = run_gate,
+};

@@ -1,0 +1,174 @@
+/*
+ * The options that `mudlark gate`, `gate run` and `gate diff` have in common.
+ */
+#ifndef MUDLARK_GATE_OPTIONS_H
+#define MUDLARK_GATE_OPTIONS_H
+
+#include "report/gate.h"
+#include "report/reading.h"
+
+enum { GATE_REPORTS = 8 };
+
+struct gate_report_choice {
+	enum report_format format;
+	const char *path; /* NULL: standard output */
+};
+
+struct gate_options {
+	struct gate gate;
+	struct reading reading; /* symbols only */
+	const char *baseline, *write_baseline;
+	bool prune, list_builtin, no_builtin;
+	unsigned long warmup; /* of growth; 0: the default */
+	const char *source_root;
+	struct snapshot *last; /* after the series and no part of it: the limits are judged there; NULL: its last one */
+	const char *generate;  /* --gen-suppressions */
+	struct gate_report_choice reports[GATE_REPORTS];
+	unsigned report_count;
+};
+
+enum gate_option {
+	GATE_BASELINE = 1,
+	GATE_WRITE_BASELINE,
+	GATE_PRUNE,
+	GATE_FAIL_ON,
+	GATE_WARN_ON,
+	GATE_MAX_LIVE,
+	GATE_MAX_GROWTH,
+	GATE_MAX_STACK,
+	GATE_TOLERANCE,
+	GATE_SUPPRESSIONS,
+	GATE_LIST_BUILTIN,
+	GATE_NO_BUILTIN,
+	GATE_GENERATE,
+	GATE_COMPLETE,
+	GATE_REPORT,
+	GATE_SOURCE_ROOT,
+	GATE_WARMUP,
+	/* of run only */
+	GATE_RUN_ITERATIONS,
+	GATE_RUN_EVERY,
+	GATE_RUN_KEEP,
+};
+
+#define GATE_OPTIONS                                                                                                   \
+	{GATE_BASELINE,                                                                                                \
+	 'b',                                                                                                          \
+	 "baseline",                                                                                                   \
+	 "FILE",                                                                                                       \
+	 ARGUMENT_FILE,                                                                                                \
+	 NULL,                                                                                                         \
+	 "what is known: findings that FILE has, and that are no larger, pass"},                                       \
+		{GATE_WRITE_BASELINE,                                                                                  \
+		 0,                                                                                                    \
+		 "write-baseline",                                                                                     \
+		 "FILE",                                                                                               \
+		 ARGUMENT_FILE,                                                                                        \
+		 NULL,                                                                                                 \
+		 "write a baseline with which this run passes, and pass"},                                             \
+		{GATE_PRUNE, 0, "prune", NULL, ARGUMENT_NONE, NULL, "take stale entries out of the baseline"},         \
+		{GATE_FAIL_ON,                                                                                         \
+		 0,                                                                                                    \
+		 "fail-on",                                                                                            \
+		 "KINDS",                                                                                              \
+		 ARGUMENT_WORD,                                                                                        \
+		 NULL,                                                                                                 \
+		 "kinds that fail, with commas between (default definite,indirect,growth,live,stack,increase)"},       \
+		{GATE_WARN_ON,                                                                                         \
+		 0,                                                                                                    \
+		 "warn-on",                                                                                            \
+		 "KINDS",                                                                                              \
+		 ARGUMENT_WORD,                                                                                        \
+		 NULL,                                                                                                 \
+		 "kinds that are only reported (default possible,stack-only,saturating)"},                             \
+		{GATE_MAX_LIVE,                                                                                        \
+		 0,                                                                                                    \
+		 "max-live",                                                                                           \
+		 "BYTES",                                                                                              \
+		 ARGUMENT_WORD,                                                                                        \
+		 NULL,                                                                                                 \
+		 "fail when more is live in the last snapshot; as 64M"},                                               \
+		{GATE_MAX_GROWTH,                                                                                      \
+		 0,                                                                                                    \
+		 "max-growth",                                                                                         \
+		 "BYTES",                                                                                              \
+		 ARGUMENT_WORD,                                                                                        \
+		 NULL,                                                                                                 \
+		 "let a stack grow by this much per iteration (default 0)"},                                           \
+		{GATE_MAX_STACK,                                                                                       \
+		 0,                                                                                                    \
+		 "max-stack",                                                                                          \
+		 "BYTES",                                                                                              \
+		 ARGUMENT_WORD,                                                                                        \
+		 NULL,                                                                                                 \
+		 "fail when more is live of one stack in the last snapshot"},                                          \
+		{GATE_TOLERANCE,                                                                                       \
+		 0,                                                                                                    \
+		 "tolerance",                                                                                          \
+		 "PERCENT",                                                                                            \
+		 ARGUMENT_WORD,                                                                                        \
+		 NULL,                                                                                                 \
+		 "how much larger than in the baseline is still known (default 10, and one block)"},                   \
+		{GATE_SUPPRESSIONS,                                                                                    \
+		 0,                                                                                                    \
+		 "suppressions",                                                                                       \
+		 "FILE",                                                                                               \
+		 ARGUMENT_FILE,                                                                                        \
+		 NULL,                                                                                                 \
+		 "LeakSanitizer's or Valgrind's suppressions; repeatable"},                                            \
+		{GATE_LIST_BUILTIN,                                                                                    \
+		 0,                                                                                                    \
+		 "list-builtin",                                                                                       \
+		 NULL,                                                                                                 \
+		 ARGUMENT_NONE,                                                                                        \
+		 NULL,                                                                                                 \
+		 "print the built-in suppressions with their reasons, and end"},                                       \
+		{GATE_NO_BUILTIN, 0, "no-builtin", NULL, ARGUMENT_NONE, NULL, "without the built-in suppressions"},    \
+		{GATE_GENERATE,                                                                                        \
+		 0,                                                                                                    \
+		 "gen-suppressions",                                                                                   \
+		 "STYLE",                                                                                              \
+		 ARGUMENT_CHOICE,                                                                                      \
+		 SUPPRESSION_STYLES,                                                                                   \
+		 "print suppressions for what fails or warns instead of a report: lsan or valgrind"},                  \
+		{GATE_COMPLETE,                                                                                        \
+		 0,                                                                                                    \
+		 "complete",                                                                                           \
+		 NULL,                                                                                                 \
+		 ARGUMENT_NONE,                                                                                        \
+		 NULL,                                                                                                 \
+		 "exit with 4 when something was not recorded, or is too little to judge growth by"},                  \
+		{GATE_REPORT,                                                                                          \
+		 'r',                                                                                                  \
+		 "report",                                                                                             \
+		 "FORMAT[=FILE]",                                                                                      \
+		 ARGUMENT_WORD,                                                                                        \
+		 NULL,                                                                                                 \
+		 "text (the default), markdown, json, junit, sarif, github or gitlab; repeatable"},                    \
+		{GATE_SOURCE_ROOT,                                                                                     \
+		 0,                                                                                                    \
+		 "source-root",                                                                                        \
+		 "DIR",                                                                                                \
+		 ARGUMENT_DIRECTORY,                                                                                   \
+		 NULL,                                                                                                 \
+		 "where the project's sources are: paths are reported from there (default: the current directory)"},   \
+		{GATE_WARMUP, 'w', "warmup", "N", ARGUMENT_WORD, NULL, GATE_WARMUP_HELP}, SYMBOL_OPTIONS
+
+void gate_options_init(struct gate_options *options);
+void gate_options_free(struct gate_options *options);
+/* An option_handler; context is a struct gate_options. */
+int gate_option(void *context, int id, const char *argument, struct error *error);
+/* Bytes, or a number with K, M, G or T behind it. */
+bool gate_parse_bytes(const char *option, const char *text, uint64_t *bytes, struct error *error);
+
+/* Reads baseline and suppressions. Returns EXIT_FINE or fills error. */
+int gate_prepare(struct gate_options *options, struct error *error);
+/* All findings are there: decides, writes reports and baseline. Returns the exit status or fills error. */
+int gate_conclude(struct gate_options *options, struct error *error);
+/* A series, or less: finds what there is to find in snapshots that are loaded, which it takes over, and concludes. */
+int gate_judge(struct gate_options *options, struct series *series, struct error *error);
+
+/* `mudlark gate run`, with its own options; argv[0] is "run". */
+int gate_run(int argc, char **argv, struct error *error);
+
+#endif

@@ -1,0 +1,278 @@
+/*
+ * The gate on real programs: verdicts and exit status, and the recipes of tools/ci, whose own lines are run.
+ */
+#define _GNU_SOURCE
+#include "tests/e2e/runner.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char build[PATH_MAX], path_variable[2 * PATH_MAX], library_variable[PATH_MAX + 32];
+
+/* In a shell with mudlark in PATH; $H is the directory of the hosts. */
+static int shell(const char *directory, const char *script, struct outcome *outcome)
+{
+	struct command command = {.argv = {"sh", "-c", script},
+				  .directory = directory,
+				  .environment = {path_variable, library_variable, "H=" HOSTS_DIRECTORY,
+						  "R=" SOURCE_DIRECTORY,
+						  "MUDLARK_INCLUDE=" SOURCE_DIRECTORY "/preload"},
+				  .timeout_s = 60};
+	runner_run(&command, outcome);
+	return outcome->status;
+}
+
+static void expect(int status, const char *script, const char *says)
+{
+	struct outcome outcome;
+	shell(NULL, script, &outcome);
+	ck_assert_msg(outcome.status == status, "%s: %d, not %d:\n%s\n%s", script, outcome.status, status, outcome.out,
+		      outcome.err);
+	ck_assert_msg(!says || strstr(outcome.out, says) || strstr(outcome.err, says), "%s does not say '%s':\n%s\n%s",
+		      script, says, outcome.out, outcome.err);
+	runner_done(&outcome);
+}
+
+START_TEST(one_block_an_iteration_fails)
+{
+	expect(1, "mudlark gate run -- $H/iterates 25 1 40",
+	       "growth: about 96 bytes in 1 block per iteration in forget_one");
+	expect(0, "mudlark gate run -- $H/iterates 25 0 40", "gate passed");
+	expect(0, "mudlark gate run --complete -- $H/iterates 25 0 200", "gate passed");
+	expect(0, "mudlark gate run --max-growth 200 -- $H/iterates 25 1 40", "it may be no more than --max-growth");
+	expect(1, "mudlark gate run --max-live 1K -- $H/iterates 25 0 40", "more is live than --max-live 1024");
+}
+END_TEST
+
+START_TEST(status_tells_what_happened)
+{
+	/* The command's own failure is never hidden, also by a finding. */
+	expect(7, "mudlark gate run -- $H/iterates 25 1 40 7", "the command itself ended with status 7");
+	expect(143, "mudlark gate run -- sh -c 'kill $$'", NULL);
+	expect(127, "mudlark gate run -- ./not-there", NULL);
+	/* Too short a run is no verdict: complaint on request only. */
+	expect(0, "mudlark gate run -- $H/iterates 10 1 40", "incomplete: ");
+	expect(4, "mudlark gate run --complete -- $H/iterates 10 1 40", "gate INCOMPLETE");
+	expect(4, "mudlark gate run --complete -- true", NULL);
+	expect(2, "mudlark gate --fail-on odd x.mud", "there is no kind of finding 'odd'");
+	expect(2, "mudlark gate", "name the snapshots");
+	expect(2, "echo laek:x > s; mudlark gate --suppressions s x.mud", "s:1: unknown kind of suppression");
+	expect(3, "mudlark gate not-there.mud", "cannot open it");
+	expect(3, "echo x > b; mudlark gate --baseline b x.mud", "b:1: ");
+}
+END_TEST
+
+START_TEST(no_directory_is_left)
+{
+	expect(0,
+	       "mkdir t; TMPDIR=$PWD/t mudlark gate run -- $H/iterates "
+	       "25; "
+	       "test -z \"$(ls t)\"",
+	       NULL);
+	expect(0,
+	       "mudlark gate run --keep k -- $H/iterates 25 && mudlark gate k/*.mud && mudlark growth --json k/*.mud",
+	       "mudlark.growth/1");
+}
+END_TEST
+
+START_TEST(baseline_round_trip)
+{
+	expect(0,
+	       "mudlark gate run --write-baseline b -- $H/iterates 25 1 40 && grep -q '^[0-9a-f]* growth 1 96 .* # "
+	       "forget_one < main$' b && mudlark gate run --baseline b -- $H/iterates 25 1 40",
+	       "1 known");
+	expect(1,
+	       "mudlark gate run --write-baseline b -- $H/iterates 25 1 40 >/dev/null; mudlark gate run --baseline b "
+	       "-- "
+	       "$H/iterates 25 3 40",
+	       "more than the baseline has: 1 blocks and 96 bytes");
+	expect(0,
+	       "mudlark gate run --write-baseline b -- $H/iterates 25 1 40 >/dev/null; mudlark gate run --prune "
+	       "--baseline b "
+	       "-- $H/iterates 25 0 40; test $(grep -vc '^#' b) = 0",
+	       "stale: ");
+}
+END_TEST
+
+START_TEST(suppressions_of_both_tools)
+{
+	static const char *const styles[] = {"lsan", "valgrind"};
+	for (size_t i = 0; i < 2; i++) {
+		char script[512];
+		snprintf(script, sizeof script,
+			 "mudlark gate run --gen-suppressions %s -- $H/iterates 25 1 40 > s; cat s >&2; mudlark gate "
+			 "run "
+			 "--suppressions s -- $H/iterates 25 1 40",
+			 styles[i]);
+		expect(0, script, "1 suppressed");
+	}
+	expect(1, "echo leak:nowhere > s; mudlark gate run --suppressions s -- $H/iterates 25 1 40",
+	       "s:1: the suppression 'nowhere' hides nothing");
+	expect(0, "mudlark gate --list-builtin", "leak:*tls_get_addr*");
+}
+END_TEST
+
+START_TEST(two_runs_are_compared)
+{
+	expect(1,
+	       "mudlark run -q -o a.mud $H/iterates 25 1 40; mudlark run -q -o b.mud $H/iterates 25 9 40; "
+	       "mudlark gate diff a.mud b.mud",
+	       "increase: ");
+	expect(0,
+	       "mudlark run -q -o a.mud $H/iterates 25 1 40; mudlark run -q -o b.mud $H/iterates 25 1 40; "
+	       "mudlark gate diff a.mud b.mud",
+	       "gate passed");
+}
+END_TEST
+
+/* --- tools/ci -------------------------------------------------------------------------------------------------- */
+
+/* A project as the examples suppose it: `make my-test` makes a test program, which leaks or does not. */
+static void make_project(char directory[PATH_MAX], bool leaks)
+{
+	char path[PATH_MAX + 32];
+	runner_directory_make(directory);
+	snprintf(path, sizeof path, "%s/Makefile", directory);
+	FILE *file = fopen(path, "we");
+	fprintf(file, "my-test:\n\tprintf '#!/bin/sh\\nexec %s/iterates 25 %d 40\\n' > $@; chmod +x $@\n",
+		HOSTS_DIRECTORY, leaks);
+	fclose(file);
+	snprintf(path, sizeof path, "%s/memory-baseline.txt", directory);
+	file = fopen(path, "we");
+	fputs("# mudlark baseline 1\n", file);
+	fclose(file);
+}
+
+/*
+ * The lines of an example that a runner gives to a shell: blocks of "run: |" (GitHub) and the items of "script:"
+ * (GitLab), with `set -e` in front, as both have it.
+ */
+static char *script_of(const char *name)
+{
+	char path[PATH_MAX], line[1024], *script;
+	size_t size, indent = 0;
+	bool in_run = false, in_script = false;
+	snprintf(path, sizeof path, "%s/tools/ci/%s", SOURCE_DIRECTORY, name);
+	FILE *file = fopen(path, "re"), *out = open_memstream(&script, &size);
+	ck_assert_ptr_nonnull(file);
+	fputs("set -e\n", out);
+	while (fgets(line, sizeof line, file)) {
+		size_t spaces = strspn(line, " ");
+		if (spaces <= indent)
+			in_run = in_script = false;
+		if (in_run)
+			fputs(line + spaces, out);
+		else if (in_script && !strncmp(line + spaces, "- ", 2))
+			fputs(line + spaces + 2, out);
+		else if (!strcmp(line + spaces, "run: |\n") || !strcmp(line + spaces, "script:\n")) {
+			in_run = line[spaces] == 'r';
+			in_script = !in_run;
+			indent = spaces;
+		}
+	}
+	fclose(file);
+	fclose(out);
+	return script;
+}
+
+static void run_example(const char *name, const char *check, const char *failed_check)
+{
+	for (int leaks = 0; leaks < 2; leaks++) {
+		char directory[PATH_MAX];
+		struct outcome outcome;
+		char *script = script_of(name);
+		ck_assert_ptr_nonnull(strstr(script, "mudlark gate run"));
+		make_project(directory, leaks);
+		char *whole;
+		ck_assert_int_gt(
+			asprintf(&whole, "GITHUB_STEP_SUMMARY=summary.md; export GITHUB_STEP_SUMMARY\n%s", script), 0);
+		int status = shell(directory, whole, &outcome);
+		ck_assert_msg(status == leaks, "%s: %d\n%s\n%s", name, status, outcome.out, outcome.err);
+		runner_done(&outcome);
+		status = shell(directory, leaks ? failed_check : check, &outcome);
+		ck_assert_msg(!status, "%s: its files are not as they should be: %s\n%s", name, outcome.out,
+			      outcome.err);
+		runner_done(&outcome);
+		runner_directory_remove(directory);
+		free(script);
+		free(whole);
+	}
+}
+
+START_TEST(github_example)
+{
+	run_example("github-actions.yml",
+		    "grep -q 'Memory gate passed' summary.md && python3 -m json.tool memory.sarif",
+		    "grep -q 'Memory gate failed' summary.md && grep -q forget_one memory.sarif");
+}
+END_TEST
+
+START_TEST(gitlab_example)
+{
+	run_example("gitlab-ci.yml",
+		    "python3 -m json.tool memory-quality.json && grep -q 'failures=\"0\"' memory-junit.xml",
+		    "grep -q '\"severity\": \"major\"' memory-quality.json && grep -q '<failure' memory-junit.xml");
+}
+END_TEST
+
+START_TEST(pytest_recipe)
+{
+	struct outcome outcome;
+	if (shell(NULL, "python3 -c 'import pytest'", &outcome)) {
+		runner_skip("the pytest recipe: python3 has no pytest");
+		runner_done(&outcome);
+		return;
+	}
+	runner_done(&outcome);
+	expect(0,
+	       "cp $R/tools/ci/pytest/*.py .; mudlark gate run -- python3 -m pytest -q -p no:cacheprovider "
+	       "test_memory.py::test_steady",
+	       "gate passed");
+	expect(1,
+	       "cp $R/tools/ci/pytest/*.py .; mudlark gate run -- python3 -m pytest -q -p no:cacheprovider "
+	       "test_memory.py::test_keeps",
+	       "in test_keeps");
+	/* Without Mudlark they are ordinary tests. */
+	expect(0, "cp $R/tools/ci/pytest/*.py .; python3 -m pytest -q -p no:cacheprovider test_memory.py", "2 passed");
+}
+END_TEST
+
+START_TEST(ctest_recipe)
+{
+	if (!runner_has_program("cmake")) {
+		runner_skip("the CTest recipe: cmake is not installed");
+		return;
+	}
+	expect(0,
+	       "cmake -S $R/tools/ci/ctest -B b >log 2>&1 && cmake --build b >>log 2>&1 && ctest --test-dir b || "
+	       "{ cat log; exit 1; }",
+	       "100% tests passed");
+}
+END_TEST
+
+int main(void)
+{
+	snprintf(build, sizeof build, "%s", runner_preload());
+	snprintf(library_variable, sizeof library_variable, "MUDLARK_LIBRARY=%s", build);
+	*strrchr(build, '/') = '\0';
+	snprintf(path_variable, sizeof path_variable, "PATH=%s:%s", build, getenv("PATH"));
+	Suite *suite = suite_create("gate");
+	TCase *all = tcase_create("all");
+	tcase_set_timeout(all, 120);
+	tcase_add_test(all, one_block_an_iteration_fails);
+	tcase_add_test(all, status_tells_what_happened);
+	tcase_add_test(all, no_directory_is_left);
+	tcase_add_test(all, baseline_round_trip);
+	tcase_add_test(all, suppressions_of_both_tools);
+	tcase_add_test(all, two_runs_are_compared);
+	tcase_add_test(all, github_example);
+	tcase_add_test(all, gitlab_example);
+	tcase_add_test(all, pytest_recipe);
+	tcase_add_test(all, ctest_recipe);
+	suite_add_tcase(suite, all);
+	return runner_suite(suite);
+}

@@ -28,8 +28,8 @@ MUDLARK_WEAK void mudlark_stop(void);
 MUDLARK_WEAK int mudlark_snapshot(const char *label);
 
 /*
- * Marks the end of an iteration: a request served, a test case, a frame. Reports of growth then count by iterations. With
- * marks=N, as `mudlark gate run` sets it, writes a snapshot at each of the first N after the warm-up. As
+ * Marks the end of an iteration: a request served, a test case, a frame. Reports of growth then count by iterations.
+ * With marks=N, as `mudlark gate run` sets it, writes a snapshot at each of the first N after the warm-up. As
  * mudlark_snapshot() otherwise.
  */
 MUDLARK_WEAK int mudlark_mark(void);

@@ -112,7 +112,7 @@ enum snapshot_meta {
 	META_WRITE_NS = 32,        /* how long the file was written */
 	META_FORKED = 34,          /* 1: by a copy of the process, which was not held for it */
 	META_GIL_NS = 36,          /* how long CPython's global lock was held for a census of objects; 0: none */
-	META_MARKS = 46, /* iterations that the program has marked by mudlark_mark() so far */
+	META_MARKS = 46,           /* iterations that the program has marked by mudlark_mark() so far */
 
 	META_PROGRAM = 1,      /* base name of the executable */
 	META_EXECUTABLE = 3,   /* its path */

@@ -414,6 +414,158 @@ START_TEST(each_start)
 }
 END_TEST
 
+/* --- truth: what lives, by line, as tracemalloc counts it --- */
+
+enum { LINES_MAX = 1000 };
+
+struct line_figures {
+	uint64_t bytes[LINES_MAX], blocks[LINES_MAX];
+};
+
+static void read_tracemalloc(const char *text, struct line_figures *figures)
+{
+	uint64_t line, bytes, blocks;
+	int used;
+	for (; sscanf(text, "%lu %lu %lu%n", &line, &bytes, &blocks, &used) == 3; text += used) {
+		ck_assert_uint_lt(line, LINES_MAX);
+		figures->bytes[line] = bytes;
+		figures->blocks[line] = blocks;
+	}
+}
+
+/* Each live block counts for the innermost Python frame, if that is in the file. */
+static void sum_lines(const struct brief *brief, const char *file, struct line_figures *figures)
+{
+	for (uint64_t id = 1; id <= brief->sites; id++) {
+		struct python_frame frame;
+		const struct brief_site *site = &brief->site[id];
+		if (site->live_blocks == 0 || python_frames(brief, site->stack, &frame, 1) == 0)
+			continue;
+		size_t length = strlen(frame.file), wanted = strlen(file);
+		if (length < wanted || strcmp(frame.file + length - wanted, file) != 0)
+			continue;
+		ck_assert_uint_lt(frame.line, LINES_MAX);
+		figures->bytes[frame.line] += site->live_bytes;
+		figures->blocks[frame.line] += site->live_blocks;
+	}
+}
+
+START_TEST(equal_to_tracemalloc)
+{
+	const char *name;
+	const struct python_found *python = python_at(_i, &name);
+	static struct line_figures theirs, ours;
+	struct outcome traced, recorded;
+	struct briefs briefs;
+	size_t lines = 0;
+	if (!runner_expects_snapshots())
+		return;
+	struct command tracemalloc = {.argv = {python->path, "-B", PROGRAM("truth.py"), "tracemalloc"},
+				      .timeout_s = 60};
+	struct command mudlark = {.argv = {python->path, "-B", PROGRAM("truth.py"), "snapshot"},
+				  .preloaded = true,
+				  .options = "peak=0:at_exit=0",
+				  .timeout_s = 60};
+	runner_run(&tracemalloc, &traced);
+	runner_run(&mudlark, &recorded);
+	ends_well(name, &traced);
+	ends_well(name, &recorded);
+	runner_briefs(recorded.directory, name, &briefs);
+	ck_assert_uint_eq(briefs.count, 1);
+	read_tracemalloc(traced.out, &theirs);
+	sum_lines(&briefs.at[0], "/truth_work.py", &ours);
+	for (size_t line = 0; line < LINES_MAX; line++) {
+		lines += theirs.blocks[line] != 0;
+		ck_assert_msg(ours.bytes[line] == theirs.bytes[line] && ours.blocks[line] == theirs.blocks[line],
+			      "%s: line %zu: tracemalloc: %lu bytes in %lu blocks; Mudlark: %lu in %lu", name, line,
+			      theirs.bytes[line], theirs.blocks[line], ours.bytes[line], ours.blocks[line]);
+	}
+	ck_assert_uint_ge(lines, 60);
+	runner_briefs_free(&briefs);
+	runner_done(&traced);
+	runner_done(&recorded);
+}
+END_TEST
+
+/* --- ways to start it, and what the snapshot says of them --- */
+
+static const struct {
+	const char *argument[3], *environment, *options;
+	enum snapshot_objects objects;
+} starts[] = {
+	{{NULL}, NULL, NULL, OBJECTS_RECORDED},
+	{{"-I"}, NULL, NULL, OBJECTS_RECORDED},
+	{{"-E"}, NULL, NULL, OBJECTS_RECORDED},
+	{{"-S", "-s"}, NULL, "python=objects", OBJECTS_RECORDED},
+	{{NULL}, NULL, "python=arenas", OBJECTS_ARENAS},
+	{{NULL}, NULL, "python=off", 0},
+	{{"-X", "dev"}, NULL, NULL, OBJECTS_FOREIGN},
+	{{"-X", "dev"}, NULL, "python=arenas", OBJECTS_FOREIGN},
+	{{"-X", "tracemalloc"}, NULL, NULL, OBJECTS_FOREIGN},
+	{{NULL}, "PYTHONMALLOC=malloc", NULL, OBJECTS_RECORDED},
+	{{NULL}, "PYTHONMALLOC=malloc", "python=arenas", OBJECTS_RECORDED},
+	{{"-I"}, "PYTHONMALLOC=malloc", NULL, OBJECTS_RECORDED},
+	{{NULL}, "PYTHONMALLOC=debug", NULL, OBJECTS_FOREIGN},
+	{{NULL}, "PYTHONMALLOC=malloc_debug", NULL, OBJECTS_FOREIGN},
+	{{NULL}, "PYTHONMALLOC=pymalloc", NULL, OBJECTS_ARENAS},
+	{{NULL}, "PYTHONMALLOC=pymalloc_debug", NULL, OBJECTS_FOREIGN},
+};
+
+/* Blocks that the place allocated: 1000 objects of 133 bytes. */
+static uint64_t blocks_of_line(const struct brief *brief, uint64_t line)
+{
+	uint64_t blocks = 0;
+	for (uint64_t id = 1; id <= brief->sites; id++) {
+		struct python_frame frame;
+		if (python_frames(brief, brief->site[id].stack, &frame, 1) && strcmp(frame.file, "<string>") == 0 &&
+		    frame.line == line)
+			blocks += brief->site[id].live_blocks;
+	}
+	return blocks;
+}
+
+static void check_start(const struct python_found *python, const char *name, size_t i)
+{
+	struct command command = {.argv = {python->path}, .preloaded = true, .options = starts[i].options};
+	struct outcome outcome;
+	struct briefs briefs;
+	size_t words = 1;
+	for (size_t k = 0; k < 3 && starts[i].argument[k]; k++)
+		command.argv[words++] = starts[i].argument[k];
+	command.argv[words++] = "-c";
+	command.argv[words] = "import ctypes\nx = [bytes(100) for _ in range(1000)]\n"
+			      "ctypes.CDLL(None).mudlark_snapshot(b'')";
+	command.environment[0] = starts[i].environment;
+	runner_run(&command, &outcome);
+	ends_well(runner_name(&command), &outcome);
+	runner_briefs(outcome.directory, name, &briefs);
+	ck_assert_uint_ge(briefs.count, 1);
+	const struct brief *brief = &briefs.at[0];
+	bool off = starts[i].objects == 0;
+	ck_assert_msg(brief->python[PYTHON_OBJECTS] == starts[i].objects && brief->python[PYTHON_STACKS] == !off,
+		      "%s: %s %s: objects %lu, expected %d; stacks %lu; %s", name, runner_name(&command),
+		      starts[i].environment ? starts[i].environment : "", brief->python[PYTHON_OBJECTS],
+		      starts[i].objects, brief->python[PYTHON_STACKS], off ? "" : brief->python_text[PYTHON_REASON]);
+	uint64_t blocks = blocks_of_line(brief, 2);
+	if (starts[i].objects == OBJECTS_RECORDED)
+		ck_assert_msg(blocks >= 1000, "%s: %s: %lu blocks of 1000", name, runner_name(&command), blocks);
+	else if (starts[i].objects == OBJECTS_ARENAS || off)
+		ck_assert_msg(blocks < 100, "%s: %s: %lu blocks", name, runner_name(&command), blocks);
+	runner_briefs_free(&briefs);
+	runner_done(&outcome);
+}
+
+START_TEST(each_start)
+{
+	const char *name;
+	const struct python_found *python = python_at(_i, &name);
+	if (!runner_expects_snapshots())
+		return;
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+		check_start(python, name, i);
+}
+END_TEST
+
 int main(void)
 {
 	const struct python_found *all;

@@ -21,7 +21,7 @@ static struct {
 	bool late;          /* it came by dlopen */
 } finding;
 
-enum { OLDEST_MINOR = 8, NEWEST_MINOR = 14, DEBUG_OFFSETS_MINOR = 13 };
+enum { OLDEST_MINOR = 8, NEWEST_MINOR = 14, DEBUG_OFFSETS_MINOR = 13, DEBUG_OFFSETS_BYTES_MAX = 1024 };
 
 static const struct python_layout layout_3_8 = {
 	.version = 8,
@@ -182,14 +182,20 @@ static uint32_t version_hex(const char *text)
 static const char *choose_layout(const struct dynsym *tables)
 {
 	uint32_t minor = python.version_hex >> 16 & 0xff;
-	if (python.version_hex >> 24 != 3 || minor < OLDEST_MINOR)
+	if (python.version_hex >> 24 < 3 || (python.version_hex >> 24 == 3 && minor < OLDEST_MINOR))
 		return "Python frames are not recorded: this CPython is older than 3.8";
-	if (!python_layout_of(minor, &python.layout))
+	if (python.version_hex >> 24 > 3 || !python_layout_of(minor, &python.layout))
 		return "Python frames are not recorded: this CPython is newer than this Mudlark knows; native stacks "
 		       "are "
 		       "complete";
 	if (dynsym_find(tables, "_Py_NegativeRefcount", NULL) || dynsym_find(tables, "_Py_RefTotal", NULL))
 		return "Python frames are not recorded: this CPython is a debug build; native stacks are complete";
+	if (dynsym_find(tables, "_Py_ForgetReference", NULL))
+		return "Python frames are not recorded: this CPython traces references; native stacks are complete";
+	size_t least = minor < DEBUG_OFFSETS_MINOR ? (size_t)python.layout.runtime_tstate + sizeof(void *)
+						   : DEBUG_OFFSETS_BYTES_MAX;
+	if (python.runtime_bytes < least || python.runtime_bytes <= python.layout.runtime_finalizing)
+		return "Python frames are not recorded: this CPython's structs are smaller than its version's";
 	if (minor < DEBUG_OFFSETS_MINOR)
 		return NULL;
 	const struct debug_offsets_head *head = (const struct debug_offsets_head *)python.runtime;
@@ -208,7 +214,7 @@ static const char *choose_layout(const struct dynsym *tables)
 static bool find_symbols(const struct dynsym *tables)
 {
 	size_t eval_bytes = 0, main_bytes = 0;
-	python.runtime = dynsym_find(tables, "_PyRuntime", NULL);
+	python.runtime = dynsym_find(tables, "_PyRuntime", &python.runtime_bytes);
 	python.code_type = dynsym_find(tables, "PyCode_Type", NULL);
 	python.str_type = dynsym_find(tables, "PyUnicode_Type", NULL);
 	python.bytes_type = dynsym_find(tables, "PyBytes_Type", NULL);

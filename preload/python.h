@@ -84,6 +84,7 @@ struct python {
 	struct python_layout layout;
 	const struct link_map *map;
 	uintptr_t runtime; /* _PyRuntime */
+	size_t runtime_bytes;
 	uintptr_t code_type, str_type, bytes_type;
 	uintptr_t eval, eval_end;              /* _PyEval_EvalFrameDefault: the part that its symbol covers */
 	uintptr_t main, main_end;              /* Py_RunMain: the program is the interpreter; 0: not exported */

@@ -211,21 +211,28 @@ static inline uintptr_t attached_thread(void)
 	return tstate && python_word(tstate, layout->tstate_thread_id) == (uintptr_t)pthread_self() ? tstate : 0;
 }
 
-uintptr_t python_attached_thread(void)
+/* The same before the self-test: what the runtime takes for a state may be none. */
+static __attribute__((noinline)) uintptr_t untried_thread(void)
 {
-	return attached_thread();
+	const struct python_layout *layout = &python.layout;
+	uintptr_t tstate, thread;
+	if (!layout->runtime_tstate)
+		tstate = (uintptr_t)python.unchecked_thread_state();
+	else if (!(tstate = python_word(python.runtime, layout->runtime_tstate)) ||
+		 !read_word(tstate, layout->tstate_thread_id, &thread) || thread != (uintptr_t)pthread_self())
+		tstate = 0;
+	if (!tstate)
+		tstate = detached_thread();
+	return tstate && self_test(tstate) ? tstate : 0;
 }
 
 /* The calling thread's state; 0: it has none, or what is there is not believed. */
 static inline uintptr_t this_thread(void)
 {
+	if (__builtin_expect(atomic_load_explicit(&python_state, memory_order_relaxed) != PYTHON_READY, 0))
+		return untried_thread();
 	uintptr_t tstate = attached_thread();
-	if (__builtin_expect(!tstate, 0))
-		tstate = detached_thread();
-	if (__builtin_expect(atomic_load_explicit(&python_state, memory_order_relaxed) != PYTHON_READY, 0) && tstate &&
-	    !self_test(tstate))
-		return 0;
-	return tstate;
+	return __builtin_expect(tstate != 0, 1) ? tstate : detached_thread();
 }
 
 bool python_has_frames(void)

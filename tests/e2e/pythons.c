@@ -21,7 +21,9 @@ static struct {
 	"tests = has(\"test\") and has(\"test.regrtest\") and has(\"test.test_gc\")\n"                                 \
 	"print(sys.implementation.name, sys.version_info[0], sys.version_info[1],\n"                                   \
 	"      int(hasattr(sys, \"gettotalrefcount\")), int(bool(sysconfig.get_config_var(\"Py_GIL_DISABLED\"))),\n"   \
-	"      int(tests), has(\"greenlet\"), has(\"numpy\"), os.path.realpath(sys.executable))\n"
+	"      int(tests), has(\"greenlet\"), has(\"numpy\"), os.path.realpath(sys.executable))\n"                     \
+	"paths = [\"/\".join((c(\"LIBDIR\"), c(\"INSTSONAME\") or \"none\")) for c in [sysconfig.get_config_var]]\n"   \
+	"print(*[p for p in paths if os.path.exists(p)] or [\"none\"], sys.base_prefix)\n"
 
 /*
  * Asks the interpreter what it is and where: a path may lead to a script that starts it. False: no CPython that
@@ -35,15 +37,17 @@ static bool ask(struct python_found *python, char place[PATH_MAX])
 	FILE *answer = popen(line, "r");
 	if (!answer)
 		return false;
-	int got = fscanf(answer, "%31s %u %u %u %u %u %u %u %4095s", name, &major, &python->minor, &debug,
-			 &free_threaded, &tests, &greenlet, &numpy, place);
+	int got = fscanf(answer, "%31s %u %u %u %u %u %u %u %4095s %4095s %4095s", name, &major, &python->minor, &debug,
+			 &free_threaded, &tests, &greenlet, &numpy, place, python->library, python->prefix);
+	if (strcmp(python->library, "none") == 0)
+		python->library[0] = '\0';
 	pclose(answer);
 	python->is_debug = debug;
 	python->is_free_threaded = free_threaded;
 	python->has_tests = tests;
 	python->has_greenlet = greenlet;
 	python->has_numpy = numpy;
-	return got == 9 && strcmp(name, "cpython") == 0 && major == 3 && python->minor >= PYTHON_OLDEST_MINOR;
+	return got == 11 && strcmp(name, "cpython") == 0 && major == 3 && python->minor >= PYTHON_OLDEST_MINOR;
 }
 
 static void add(const char *path)

@@ -13,10 +13,12 @@ enum { PYTHONS_MAX = 24, PYTHON_OLDEST_MINOR = 8, PYTHON_NEWEST_MINOR = 14 };
 
 struct python_found {
 	char path[PATH_MAX];
-	unsigned minor;        /* of 3.x */
-	bool is_debug;         /* a debug build */
-	bool is_free_threaded; /* a build without the GIL */
-	bool has_tests;        /* CPython's own suites are installed */
+	char library[PATH_MAX]; /* libpython; empty: it is not there */
+	char prefix[PATH_MAX];  /* for PYTHONHOME */
+	unsigned minor;         /* of 3.x */
+	bool is_debug;          /* a debug build */
+	bool is_free_threaded;  /* a build without the GIL */
+	bool has_tests;         /* CPython's own suites are installed */
 	bool has_greenlet, has_numpy;
 };
 

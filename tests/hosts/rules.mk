@@ -14,7 +14,7 @@ HOST_LIBRARY_SOURCES := $(filter-out tests/hosts/c_host_of_cxx_plugin.c tests/ho
 HOST_PROGRAMS := $(patsubst tests/hosts/%.c,$(HOSTS_DIRECTORY)/%,$(filter-out $(HOST_LIBRARY_SOURCES) tests/hosts/at_secure.c,$(wildcard tests/hosts/*.c))) \
 	$(patsubst tests/hosts/%.cc,$(HOSTS_DIRECTORY)/%,$(filter-out $(HOST_LIBRARY_SOURCES),$(wildcard tests/hosts/*.cc))) \
 	$(addprefix $(HOSTS_DIRECTORY)/,own_malloc_tcmalloc own_malloc_jemalloc at_secure at_secure_linked)
-HOST_LIBRARIES := $(addprefix $(HOSTS_DIRECTORY)/lib,plugin_a.so plugin_b.so early_constructor.so python_calls.so audit.so large_tls.so start.so \
+HOST_LIBRARIES := $(addprefix $(HOSTS_DIRECTORY)/lib,plugin_a.so plugin_b.so early_constructor.so python_calls.so python_fake.so python_fake_debug.so audit.so large_tls.so start.so \
 	throwing_plugin.so frame_pointer.so frame_small.so frame_large.so lazy.so)
 
 # libframes_NAME.so: one source, compiled with these options.
@@ -65,6 +65,10 @@ $(HOSTS_DIRECTORY)/libplugin_b.so: tests/hosts/plugin.c
 	$(HOST_LIBRARY_COMPILE) -DMARK="'b'" -o $@ $<
 
 $(HOSTS_DIRECTORY)/liblazy.so: HOST_CFLAGS += -Wl,-z,lazy
+
+$(HOSTS_DIRECTORY)/libpython_fake_debug.so: tests/hosts/python_fake_library.c
+	@mkdir -p $(@D)
+	$(HOST_LIBRARY_COMPILE) -DFAKE_DEBUG -o $@ $<
 
 $(HOSTS_DIRECTORY)/lib%.so: tests/hosts/%_library.c
 	@mkdir -p $(@D)

@@ -154,7 +154,7 @@ START_TEST(look_alikes)
 	struct outcome outcome;
 	struct briefs briefs;
 	snprintf(what, sizeof(what), "FAKE_PYTHON=%s", fakes[_i].what);
-	struct command command = {.line = "exact_counts 4000",
+	struct command command = {.line = "exact_counts 40",
 				  .preloaded = true,
 				  .preload_after = strstr(fakes[_i].what, "debug")
 							   ? HOSTS_DIRECTORY "/libpython_fake_debug.so"

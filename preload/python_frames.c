@@ -212,15 +212,31 @@ static inline uintptr_t attached_thread(void)
 }
 
 /* The same before the self-test: what the runtime takes for a state may be none. */
-static __attribute__((noinline)) uintptr_t untried_thread(void)
+static uintptr_t untried_attached_thread(void)
 {
 	const struct python_layout *layout = &python.layout;
 	uintptr_t tstate, thread;
 	if (!layout->runtime_tstate)
-		tstate = (uintptr_t)python.unchecked_thread_state();
-	else if (!(tstate = python_word(python.runtime, layout->runtime_tstate)) ||
-		 !read_word(tstate, layout->tstate_thread_id, &thread) || thread != (uintptr_t)pthread_self())
-		tstate = 0;
+		return (uintptr_t)python.unchecked_thread_state();
+	tstate = python_word(python.runtime, layout->runtime_tstate);
+	return tstate && read_word(tstate, layout->tstate_thread_id, &thread) && thread == (uintptr_t)pthread_self()
+		       ? tstate
+		       : 0;
+}
+
+static bool is_tested(void)
+{
+	return atomic_load_explicit(&python_state, memory_order_relaxed) == PYTHON_READY;
+}
+
+uintptr_t python_attached_thread(void)
+{
+	return is_tested() ? attached_thread() : 0;
+}
+
+static __attribute__((noinline)) uintptr_t untried_thread(void)
+{
+	uintptr_t tstate = untried_attached_thread();
 	if (!tstate)
 		tstate = detached_thread();
 	return tstate && self_test(tstate) ? tstate : 0;
@@ -229,7 +245,7 @@ static __attribute__((noinline)) uintptr_t untried_thread(void)
 /* The calling thread's state; 0: it has none, or what is there is not believed. */
 static inline uintptr_t this_thread(void)
 {
-	if (__builtin_expect(atomic_load_explicit(&python_state, memory_order_relaxed) != PYTHON_READY, 0))
+	if (__builtin_expect(!is_tested(), 0))
 		return untried_thread();
 	uintptr_t tstate = attached_thread();
 	return __builtin_expect(tstate != 0, 1) ? tstate : detached_thread();

@@ -114,7 +114,7 @@ def objects():
     fresh()
     keep(collections.Counter("abracadabra"))
     fresh()
-    keep(collections.defaultdict(list))
+    keep(collections.deque(b"abc"))
     fresh()
     keep(collections.namedtuple("Point", "x y")(1, 2))
     fresh()

@@ -1,5 +1,7 @@
 /* Finding interpreters: see pythons.h. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include "tests/e2e/pythons.h"
 
 #include <glob.h>
@@ -23,7 +25,8 @@ static struct {
 	"      int(hasattr(sys, \"gettotalrefcount\")), int(bool(sysconfig.get_config_var(\"Py_GIL_DISABLED\"))),\n"   \
 	"      int(tests), has(\"greenlet\"), has(\"numpy\"), os.path.realpath(sys.executable))\n"                     \
 	"paths = [\"/\".join((c(\"LIBDIR\"), c(\"INSTSONAME\") or \"none\")) for c in [sysconfig.get_config_var]]\n"   \
-	"print(*[p for p in paths if os.path.exists(p)] or [\"none\"], sys.base_prefix)\n"
+	"print(*[p for p in paths if os.path.exists(p)] or [\"none\"], sysconfig.get_path(\"include\"), "              \
+	"sys.base_prefix)\n"
 
 /*
  * Asks the interpreter what it is and where: a path may lead to a script that starts it. False: no CPython that
@@ -37,8 +40,9 @@ static bool ask(struct python_found *python, char place[PATH_MAX])
 	FILE *answer = popen(line, "r");
 	if (!answer)
 		return false;
-	int got = fscanf(answer, "%31s %u %u %u %u %u %u %u %4095s %4095s %4095s", name, &major, &python->minor, &debug,
-			 &free_threaded, &tests, &greenlet, &numpy, place, python->library, python->prefix);
+	int got = fscanf(answer, "%31s %u %u %u %u %u %u %u %4095s %4095s %4095s %4095s", name, &major, &python->minor,
+			 &debug, &free_threaded, &tests, &greenlet, &numpy, place, python->library, python->include,
+			 python->prefix);
 	if (strcmp(python->library, "none") == 0)
 		python->library[0] = '\0';
 	pclose(answer);
@@ -47,7 +51,7 @@ static bool ask(struct python_found *python, char place[PATH_MAX])
 	python->has_tests = tests;
 	python->has_greenlet = greenlet;
 	python->has_numpy = numpy;
-	return got == 11 && strcmp(name, "cpython") == 0 && major == 3 && python->minor >= PYTHON_OLDEST_MINOR;
+	return got == 12 && strcmp(name, "cpython") == 0 && major == 3 && python->minor >= PYTHON_OLDEST_MINOR;
 }
 
 static void add(const char *path)

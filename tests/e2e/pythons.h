@@ -14,6 +14,7 @@ enum { PYTHONS_MAX = 24, PYTHON_OLDEST_MINOR = 8, PYTHON_NEWEST_MINOR = 14 };
 struct python_found {
 	char path[PATH_MAX];
 	char library[PATH_MAX]; /* libpython; empty: it is not there */
+	char include[PATH_MAX]; /* its headers, where they would be */
 	char prefix[PATH_MAX];  /* for PYTHONHOME */
 	unsigned minor;         /* of 3.x */
 	bool is_debug;          /* a debug build */

@@ -71,3 +71,7 @@ check-long: $(BUILD)/tests/e2e/test_exactness hosts $(PRELOAD_LIBRARY) tool
 .PHONY: check-capture
 check-capture: $(BUILD)/tests/e2e/test_check_capture hosts $(PRELOAD_LIBRARY)
 	MUDLARK_TEST_LONG=1 $<
+
+# Asks the interpreters that the end-to-end tests run.
+$(BUILD)/tests/preload/test_python: tests/e2e/pythons.c tests/e2e/pythons.h
+$(BUILD)/tests/preload/test_python: private CHECK_LIBS += tests/e2e/pythons.c

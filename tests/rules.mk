@@ -50,3 +50,8 @@ check-hosts: $(E2E_TESTS) hosts $(PRELOAD_LIBRARY)
 		echo "== $$program"; $$program || failed="$$failed $$program"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; else echo "all hosts passed"; fi
+
+# CPython's own test suites under full recording, on every interpreter that is here.
+.PHONY: check-cpython
+check-cpython: $(BUILD)/tests/e2e/test_cpython $(PRELOAD_LIBRARY)
+	MUDLARK_TEST_LONG=1 $<

@@ -82,6 +82,44 @@ START_TEST(stacks_are_exact)
 }
 END_TEST
 
+/* --- what is hard on the walk: depth, code that dies, signals, threads, greenlets --- */
+
+static const char *const stress_cases[] = {"deep", "dying", "signals", "short_threads", "greenlet_storm"};
+
+START_TEST(under_stress)
+{
+	const char *name;
+	const struct python_found *python = python_at(_i, &name);
+	bool long_run = getenv("MUDLARK_TEST_LONG") != NULL;
+	for (size_t i = 0; runner_expects_snapshots() && i < sizeof(stress_cases) / sizeof(stress_cases[0]); i++) {
+		struct command command = {
+			.argv = {python->path, "-B", "-W", "ignore", PYTHON_PROGRAM("stress.py"), stress_cases[i]},
+			.environment = {long_run ? "SHORT_THREADS=20000" : "SHORT_THREADS=500"},
+			.preloaded = true,
+			.options = "peak=0",
+			.timeout_s = 100};
+		struct outcome outcome;
+		struct briefs briefs;
+		uint64_t cut = 0;
+		if (strcmp(stress_cases[i], "greenlet_storm") == 0 && !python->has_greenlet)
+			continue;
+		runner_run(&command, &outcome);
+		ends_well(name, &outcome);
+		runner_briefs(outcome.directory, name, &briefs);
+		size_t marks = python_marks_check(name, outcome.directory, &briefs);
+		ck_assert_uint_eq(marks, strcmp(stress_cases[i], "dying") == 0 ? 1500 : 1);
+		for (size_t k = 0; k < briefs.count; k++) {
+			ck_assert_msg(briefs.at[k].losses[LOSS_PYTHON_BROKEN] == 0, "%s: %s: %lu chains are broken",
+				      name, stress_cases[i], briefs.at[k].losses[LOSS_PYTHON_BROKEN]);
+			cut += briefs.at[k].losses[LOSS_PYTHON_CUT];
+		}
+		ck_assert_msg((cut > 0) == (i == 0), "%s: %s: %lu cut", name, stress_cases[i], cut);
+		runner_briefs_free(&briefs);
+		runner_done(&outcome);
+	}
+}
+END_TEST
+
 /* --- truth: what lives, by line, as tracemalloc counts it --- */
 
 enum { LINES_MAX = 1000 };
@@ -246,6 +284,7 @@ int main(void)
 	for (int i = 0; i < count; i++)
 		printf("python 3.%u: %s\n", all[i].minor, all[i].path);
 	tcase_add_loop_test(tests, stacks_are_exact, 0, count);
+	tcase_add_loop_test(tests, under_stress, 0, count);
 	tcase_add_loop_test(tests, equal_to_tracemalloc, 0, count);
 	tcase_add_loop_test(tests, each_start, 0, count);
 	suite_add_tcase(suite, tests);

@@ -172,6 +172,7 @@ static int launch(struct run_options *options, const char *pattern, char **argv,
 	host_options_set(&host, "marks", number);
 	snprintf(number, sizeof number, "%lu", options->gate.warmup);
 	host_options_set(&host, "warmup", number);
+	host_options_set(&host, "children", "0");
 	if (options->every)
 		host_options_set(&host, "every", options->every);
 	host_options_format(&host, &text);

@@ -314,5 +314,5 @@ void census_encode(struct encoder *encoder, const struct census *census)
 	encode_types(encoder, census);
 	encode_rows(encoder, census);
 	if (census->paths)
-		census_paths_encode(encoder, census, census->paths);
+		census_paths_encode(encoder, census->paths);
 }

@@ -16,19 +16,21 @@ void census_label(const struct census_objects *objects, const struct census_obje
 
 /*
  * How `from` holds `to`: ".name" an attribute or a module's variable, "['key']" a dict's value, "[3]" an element,
- * "(name)" a local variable or a closure's; nothing: it is not known.
+ * "(name)" a local variable; nothing: it is not known. is_namespace: a dict's keys are attributes.
  */
-void census_edge(const struct census_objects *objects, const struct census_object *from, const struct census_object *to,
-		 struct text *out);
+void census_edge(const struct census_objects *objects, const struct census_object *from, bool is_namespace,
+		 const struct census_object *to, struct text *out);
 
-/* Whether type's name, with or without its module, has this hash (census_hash()). */
+/* Whether the type's name, with or without its module, has this request_hash(). */
 bool census_type_matches(const struct census_objects *objects, uintptr_t type, uint32_t hash);
 
-/* The function's name of a running frame. */
-void census_frame_label(const struct census_objects *objects, uintptr_t code, struct text *out);
-/* The name of the frame's local variable number `index`. */
+/* The name of the code's function. */
+void census_code_label(uintptr_t code, struct text *out);
+/* The name of the code's local variable number `index`: of its own ones, those in cells, and free ones. */
 void census_local_name(const struct census_objects *objects, uintptr_t code, uint32_t index, struct text *out);
-/* How many local variables, cells and free variables the code has. */
+/* How many there are. */
 uint32_t census_locals(const struct census_objects *objects, uintptr_t code);
+/* The name of the free variable whose cell the function has. */
+void census_free_variable(const struct census_objects *objects, uintptr_t function, uintptr_t cell, struct text *out);
 
 #endif

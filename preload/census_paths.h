@@ -21,7 +21,7 @@ struct encoder;
 
 /* For the types that census->request asks for. NULL: there is no memory. */
 struct census_paths *census_paths_find(struct census *census, uintptr_t interp);
-void census_paths_encode(struct encoder *encoder, const struct census *census, const struct census_paths *paths);
+void census_paths_encode(struct encoder *encoder, struct census_paths *paths);
 void census_paths_free(struct census_paths *paths);
 
 #endif

@@ -350,3 +350,9 @@ bool python_has_been_ready(void)
 {
 	return atomic_load(&finding.ready) && atomic_load(&python_state) % PYTHON_PAUSED != PYTHON_OFF;
 }
+
+uintptr_t python_exported(const char *name)
+{
+	struct dynsym tables;
+	return dynsym_open(&tables, python.map) ? dynsym_find(&tables, name, NULL) : 0;
+}

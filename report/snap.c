@@ -7,6 +7,7 @@
  *
  * Abstract sockets end at a network namespace's border; for a process beyond it the new file itself is the answer.
  */
+#include "preload/request.h"
 #include "report/host_options.h"
 #include "report/options.h"
 #include "report/process.h"
@@ -30,16 +31,26 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OPTION_TIMEOUT = 1, DEFAULT_TIMEOUT_S = 10, LONGEST_ANSWER = 8192, FILE_POLL_MS = 50 };
+enum { OPTION_TIMEOUT = 1, OPTION_CENSUS, OPTION_REFS, DEFAULT_TIMEOUT_S = 10, LONGEST_ANSWER = 8192, FILE_POLL_MS = 50 };
 
 struct snap_options {
 	unsigned long timeout_s;
+	unsigned flags;     /* enum request_flag */
+	uint32_t type_hash; /* 0: any */
 };
 
 static int snap_option(void *context, int id, const char *argument, struct error *error)
 {
 	struct snap_options *options = context;
-	(void)id;
+	if (id == OPTION_CENSUS) {
+		options->flags |= REQUEST_CENSUS;
+		return EXIT_FINE;
+	}
+	if (id == OPTION_REFS) {
+		options->flags |= REQUEST_CENSUS | REQUEST_REFS;
+		options->type_hash = *argument && strcmp(argument, "?") != 0 ? request_hash(argument) : 0;
+		return EXIT_FINE;
+	}
 	return options_number("timeout", argument, 1, 86400, &options->timeout_s, error) ? EXIT_FINE : error->code;
 }
 
@@ -51,15 +62,14 @@ static uint64_t now_ms(void)
 }
 
 /* Binds the socket for a fresh token; -1 and error when that fails. */
-static int open_socket(uint64_t *token, struct error *error)
+static int open_socket(const struct snap_options *options, uint64_t *token, struct error *error)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	for (int attempt = 0; descriptor >= 0 && attempt < 8; attempt++) {
 		if (getrandom(token, sizeof *token, 0) != sizeof *token)
 			break;
-		if (!*token)
-			continue;
+		*token = request_token(*token, options->flags, options->type_hash);
 		int length = snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "mudlark.%016" PRIx64, *token);
 		if (!bind(descriptor, (struct sockaddr *)&address,
 			  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)))
@@ -220,7 +230,7 @@ static int read_answer(int descriptor, int wait_ms, char *out, struct error *err
 static int request(const struct process *process, const struct snap_options *options, struct error *error)
 {
 	uint64_t token;
-	int descriptor = open_socket(&token, error);
+	int descriptor = open_socket(options, &token, error);
 	if (descriptor < 0)
 		return error->code;
 	struct timespec since;
@@ -301,6 +311,11 @@ static int run_snap(const struct command *command, int argc, char **argv, struct
 
 static const struct option_spec options_table[] = {
 	{OPTION_TIMEOUT, 't', "timeout", "SECONDS", ARGUMENT_WORD, NULL, "wait this long for the answer (default 10)"},
+	{OPTION_CENSUS, 'c', "census", NULL, ARGUMENT_NONE, NULL,
+	 "count the objects of CPython by type, too: mudlark show --by type shows them"},
+	{OPTION_REFS, 'r', "refs", "TYPE", ARGUMENT_WORD, NULL,
+	 "and find out who holds the objects of this type, with or without its module; '?': of the types that the "
+	 "program has most of. mudlark refs shows it"},
 	{0},
 };
 

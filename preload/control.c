@@ -145,7 +145,7 @@ static int take(enum snapshot_trigger trigger, const char *label, bool wait, uin
 static void take_with_gil(void *context, uintptr_t interp, const char *why_not)
 {
 	struct heap *heap = heap_enter();
-	take((enum snapshot_trigger)(uintptr_t)context, NULL, false, interp, why_not);
+	take((enum snapshot_trigger)(uintptr_t)context, NULL, false, interp, interp ? NULL : why_not);
 	heap_leave(heap);
 }
 
@@ -372,10 +372,19 @@ void control_interpreter_ends(void)
 		note_request(TRIGGER_EXIT);
 }
 
+/* A snapshot that still waits for the GIL is taken by the thread that ends the process, which may well have it. */
+static void finish_census(void)
+{
+	void *context;
+	if (gil_take_back(&context))
+		take_with_gil(context, gil_mine(), no_gil);
+}
+
 void control_at_exit(void)
 {
 	if (!control_owns_process())
 		return;
+	finish_census();
 	wait_for_copy();
 	if (!control.options->at_exit || is_child_left_out())
 		return;

@@ -23,7 +23,7 @@ enum {
 };
 #define NOT_OBTAINED "objects were not counted: the GIL was not to be had for 5 seconds: an extension keeps it"
 
-enum { WAITING, TAKEN, GIVEN_UP };
+enum { WAITING, TAKEN, DONE, GIVEN_UP };
 
 static struct {
 	_Atomic uint32_t busy; /* threads of ours that are not done */
@@ -72,7 +72,7 @@ static void ignore_own_blocks(void)
 {
 	struct heap *heap = heap_enter();
 	if (heap_attach(&heap))
-		heap->ignore_depth++;
+		heap->ignore_depth = IGNORE_OWN_THREAD;
 	heap_leave(heap);
 }
 
@@ -91,8 +91,10 @@ static void *waiter(void *unused)
 		int ensured = gil.ensure();
 		uint32_t waiting = WAITING;
 		interp = gil_mine();
-		if (interp && atomic_compare_exchange_strong(&gil.state, &waiting, TAKEN))
+		if (interp && atomic_compare_exchange_strong(&gil.state, &waiting, TAKEN)) {
 			gil.work(gil.context, interp, NULL);
+			atomic_store(&gil.state, DONE);
+		}
 		gil.release(ensured);
 		if (interp)
 			break;
@@ -167,6 +169,19 @@ bool gil_ask(gil_work *work, void *context)
 	}
 	done();
 	return good;
+}
+
+bool gil_take_back(void **context)
+{
+	uint32_t waiting = WAITING;
+	if (!atomic_load(&gil.busy))
+		return false;
+	while (atomic_load(&gil.state) == TAKEN)
+		sys_futex_wait_for(&gil.state, TAKEN, COLLECTION_WAIT_NS);
+	if (!atomic_compare_exchange_strong(&gil.state, &waiting, GIVEN_UP))
+		return false;
+	*context = gil.context;
+	return true;
 }
 
 void gil_fork_child(void)

@@ -35,6 +35,12 @@ bool gil_ask(gil_work *work, void *context);
 /* The calling thread's PyInterpreterState, if the thread has the GIL and no collection is under way; else 0. */
 uintptr_t gil_mine(void);
 
+/*
+ * The process is about to end: what was asked for and has not begun is the caller's to do, with the context it was asked
+ * with; what has begun is waited for. False: nothing is left to do.
+ */
+bool gil_take_back(void **context);
+
 /* In a fork child: what threads of ours did is not going on. */
 void gil_fork_child(void);
 

@@ -53,6 +53,9 @@ static inline uint64_t tally_get(const _Atomic uint64_t *counter)
 struct site_cache;
 struct site;
 
+/* As an ignore_depth: the thread is one of Mudlark's own. */
+#define IGNORE_OWN_THREAD (1u << 31)
+
 /* Recent slots of a class: as many as are RECENT_BYTES long, but at most RECENT_SLOTS - 1. */
 enum { RECENT_SLOTS = 64, RECENT_BYTES = 32 << 10 };
 

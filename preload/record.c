@@ -222,7 +222,8 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const stru
 		return COHORT_IGNORED;
 	}
 	if (__builtin_expect(heap->ignore_depth != 0, 0)) {
-		loss_count(LOSS_IGNORED_BLOCKS);
+		if (heap->ignore_depth < IGNORE_OWN_THREAD)
+			loss_count(LOSS_IGNORED_BLOCKS);
 		return COHORT_IGNORED;
 	}
 	/*

@@ -62,6 +62,10 @@ static const struct option_spec options_table[] = {
 	{OPTION_KEY + 14, 0, "python", "HOW", ARGUMENT_CHOICE, "objects|arenas|off",
 	 "of CPython programs: record every object (objects, the default), leave CPython's own allocator alone and see "
 	 "its arenas only (arenas), or record native stacks only (off)"},
+	{OPTION_KEY + 15, 0, "census", NULL, ARGUMENT_NONE, NULL,
+	 "count the objects of CPython by type and line in each snapshot: mudlark show --by type"},
+	{OPTION_KEY + 16, 0, "refs", "TYPE", ARGUMENT_WORD, NULL,
+	 "and find out who holds the objects of this type; '?': of the types that there is most of: mudlark refs"},
 	{OPTION_QUIET, 'q', "quiet", NULL, ARGUMENT_NONE, NULL, "print nothing but errors when the command has ended"},
 	{0},
 };

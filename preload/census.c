@@ -159,7 +159,7 @@ static void count_object(struct census *census, uint32_t number, uint32_t sites)
 	struct census_block block = census_measure(objects, object, sites);
 	type->objects++;
 	type->bytes += block.bytes;
-	if (object->flags & (OBJECT_TRACKED | OBJECT_FROZEN))
+	if (object->flags & OBJECT_TRACKED)
 		type->tracked++;
 	if ((object->flags & (OBJECT_TRACKED | OBJECT_REACHABLE)) == OBJECT_TRACKED) {
 		type->garbage++;

@@ -40,8 +40,8 @@ while True:
     time.sleep(1)
     if os.path.exists(snapshot):
         break
-count = gc.get_count()
 objects = gc.get_objects()
+count = gc.get_count()
 total, types = len(objects), {}
 for each in objects:
     types[type(each)] = types.get(type(each), 0) + 1

@@ -285,7 +285,8 @@ static void edge_of_values(const struct census_objects *objects, const struct ce
 	const struct census_type *type = census_type_of(objects, from);
 	uintptr_t values = 0;
 	if (objects->layout.version >= 13 && type->flags & TYPE_INLINE_VALUES) {
-		values = from->address + python_word(type->address, TYPE_BASIC_SIZE) + objects->layout.dict_values_array;
+		values =
+			from->address + python_word(type->address, TYPE_BASIC_SIZE) + objects->layout.dict_values_array;
 	} else if (objects->layout.version == 12 && type->flags & TYPE_MANAGED_DICT) {
 		/* Marked by its lowest bit; else it is a dict. */
 		uintptr_t word = python_word(from->address - VALUES_BEFORE_3_12, 0);

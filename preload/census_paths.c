@@ -30,8 +30,8 @@ enum {
 /* Where a search begins. */
 struct root {
 	enum snapshot_hold hold;
-	uintptr_t code;  /* of a frame; 0: none */
-	uint32_t local;  /* number of the variable */
+	uintptr_t code; /* of a frame; 0: none */
+	uint32_t local; /* number of the variable */
 	uint32_t object;
 };
 
@@ -51,8 +51,8 @@ struct path {
 struct census_paths {
 	struct census *census;
 	size_t mapped_bytes;
-	struct node *node;     /* by object */
-	uint32_t *queue;       /* objects in the order in which they were met */
+	struct node *node; /* by object */
+	uint32_t *queue;   /* objects in the order in which they were met */
 	uint32_t queued;
 	uint32_t parent;       /* whose references are looked at */
 	uintptr_t module_type; /* PyModule_Type */
@@ -185,8 +185,8 @@ static void add_threads(struct census_paths *paths, uintptr_t interp)
 {
 	const struct census_objects *objects = objects_of(paths);
 	uint32_t threads = 0;
-	for (uintptr_t tstate = python_word(interp, objects->layout.threads_head); tstate && threads < THREADS_MAX_WALKED;
-	     tstate = python_word(tstate, TSTATE_NEXT), threads++) {
+	for (uintptr_t tstate = python_word(interp, objects->layout.threads_head);
+	     tstate && threads < THREADS_MAX_WALKED; tstate = python_word(tstate, TSTATE_NEXT), threads++) {
 		uint32_t frames = 0;
 		for (uintptr_t frame = first_frame(tstate); frame && frames < FRAMES_MAX;
 		     frame = python_word(frame, python.layout.frame_back), frames++)
@@ -212,9 +212,25 @@ static void add_held_outside(struct census_paths *paths)
 static bool is_machinery(const struct census_type *type)
 {
 	static const char *const names[] = {
-		"module", "type", "function", "code", "str", "int", "wrapper_descriptor", "method_descriptor",
-		"builtin_function_or_method", "getset_descriptor", "member_descriptor", "weakref", "weakref.ReferenceType",
-		"property", "classmethod_descriptor", "slot wrapper", "method-wrapper", "classmethod", "staticmethod",
+		"module",
+		"type",
+		"function",
+		"code",
+		"str",
+		"int",
+		"wrapper_descriptor",
+		"method_descriptor",
+		"builtin_function_or_method",
+		"getset_descriptor",
+		"member_descriptor",
+		"weakref",
+		"weakref.ReferenceType",
+		"property",
+		"classmethod_descriptor",
+		"slot wrapper",
+		"method-wrapper",
+		"classmethod",
+		"staticmethod",
 	};
 	const char *name = (const char *)python_word(type->address, TYPE_NAME);
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -445,8 +461,10 @@ static void put_steps(struct encoder *encoder, const struct census_paths *paths,
 			text_add(&edge_text, ")");
 		}
 		census_label(objects, object, &label_text);
-		if (i > 1 && strcmp((const char *)python_word(census_type_of(objects, object)->address, TYPE_NAME), "cell") == 0)
-			census_free_variable(objects, objects->object[steps[i - 2]].address, object->address, &label_text);
+		if (i > 1 &&
+		    strcmp((const char *)python_word(census_type_of(objects, object)->address, TYPE_NAME), "cell") == 0)
+			census_free_variable(objects, objects->object[steps[i - 2]].address, object->address,
+					     &label_text);
 		put_step(encoder, paths, steps[i], edge, label);
 	}
 }

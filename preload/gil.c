@@ -37,7 +37,7 @@ static struct {
 const char *gil_why_not(void)
 {
 	struct census_layout layout;
-	if (atomic_load(&python_state) == PYTHON_NONE)
+	if (!python_is_loaded())
 		return "objects were not counted: there is no CPython in this process";
 	if (atomic_load(&python_state) == PYTHON_OFF)
 		return "objects were not counted: Python support is off";

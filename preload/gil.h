@@ -36,8 +36,8 @@ bool gil_ask(gil_work *work, void *context);
 uintptr_t gil_mine(void);
 
 /*
- * The process is about to end: what was asked for and has not begun is the caller's to do, with the context it was asked
- * with; what has begun is waited for. False: nothing is left to do.
+ * The process is about to end: what was asked for and has not begun is the caller's to do, with the context it was
+ * asked with; what has begun is waited for. False: nothing is left to do.
  */
 bool gil_take_back(void **context);
 

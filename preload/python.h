@@ -114,6 +114,24 @@ void python_look(void);
 /* A module is met for the first time: it may be an interpreter. Async-signal-safe; takes no lock. */
 void python_look_at(const struct link_map *map);
 
+/*
+ * Around a dlclose. True: the interpreter came by dlopen and may go now, python_close_end() is to follow. Called
+ * between enter and leave: the latter.
+ */
+bool python_close_begin(void);
+void python_close_end(void);
+void python_fork_child(void);
+
+/* Whether stacks of this process have Python frames. */
+bool python_has_been_ready(void);
+
+/* Whether the interpreter's functions may be called. */
+static inline bool python_is_loaded(void)
+{
+	uint32_t state = atomic_load_explicit(&python_state, memory_order_acquire);
+	return state != PYTHON_NONE && state < PYTHON_GONE;
+}
+
 /* Address of what the interpreter exports under this name; 0: nothing. Takes no lock. */
 uintptr_t python_exported(const char *name);
 

@@ -46,7 +46,7 @@ static bool is_in_gc_garbage(const struct snapshot *snapshot, const struct snaps
 static bool is_unclosed(const char *type)
 {
 	static const char *const names[] = {
-		"_io.FileIO",        "_io.TextIOWrapper", "_io.BufferedReader", "_io.BufferedWriter",
+		"_io.FileIO",         "_io.TextIOWrapper", "_io.BufferedReader", "_io.BufferedWriter",
 		"_io.BufferedRandom", "socket.socket",     "subprocess.Popen",   "_socket.socket",
 	};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -85,18 +85,12 @@ enum cause cause_of(const struct snapshot *snapshot, const struct snapshot_path 
 const char *cause_name(enum cause cause)
 {
 	static const char *const names[] = {
-		[CAUSE_UNKNOWN] = "unknown",
-		[CAUSE_CONTAINER] = "module-variable",
-		[CAUSE_LRU_CACHE] = "lru-cache",
-		[CAUSE_CLOSURE] = "closure",
-		[CAUSE_CYCLE] = "cycle",
-		[CAUSE_UNCOLLECTABLE] = "uncollectable",
-		[CAUSE_TRACEBACK] = "traceback",
-		[CAUSE_FRAME] = "frame",
-		[CAUSE_LOCAL] = "local-variable",
-		[CAUSE_THREAD_LOCAL] = "thread-local",
-		[CAUSE_UNCLOSED] = "unclosed",
-		[CAUSE_LOST] = "lost-reference",
+		[CAUSE_UNKNOWN] = "unknown",      [CAUSE_CONTAINER] = "module-variable",
+		[CAUSE_LRU_CACHE] = "lru-cache",  [CAUSE_CLOSURE] = "closure",
+		[CAUSE_CYCLE] = "cycle",          [CAUSE_UNCOLLECTABLE] = "uncollectable",
+		[CAUSE_TRACEBACK] = "traceback",  [CAUSE_FRAME] = "frame",
+		[CAUSE_LOCAL] = "local-variable", [CAUSE_THREAD_LOCAL] = "thread-local",
+		[CAUSE_UNCLOSED] = "unclosed",    [CAUSE_LOST] = "lost-reference",
 	};
 	return names[cause];
 }
@@ -109,7 +103,8 @@ static bool is_variable(const char *edge)
 }
 
 /* Up to the step before `end`: the root's name and the names of the edges. */
-static void add_path(struct buffer *out, const struct snapshot *snapshot, const struct snapshot_path *path, uint32_t end)
+static void add_path(struct buffer *out, const struct snapshot *snapshot, const struct snapshot_path *path,
+		     uint32_t end)
 {
 	const struct snapshot_step *steps = steps_of(snapshot, path);
 	struct buffer text = {0};
@@ -209,8 +204,9 @@ void cause_sentence(struct buffer *out, const struct snapshot *snapshot, const s
 					 : ". The collector is off: switch it on, or break the cycle.");
 		break;
 	case CAUSE_UNCOLLECTABLE:
-		buffer_text(out, "they stand in gc.garbage: the collector found them and could not, or was told not to, "
-				 "free them. Switch gc.DEBUG_SAVEALL off, and empty gc.garbage.");
+		buffer_text(out,
+			    "they stand in gc.garbage: the collector found them and could not, or was told not to, "
+			    "free them. Switch gc.DEBUG_SAVEALL off, and empty gc.garbage.");
 		break;
 	case CAUSE_TRACEBACK:
 		buffer_text(out, "a kept traceback holds the variables of all its frames: ");

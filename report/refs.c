@@ -40,8 +40,9 @@ static bool is_wanted(const struct snapshot *snapshot, const struct snapshot_pat
 static const char *hold_text(const struct snapshot_path *path)
 {
 	static const char *const texts[] = {
-		[HOLD_MODULE] = "module",        [HOLD_FRAME] = "running function", [HOLD_THREAD] = "thread",
-		[HOLD_OUTSIDE] = "held outside", [HOLD_CYCLE] = "cycle",
+		[HOLD_MODULE] = "module", [HOLD_FRAME] = "running function",
+		[HOLD_THREAD] = "thread", [HOLD_OUTSIDE] = "held outside",
+		[HOLD_CYCLE] = "cycle",
 	};
 	return path->hold < sizeof texts / sizeof *texts && texts[path->hold] ? texts[path->hold] : "unknown";
 }
@@ -63,8 +64,8 @@ static void step_text(struct buffer *out, const struct snapshot *snapshot, const
 
 /* --- text ------------------------------------------------------------------------------------------------------ */
 
-static void print_path(const struct snapshot *snapshot, const struct snapshot_path *path, const struct terminal *terminal,
-		       FILE *stream)
+static void print_path(const struct snapshot *snapshot, const struct snapshot_path *path,
+		       const struct terminal *terminal, FILE *stream)
 {
 	char count[32], size[32];
 	struct buffer name = {0}, why = {0};
@@ -220,8 +221,8 @@ static int check_refs(const struct snapshot *snapshot, const char *path, const s
 		if (is_wanted(snapshot, &snapshot->census.paths[i], options->type))
 			return EXIT_FINE;
 	return error_set(error, EXIT_USAGE, "mudlark show --by type lists the types that there are",
-			 "%s has no referrer paths of %s%s", path, options->type ? "type " : "the type that was asked for",
-			 options->type ? options->type : "");
+			 "%s has no referrer paths of %s%s", path,
+			 options->type ? "type " : "the type that was asked for", options->type ? options->type : "");
 }
 
 static int run_refs(const struct command *command, int argc, char **argv, struct error *error)
@@ -257,9 +258,10 @@ const struct command refs_command = {
 	.name = "refs",
 	.operands = "SNAPSHOT",
 	.summary = "who holds the objects of a Python type, and why",
-	.description = "Shows the shortest referrer paths that a snapshot has, from a module, a running function or a "
-		       "thread to the objects of a type, with the cause and the usual mend. The snapshot must have been "
-		       "taken by mudlark snap --refs TYPE, or with refs=TYPE in the program's options.",
+	.description =
+		"Shows the shortest referrer paths that a snapshot has, from a module, a running function or a "
+		"thread to the objects of a type, with the cause and the usual mend. The snapshot must have been "
+		"taken by mudlark snap --refs TYPE, or with refs=TYPE in the program's options.",
 	.epilogue = "Exit status: 0; 2 wrong usage, or the snapshot has no paths; 3 it cannot be read.\n"
 		    "Example: mudlark refs --format dot SNAPSHOT | dot -Tsvg > refs.svg\n",
 	.options = options_table,

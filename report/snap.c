@@ -31,7 +31,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OPTION_TIMEOUT = 1, OPTION_CENSUS, OPTION_REFS, DEFAULT_TIMEOUT_S = 10, LONGEST_ANSWER = 8192, FILE_POLL_MS = 50 };
+enum {
+	OPTION_TIMEOUT = 1,
+	OPTION_CENSUS,
+	OPTION_REFS,
+	DEFAULT_TIMEOUT_S = 10,
+	LONGEST_ANSWER = 8192,
+	FILE_POLL_MS = 50
+};
 
 struct snap_options {
 	unsigned long timeout_s;

@@ -24,7 +24,8 @@ static const struct cause_case cases[] = {
 	{"closure", "Leak", "300 ", "why: the closure variable kept holds them, through __main__.handlers"},
 	{"cycle", "Leak", "300 ", "why: a reference cycle that waits for the collector (__main__.Leak"},
 	{"uncollectable", "Leak", "300 ", "why: they stand in gc.garbage"},
-	{"traceback", "Leak", "300 ", "why: a kept traceback holds the variables of all its frames: __main__.errors[0]"},
+	{"traceback", "Leak", "300 ",
+	 "why: a kept traceback holds the variables of all its frames: __main__.errors[0]"},
 	{"frame", "Leak", "300 ", "why: a kept frame of "},
 	{"local", "Leak", "300 ", "why: a variable of a function that runs holds them: hold_local.kept"},
 	{"thread_local", "Leak", "300 ", "why: thread-local data holds them: "},
@@ -73,15 +74,16 @@ static void run_case(const char *python, const struct cause_case *tested, const 
 				  .timeout_s = 60};
 	struct outcome outcome;
 	runner_run(&command, &outcome);
-	ck_assert_msg(outcome.status == 0 && !outcome.err[0], "%s %s: status %d: %s", python, tested->way, outcome.status,
-		      outcome.err);
+	ck_assert_msg(outcome.status == 0 && !outcome.err[0], "%s %s: status %d: %s", python, tested->way,
+		      outcome.status, outcome.err);
 	char *text = refs_of(outcome.directory, "text");
 	size_t length = strlen(tested->objects);
 	ck_assert_msg(strncmp(text, tested->objects, length) == 0 && strstr(text, tested->words), "%s %s: %s", python,
 		      tested->way, text);
 	free(text);
 	text = refs_of(outcome.directory, "dot");
-	ck_assert_msg(strncmp(text, "digraph refs {", 14) == 0 && strcmp(text + strlen(text) - 2, "}\n") == 0, "%s", text);
+	ck_assert_msg(strncmp(text, "digraph refs {", 14) == 0 && strcmp(text + strlen(text) - 2, "}\n") == 0, "%s",
+		      text);
 	free(text);
 	runner_done(&outcome);
 }
@@ -99,15 +101,16 @@ END_TEST
 /* An extension that forgets a reference, built with Debian's headers for Debian's interpreter. */
 START_TEST(lost_reference)
 {
-	static const struct cause_case lost = {"lost", "Leak", "300 ", "why: 1 reference to each that no object has: C code"};
+	static const struct cause_case lost = {"lost", "Leak", "300 ",
+					       "why: 1 reference to each that no object has: C code"};
 	char directory[PATH_MAX], build[3 * PATH_MAX], path[PATH_MAX + 16];
 	if (!runner_has_program("python3-config") || access("/usr/bin/python3", X_OK)) {
 		runner_skip("no python3-dev: no extension to lose a reference");
 		return;
 	}
 	runner_directory_make(directory);
-	snprintf(build, sizeof(build), "cc -shared -fPIC $(/usr/bin/python3-config --includes) -o %s/lost.so %s", directory,
-		 script("lost.c"));
+	snprintf(build, sizeof(build), "cc -shared -fPIC $(/usr/bin/python3-config --includes) -o %s/lost.so %s",
+		 directory, script("lost.c"));
 	ck_assert_msg(system(build) == 0, "%s", build);
 	snprintf(path, sizeof(path), "PYTHONPATH=%s", directory);
 	run_case("/usr/bin/python3", &lost, path);

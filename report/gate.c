@@ -156,6 +156,24 @@ void gate_find_limits(struct gate *gate, struct names *names, const struct snaps
 	names_close(own);
 }
 
+void gate_find_leaks(struct gate *gate, struct names *names, const struct gate_leak *leaks, size_t count)
+{
+	static const struct aggregate_options options = {.by = BY_STACK};
+	uint32_t side = names->snapshot_count - 1;
+	const struct snapshot *snapshot = names->snapshots[side];
+	unsigned asked = gate->policy.fail_on | gate->policy.warn_on;
+	for (size_t i = 0; i < count; i++) {
+		/* Names of all that is merely reachable would cost more than the rest of the gate. */
+		if (!(asked & FINDING_BIT(leaks[i].kind)))
+			continue;
+		const struct snapshot_stack *stack = &snapshot->stacks[snapshot->sites[leaks[i].site].stack];
+		struct row row = {.side = side, .frame = stack->frame, .cut = stack->cut};
+		struct aggregate one = {.rows = &row, .row_count = 1};
+		aggregate_name_stacks(&one, names, &options, 1);
+		gate_add(gate, leaks[i].kind, &row, leaks[i].blocks, leaks[i].bytes);
+	}
+}
+
 void gate_find_increases(struct gate *gate, struct names *names)
 {
 	struct aggregate aggregate;

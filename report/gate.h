@@ -85,9 +85,17 @@ struct finding *gate_add(struct gate *gate, enum finding_kind kind, const struct
 /* Notes that the data are not whole. */
 void gate_incomplete(struct gate *gate, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A row of a search for leaks: kind is FINDING_DEFINITE .. FINDING_REACHABLE. */
+struct gate_leak {
+	enum finding_kind kind;
+	uint32_t site;
+	uint64_t blocks, bytes;
+};
+
 /* Where the findings come from. Names have the snapshots. */
 void gate_find_growth(struct gate *gate, const struct growth *growth);
 void gate_find_limits(struct gate *gate, struct names *names, const struct snapshot *snapshot);
+void gate_find_leaks(struct gate *gate, struct names *names, const struct gate_leak *leaks, size_t count);
 void gate_find_increases(struct gate *gate, struct names *names);
 void gate_find_losses(struct gate *gate, const struct snapshot *snapshot);
 

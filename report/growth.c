@@ -28,7 +28,7 @@ static int compare_snapshots(const void *left, const void *right)
 int series_order(struct series *series, struct error *error)
 {
 	if (series->count)
-		qsort(series->at, series->count, sizeof *series->at, compare_snapshots);
+		qsort(series->at, series->count, sizeof(struct snapshot *), compare_snapshots);
 	for (uint32_t i = 1; i < series->count; i++) {
 		const struct snapshot *before = series->at[i - 1], *after = series->at[i];
 		if (!same_process(before, after))

@@ -29,17 +29,17 @@ uint32_t growth_default_warmup(uint32_t times)
 /* P(X <= most) of a binomial X of n trials with this chance. From the largest term down, until no term counts. */
 static double binomial_below(uint64_t n, double chance, uint64_t most)
 {
-	double count = (double)n, k = (double)most;
-	if (k >= count * chance)
+	double count = (double)n, sum = 0;
+	if ((double)most >= count * chance)
 		return 1; /* no less than about a half, which is all that is asked */
-	double term = exp(lgamma(count + 1) - lgamma(k + 1) - lgamma(count - k + 1) + k * log(chance) +
-			  (count - k) * log1p(-chance));
-	double sum = 0;
-	for (; k >= 0 && term > sum * 1e-12; k--) {
+	double term = exp(lgamma(count + 1) - lgamma((double)most + 1) - lgamma(count - (double)most + 1) +
+			  (double)most * log(chance) + (count - (double)most) * log1p(-chance));
+	for (uint64_t k = most;; k--) {
 		sum += term;
-		term *= k * (1 - chance) / ((count - k + 1) * chance);
+		if (!k || term < sum * 1e-12)
+			return sum;
+		term *= (double)k * (1 - chance) / ((count - (double)k + 1) * chance);
 	}
-	return sum;
 }
 
 static uint64_t left_at(const struct cohort_table *table, uint32_t birth, uint32_t time)

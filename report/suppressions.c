@@ -176,15 +176,14 @@ struct suppression *suppressions_match(struct suppressions *set, unsigned kind, 
 struct suppression *suppressions_match_row(struct suppressions *set, unsigned kind, const struct names *names,
 					   const struct row *row)
 {
-	const struct location **frames = NULL;
-	size_t count = 0, capacity = 0;
+	size_t count = 0;
 	static const struct aggregate_options everything = {.by = BY_STACK, .all_frames = true};
-	struct stack_walk walk = {0};
-	const struct location *location;
-	while ((location = stack_next(&walk, names, row, &everything))) {
-		must_grow(frames, count, capacity);
-		frames[count++] = location;
-	}
+	struct stack_walk first = {0}, second = {0};
+	while (stack_next(&first, names, row, &everything))
+		count++;
+	const struct location **frames = must_allocate(count, sizeof(const struct location *));
+	for (size_t i = 0; i < count; i++)
+		frames[i] = stack_next(&second, names, row, &everything);
 	struct suppression *found = suppressions_match(set, kind, frames, count);
 	free(frames);
 	return found;

@@ -122,6 +122,39 @@ START_TEST(suppressed_findings_pass)
 }
 END_TEST
 
+/* Definite fails, possible warns, reachable is not looked at; rows of one stack by several threads are one finding. */
+START_TEST(leaks_by_kind)
+{
+	static const struct gate_leak leaks[] = {{FINDING_DEFINITE, 2, 3, 300},
+						 {FINDING_DEFINITE, 2, 1, 50},
+						 {FINDING_POSSIBLE, 3, 1, 10},
+						 {FINDING_REACHABLE, 4, 9, 900}};
+	static const char rule[] = "{\nn\nMemcheck:Leak\nmatch-leak-kinds: definite\n...\nfun:help\n}\n";
+	struct error error = {0};
+	struct judging *j = find(UINT64_MAX, UINT64_MAX);
+	j->gate.count = 0; /* without what grows */
+	gate_find_leaks(&j->gate, j->names, leaks, 4);
+	ck_assert_int_eq(gate_decide(&j->gate), EXIT_JUDGED);
+	ck_assert_uint_eq(j->gate.count, 2);
+	expect(j, 0, FINDING_DEFINITE, DECISION_FAIL);
+	expect(j, 1, FINDING_POSSIBLE, DECISION_WARN);
+	ck_assert_uint_eq(j->gate.findings[0].bytes, 350);
+	ck_assert_uint_eq(j->gate.findings[0].blocks, 4);
+	/* In the baseline it stays known when it turns indirect. */
+	gate_update_baseline(&j->gate, false);
+	j->gate.findings[0].kind = FINDING_INDIRECT;
+	ck_assert_int_eq(gate_decide(&j->gate), EXIT_FINE);
+	expect(j, 0, FINDING_INDIRECT, DECISION_KNOWN);
+	/* A rule for definite leaks hides no other kind. */
+	j->gate.baseline.count = 0;
+	ck_assert_int_eq(suppressions_parse(&j->gate.suppressions, "s", rule, strlen(rule), &error), EXIT_FINE);
+	ck_assert_int_eq(gate_decide(&j->gate), EXIT_JUDGED);
+	j->gate.findings[0].kind = FINDING_DEFINITE;
+	ck_assert_int_eq(gate_decide(&j->gate), EXIT_FINE);
+	forget(j);
+}
+END_TEST
+
 /* --- baseline -------------------------------------------------------------------------------------------------- */
 
 static char *baseline_text(struct baseline *baseline)
@@ -421,6 +454,7 @@ int main(void)
 	tcase_add_test(all, limits_are_of_the_last_snapshot);
 	tcase_add_test(all, incomplete_is_neither_passed_nor_failed);
 	tcase_add_test(all, suppressed_findings_pass);
+	tcase_add_test(all, leaks_by_kind);
 	tcase_add_test(all, a_written_baseline_lets_its_run_pass);
 	tcase_add_test(all, stale_entries_go_when_pruned);
 	tcase_add_test(all, malformed_baselines_are_refused_by_line);

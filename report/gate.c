@@ -423,7 +423,7 @@ void gate_update_baseline(struct gate *gate, bool prune)
 			continue;
 		if (!entry) {
 			entry = baseline_add(&gate->baseline);
-			strcpy(entry->fingerprint, finding->fingerprint);
+			memcpy(entry->fingerprint, finding->fingerprint, sizeof entry->fingerprint);
 			strftime(entry->day, sizeof entry->day, "%Y-%m-%d", &day);
 			entry->comment = baseline_comment(gate, finding);
 		}
@@ -480,11 +480,10 @@ void finding_title(const struct gate *gate, const struct finding *finding, struc
 	else
 		buffer_format(out, "%s leak: %s bytes in %s block%s", finding_name(finding->kind), bytes, blocks,
 			      plural);
-	buffer_format(out,
-		      name                 ? " in %s"
-		      : finding->row.frame ? " (no names)"
-					   : " in the whole process",
-		      name ? name : "");
+	if (name)
+		buffer_format(out, " in %s", name);
+	else
+		buffer_text(out, finding->kind == FINDING_LIVE ? " in the whole process" : " (no stack recorded)");
 }
 
 void finding_stack(const struct gate *gate, const struct finding *finding, unsigned most, struct buffer *out)

@@ -6,6 +6,7 @@
 
 #include "report/heading.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,6 +121,7 @@ static uint32_t stack_row(struct builder *builder, uint32_t node)
 		stacks->rows[stacks->row_count++] = (struct row){0};
 		builder->row_of_node[node] = (uint32_t)stacks->row_count;
 	}
+	assert(stacks->rows); /* the node has a row, or has just got one */
 	return builder->row_of_node[node] - 1;
 }
 

@@ -139,6 +139,11 @@ START_TEST(numbers)
 	ck_assert_uint_eq(good("depth=1024").depth, DEPTH_MAX);
 	ck_assert_uint_eq(good("depth=007").depth, 7);
 	ck_assert_uint_eq(good("").sample_bytes, 0);
+	ck_assert_uint_eq(good("").marks, 0);
+	ck_assert_uint_eq(good("marks=20 warmup=5").marks, 20);
+	ck_assert_uint_eq(good("marks=20 warmup=5").warmup, 5);
+	bad("marks=-1", "bad value for marks");
+	bad("warmup=x", "bad value for warmup");
 	ck_assert_uint_eq(good("sample=4096").sample_bytes, 4096);
 	ck_assert_uint_eq(good("sample=512K").sample_bytes, 524288);
 	ck_assert_uint_eq(good("sample=3m").sample_bytes, 3 << 20);

@@ -4,6 +4,7 @@
 #include "preload/gil.h"
 #include "preload/losses.h"
 #include "preload/notes.h"
+#include "preload/python_stats.h"
 #include "preload/record.h"
 #include "preload/request.h"
 #include "preload/sandbox.h"
@@ -126,12 +127,17 @@ static int take(enum snapshot_trigger trigger, const char *label, bool wait, uin
 		return -EPERM;
 	}
 	uint64_t token = trigger == TRIGGER_REQUEST ? atomic_exchange(&control.token, 0) : 0;
-	struct snapshot_request request = {trigger, label, wait, token, census_wanted(trigger, token), 0};
+	struct snapshot_request request = {trigger, label, wait, token, census_wanted(trigger, token), 0, NULL};
 	if (request.census.census && interp)
 		request.interp = interp;
 	else
 		request.census.why_not = why_not;
+	struct python_stats stats = {0};
+	if (interp)
+		python_stats_take(&stats);
+	request.malloc_stats = stats.text;
 	int error = snapshot_take(&request, &listener);
+	python_stats_end(&stats);
 	if (error != -EBUSY)
 		return error;
 	loss_count(LOSS_SNAPSHOTS_SKIPPED);

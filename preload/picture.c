@@ -487,7 +487,7 @@ static void encode_timeline(struct encoder *encoder)
 	encode_section_end(encoder);
 }
 
-static void encode_python(struct encoder *encoder)
+static void encode_python(struct encoder *encoder, const struct picture *picture)
 {
 	encode_section_begin(encoder, SECTION_PYTHON);
 	encode_tag_number(encoder, PYTHON_VERSION_HEX, python.version_hex);
@@ -495,6 +495,8 @@ static void encode_python(struct encoder *encoder)
 	encode_tag_number(encoder, PYTHON_OBJECTS, python_objects_state());
 	encode_tag_text(encoder, PYTHON_VERSION_TEXT, python.version_text);
 	encode_tag_text(encoder, PYTHON_REASON, python_reason() ? python_reason() : "");
+	if (picture->malloc_stats)
+		encode_tag_text(encoder, PYTHON_MALLOC_STATS, picture->malloc_stats);
 	encode_section_end(encoder);
 }
 
@@ -538,7 +540,7 @@ void picture_encode(struct encoder *encoder, const struct picture *picture)
 	encode_notes(encoder);
 	if (python_found) {
 		python_codes_encode(encoder, &picture->codes);
-		encode_python(encoder);
+		encode_python(encoder, picture);
 	}
 	census_encode(encoder, &picture->census);
 }

@@ -39,6 +39,7 @@ struct picture {
 	struct python_codes_bound codes; /* likewise */
 	struct census census;            /* taken when it was asked for */
 	uintptr_t interp;                /* PyInterpreterState for the census; 0: there can be none */
+	const char *malloc_stats;        /* pymalloc's; NULL: none */
 	struct site_sum *site;           /* by site id; NULL: not counted yet */
 	uint32_t *stack;                 /* its innermost frame, by the stack's number in the file, from 1 */
 	uint32_t *stack_number;          /* by frame; 0: no site names it */

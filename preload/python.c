@@ -231,6 +231,8 @@ static bool find_symbols(const struct dynsym *tables)
 	if (!python.is_finalizing)
 		python.is_finalizing = (int (*)(void))dynsym_find(tables, "_Py_IsFinalizing", NULL);
 	python.is_initialized = (int (*)(void))dynsym_find(tables, "Py_IsInitialized", NULL);
+	python.print_malloc_stats = (int (*)(void *))dynsym_find(tables, "_PyObject_DebugMallocStats", NULL);
+	python.print_type_stats = (void (*)(void *))dynsym_find(tables, "_PyObject_DebugTypeStats", NULL);
 	python.get_allocator = (void (*)(int, void *))dynsym_find(tables, "PyMem_GetAllocator", NULL);
 	python.set_allocator = (void (*)(int, void *))dynsym_find(tables, "PyMem_SetAllocator", NULL);
 	return python.runtime && python.code_type && python.str_type && python.bytes_type && python.this_thread_state &&
@@ -305,8 +307,10 @@ void python_close_end(void)
 {
 	uint32_t state = atomic_load(&python_state), bare;
 	bool gone = python.runtime && !modules_holds(python.map, python.runtime);
-	if (gone)
+	if (gone) {
 		python.get_allocator = NULL;
+		python.print_malloc_stats = NULL;
+	}
 	do {
 		bare = state % PYTHON_PAUSED;
 		if (!gone || bare == PYTHON_GONE || bare == PYTHON_OFF) {

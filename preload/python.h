@@ -92,6 +92,8 @@ struct python {
 	void *(*unchecked_thread_state)(void); /* from 3.12 on */
 	int (*is_finalizing)(void);
 	int (*is_initialized)(void);
+	int (*print_malloc_stats)(void *stream); /* _PyObject_DebugMallocStats */
+	void (*print_type_stats)(void *stream);  /* _PyObject_DebugTypeStats: free lists; not from 3.13 on */
 	void (*get_allocator)(int domain, void *allocator);
 	void (*set_allocator)(int domain, void *allocator);
 	uint32_t version_hex;

@@ -345,6 +345,7 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 		picture_begin(&picture, request->trigger, request->label);
 		picture.census.request = request->census;
 		picture.interp = request->interp;
+		picture.malloc_stats = request->malloc_stats;
 		timeline_add(picture.rss_bytes);
 		picture.epoch = atomic_fetch_add_explicit(&record_epoch, 1, memory_order_relaxed);
 		/* Before the survey: what is under way now may not be in it, but publishes its epoch until it is. */

@@ -35,7 +35,8 @@ struct snapshot_request {
 	bool wait;         /* for a snapshot that is being taken; otherwise this one is skipped */
 	uint64_t token;    /* of whom answer() tells; 0: nobody */
 	struct census_request census;
-	uintptr_t interp; /* PyInterpreterState, when the calling thread has the GIL for the census; else 0 */
+	uintptr_t interp;         /* PyInterpreterState, when the calling thread has the GIL for the census; else 0 */
+	const char *malloc_stats; /* python_stats.h; NULL: none */
 };
 
 /* Told how a snapshot went, before another one may begin: 0 or -errno, and the file's name. */

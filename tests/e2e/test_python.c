@@ -259,6 +259,13 @@ static void check_start(const struct python_found *python, const char *name, siz
 		ck_assert_msg(blocks >= 1000, "%s: %s: %lu blocks of 1000", name, runner_name(&command), blocks);
 	else if (!starts[i].argument[1]) /* tracemalloc itself allocates for each */
 		ck_assert_msg(blocks < 100, "%s: %s: %lu blocks", name, runner_name(&command), blocks);
+	/* At its end the interpreter says what pymalloc has, where that has anything; with tracemalloc on top it does
+	 * not. */
+	const char *stats = briefs.at[briefs.count - 1].python_text[PYTHON_MALLOC_STATS];
+	bool pymalloc = starts[i].objects == OBJECTS_ARENAS && !off;
+	bool traced = starts[i].argument[1] && strcmp(starts[i].argument[1], "tracemalloc") == 0;
+	ck_assert_msg(traced || pymalloc == (stats && strstr(stats, "# arenas allocated current") != NULL),
+		      "%s: %s: %s", name, runner_name(&command), stats ? stats : "no statistics of pymalloc");
 	runner_briefs_free(&briefs);
 	runner_done(&outcome);
 }

@@ -115,6 +115,11 @@ int gate_option(void *context, int id, const char *argument, struct error *error
 	case GATE_SOURCE_ROOT:
 		options->source_root = argument;
 		return EXIT_FINE;
+	case GATE_RUN_ITERATIONS:
+	case GATE_RUN_EVERY:
+	case GATE_RUN_KEEP:
+		return error_set(error, EXIT_USAGE, "mudlark gate run [options] -- COMMAND",
+				 "gate: --iterations, --every and --keep are for gate run");
 	case GATE_MAX_LIVE:
 	case GATE_MAX_GROWTH:
 	case GATE_MAX_STACK:
@@ -323,7 +328,7 @@ static int run_gate(const struct command *command, int argc, char **argv, struct
 
 #define GATE_WARMUP_HELP                                                                                               \
 	"do not judge what was allocated before the first N snapshots (default: a quarter of them, at least 2)"
-static const struct option_spec options_table[] = {GATE_OPTIONS, {0}};
+static const struct option_spec options_table[] = {GATE_OPTIONS, GATE_RUN_OPTIONS, {0}};
 
 const struct command gate_command = {
 	.name = "gate",

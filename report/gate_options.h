@@ -51,6 +51,27 @@ enum gate_option {
 	GATE_RUN_KEEP,
 };
 
+/* Also in the help of `mudlark gate`, which refuses them without `run`. */
+#define GATE_RUN_OPTIONS                                                                                               \
+	{GATE_RUN_ITERATIONS,                                                                                          \
+	 'n',                                                                                                          \
+	 "iterations",                                                                                                 \
+	 "N",                                                                                                          \
+	 ARGUMENT_WORD,                                                                                                \
+	 NULL,                                                                                                         \
+	 "gate run: iterations to judge of those that the program marks (default 20)"},                                \
+		{GATE_RUN_EVERY,                                                                                       \
+		 'e',                                                                                                  \
+		 "every",                                                                                              \
+		 "SECONDS",                                                                                            \
+		 ARGUMENT_WORD,                                                                                        \
+		 NULL,                                                                                                 \
+		 "gate run: of a program that marks none, a snapshot every SECONDS"},                                  \
+	{                                                                                                              \
+		GATE_RUN_KEEP, 'k', "keep", "DIR", ARGUMENT_DIRECTORY, NULL,                                           \
+			"gate run: keep the snapshots in DIR (default: they are removed)"                              \
+	}
+
 #define GATE_OPTIONS                                                                                                   \
 	{GATE_BASELINE,                                                                                                \
 	 'b',                                                                                                          \

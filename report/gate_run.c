@@ -51,12 +51,7 @@ static int run_option(void *context, int id, const char *argument, struct error 
 
 #define GATE_WARMUP_HELP "iterations that the program marks before the first one that is judged (default 5)"
 static const struct option_spec options_table[] = {
-	{GATE_RUN_ITERATIONS, 'n', "iterations", "N", ARGUMENT_WORD, NULL,
-	 "iterations to judge of those that the program marks (default 20)"},
-	{GATE_RUN_EVERY, 'e', "every", "SECONDS", ARGUMENT_WORD, NULL,
-	 "of a program that marks none: a snapshot every SECONDS"},
-	{GATE_RUN_KEEP, 'k', "keep", "DIR", ARGUMENT_DIRECTORY, NULL,
-	 "keep the snapshots in DIR (default: they are removed)"},
+	GATE_RUN_OPTIONS,
 	GATE_OPTIONS,
 	{0},
 };

@@ -60,6 +60,7 @@ START_TEST(status_tells_what_happened)
 	expect(4, "mudlark gate run --complete -- true", NULL);
 	expect(2, "mudlark gate --fail-on odd x.mud", "there is no kind of finding 'odd'");
 	expect(2, "mudlark gate", "name the snapshots");
+	expect(2, "mudlark gate --keep d x.mud", "are for gate run");
 	expect(2, "echo laek:x > s; mudlark gate --suppressions s x.mud", "s:1: unknown kind of suppression");
 	expect(3, "mudlark gate not-there.mud", "cannot open it");
 	expect(3, "echo x > b; mudlark gate --baseline b x.mud", "b:1: ");

@@ -49,6 +49,18 @@ EXPORT int mudlark_mark(void)
 	return error ? -1 : 0;
 }
 
+EXPORT int mudlark_leaks(const char *label)
+{
+	if (!control_owns_process()) {
+		errno = EPERM;
+		return -1;
+	}
+	enum leak_verdict verdict = control_leaks(TRIGGER_API, label);
+	if (verdict != LEAKS_UNCERTAIN)
+		return verdict == LEAKS_FOUND;
+	return -1;
+}
+
 static void ignore(int change)
 {
 	struct heap *heap = heap_enter();

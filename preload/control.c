@@ -3,6 +3,7 @@
 
 #include "preload/gil.h"
 #include "preload/losses.h"
+#include "preload/lsan.h"
 #include "preload/notes.h"
 #include "preload/python_stats.h"
 #include "preload/record.h"
@@ -21,6 +22,8 @@
 _Atomic uint32_t control_pending;
 
 enum {
+	EXIT_LEAKING = 23,
+	EXIT_UNCERTAIN = 4, /* as of `mudlark gate` */
 	TOKEN_DIGITS = 16,
 	REPLY_BYTES = PATH_MAX + 1,
 	/* Ignored by default: a daemon that resets all handlers must not be killed by our timer. */
@@ -33,6 +36,10 @@ static struct {
 	_Atomic uint64_t token;    /* of a `mudlark snap` that waits for an answer; 0: none */
 	_Atomic uint64_t next_due; /* elapsed time of the next snapshot by interval */
 	_Atomic bool exit_done;
+	uintptr_t exit_sp;          /* of the thread that ends the process; 0: it does not end yet */
+	_Atomic bool leaks_done;    /* searched for on request */
+	_Atomic bool judged;        /* the last snapshot was to say whether there are leaks */
+	_Atomic bool search_failed; /* ... and could not be written */
 	_Atomic bool failure_named;
 	bool timer_wanted;
 	timer_t timer;
@@ -119,7 +126,8 @@ static struct census_request census_wanted(enum snapshot_trigger trigger, uint64
 }
 
 /* Called between enter and leave, without a lock of ours. interp: the thread has the GIL, for a census. */
-static int take(enum snapshot_trigger trigger, const char *label, bool wait, uintptr_t interp, const char *why_not)
+static int take(enum snapshot_trigger trigger, const char *label, bool wait, bool leaks, uintptr_t interp,
+		const char *why_not)
 {
 	static const struct snapshot_listener listener = {answer, tell};
 	if (sandboxed()) {
@@ -127,7 +135,10 @@ static int take(enum snapshot_trigger trigger, const char *label, bool wait, uin
 		return -EPERM;
 	}
 	uint64_t token = trigger == TRIGGER_REQUEST ? atomic_exchange(&control.token, 0) : 0;
-	struct snapshot_request request = {trigger, label, wait, token, census_wanted(trigger, token), 0, NULL};
+	/* As `mudlark snap --leaks` asks. */
+	leaks |= token && request_flags(token) & REQUEST_LEAKS;
+	uintptr_t sp = trigger == TRIGGER_EXIT ? control.exit_sp : 0;
+	struct snapshot_request request = {trigger, label, wait, leaks, sp, token, census_wanted(trigger, token), 0, NULL};
 	if (request.census.census && interp)
 		request.interp = interp;
 	else
@@ -151,7 +162,7 @@ static int take(enum snapshot_trigger trigger, const char *label, bool wait, uin
 static void take_with_gil(void *context, uintptr_t interp, const char *why_not)
 {
 	struct heap *heap = heap_enter();
-	take((enum snapshot_trigger)(uintptr_t)context, NULL, false, interp, interp ? NULL : why_not);
+	take((enum snapshot_trigger)(uintptr_t)context, NULL, false, false, interp, interp ? NULL : why_not);
 	heap_leave(heap);
 }
 
@@ -172,6 +183,21 @@ static bool hand_over(enum snapshot_trigger trigger, const char **why_not)
 	return gil_ask(take_with_gil, (void *)(uintptr_t)trigger);
 }
 
+/* Whether the snapshot at the end is to say whether there are leaks. Not inside the allocator: the program is asked. */
+static bool judge_at_exit(void)
+{
+	if (atomic_load(&control.leaks_done) || !lsan_wants_check(control.options->leaks))
+		return false;
+	atomic_store(&control.judged, true);
+	return true;
+}
+
+static void note_search(bool wanted, int error)
+{
+	if (wanted)
+		atomic_store(&control.search_failed, error != 0);
+}
+
 void control_poll_slow(struct heap *heap)
 {
 	if (!heap_is_real(heap))
@@ -180,6 +206,7 @@ void control_poll_slow(struct heap *heap)
 	if (!control_owns_process())
 		return;
 	uint32_t pending = atomic_exchange_explicit(&control_pending, 0, memory_order_acq_rel);
+	bool leaks = pending >> TRIGGER_EXIT & 1 && judge_at_exit();
 	for (; pending; pending &= pending - 1) {
 		enum snapshot_trigger trigger = (enum snapshot_trigger)__builtin_ctz(pending);
 		const char *why_not = no_gil;
@@ -188,7 +215,9 @@ void control_poll_slow(struct heap *heap)
 		/* The interpreter that ends has let the GIL go for nobody. */
 		uintptr_t interp = trigger == TRIGGER_EXIT ? gil_mine() : 0;
 		heap = heap_enter();
-		int error = take(trigger, NULL, trigger == TRIGGER_EXIT, interp, why_not);
+		bool last = trigger == TRIGGER_EXIT;
+		int error = take(trigger, NULL, last, last && leaks, interp, why_not);
+		note_search(last && leaks, error);
 		heap_leave(heap);
 		if (trigger == TRIGGER_EXIT && !error && control.options->at_exit < AT_EXIT_TWICE)
 			atomic_store(&control.exit_done, true);
@@ -200,18 +229,18 @@ static void note_request(enum snapshot_trigger trigger)
 	atomic_fetch_or_explicit(&control_pending, 1u << trigger, memory_order_acq_rel);
 }
 
-int control_snapshot(enum snapshot_trigger trigger, const char *label, bool wait)
+static int take_entered(enum snapshot_trigger trigger, const char *label, bool wait, bool leaks)
 {
 	const char *why_not = no_gil;
 	if (lock_depth) {
 		note_request(trigger);
 		return -EBUSY;
 	}
-	if (hand_over(trigger, &why_not))
+	if (!leaks && hand_over(trigger, &why_not))
 		return 0;
 	uintptr_t interp = trigger == TRIGGER_API || trigger == TRIGGER_EXIT ? gil_mine() : 0;
 	struct heap *heap = heap_enter();
-	int error = take(trigger, label, wait, interp, why_not);
+	int error = take(trigger, label, wait, leaks, interp, why_not);
 	heap_leave(heap);
 	return error;
 }
@@ -223,6 +252,30 @@ int control_mark(void)
 	if (mark <= options->warmup || mark - options->warmup > options->marks)
 		return 0;
 	return control_snapshot(TRIGGER_MARK, NULL, true);
+}
+
+int control_snapshot(enum snapshot_trigger trigger, const char *label, bool wait)
+{
+	return take_entered(trigger, label, wait, false);
+}
+
+enum leak_verdict control_leaks(enum snapshot_trigger trigger, const char *label)
+{
+	if (!control_owns_process() || take_entered(trigger, label, true, true) != 0)
+		return LEAKS_UNCERTAIN;
+	return snapshot_verdict();
+}
+
+void control_leaks_done(void)
+{
+	atomic_store(&control.leaks_done, true);
+}
+
+void control_end_leaking(void)
+{
+	/* Like the sanitizer, without the program's handlers. */
+	int code = lsan_exitcode(control.options->exitcode);
+	sys_exit(code ? code : EXIT_LEAKING);
 }
 
 /* Whether a snapshot by interval is due; the one caller that is told so sets the next time. */
@@ -345,6 +398,8 @@ void control_fork_child(pid_t pid)
 	atomic_store(&control_pending, 0);
 	atomic_store(&control.token, 0);
 	atomic_store(&control.exit_done, false);
+	atomic_store(&control.judged, false);
+	atomic_store(&control.search_failed, false);
 	if (!control.options)
 		return;
 	if (!control.options->children)
@@ -386,7 +441,7 @@ static void finish_census(void)
 		take_with_gil(context, gil_mine(), no_gil);
 }
 
-void control_at_exit(void)
+void control_at_exit(uintptr_t sp)
 {
 	if (!control_owns_process())
 		return;
@@ -396,7 +451,20 @@ void control_at_exit(void)
 		return;
 	if (atomic_exchange(&control.exit_done, true))
 		return;
-	control_snapshot(TRIGGER_EXIT, NULL, true);
+	bool leaks = judge_at_exit();
+	control.exit_sp = sp;
+	note_search(leaks, take_entered(TRIGGER_EXIT, NULL, true, leaks));
+}
+
+int control_exit_status(int status)
+{
+	if (status != 0 || !control_owns_process() || !atomic_load(&control.judged))
+		return status;
+	int code = lsan_exitcode(control.options->exitcode);
+	enum leak_verdict verdict = atomic_load(&control.search_failed) ? LEAKS_UNCERTAIN : snapshot_verdict();
+	if (!code || verdict == LEAKS_NONE)
+		return status;
+	return verdict == LEAKS_FOUND ? code : EXIT_UNCERTAIN;
 }
 
 void control_before_sandbox(void)

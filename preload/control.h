@@ -39,17 +39,26 @@ int control_mark(void);
 
 /* Takes a snapshot now, wherever the caller is, or notes the request. 0 or -errno, as snapshot_take(). */
 int control_snapshot(enum snapshot_trigger trigger, const char *label, bool wait);
+/* The same with a search for leaks, waiting; what it said. LEAKS_UNCERTAIN when there was none. */
+enum leak_verdict control_leaks(enum snapshot_trigger trigger, const char *label);
+/* The status that the process ends with instead of this one, after control_at_exit(). */
+int control_exit_status(int status);
 
 /* From the constructor: signal, timer. options stays the caller's and valid. */
 void control_init(const struct options *options, pid_t pid);
 /* In a fork child. */
 void control_fork_child(pid_t pid);
 
+/* Ends the process as one that leaks. */
+__attribute__((noreturn)) void control_end_leaking(void);
+/* No search for leaks at the end: it was done, or is not wanted any more. */
+void control_leaks_done(void);
+
 /* Whether the calling process is the one that state belongs to: false in a vfork child and after a raw clone. */
 bool control_owns_process(void);
 
 /* The snapshot at the end, once. */
-void control_at_exit(void);
+void control_at_exit(uintptr_t sp); /* what lies below sp on the stack is dead */
 /* The last one before a seccomp filter, which may not allow another. */
 void control_before_sandbox(void);
 

@@ -33,11 +33,14 @@ static __attribute__((noreturn)) void copy_main(void (*work)(void *argument), vo
 	default_faults();
 	sys_close_all_but(keep_fd);
 	sys_name_thread(COPY_NAME);
-	/* In this order: what cannot be dumped cannot open its own files in /proc either. */
 	be_first_victim();
-	sys_forbid_dump();
 	work(argument);
 	sys_exit(0);
+}
+
+void forked_hide(void)
+{
+	sys_forbid_dump();
 }
 
 pid_t forked_start(void (*work)(void *argument), void *argument, int keep_fd)

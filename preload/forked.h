@@ -37,6 +37,11 @@
  */
 pid_t forked_start(void (*work)(void *argument), void *argument, int keep_fd);
 
+/*
+ * For the work: forbids core dumps, and with them the reading of its own files in /proc. Once it needs these no more.
+ */
+void forked_hide(void);
+
 enum forked_state {
 	FORKED_RUNS,
 	FORKED_ENDED, /* the work was done; also when the host has waited for it, and nobody knows */

@@ -45,8 +45,6 @@ static struct {
 
 /* The remote list of a slab: offset of its first slot in units of 16, its length, and whether it is queued. */
 #define REMOTE_QUEUED ((uint64_t)1 << 32)
-#define REMOTE_COUNT(remote) ((uint32_t)(remote) >> 16)
-#define REMOTE_HEAD(remote) ((uint32_t)(remote)&0xffff)
 
 static void queue_insert(struct heap *heap, struct slab *slab)
 {
@@ -117,9 +115,10 @@ void heap_give_remote(struct slab *slab, void *slot)
 	uint64_t new;
 	uint32_t here = (uint32_t)((uintptr_t)slot & (SLAB_BYTES - 1)) / SIZE_UNIT_BYTES;
 	do {
-		char *next = REMOTE_COUNT(old) ? slab->base + (size_t)REMOTE_HEAD(old) * SIZE_UNIT_BYTES : NULL;
+		char *next =
+			HEAP_REMOTE_COUNT(old) ? slab->base + (size_t)HEAP_REMOTE_HEAD(old) * SIZE_UNIT_BYTES : NULL;
 		slot_link(slot, next);
-		new = REMOTE_QUEUED | (uint64_t)(REMOTE_COUNT(old) + 1) << 16 | here;
+		new = REMOTE_QUEUED | (uint64_t)(HEAP_REMOTE_COUNT(old) + 1) << 16 | here;
 	} while (!atomic_compare_exchange_weak_explicit(&slab->xremote, &old, new, memory_order_release,
 							memory_order_relaxed));
 	if (old & REMOTE_QUEUED)
@@ -134,10 +133,10 @@ static void remote_splice(struct slab *slab, struct heap *heap)
 	if (!slab->tracked)
 		atomic_store_explicit(&slab->xlocal, heap, memory_order_relaxed);
 	uint64_t remote = atomic_exchange_explicit(&slab->xremote, 0, memory_order_acquire);
-	uint32_t count = REMOTE_COUNT(remote);
+	uint32_t count = HEAP_REMOTE_COUNT(remote);
 	if (count == 0)
 		return;
-	char *head = slab->base + (size_t)REMOTE_HEAD(remote) * SIZE_UNIT_BYTES;
+	char *head = slab->base + (size_t)HEAP_REMOTE_HEAD(remote) * SIZE_UNIT_BYTES;
 	void *tail = head;
 	for (uint32_t i = 1; i < count; i++) {
 		void *next = slot_next(tail);

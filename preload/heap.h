@@ -50,6 +50,10 @@ static inline uint64_t tally_get(const _Atomic uint64_t *counter)
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+/* Of a slab's list of slots that other threads freed: its length, and the first one's offset in units of 16. */
+#define HEAP_REMOTE_COUNT(remote) ((uint32_t)(remote) >> 16)
+#define HEAP_REMOTE_HEAD(remote) ((uint32_t)(remote)&0xffff)
+
 struct site_cache;
 struct site;
 

@@ -2,6 +2,7 @@
 #include "preload/jemalloc_glue.h"
 
 #include "preload/heap.h"
+#include "preload/own.h"
 #include "preload/sys.h"
 
 #include <errno.h>
@@ -86,6 +87,8 @@ void *jemalloc_mmap(void *address, size_t bytes, int protection, int flags, int 
 void *jemalloc_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
 {
 	void *p = mmap(address, bytes, protection, flags, fd, offset);
+	if (p != MAP_FAILED)
+		own_add(p, bytes);
 	if (p != MAP_FAILED && !(flags & MAP_FIXED))
 		atomic_fetch_add_explicit(&mapped_bytes, bytes, memory_order_relaxed);
 	return p;
@@ -94,6 +97,7 @@ void *jemalloc_mmap(void *address, size_t bytes, int protection, int flags, int 
 int jemalloc_munmap(void *address, size_t bytes);
 int jemalloc_munmap(void *address, size_t bytes)
 {
+	own_remove(address, bytes);
 	int result = munmap(address, bytes);
 	if (result == 0)
 		atomic_fetch_sub_explicit(&mapped_bytes, bytes, memory_order_relaxed);

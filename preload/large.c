@@ -325,17 +325,40 @@ void large_purge(void)
 	pvt_mallctl("arena.4096.purge", NULL, NULL, NULL, 0);
 }
 
-void large_walk(void (*visit)(const struct large_record *record, void *context), void *context)
+void large_walk_addresses(void (*visit)(const struct large_record *record, uintptr_t start, void *context),
+			  void *context)
 {
 	for (size_t r = 0; r < sizeof large.root / sizeof large.root[0]; r++) {
 		struct radix_middle *middle = atomic_load_explicit(&large.root[r], memory_order_acquire);
 		for (size_t m = 0; middle && m < (size_t)1 << MIDDLE_BITS; m++) {
 			struct radix_leaf *leaf = atomic_load_explicit(&middle->leaf[m], memory_order_acquire);
-			for (size_t i = 0; leaf && i < (size_t)1 << LEAF_BITS; i++)
-				if (record_is_live(&leaf->record[i]))
-					visit(&leaf->record[i], context);
+			for (size_t i = 0; leaf && i < (size_t)1 << LEAF_BITS; i++) {
+				if (!record_is_live(&leaf->record[i]))
+					continue;
+				uintptr_t page = ((r << MIDDLE_BITS | m) << LEAF_BITS | i) << PAGE_BITS;
+				uint32_t state = atomic_load_explicit(&leaf->record[i].state, memory_order_relaxed);
+				visit(&leaf->record[i], page | (state & ~(uint32_t)LARGE_KIND_MASK), context);
+			}
 		}
 	}
+}
+
+struct plain_walk {
+	void (*visit)(const struct large_record *record, void *context);
+	void *context;
+};
+
+static void visit_plain(const struct large_record *record, uintptr_t start, void *context)
+{
+	const struct plain_walk *walk = context;
+	(void)start;
+	walk->visit(record, walk->context);
+}
+
+void large_walk(void (*visit)(const struct large_record *record, void *context), void *context)
+{
+	struct plain_walk walk = {visit, context};
+	large_walk_addresses(visit_plain, &walk);
 }
 
 uint64_t large_mapped_bytes(void)

@@ -66,6 +66,9 @@ void large_purge(void);
 
 /* Calls visit for each large block. Not a consistent picture while other threads go on. */
 void large_walk(void (*visit)(const struct large_record *record, void *context), void *context);
+/* The same in the order of addresses, with where each block begins. */
+void large_walk_addresses(void (*visit)(const struct large_record *record, uintptr_t start, void *context),
+			  void *context);
 /* Address space taken for large blocks. */
 uint64_t large_mapped_bytes(void);
 /* Requested bytes of all large blocks that live. */

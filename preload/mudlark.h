@@ -34,6 +34,12 @@ MUDLARK_WEAK int mudlark_snapshot(const char *label);
  */
 MUDLARK_WEAK int mudlark_mark(void);
 
+/*
+ * The same with a search for leaks; the other threads stand still meanwhile. 1: there are blocks that nothing points
+ * to, 0: there are none, -1: that is not known (the search could not be complete, or no snapshot be written).
+ */
+MUDLARK_WEAK int mudlark_leaks(const char *label);
+
 /* Allocations of the calling thread between the two are left out of all snapshots. They nest. */
 MUDLARK_WEAK void mudlark_ignore_begin(void);
 MUDLARK_WEAK void mudlark_ignore_end(void);

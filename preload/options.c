@@ -181,6 +181,7 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		{"verbose", &options->verbose},
 		{"check_capture", &options->check_capture},
 		{"census", &options->census},
+		{"leaks", &options->leaks},
 	};
 	uint64_t n;
 	bool good;
@@ -208,6 +209,10 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		good = parse_unsigned(value, INT_MAX, &n);
 		if (good)
 			options->root = (pid_t)n;
+	} else if (strcmp(key, "exitcode") == 0) {
+		good = parse_unsigned(value, UINT8_MAX, &n);
+		if (good)
+			options->exitcode = (int)n;
 	} else if (strcmp(key, "every") == 0) {
 		good = parse_seconds(value, &options->every_ns);
 	} else if (strcmp(key, "marks") == 0) {
@@ -270,6 +275,7 @@ void options_parse(struct options *options, const char *text, void (*complain)(c
 		.children = true,
 		.peak = 1,
 		.depth = 128,
+		.exitcode = 23,
 		.signal = SIGRTMAX - SIGNAL_BELOW_MAX,
 		.on_error = DAMAGE_ABORT,
 		.snapshot = SNAPSHOT_AUTO,

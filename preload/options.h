@@ -17,6 +17,8 @@
  *                     program for a shorter time (auto); the one at the end always inline (auto)
  *   children=0|1      fork children and the programs they execute are recorded too (1)
  *   fatal=0|1         a snapshot on abort() and fatal signals (0)
+ *   leaks=0|1         search for leaks when the program ends (0)
+ *   exitcode=N        status of a program that leaks, instead of 0; 0: always its own (23)
  *   on_error=P        double and invalid frees: abort, report or ignore (abort)
  *   verbose=0|1       one line on stderr for each snapshot and each problem (0)
  *   census=0|1        count CPython's objects by type and by where they were allocated, in each snapshot (0)
@@ -49,6 +51,8 @@ struct options {
 	bool verbose;
 	bool check_capture;
 	bool census;
+	bool leaks;
+	int exitcode;
 	uint32_t at_exit; /* AT_EXIT_TWICE: also what is left of a Python program */
 	uint32_t peak;
 	uint32_t depth;

@@ -71,6 +71,11 @@ void picture_fork_child(pid_t pid)
 	atomic_fetch_add_explicit(&record_epoch, 1, memory_order_relaxed);
 }
 
+uint32_t picture_inherited_epoch(void)
+{
+	return state.inherited_epoch;
+}
+
 pid_t picture_pid(void)
 {
 	return state.pid;
@@ -187,6 +192,7 @@ void picture_end(struct picture *picture)
 		sys_close(picture->threads_fd);
 	survey_end(&picture->survey);
 	census_end(&picture->census);
+	reach_end(&picture->reach);
 }
 
 void picture_encode_meta(struct encoder *encoder, const struct picture *picture, const struct picture_times *times)
@@ -223,6 +229,11 @@ void picture_encode_meta(struct encoder *encoder, const struct picture *picture,
 	encode_tag_number(encoder, META_FORKED, times->forked);
 	if (times->gil_ns)
 		encode_tag_number(encoder, META_GIL_NS, times->gil_ns);
+	if (picture->searched) {
+		encode_tag_number(encoder, META_LEAKS, 1);
+		encode_tag_number(encoder, META_LEAKS_INCOMPLETE, picture->reach.incomplete);
+		encode_tag_number(encoder, META_STOPPED_NS, picture->reach.stopped_ns);
+	}
 	encode_section_end(encoder);
 }
 
@@ -292,15 +303,35 @@ static void encode_totals(struct encoder *encoder, const struct picture *picture
 	encode_tag_number(encoder, TOTAL_UNWOUND_STACKS, checks.slow);
 	encode_tag_number(encoder, TOTAL_CHECKED_STACKS, checks.compared);
 	encode_tag_number(encoder, TOTAL_SHORT_STACKS, checks.short_of);
+	if (picture->searched) {
+		const struct reach *reach = &picture->reach;
+		encode_tag_number(encoder, TOTAL_SCANNED_BYTES, reach->words * sizeof(uintptr_t));
+		encode_tag_number(encoder, TOTAL_ROOT_BYTES, reach->root_bytes);
+		encode_tag_number(encoder, TOTAL_SCAN_NS, reach->scan_ns);
+		encode_tag_number(encoder, TOTAL_UNRECORDED_BLOCKS, reach->unrecorded.blocks);
+		encode_tag_number(encoder, TOTAL_UNRECORDED_BYTES, reach->unrecorded.bytes);
+	}
 	encode_section_end(encoder);
 }
 
-static void encode_losses(struct encoder *encoder)
+static void encode_losses(struct encoder *encoder, const struct picture *picture)
 {
+	const struct reach *reach = &picture->reach;
+	const struct {
+		enum snapshot_loss key;
+		uint64_t value;
+	} searched[] = {
+		{LOSS_UNREAD_BYTES, reach->unread_bytes},
+		{LOSS_THREADS_RUNNING, reach->threads_running},
+		{LOSS_THREADS_IN_KERNEL, reach->threads_in_kernel},
+	};
 	encode_section_begin(encoder, SECTION_LOSSES);
 	for (unsigned key = 2; key < LOSS_KEYS; key += 2)
 		if (loss_value(key))
 			encode_tag_number(encoder, key, loss_value(key));
+	for (size_t i = 0; picture->searched && i < sizeof searched / sizeof searched[0]; i++)
+		if (searched[i].value)
+			encode_tag_number(encoder, searched[i].key, searched[i].value);
 	encode_section_end(encoder);
 }
 
@@ -471,6 +502,34 @@ static void encode_cohorts(struct encoder *encoder, const struct picture *pictur
 	encode_section_end(encoder);
 }
 
+/* A row for each kind that a site has blocks of. */
+static void encode_leaks(struct encoder *encoder, const struct reach *reach)
+{
+	uint64_t count = 0;
+	uint32_t sites = reach->site ? reach->sites : 0;
+	for (uint32_t id = 1; id < sites; id++)
+		for (int kind = REACH_REACHABLE; kind < REACH_KINDS; kind++)
+			count += reach->site[id].kind[kind].blocks != 0;
+	encode_section_begin(encoder, SECTION_LEAKS);
+	encode_number(encoder, count);
+	for (uint32_t id = 1; id < sites; id++) {
+		const struct reach_count *counts = reach->site[id].kind;
+		for (int kind = REACH_REACHABLE; kind < REACH_KINDS; kind++) {
+			if (!counts[kind].blocks)
+				continue;
+			bool leads = kind == REACH_DEFINITE;
+			uint64_t row[] = {id,
+					  (uint64_t)kind,
+					  counts[kind].blocks,
+					  counts[kind].bytes,
+					  leads ? counts[REACH_NONE].blocks : 0,
+					  leads ? counts[REACH_NONE].bytes : 0};
+			encode_row(encoder, row, sizeof row / sizeof row[0]);
+		}
+	}
+	encode_section_end(encoder);
+}
+
 static void encode_timeline(struct encoder *encoder)
 {
 	uint32_t count = timeline_copy(state.timeline);
@@ -523,11 +582,11 @@ size_t picture_bytes_expected(const struct picture *picture)
 void picture_encode(struct encoder *encoder, const struct picture *picture)
 {
 	bool python_found = atomic_load(&python_state) != PYTHON_NONE;
-	encoder->minor = python_found || picture->census.request.census ? SNAPSHOT_MINOR
-			 : sample_bytes                                 ? SNAPSHOT_MINOR_SAMPLED
-									: SNAPSHOT_MINOR_PLAIN;
+	encoder->minor = python_found || picture->searched || picture->census.request.census ? SNAPSHOT_MINOR
+			 : sample_bytes                                                      ? SNAPSHOT_MINOR_SAMPLED
+											     : SNAPSHOT_MINOR_PLAIN;
 	encode_totals(encoder, picture);
-	encode_losses(encoder);
+	encode_losses(encoder, picture);
 	encode_modules(encoder);
 	encode_frames(encoder, picture);
 	encode_stacks(encoder, picture);
@@ -538,6 +597,8 @@ void picture_encode(struct encoder *encoder, const struct picture *picture)
 		encode_samples(encoder, picture);
 	encode_timeline(encoder);
 	encode_notes(encoder);
+	if (picture->searched)
+		encode_leaks(encoder, &picture->reach);
 	if (python_found) {
 		python_codes_encode(encoder, &picture->codes);
 		encode_python(encoder, picture);

@@ -15,6 +15,7 @@
 #include "preload/census.h"
 #include "preload/encode.h"
 #include "preload/python_codes.h"
+#include "preload/reach.h"
 #include "preload/survey.h"
 
 #include <stdbool.h>
@@ -35,6 +36,8 @@ struct picture {
 	uint64_t rss_bytes;
 	int threads_fd; /* /proc/self/task, for the threads' names; negative: not readable */
 	struct survey survey;
+	struct reach reach;              /* the search for leaks */
+	bool searched;                   /* there was one */
 	uint32_t cohorts, sites, frames; /* ids below these are in the picture */
 	struct python_codes_bound codes; /* likewise */
 	struct census census;            /* taken when it was asked for */
@@ -59,6 +62,8 @@ struct picture_times {
 void picture_init(const char *options_text, pid_t pid);
 /* In a fork child: what lives now is the parent's. */
 void picture_fork_child(pid_t pid);
+/* Blocks born up to this epoch were the fork parent's; 0: none. */
+uint32_t picture_inherited_epoch(void);
 /* The process that pictures are of. */
 pid_t picture_pid(void);
 

@@ -34,12 +34,14 @@ enum {
 	HELD_NS_TOLERATED = 5000000, /* an inline snapshot below this is not worth a process */
 	FORK_GAIN = 2,               /* nor one that is not that much shorter forked */
 	COHORTS_PER_WORD = 64,
+	FRAME_ROOM_BYTES = 64, /* below a frame's address: the registers that it saves */
 };
 
 /* Shared with the copy. */
 struct outcome {
-	_Atomic uint64_t held_ns; /* by the process, 0 until it knows */
-	_Atomic bool done;        /* the rest is valid */
+	_Atomic uint64_t held_ns;    /* by the process, 0 until it knows */
+	_Atomic uint64_t stopped_ns; /* for how long its other threads stood */
+	_Atomic bool done;           /* the rest is valid */
 	int error;
 	uint32_t number; /* of the file */
 	uint32_t cohorts;
@@ -57,8 +59,9 @@ static struct {
 	size_t outcome_bytes;
 	uint64_t token;
 	const struct snapshot_listener *listener;
-	uint32_t settled; /* epochs before this one had no allocation under way when it was made */
-	bool distrusted;  /* one died: no more of them */
+	uint32_t settled;    /* epochs before this one had no allocation under way when it was made */
+	bool distrusted;     /* one died: no more of them */
+	_Atomic int verdict; /* enum leak_verdict */
 } snapshot;
 
 void snapshot_init(const struct options *options, const char *options_text, pid_t pid)
@@ -163,8 +166,53 @@ static bool survey_has(uint32_t id, const void *context)
 	return id >= survey->cohorts || survey->cohort[id].blocks;
 }
 
-static int take_inline(struct picture *picture, uint64_t begun_ns, uint32_t settled)
+/* What the copy's work takes, and what keeps the tables that it reads whole. */
+static struct lock *const table_locks[] = {&pool_lock, &threads_lock, &modules_lock, &timeline_lock};
+enum { TABLE_LOCKS = sizeof table_locks / sizeof table_locks[0] };
+
+static void tables_lock(void)
 {
+	for (int i = 0; i < TABLE_LOCKS; i++)
+		lock_acquire(table_locks[i]);
+}
+
+static void tables_unlock(void)
+{
+	for (int i = TABLE_LOCKS; i-- > 0;)
+		lock_release(table_locks[i]);
+}
+
+static void search(struct picture *picture, const struct stopped *stopped, const struct reach_self *self)
+{
+	reach_take(&picture->reach, stopped, self, picture->sites, picture->cohorts, picture_inherited_epoch());
+	picture->searched = true;
+}
+
+enum leak_verdict snapshot_verdict(void)
+{
+	return (enum leak_verdict)atomic_load(&snapshot.verdict);
+}
+
+/* While the others stand. They hold none of the locks that the search takes: those were ours when they stopped. */
+static void search_inline(struct picture *picture, const struct reach_self *self)
+{
+	struct stopped stopped;
+	tables_lock();
+	stop_world(&stopped);
+	tables_unlock();
+	picture_bound(picture);
+	search(picture, &stopped, self);
+	picture->reach.stopped_ns = stop_release(&stopped);
+	const struct reach *reach = &picture->reach;
+	atomic_store(&snapshot.verdict, reach->incomplete                     ? LEAKS_UNCERTAIN
+					: reach->total[REACH_DEFINITE].blocks ? LEAKS_FOUND
+									      : LEAKS_NONE);
+}
+
+static int take_inline(struct picture *picture, uint64_t begun_ns, uint32_t settled, const struct reach_self *self)
+{
+	if (self)
+		search_inline(picture, self);
 	int error = picture_write(picture, begun_ns, NULL);
 	if (picture->survey.cohort)
 		cohorts_recycle(settled, survey_has, &picture->survey);
@@ -188,25 +236,11 @@ static void note_lives(struct outcome *outcome, const struct survey *survey)
 			outcome->lives[id / COHORTS_PER_WORD] |= (uint64_t)1 << id % COHORTS_PER_WORD;
 }
 
-/* What the copy's work takes, and what keeps the tables that it reads whole. */
-static struct lock *const table_locks[] = {&pool_lock, &threads_lock, &modules_lock, &timeline_lock};
-enum { TABLE_LOCKS = sizeof table_locks / sizeof table_locks[0] };
-
-static void tables_lock(void)
-{
-	for (int i = 0; i < TABLE_LOCKS; i++)
-		lock_acquire(table_locks[i]);
-}
-
-static void tables_unlock(void)
-{
-	for (int i = TABLE_LOCKS; i-- > 0;)
-		lock_release(table_locks[i]);
-}
-
 struct copy_work {
 	struct picture *picture;
 	uint64_t begun_ns;
+	const struct reach_self *self; /* where a search for leaks begins; NULL: there is none */
+	struct stopped stopped;        /* the threads as they stood when the copy was made */
 };
 
 /* In the copy, which has the locks that the process held when it was made. */
@@ -215,6 +249,10 @@ static void copy_work(void *argument)
 	const struct copy_work *work = argument;
 	struct outcome *outcome = snapshot.outcome;
 	tables_unlock();
+	if (work->self)
+		search(work->picture, &work->stopped, work->self);
+	forked_hide();
+	work->picture->reach.stopped_ns = atomic_load(&outcome->stopped_ns);
 	outcome->error = picture_write(work->picture, work->begun_ns, outcome);
 	note_lives(outcome, &work->picture->survey);
 	outcome->number = output_next_number() - 1;
@@ -225,7 +263,7 @@ static void copy_work(void *argument)
 }
 
 /* Whether there is a copy at work now; if not, it can be taken inline as if nothing had been tried. */
-static bool take_forked(struct picture *picture, uint64_t begun_ns, uint32_t settled)
+static bool take_forked(struct picture *picture, uint64_t begun_ns, uint32_t settled, const struct reach_self *self)
 {
 	size_t words = picture->cohorts / COHORTS_PER_WORD + 1;
 	snapshot.outcome_bytes = sizeof *snapshot.outcome + words * sizeof snapshot.outcome->lives[0];
@@ -234,9 +272,17 @@ static bool take_forked(struct picture *picture, uint64_t begun_ns, uint32_t set
 		return false;
 	snapshot.outcome->cohorts = picture->cohorts;
 	snapshot.settled = settled;
-	struct copy_work work = {picture, begun_ns};
+	struct copy_work work = {.picture = picture, .begun_ns = begun_ns, .self = self};
 	tables_lock();
+	if (self) {
+		stop_world(&work.stopped);
+		picture_bound(picture);
+		snapshot.outcome->cohorts =
+			picture->cohorts < snapshot.outcome->cohorts ? picture->cohorts : snapshot.outcome->cohorts;
+	}
 	pid_t pid = forked_start(copy_work, &work, picture->threads_fd);
+	if (self)
+		atomic_store(&snapshot.outcome->stopped_ns, stop_release(&work.stopped));
 	tables_unlock();
 	if (pid < 0) {
 		copy_forget();
@@ -320,7 +366,7 @@ static uint64_t inline_ns_expected(const struct picture *picture)
 	return (blocks > 0 ? (uint64_t)blocks * BLOCK_NS : 0) + rows * ROW_NS;
 }
 
-static bool wants_fork(enum snapshot_trigger trigger, const struct picture *picture)
+static bool wants_fork(enum snapshot_trigger trigger, const struct picture *picture, bool leaks)
 {
 	if (is_last(trigger) || snapshot.distrusted || snapshot.mode == SNAPSHOT_INLINE)
 		return false;
@@ -329,6 +375,9 @@ static bool wants_fork(enum snapshot_trigger trigger, const struct picture *pict
 	/* Who calls the function expects the file to be there when it returns. */
 	if (trigger == TRIGGER_API || trigger == TRIGGER_MARK)
 		return false;
+	/* A search reads the whole heap. */
+	if (leaks)
+		return !sys_is_filtered();
 	uint64_t inline_ns = inline_ns_expected(picture);
 	uint64_t fork_ns = FORK_NS + picture->rss_bytes / SYS_PAGE_BYTES * PAGE_COPY_NS;
 	/* A filter may kill whoever makes a process; it was asked for by somebody who knows. */
@@ -353,9 +402,15 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 		picture_bound(&picture);
 		snapshot.token = request->token;
 		snapshot.listener = listener;
-		bool forked = wants_fork(request->trigger, &picture) && take_forked(&picture, begun_ns, settled);
+		/* All registers that a caller of ours may still need go into this frame. */
+		__builtin_unwind_init();
+		uintptr_t now = (uintptr_t)__builtin_frame_address(0) - FRAME_ROOM_BYTES;
+		const struct reach_self here = {request->sp ? request->sp : now};
+		const struct reach_self *self = request->leaks ? &here : NULL;
+		bool forked = wants_fork(request->trigger, &picture, request->leaks) &&
+			      take_forked(&picture, begun_ns, settled, self);
 		if (!forked)
-			error = take_inline(&picture, begun_ns, settled);
+			error = take_inline(&picture, begun_ns, settled, self);
 		picture_end(&picture);
 		if (forked)
 			return 0;

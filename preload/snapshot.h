@@ -33,6 +33,8 @@ struct snapshot_request {
 	enum snapshot_trigger trigger;
 	const char *label; /* NULL: none */
 	bool wait;         /* for a snapshot that is being taken; otherwise this one is skipped */
+	bool leaks;        /* search for leaks, too */
+	uintptr_t sp;      /* where the caller's stack begins for it; 0: where it is now, with its registers */
 	uint64_t token;    /* of whom answer() tells; 0: nobody */
 	struct census_request census;
 	uintptr_t interp;         /* PyInterpreterState, when the calling thread has the GIL for the census; else 0 */
@@ -55,6 +57,10 @@ void snapshot_fork_child(pid_t pid);
  * between heap_enter() and heap_leave() without a lock of ours; preserves errno.
  */
 int snapshot_take(const struct snapshot_request *request, const struct snapshot_listener *listener);
+
+/* What the last search for leaks in this process itself said. */
+enum leak_verdict { LEAKS_NOT_SEARCHED, LEAKS_NONE, LEAKS_FOUND, LEAKS_UNCERTAIN };
+enum leak_verdict snapshot_verdict(void);
 
 /* Takes note of a copy that has ended; with `wait` of one that is at work, too. Called like snapshot_take(). */
 void snapshot_settle(bool wait);

@@ -83,6 +83,7 @@ enum snapshot_section_type {
 	SECTION_TYPE_SITES = 17, /* likewise: ... and from which sites */
 	SECTION_GC = 18,         /* tagged values, enum snapshot_gc; in each snapshot that was asked for a census */
 	SECTION_REFS = 19,       /* who holds the objects of some types */
+	SECTION_LEAKS = 20,      /* minor version 2: in a snapshot with META_LEAKS */
 };
 
 /*
@@ -102,17 +103,20 @@ enum snapshot_meta {
 	META_TIME_NS = 12,       /* real time of the snapshot */
 	META_ELAPSED_NS = 14,    /* monotonic time between the two */
 	META_PAGE_BYTES = 16,
-	META_EPOCH = 18,           /* the epoch that this snapshot ends */
-	META_INHERITED_EPOCH = 20, /* cohorts up to and with this epoch were the fork parent's; 0: none */
-	META_SAMPLE_BYTES = 22,    /* mean bytes between samples; 0: every allocation is recorded */
-	META_DEPTH = 24,           /* frames kept of a stack */
-	META_RECORDING = 26,       /* 1: recording was on */
-	META_MACHINE = 28,         /* ELF e_machine of the process */
-	META_HELD_NS = 30,         /* how long the thread that took the snapshot was held for it */
-	META_WRITE_NS = 32,        /* how long the file was written */
-	META_FORKED = 34,          /* 1: by a copy of the process, which was not held for it */
-	META_GIL_NS = 36,          /* how long CPython's global lock was held for a census of objects; 0: none */
-	META_MARKS = 46,           /* iterations that the program has marked by mudlark_mark() so far */
+	META_EPOCH = 18,            /* the epoch that this snapshot ends */
+	META_INHERITED_EPOCH = 20,  /* cohorts up to and with this epoch were the fork parent's; 0: none */
+	META_SAMPLE_BYTES = 22,     /* mean bytes between samples; 0: every allocation is recorded */
+	META_DEPTH = 24,            /* frames kept of a stack */
+	META_RECORDING = 26,        /* 1: recording was on */
+	META_MACHINE = 28,          /* ELF e_machine of the process */
+	META_HELD_NS = 30,          /* how long the thread that took the snapshot was held for it */
+	META_WRITE_NS = 32,         /* how long the file was written */
+	META_FORKED = 34,           /* 1: by a copy of the process, which was not held for it */
+	META_GIL_NS = 36,           /* how long CPython's global lock was held for a census of objects; 0: none */
+	META_MARKS = 46,            /* iterations that the program has marked by mudlark_mark() so far */
+	META_LEAKS = 40,            /* 1: the heap was searched for leaks */
+	META_LEAKS_INCOMPLETE = 42, /* enum snapshot_leaks_incomplete, why what was found is not certain; 0: it is */
+	META_STOPPED_NS = 44,       /* how long the other threads stood still for it */
 
 	META_PROGRAM = 1,      /* base name of the executable */
 	META_EXECUTABLE = 3,   /* its path */
@@ -158,6 +162,11 @@ enum snapshot_total {
 	TOTAL_UNWOUND_STACKS = 32,         /* stacks that libunwind had to walk */
 	TOTAL_CHECKED_STACKS = 34,         /* check_capture: stacks that libunwind walked as well */
 	TOTAL_SHORT_STACKS = 36,           /* ... of which it did not reach the end */
+	TOTAL_SCANNED_BYTES = 40,          /* read in the search for leaks */
+	TOTAL_ROOT_BYTES = 42,             /* of these outside of blocks */
+	TOTAL_SCAN_NS = 44,                /* how long that took */
+	TOTAL_UNRECORDED_BLOCKS = 48,      /* lost blocks that were not recorded: of a sampled program */
+	TOTAL_UNRECORDED_BYTES = 50,       /* their slots' bytes */
 };
 
 /* All keys are even: how often something could not be recorded. Zero counters are left out. */
@@ -179,6 +188,9 @@ enum snapshot_loss {
 	LOSS_PYTHON_BROKEN = 32,     /* chains of Python frames that made no sense: the stack ends there */
 	LOSS_PYTHON_CUT = 34,        /* Python stacks deeper than `depth` */
 	LOSS_PYTHON_UNMERGED = 36,   /* Python frames whose place among the native ones is not known: put further out */
+	LOSS_UNREAD_BYTES = 46,      /* that the search for leaks could not read */
+	LOSS_THREADS_RUNNING = 48,   /* threads that went on during the search */
+	LOSS_THREADS_IN_KERNEL = 50, /* threads of which the search did not know all registers */
 };
 
 /*
@@ -314,6 +326,26 @@ enum snapshot_thread_flag {
  */
 
 /* COHORTS: count, then for each: site id, epoch, live blocks, live bytes. A site may have two of one epoch. */
+
+/*
+ * LEAKS: count, then for each: site id, kind (enum snapshot_leak_kind), blocks, bytes, blocks and bytes that are lost
+ * with them and that nobody else leads to (kind definite only). A site has a row for each kind that it has blocks of;
+ * the blocks of all rows together are all live ones.
+ */
+enum snapshot_leak_kind {
+	LEAK_REACHABLE = 1,  /* something in use points to it */
+	LEAK_STACK_ONLY = 2, /* only a thread's stack does */
+	LEAK_POSSIBLE = 3,   /* only pointers into its middle, or with a tag in their top bits */
+	LEAK_DEFINITE = 4,   /* nothing does */
+	LEAK_INDIRECT = 5,   /* only what is lost does */
+};
+
+enum snapshot_leaks_incomplete {
+	LEAKS_THREADS_RUNNING = 1, /* threads could not be stopped, nor their stacks be found */
+	LEAKS_NO_MAPS = 2,         /* /proc/self/maps or the list of threads could not be read */
+	LEAKS_NO_MEMORY = 4,       /* there was none for the search */
+	LEAKS_OWN_UNKNOWN = 8,     /* Mudlark's own memory was taken for the program's: leaks may be missing */
+};
 
 /*
  * TIMELINE: count, then for each: ns since the previous point (the first: since the start), live bytes,

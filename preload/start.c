@@ -2,7 +2,7 @@
  * The life of the library in its host: constructor, fork, the ends of a process.
  *
  * The constructor runs before all others (-z initfirst), even libc's, so it takes arguments and environment from its
- * own parameters. malloc works long before: ld.so calls it. The snapshot at the end is registered with __cxa_atexit
+ * own parameters. malloc works long before: ld.so calls it. The snapshot at the end is registered with on_exit
  * here, first of all, and so runs last: after the program's own handlers and the destructors of its libraries.
  *
  * fork: libc locks libio's list after all prepare handlers, and a thread that holds that list may wait for one of
@@ -17,6 +17,7 @@
 #include "preload/large.h"
 #include "preload/loading.h"
 #include "preload/losses.h"
+#include "preload/lsan.h"
 #include "preload/modules.h"
 #include "preload/notes.h"
 #include "preload/options.h"
@@ -24,7 +25,9 @@
 #include "preload/python.h"
 #include "preload/python_codes.h"
 #include "preload/python_objects.h"
+#include "preload/reach.h"
 #include "preload/record.h"
+#include "preload/roots.h"
 #include "preload/rules.h"
 #include "preload/sample.h"
 #include "preload/sandbox.h"
@@ -50,7 +53,6 @@
 extern void _IO_list_lock(void) __attribute__((weak));
 extern void _IO_list_unlock(void) __attribute__((weak));
 extern void _IO_list_resetlock(void) __attribute__((weak));
-extern int __cxa_atexit(void (*function)(void *), void *argument, void *dso);
 
 enum {
 	LOCKS_MAX = 64,
@@ -214,21 +216,29 @@ static void fork_child(void)
 	heap_leave(heap);
 }
 
-static void at_exit(void *unused)
+/*
+ * libc calls what is registered with on_exit() like what is with atexit(), but says the status. exit() within a handler
+ * goes on with the handlers that are left, none, and then writes what stdio holds back: the program's output stays
+ * whole.
+ */
+static void at_exit(int status, void *unused)
 {
 	(void)unused;
-	control_at_exit();
+	control_at_exit((uintptr_t)__builtin_dwarf_cfa());
+	int judged = control_exit_status(status);
+	if (judged != status)
+		exit(judged);
 }
 
 static void at_quick_exit_handler(void)
 {
-	control_at_exit();
+	control_at_exit((uintptr_t)__builtin_dwarf_cfa());
 }
 
 static __attribute__((noreturn)) void end_process(int status)
 {
-	control_at_exit();
-	sys_exit(status);
+	control_at_exit((uintptr_t)__builtin_dwarf_cfa());
+	sys_exit(control_exit_status(status));
 }
 
 __attribute__((visibility("default"))) void _exit(int status)
@@ -340,13 +350,16 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 	foreign_init();
 	loading_init();
 	sandbox_init();
+	reach_init();
+	roots_init();
+	lsan_init(environment);
 	all_collect();
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 	/* A program with more rights than its user: neither environment nor files. */
 	if (!getauxval(AT_SECURE)) {
 		output_set_program(argv ? argv[0] : NULL);
 		bool wanted = recording_init(environment_value(environment, "MUDLARK_OPTIONS"), pid);
-		__cxa_atexit(at_exit, NULL, NULL);
+		(void)on_exit(at_exit, NULL);
 		(void)at_quick_exit(at_quick_exit_handler);
 		if (wanted) {
 			const char *reason = NULL;

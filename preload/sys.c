@@ -1,6 +1,8 @@
 /* System calls for the host's side; sys.h says why they stand together. */
 #include "preload/sys.h"
 
+#include "preload/own.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -46,7 +48,12 @@ static void *sys_mmap(void *address, size_t bytes, int protection, int flags)
 {
 	long result = sys_call(SYS_mmap, (long)address, (long)bytes, protection,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
-	return result < 0 && result > -SYS_PAGE_BYTES ? NULL : (void *)result;
+	if (result < 0 && result > -SYS_PAGE_BYTES)
+		return NULL;
+	/* What is only reserved is not read by anybody. */
+	if (protection != PROT_NONE)
+		own_add((const void *)result, bytes);
+	return (void *)result;
 }
 
 void *sys_map(size_t bytes)
@@ -62,24 +69,39 @@ bool sys_map_again(void *address, size_t bytes)
 void *sys_map_shared(size_t bytes)
 {
 	long result = sys_call(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	return result < 0 && result > -SYS_PAGE_BYTES ? NULL : (void *)result;
+	if (result < 0 && result > -SYS_PAGE_BYTES)
+		return NULL;
+	own_add((const void *)result, bytes);
+	return (void *)result;
 }
 
 void sys_unmap(void *address, size_t bytes)
 {
+	/* First: whoever gets these addresses next finds them free. */
+	own_remove(address, bytes);
 	sys_call(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0);
 }
 
 int sys_extend(void *address, size_t bytes, size_t new_bytes)
 {
 	long result = sys_call(SYS_mremap, (long)address, (long)bytes, (long)new_bytes, 0, 0, 0);
-	return result == (long)address ? 0 : (int)result;
+	if (result != (long)address)
+		return (int)result;
+	if (new_bytes > bytes)
+		own_add((char *)address + bytes, new_bytes - bytes);
+	else
+		own_remove((char *)address + new_bytes, bytes - new_bytes);
+	return 0;
 }
 
 bool sys_move(void *from, size_t bytes, void *to, size_t new_bytes)
 {
-	return sys_call(SYS_mremap, (long)from, (long)bytes, (long)new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, (long)to,
-			0) == (long)to;
+	own_remove(from, bytes);
+	bool moved = sys_call(SYS_mremap, (long)from, (long)bytes, (long)new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
+			      (long)to, 0) == (long)to;
+	if (!moved)
+		own_add(from, bytes);
+	return moved;
 }
 
 void sys_populate(void *address, size_t bytes)
@@ -160,6 +182,22 @@ int sys_open_read_in(int directory, const char *name)
 	return (int)sys_call(SYS_openat, directory, (long)name, O_RDONLY | O_CLOEXEC, 0, 0, 0);
 }
 
+ssize_t sys_list(int directory, void *entries, size_t bytes)
+{
+	return sys_call(SYS_getdents64, directory, (long)entries, (long)bytes, 0, 0, 0);
+}
+
+void sys_rewind(int directory)
+{
+	sys_call(SYS_lseek, directory, 0, SEEK_SET, 0, 0, 0);
+}
+
+uint32_t sys_links(int directory)
+{
+	struct stat facts;
+	return sys_call(SYS_fstat, directory, (long)&facts, 0, 0, 0, 0) == 0 ? (uint32_t)facts.st_nlink : 0;
+}
+
 int sys_create(const char *path)
 {
 	return (int)sys_call(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
@@ -209,6 +247,11 @@ ssize_t sys_read(int fd, void *data, size_t bytes)
 		done = sys_call(SYS_read, fd, (long)data, (long)bytes, 0, 0, 0);
 	} while (done == -EINTR);
 	return done;
+}
+
+ssize_t sys_read_at(int fd, void *data, size_t bytes, uint64_t offset)
+{
+	return sys_call(SYS_pread64, fd, (long)data, (long)bytes, (long)offset, 0, 0);
 }
 
 ssize_t sys_readlink(const char *path, char *out, size_t bytes)
@@ -328,6 +371,17 @@ void sys_forbid_dump(void)
 bool sys_is_filtered(void)
 {
 	return sys_call(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0, 0) > 0;
+}
+
+int sys_queue_signal(pid_t pid, pid_t tid, int number, void *value)
+{
+	siginfo_t info;
+	memset(&info, 0, sizeof info);
+	info.si_signo = number;
+	info.si_code = SI_QUEUE;
+	info.si_pid = pid;
+	info.si_value.sival_ptr = value;
+	return (int)sys_call(SYS_rt_tgsigqueueinfo, pid, tid, number, (long)&info, 0, 0);
 }
 
 int sys_send_datagram(const char *name, const void *data, size_t bytes)

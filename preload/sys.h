@@ -64,6 +64,17 @@ int sys_open_read(const char *path);
 int sys_open_write(const char *path);
 int sys_open_directory(const char *path);
 int sys_open_read_in(int directory, const char *name);
+/* What getdents64 gives; sys_rewind() begins again. sys_links(): the directory's number of links; 0: not known. */
+struct sys_entry {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t bytes; /* up to the next one */
+	uint8_t type;
+	char name[];
+};
+ssize_t sys_list(int directory, void *entries, size_t bytes);
+void sys_rewind(int directory);
+uint32_t sys_links(int directory);
 /* Creates a file that must not exist yet, mode 0600, close-on-exec, no symbolic link followed. */
 int sys_create(const char *path);
 int sys_close(int fd);
@@ -72,6 +83,8 @@ int sys_write_all(int fd, const void *data, size_t bytes);
 /* The same at a place of the file, leaving its position alone. */
 int sys_write_all_at(int fd, const void *data, size_t bytes, uint64_t offset);
 ssize_t sys_read(int fd, void *data, size_t bytes);
+/* From a place of the file. */
+ssize_t sys_read_at(int fd, void *data, size_t bytes, uint64_t offset);
 ssize_t sys_readlink(const char *path, char *out, size_t bytes);
 int sys_stat(const char *path, struct stat *out);
 int sys_unlink(const char *path);
@@ -102,6 +115,9 @@ void sys_name_thread(const char *name);
 void sys_forbid_dump(void);
 /* Whether a seccomp filter applies to the calling thread. */
 bool sys_is_filtered(void);
+
+/* Queues a signal with a value for one thread of the process. 0 or -errno. */
+int sys_queue_signal(pid_t pid, pid_t tid, int number, void *value);
 
 /* One datagram to the abstract UNIX socket `name` (without its leading NUL). 0 or -errno. */
 int sys_send_datagram(const char *name, const void *data, size_t bytes);

@@ -319,3 +319,8 @@ bool unwind_is_on_stack(const struct heap *heap, const void *p)
 	/* On a coroutine's stack, what lies between it and the thread's own is anybody's. */
 	return sp >= heap->stack_low && sp < heap->stack_high && address >= sp && address < heap->stack_high;
 }
+
+uint32_t unwind_loader_module(void)
+{
+	return unwinder.loader_module;
+}

@@ -53,4 +53,7 @@ bool unwind_owns_call(uintptr_t caller);
 /* Whether p points into the live part of the calling thread's stack. */
 bool unwind_is_on_stack(const struct heap *heap, const void *p);
 
+/* Id of ld.so among the modules; 0: not known. */
+uint32_t unwind_loader_module(void);
+
 #endif

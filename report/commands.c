@@ -8,13 +8,9 @@
 #include <string.h>
 
 const struct command *const mudlark_commands[] = {
-	&run_command,         &snap_command,
-	&show_command,        &diff_command,
-	&refs_command,        &growth_command,
-	&gate_command,        &annotate_command,
-	&symbolize_command,   &export_command,
-	&doctor_command,      &help_command,
-	&completions_command, NULL,
+	&run_command,    &snap_command,   &show_command, &diff_command,        &leaks_command,
+	&refs_command,   &growth_command, &gate_command, &annotate_command,    &symbolize_command,
+	&export_command, &doctor_command, &help_command, &completions_command, NULL,
 };
 
 const struct command *find_command(const char *name)

@@ -8,8 +8,8 @@
 #include "report/options.h"
 #include "report/table.h"
 
-extern const struct command run_command, snap_command, show_command, diff_command, refs_command, growth_command,
-	gate_command, symbolize_command, export_command, annotate_command, doctor_command, help_command,
+extern const struct command run_command, snap_command, show_command, diff_command, leaks_command, refs_command,
+	growth_command, gate_command, symbolize_command, export_command, annotate_command, doctor_command, help_command,
 	completions_command;
 
 /* In the order of `mudlark --help`; ends with NULL. */

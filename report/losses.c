@@ -34,6 +34,12 @@ static const struct loss losses[] = {
 	{LOSS_PYTHON_CUT, "python_cut", "stacks lack outer Python frames: they are deeper than --depth"},
 	{LOSS_PYTHON_UNMERGED, "python_unmerged",
 	 "stacks have Python frames behind the native ones: where they belong among them is not known"},
+	{LOSS_UNREAD_BYTES, "unread_bytes", "bytes could not be read in the search for leaks"},
+	{LOSS_THREADS_RUNNING, "threads_running",
+	 "threads could not be stopped in the search for leaks: what only they use looks lost"},
+	{LOSS_THREADS_IN_KERNEL, "threads_in_kernel",
+	 "threads waited in the kernel with the signal blocked: not all their registers are known to the search for "
+	 "leaks"},
 };
 
 void losses_print(const struct snapshot *snapshot, FILE *stream, const struct terminal *terminal)

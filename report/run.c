@@ -66,6 +66,10 @@ static const struct option_spec options_table[] = {
 	 "count the objects of CPython by type and line in each snapshot: mudlark show --by type"},
 	{OPTION_KEY + 16, 0, "refs", "TYPE", ARGUMENT_WORD, NULL,
 	 "and find out who holds the objects of this type; '?': of the types that there is most of: mudlark refs"},
+	{OPTION_KEY + 17, 'l', "leaks", NULL, ARGUMENT_NONE, NULL,
+	 "search for leaks when the command ends, and end with --exitcode if there are any"},
+	{OPTION_KEY + 18, 0, "exitcode", "STATUS", ARGUMENT_WORD, NULL,
+	 "with --leaks: the exit status instead of 0 when memory was lost (default 23; 0: the command's own)"},
 	{OPTION_QUIET, 'q', "quiet", NULL, ARGUMENT_NONE, NULL, "print nothing but errors when the command has ended"},
 	{0},
 };
@@ -119,6 +123,8 @@ static int run_option(void *context, int id, const char *argument, struct error 
 		return error_set(error, EXIT_USAGE,
 				 "bytes, or a number with K, M, G or T behind it; 0 records every block",
 				 "run: --sample wants 0 to 1T, not '%s'", argument);
+	if (!strcmp(key, "exitcode") && (!is_number(argument, false) || strtol(argument, NULL, 10) > 255))
+		return error_set(error, EXIT_USAGE, NULL, "run: --exitcode wants 0 to 255, not '%s'", argument);
 	int number = strcmp(key, "signal") ? 0 : signal_number(argument);
 	if (number < 0 || number == SIGKILL || number == SIGSTOP)
 		return error_set(error, EXIT_USAGE, "a number, a name as USR2 or RTMAX-5, or none",

@@ -3,7 +3,8 @@
  *
  * The request is the process's snapshot signal with a 64-bit token for its value; the answer is one datagram to the
  * abstract socket "\0mudlark.<token in 16 hex digits>": 'P' and the path, or 'E' and a message. The process holds no
- * descriptor and runs no thread for this. A token of 0 asks for no answer, so ours is never 0.
+ * descriptor and runs no thread for this. preload/request.h says what the token asks for. A token of 0 asks
+ * for no answer, so ours is never 0.
  *
  * Abstract sockets end at a network namespace's border; for a process beyond it the new file itself is the answer.
  */
@@ -35,6 +36,7 @@ enum {
 	OPTION_TIMEOUT = 1,
 	OPTION_CENSUS,
 	OPTION_REFS,
+	OPTION_LEAKS,
 	DEFAULT_TIMEOUT_S = 10,
 	LONGEST_ANSWER = 8192,
 	FILE_POLL_MS = 50
@@ -56,6 +58,10 @@ static int snap_option(void *context, int id, const char *argument, struct error
 	if (id == OPTION_REFS) {
 		options->flags |= REQUEST_CENSUS | REQUEST_REFS;
 		options->type_hash = *argument && strcmp(argument, "?") != 0 ? request_hash(argument) : 0;
+		return EXIT_FINE;
+	}
+	if (id == OPTION_LEAKS) {
+		options->flags |= REQUEST_LEAKS;
 		return EXIT_FINE;
 	}
 	return options_number("timeout", argument, 1, 86400, &options->timeout_s, error) ? EXIT_FINE : error->code;
@@ -323,6 +329,8 @@ static const struct option_spec options_table[] = {
 	{OPTION_REFS, 'r', "refs", "TYPE", ARGUMENT_WORD, NULL,
 	 "and find out who holds the objects of this type, with or without its module; '?': of the types that the "
 	 "program has most of. mudlark refs shows it"},
+	{OPTION_LEAKS, 'l', "leaks", NULL, ARGUMENT_NONE, NULL,
+	 "search for leaks, too; the process stands still no longer than it takes to copy it"},
 	{0},
 };
 

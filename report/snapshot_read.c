@@ -26,7 +26,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { KNOWN_SECTIONS = SECTION_REFS + 1 };
+enum { KNOWN_SECTIONS = SECTION_LEAKS + 1 };
 
 static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_END] = "END",         [SECTION_META] = "META",         [SECTION_TOTALS] = "TOTALS",
@@ -35,7 +35,7 @@ static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_COHORTS] = "COHORTS", [SECTION_TIMELINE] = "TIMELINE", [SECTION_NOTES] = "NOTES",
 	[SECTION_SYMBOLS] = "SYMBOLS", [SECTION_SAMPLES] = "SAMPLES",   [SECTION_CODES] = "CODES",
 	[SECTION_PYTHON] = "PYTHON",   [SECTION_TYPES] = "TYPES",       [SECTION_TYPE_SITES] = "TYPE_SITES",
-	[SECTION_GC] = "GC",           [SECTION_REFS] = "REFS",
+	[SECTION_GC] = "GC",           [SECTION_REFS] = "REFS",         [SECTION_LEAKS] = "LEAKS",
 };
 
 static const uint32_t required_sections[] = {SECTION_META,   SECTION_TOTALS,  SECTION_MODULES, SECTION_FRAMES,
@@ -164,7 +164,7 @@ static void decode_losses(struct snapshot *snapshot, struct cursor *cursor)
 			continue;
 		}
 		uint64_t value = read_varint(cursor);
-		if (key >= LOSS_STACKS_CUT && key <= LOSS_PYTHON_UNMERGED)
+		if (key >= LOSS_STACKS_CUT && key <= LOSS_THREADS_IN_KERNEL)
 			snapshot->losses[key] = value;
 		else
 			snapshot->unknown_losses += value;
@@ -296,6 +296,22 @@ static void decode_samples(struct snapshot *snapshot, struct cursor *cursor)
 		snapshot->sample_bytes[id] = read_varint(cursor);
 }
 
+static void decode_leaks(struct snapshot *snapshot, struct cursor *cursor)
+{
+	uint32_t count = read_count(cursor, 6);
+	snapshot->leaks = arena_allocate(&snapshot->arena, count, sizeof *snapshot->leaks);
+	snapshot->leak_count = count;
+	for (uint32_t i = 0; i < count && !cursor->failed; i++) {
+		struct snapshot_leak *leak = &snapshot->leaks[i];
+		leak->site = read_limited(cursor, UINT32_MAX, "a site id is out of range");
+		leak->kind = read_limited(cursor, UINT8_MAX, "a kind of leak is out of range");
+		leak->blocks = read_varint(cursor);
+		leak->bytes = read_varint(cursor);
+		leak->indirect_blocks = read_varint(cursor);
+		leak->indirect_bytes = read_varint(cursor);
+	}
+}
+
 static void decode_timeline(struct snapshot *snapshot, struct cursor *cursor)
 {
 	uint32_t count = read_count(cursor, 4);
@@ -422,7 +438,7 @@ static void (*const section_decoders[KNOWN_SECTIONS])(struct snapshot *, struct 
 	[SECTION_SAMPLES] = decode_samples, [SECTION_CODES] = decode_codes,
 	[SECTION_PYTHON] = decode_python,   [SECTION_TYPES] = decode_types,
 	[SECTION_GC] = decode_gc,           [SECTION_TYPE_SITES] = decode_type_sites,
-	[SECTION_REFS] = decode_refs,
+	[SECTION_REFS] = decode_refs,       [SECTION_LEAKS] = decode_leaks,
 };
 
 /* --- wall 3: ids across sections ------------------------------------------------------------------------------- */
@@ -458,6 +474,9 @@ static uint32_t link_sections(struct snapshot *snapshot, const char **why)
 		snapshot->sites[cohort->site].live_blocks += cohort->live_blocks;
 		snapshot->sites[cohort->site].live_bytes += cohort->live_bytes;
 	}
+	for (uint32_t i = 0; i < snapshot->leak_count; i++)
+		if (!snapshot->leaks[i].site || snapshot->leaks[i].site > snapshot->site_count)
+			return *why = "a leak names a site that is not there", SECTION_LEAKS;
 	for (uint32_t i = 0; i < snapshot->stored_module_count; i++)
 		if (snapshot->stored_modules[i].module > snapshot->module_count)
 			return *why = "it names a module that is not there", SECTION_SYMBOLS;
@@ -565,7 +584,7 @@ static bool find_sections(struct decoder *decoder, const unsigned char *bytes, s
 					      header->section_count);
 			return true;
 		}
-		if (section.type >= KNOWN_SECTIONS) {
+		if (section.type >= KNOWN_SECTIONS || !section_names[section.type]) {
 			if (header->minor <= SNAPSHOT_MINOR)
 				return refuse(decoder, again_hint, "a section %s is damaged: there is no such type",
 					      name);

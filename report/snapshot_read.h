@@ -32,8 +32,8 @@
 #define LOSS_KEYS 64
 #define PYTHON_KEYS 16
 _Static_assert(META_GIL_NS < META_KEYS && META_DIRECTORY < META_KEYS, "every key of META has its place");
-_Static_assert(TOTAL_SHORT_STACKS < TOTAL_KEYS, "every key of TOTALS has its place");
-_Static_assert(LOSS_PYTHON_UNMERGED < LOSS_KEYS, "every key of LOSSES has its place");
+_Static_assert(TOTAL_UNRECORDED_BYTES < TOTAL_KEYS, "every key of TOTALS has its place");
+_Static_assert(LOSS_THREADS_IN_KERNEL < LOSS_KEYS, "every key of LOSSES has its place");
 _Static_assert(PYTHON_OBJECTS < PYTHON_KEYS && PYTHON_MALLOC_STATS < PYTHON_KEYS, "every key of PYTHON has its place");
 
 struct text {
@@ -93,6 +93,13 @@ struct snapshot_code {
 	struct text lines;       /* the table, in the format below */
 	uint32_t first_line;
 	uint8_t format; /* enum snapshot_lines, or one of a later version */
+};
+
+/* SECTION_LEAKS. */
+struct snapshot_leak {
+	uint32_t site;
+	uint32_t kind; /* enum snapshot_leak_kind, or one of a later version */
+	uint64_t blocks, bytes, indirect_blocks, indirect_bytes;
 };
 
 /* SECTION_SYMBOLS. Numbers of strings are checked and already turned into texts. */
@@ -170,11 +177,13 @@ struct snapshot {
 	uint64_t *sample_bytes;                   /* [sample_count + 1] by site, SECTION_SAMPLES; NULL: not there */
 	struct snapshot_site *recorded_sites;     /* the file's numbers of sampled blocks; */
 	struct snapshot_cohort *recorded_cohorts; /* likewise */
-	struct spreads spreads;                   /* of the totals; of sampled blocks only */
-	const char **notes;                       /* [note_count], likewise */
-	struct snapshot_code *codes;              /* [code_count + 1] */
-	uint64_t python_numbers[PYTHON_KEYS];     /* by enum snapshot_python, even keys */
-	struct text python_texts[PYTHON_KEYS];    /* by enum snapshot_python, odd keys */
+	struct snapshot_leak *leaks;              /* [leak_count], no place-holder */
+	uint32_t leak_count;
+	struct spreads spreads;                /* of the totals; of sampled blocks only */
+	const char **notes;                    /* [note_count], likewise */
+	struct snapshot_code *codes;           /* [code_count + 1] */
+	uint64_t python_numbers[PYTHON_KEYS];  /* by enum snapshot_python, even keys */
+	struct text python_texts[PYTHON_KEYS]; /* by enum snapshot_python, odd keys */
 	uint32_t module_count, frame_count, stack_count, thread_count, site_count, cohort_count, timeline_count,
 		note_count, sample_count, code_count;
 	bool has_python;                         /* SECTION_PYTHON was there: CPython was in the process */

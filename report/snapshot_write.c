@@ -230,6 +230,20 @@ static void encode_timeline(const struct snapshot *snapshot, struct buffer *data
 	}
 }
 
+static void encode_leaks(const struct snapshot *snapshot, struct buffer *data)
+{
+	buffer_varint(data, snapshot->leak_count);
+	for (uint32_t i = 0; i < snapshot->leak_count; i++) {
+		const struct snapshot_leak *leak = &snapshot->leaks[i];
+		buffer_varint(data, leak->site);
+		buffer_varint(data, leak->kind);
+		buffer_varint(data, leak->blocks);
+		buffer_varint(data, leak->bytes);
+		buffer_varint(data, leak->indirect_blocks);
+		buffer_varint(data, leak->indirect_bytes);
+	}
+}
+
 void snapshot_encode(const struct snapshot *snapshot, struct buffer *file)
 {
 	struct buffer data = {0};
@@ -268,6 +282,11 @@ void snapshot_encode(const struct snapshot *snapshot, struct buffer *file)
 		put_numbers(&data, snapshot->python_numbers, PYTHON_KEYS);
 		put_texts(&data, snapshot->python_texts, PYTHON_KEYS);
 		finish_section(file, SECTION_PYTHON, &data);
+	}
+	if (snapshot->numbers[META_LEAKS]) {
+		need_minor(file, SNAPSHOT_MINOR);
+		encode_leaks(snapshot, &data);
+		finish_section(file, SECTION_LEAKS, &data);
 	}
 	encode_timeline(snapshot, &data);
 	finish_section(file, SECTION_TIMELINE, &data);

@@ -199,7 +199,7 @@ static void examine(const void *bytes, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	if (size && bytes[0] <= SECTION_PYTHON) {
+	if (size && bytes[0] <= SECTION_LEAKS && snapshot_section_name(bytes[0])) {
 		struct buffer file = {0};
 		replace_section(bytes[0], bytes + 1, size - 1, &file);
 		examine(file.data, file.length);

@@ -1,0 +1,43 @@
+/*
+ * The mappings of the process as /proc/self/maps has them, in a table of our own: ranges in ascending order, and what
+ * the reachability scan has to know of each.
+ */
+#ifndef MUDLARK_MAPS_H
+#define MUDLARK_MAPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum map_flag {
+	MAP_READABLE = 1,
+	MAP_WRITABLE = 2,
+	MAP_PLAIN = 4,      /* private memory without a file behind it: reading it cannot fail */
+	MAP_MAIN_STACK = 8, /* of the first thread */
+	MAP_DEVICE = 16,    /* reading it may do something */
+};
+
+struct map_range {
+	uintptr_t start, end;
+	uint32_t flags; /* enum map_flag */
+};
+
+struct maps {
+	struct map_range *range;
+	size_t count, capacity;
+	char *buffer;
+};
+
+/* Reads them; false when the file cannot be opened or memory is short. maps_free() unmaps, also after a failure. */
+bool maps_read(struct maps *maps);
+void maps_free(struct maps *maps);
+
+/* The range that has the address, or NULL. */
+const struct map_range *maps_find(const struct maps *maps, uintptr_t address);
+/* Whether all of the bytes may be read, and none of them is of a device. */
+bool maps_readable(const struct maps *maps, uintptr_t address, size_t bytes);
+
+/* One line of the file, without its newline; false when it is none. */
+bool maps_parse(const char *line, struct map_range *range);
+
+#endif

@@ -1,0 +1,217 @@
+/* The passes of marking; mark.h has the rules. */
+#include "preload/mark.h"
+
+#include "preload/sys.h"
+
+#include <string.h>
+
+#define WORD sizeof(uintptr_t)
+/* Of an address; what stands above is a tag. */
+#define ADDRESS_MASK (((uintptr_t)1 << (ADDRESS_BITS + 1)) - 1)
+
+enum {
+	LOW_TAGS = 8,
+	STRING_HEADER = 24,
+	GC_HEADER = 16,
+	GC_LONG_HEADER = 32,
+	UNSAFE_WORDS = 512,
+};
+
+bool mark_begin(struct mark *mark, struct blocks *blocks, bool python)
+{
+	*mark = (struct mark){.blocks = blocks, .python = python};
+	size_t count = (size_t)blocks_count(blocks) + 1;
+	mark->stack_bytes = count * sizeof *mark->stack;
+	mark->weak_bytes = count * sizeof *mark->weak;
+	mark->stack = sys_map(mark->stack_bytes);
+	mark->weak = sys_map(mark->weak_bytes);
+	return mark->stack && mark->weak;
+}
+
+void mark_end(struct mark *mark)
+{
+	if (mark->stack)
+		sys_unmap(mark->stack, mark->stack_bytes);
+	if (mark->weak)
+		sys_unmap(mark->weak, mark->weak_bytes);
+}
+
+static uint64_t word_at(uintptr_t address)
+{
+	uint64_t word;
+	memcpy(&word, (const void *)address, sizeof word);
+	return word;
+}
+
+/* A pointer to ob_refcnt: a count, then the type, an aligned address. */
+static bool is_python_object(uintptr_t object)
+{
+	uint64_t type = word_at(object + WORD);
+	return word_at(object) != 0 && type > SYS_PAGE_BYTES && type % WORD == 0 && type >> ADDRESS_BITS == 0;
+}
+
+/* Whether an address inside a block, behind its first word, is one that programs keep for its start. */
+static bool offset_is_usual(const struct mark *mark, const struct block_at *at)
+{
+	if (mark->blocks->state[at->node] & NODE_UNSAFE)
+		return false;
+	size_t rest = at->size - at->offset;
+	if (at->offset == WORD) {
+		uint64_t count = word_at(at->start);
+		return (count && rest % count == 0 && count <= rest) || count == rest;
+	}
+	if (at->offset == STRING_HEADER && rest) {
+		uint64_t length = word_at(at->start), capacity = word_at(at->start + WORD);
+		if (length <= capacity && capacity == rest - 1)
+			return true;
+	}
+	bool header = at->offset == GC_HEADER || at->offset == GC_LONG_HEADER;
+	return mark->python && header && rest >= 2 * WORD && is_python_object(at->start + at->offset);
+}
+
+/* Whether the address counts for the block at all; *strong: as its start. */
+static inline bool counts(const struct mark *mark, const struct block_at *at, bool *strong)
+{
+	if (at->offset < LOW_TAGS && (at->offset == 0 || at->offset < at->size)) {
+		*strong = true;
+		return true;
+	}
+	if (at->offset < at->size) {
+		*strong = offset_is_usual(mark, at);
+		return true;
+	}
+	/* new T[0] of a type with a destructor: only the number of elements is there, and it is 0. */
+	*strong = true;
+	return at->offset == WORD && at->size == WORD && !(mark->blocks->state[at->node] & NODE_UNSAFE) &&
+	       word_at(at->start) == 0;
+}
+
+/* Into the ring, whose oldest goes on the stack when there is no room. */
+static inline void push(struct mark *mark, uint32_t node, uintptr_t start)
+{
+	__builtin_prefetch((const void *)start);
+	__builtin_prefetch((const void *)(start + 64));
+	if (mark->ring_count == MARK_RING) {
+		mark->stack[mark->stack_count++] = mark->ring[mark->ring_first];
+		mark->ring_first = (mark->ring_first + 1) % MARK_RING;
+		mark->ring_count--;
+	}
+	mark->ring[(mark->ring_first + mark->ring_count++) % MARK_RING] = (struct mark_pending){start, node};
+}
+
+static inline void meet(struct mark *mark, uintptr_t value)
+{
+	const struct blocks *blocks = mark->blocks;
+	uintptr_t address = value & ADDRESS_MASK;
+	struct block_at at;
+	bool strong;
+	if (!block_find(blocks, address, &at))
+		return;
+	uint8_t state = blocks->state[at.node];
+	if (state >> NODE_KIND_BITS & 7 || !counts(mark, &at, &strong))
+		return;
+	if ((strong && address == value) || mark->weak_too) {
+		node_set_kind(blocks, at.node, mark->kind);
+		push(mark, at.node, at.start);
+	} else if (!(state & NODE_WEAK)) {
+		blocks->state[at.node] |= NODE_WEAK;
+		mark->weak[mark->weak_count++] = at.node;
+	}
+}
+
+void mark_words(struct mark *mark, const uintptr_t *word, size_t count)
+{
+	uintptr_t low = mark->blocks->low, span = mark->blocks->span;
+	mark->words += count;
+	for (size_t i = 0; i < count; i++)
+		if (__builtin_expect((word[i] & ADDRESS_MASK) - low < span, 0))
+			meet(mark, word[i]);
+}
+
+void mark_value(struct mark *mark, uintptr_t value)
+{
+	mark_words(mark, &value, 1);
+}
+
+void mark_node(struct mark *mark, uint32_t node)
+{
+	size_t size;
+	uint32_t cohort;
+	if (node_kind(mark->blocks, node) != REACH_NONE)
+		return;
+	node_set_kind(mark->blocks, node, mark->kind);
+	push(mark, node, block_start(mark->blocks, node, &size, &cohort));
+}
+
+/* Part of the block cannot be read: piece by piece, what can. */
+static void read_unsafe(struct mark *mark, uintptr_t start, size_t words)
+{
+	uintptr_t copy[UNSAFE_WORDS];
+	while (words) {
+		size_t some = (SYS_PAGE_BYTES - (start & (SYS_PAGE_BYTES - 1))) / WORD;
+		if (some > words)
+			some = words;
+		if (sys_read_memory((const void *)start, copy, some * WORD))
+			mark_words(mark, copy, some);
+		else
+			mark->skipped_bytes += some * WORD;
+		start += some * WORD;
+		words -= some;
+	}
+}
+
+static void read_block(struct mark *mark, const struct mark_pending *block)
+{
+	size_t words = block_size(mark->blocks, block->start) / WORD;
+	if (__builtin_expect(mark->blocks->state[block->node] & NODE_UNSAFE, 0))
+		read_unsafe(mark, block->start, words);
+	else
+		mark_words(mark, (const uintptr_t *)block->start, words);
+}
+
+void mark_follow(struct mark *mark)
+{
+	while (mark->ring_count || mark->stack_count) {
+		if (mark->stack_count && mark->ring_count < MARK_RING / 2) {
+			struct mark_pending next = mark->stack[--mark->stack_count];
+			push(mark, next.node, next.start);
+			continue;
+		}
+		struct mark_pending block = mark->ring[mark->ring_first];
+		mark->ring_first = (mark->ring_first + 1) % MARK_RING;
+		mark->ring_count--;
+		read_block(mark, &block);
+	}
+}
+
+void mark_weak(struct mark *mark)
+{
+	mark->kind = REACH_POSSIBLE;
+	mark->weak_too = true;
+	for (size_t i = 0; i < mark->weak_count; i++) {
+		mark_node(mark, mark->weak[i]);
+		mark_follow(mark);
+	}
+}
+
+uint32_t mark_next_unreached(const struct blocks *blocks, uint32_t node, size_t *position)
+{
+	struct mark rules = {.blocks = (struct blocks *)(uintptr_t)blocks};
+	size_t size;
+	uint32_t cohort;
+	if (blocks->state[node] & NODE_UNSAFE)
+		return UINT32_MAX;
+	const uintptr_t *word = (const uintptr_t *)block_start(blocks, node, &size, &cohort);
+	for (; *position < size / WORD; ++*position) {
+		uintptr_t address = word[*position] & ADDRESS_MASK;
+		struct block_at at;
+		bool strong;
+		if (address - blocks->low >= blocks->span || !block_find(blocks, address, &at) || at.node == node)
+			continue;
+		if (node_kind(blocks, at.node) != REACH_NONE || !counts(&rules, &at, &strong))
+			continue;
+		++*position;
+		return at.node;
+	}
+	return UINT32_MAX;
+}

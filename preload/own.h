@@ -1,0 +1,29 @@
+/*
+ * Which pages of the address space are Mudlark's: what the reachability scan does not read as the program's.
+ *
+ *   address bits   46 .. 30                 29 .. 12
+ *   table          number of a leaf          a bit for each page
+ *
+ * Entered is what sys.c and the private jemalloc map: tables, records, and the memory behind the program's blocks,
+ * which the scan finds block by block. Lock-free; marking 64 MiB takes 256 words. A registry of ranges was the other
+ * way: jemalloc trims and divides its mappings, and a lock would be needed inside mmap's callers.
+ */
+#ifndef MUDLARK_OWN_H
+#define MUDLARK_OWN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* All but part of a page at either end. Async-signal-safe, never allocate. */
+void own_add(const void *address, size_t bytes);
+void own_remove(const void *address, size_t bytes);
+
+bool own_has(uintptr_t address);
+/* The first address from `from` on, below `end`, whose page is ours (mine) or is not; `end` when there is none. */
+uintptr_t own_find(uintptr_t from, uintptr_t end, bool mine);
+
+/* Whether some page could not be entered: it lies in more than 256 different GiB. */
+bool own_is_incomplete(void);
+
+#endif

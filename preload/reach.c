@@ -1,0 +1,286 @@
+/* The search from beginning to end; reach.h. */
+#include "preload/reach.h"
+
+#include "preload/condense.h"
+#include "preload/maps.h"
+#include "preload/modules.h"
+#include "preload/own.h"
+#include "preload/python.h"
+#include "preload/roots.h"
+#include "preload/sample.h"
+#include "preload/snapshot_format.h"
+#include "preload/stacks.h"
+#include "preload/sys.h"
+#include "preload/unwind.h"
+
+#include <elf.h>
+#include <link.h>
+
+_Static_assert((int)REACH_REACHABLE == LEAK_REACHABLE && (int)REACH_STACK_ONLY == LEAK_STACK_ONLY &&
+		       (int)REACH_POSSIBLE == LEAK_POSSIBLE && (int)REACH_DEFINITE == LEAK_DEFINITE &&
+		       (int)REACH_INDIRECT == LEAK_INDIRECT,
+	       "the file has our kinds");
+
+/* Under the snapshot lock. */
+static struct {
+	uint32_t sites, cohorts;
+	uint32_t loader;          /* module id of ld.so */
+	uint32_t inherited_epoch; /* blocks up to this epoch were the fork parent's */
+} searched;
+
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+
+void reach_init(void)
+{
+	const char *base = (const char *)&__ehdr_start;
+	const ElfW(Phdr) *header = (const void *)(base + __ehdr_start.e_phoff);
+	for (unsigned i = 0; i < __ehdr_start.e_phnum; i++) {
+		if (header[i].p_type != PT_LOAD || !(header[i].p_flags & PF_W))
+			continue;
+		uintptr_t start = (uintptr_t)base + header[i].p_vaddr;
+		uintptr_t end = start + header[i].p_memsz + SYS_PAGE_BYTES - 1;
+		start &= ~(uintptr_t)(SYS_PAGE_BYTES - 1);
+		own_add((const void *)start, (end & ~(uintptr_t)(SYS_PAGE_BYTES - 1)) - start);
+	}
+}
+
+/* Site of a cohort that was there when the search began; SITE_UNKNOWN otherwise. */
+static uint32_t site_of(uint32_t cohort)
+{
+	if (!cohort || cohort >= searched.cohorts)
+		return SITE_UNKNOWN;
+	uint32_t site = ((const struct cohort *)meta_table_at(&cohort_table, cohort))->site;
+	return site && site < searched.sites ? site : SITE_UNKNOWN;
+}
+
+/* Roots by who allocated them. */
+static uint8_t judge(uint32_t cohort)
+{
+	if (cohort == COHORT_IGNORED)
+		return NODE_ROOT;
+	/* Of a fork's child: its parent's blocks are judged there, where all that points to them still is. */
+	if (cohort < searched.cohorts && cohort > COHORT_IGNORED &&
+	    ((const struct cohort *)meta_table_at(&cohort_table, cohort))->epoch <= searched.inherited_epoch)
+		return NODE_ROOT;
+	uint32_t stack = site_at(site_of(cohort))->stack;
+	if (!stack || !searched.loader)
+		return 0;
+	const struct frame_node *frame = meta_table_at(&frame_table, stack);
+	return frame->module == searched.loader ? NODE_ROOT : 0;
+}
+
+/* --- what the program has changed the protection of --- */
+
+struct safety {
+	const struct blocks *blocks;
+	const struct maps *maps;
+	uintptr_t slab; /* that was asked about last */
+	bool slab_is_safe;
+};
+
+static void find_unsafe(const struct block *block, void *context)
+{
+	struct safety *safety = context;
+	uintptr_t slab = block->start & ~(SLAB_BYTES - 1);
+	bool large = block->node >= safety->blocks->slots, safe;
+	if (large) {
+		safe = maps_readable(safety->maps, block->start, block->size ? block->size : 1);
+	} else {
+		if (slab != safety->slab)
+			safety->slab_is_safe = maps_readable(safety->maps, slab, SLAB_BYTES);
+		safety->slab = slab;
+		safe = safety->slab_is_safe;
+	}
+	if (!safe)
+		safety->blocks->state[block->node] |= NODE_UNSAFE;
+}
+
+/* --- what is left --- */
+
+struct lost {
+	const struct blocks *blocks;
+	uint32_t *node;   /* by number */
+	uint32_t *number; /* by node */
+	uint32_t count;
+	size_t bytes, number_bytes;
+};
+
+static void number_lost(const struct block *block, void *context)
+{
+	struct lost *lost = context;
+	if (node_kind(lost->blocks, block->node) != REACH_NONE)
+		return;
+	lost->number[block->node] = lost->count;
+	lost->node[lost->count++] = block->node;
+}
+
+static uint32_t next_lost(const void *context, uint32_t number, size_t *position)
+{
+	const struct lost *lost = context;
+	uint32_t node = mark_next_unreached(lost->blocks, lost->node[number], position);
+	return node == UINT32_MAX ? node : lost->number[node];
+}
+
+static uint64_t weight_of_lost(const void *context, uint32_t number)
+{
+	const struct lost *lost = context;
+	size_t size;
+	uint32_t cohort;
+	block_start(lost->blocks, lost->node[number], &size, &cohort);
+	return size;
+}
+
+static void add(struct reach_count *count, size_t bytes)
+{
+	count->blocks++;
+	count->bytes += bytes;
+}
+
+/* Gives the lost blocks their kinds, and the definite ones' sites what is lost with them. */
+static void settle_lost(struct reach *reach, const struct lost *lost, const struct condensed *condensed)
+{
+	for (uint32_t i = 0; i < lost->count; i++) {
+		size_t size;
+		uint32_t cohort;
+		bool leads = condensed->leader[i] == i;
+		block_start(lost->blocks, lost->node[i], &size, &cohort);
+		node_set_kind(lost->blocks, lost->node[i], leads ? REACH_DEFINITE : REACH_INDIRECT);
+		if (leads)
+			continue;
+		size_t leader_size;
+		uint32_t leader_cohort;
+		block_start(lost->blocks, lost->node[condensed->leader[i]], &leader_size, &leader_cohort);
+		add(&reach->site[site_of(leader_cohort)].kind[REACH_NONE], size);
+	}
+}
+
+static bool judge_lost(struct reach *reach, const struct blocks *blocks)
+{
+	struct lost lost = {.blocks = blocks};
+	lost.bytes = ((size_t)blocks_count(blocks) + 1) * sizeof *lost.node;
+	lost.node = sys_map(lost.bytes);
+	lost.number = sys_map(lost.bytes);
+	bool good = lost.node && lost.number;
+	if (good)
+		blocks_visit(blocks, number_lost, &lost);
+	if (good && lost.count) {
+		struct condensed condensed;
+		const struct graph graph = {lost.count, next_lost, weight_of_lost, &lost};
+		good = condense(&condensed, &graph);
+		if (good)
+			settle_lost(reach, &lost, &condensed);
+		condensed_free(&condensed);
+	}
+	if (lost.node)
+		sys_unmap(lost.node, lost.bytes);
+	if (lost.number)
+		sys_unmap(lost.number, lost.bytes);
+	return good;
+}
+
+/* --- sums --- */
+
+struct summing {
+	struct reach *reach;
+	const struct blocks *blocks;
+};
+
+static void sum(const struct block *block, void *context)
+{
+	const struct summing *summing = context;
+	struct reach *reach = summing->reach;
+	enum reach_kind kind = node_kind(summing->blocks, block->node);
+	if (summing->blocks->state[block->node] & NODE_UNRECORDED) {
+		if (kind == REACH_DEFINITE || kind == REACH_INDIRECT)
+			add(&reach->unrecorded, block->size);
+		return;
+	}
+	if (block->cohort == COHORT_IGNORED)
+		return;
+	add(&reach->total[kind], block->size);
+	add(&reach->site[site_of(block->cohort)].kind[kind], block->size);
+}
+
+static void mark_root_node(const struct block *block, void *context)
+{
+	struct mark *mark = context;
+	if (mark->blocks->state[block->node] & NODE_ROOT)
+		mark_node(mark, block->node);
+}
+
+/* All passes. false when there is no memory. */
+static bool mark_all(struct reach *reach, struct blocks *blocks, const struct maps *maps, const struct stopped *stopped,
+		     const struct reach_self *self)
+{
+	struct mark mark;
+	struct roots roots = {.pagemap = -1};
+	bool good = mark_begin(&mark, blocks, python_is_there()) && roots_begin(&roots, maps, stopped, self, &mark);
+	if (good) {
+		mark.kind = REACH_REACHABLE;
+		blocks_visit(blocks, mark_root_node, &mark);
+		mark_follow(&mark);
+		roots_mark_memory(&roots);
+		roots_mark_stacks(&roots);
+		mark_weak(&mark);
+		reach->words = mark.words;
+		reach->root_bytes = roots.root_bytes;
+		reach->unread_bytes = roots.unread_bytes + mark.skipped_bytes;
+	}
+	roots_end(&roots);
+	mark_end(&mark);
+	return good;
+}
+
+static bool search(struct reach *reach, const struct maps *maps, const struct stopped *stopped,
+		   const struct reach_self *self)
+{
+	struct blocks blocks;
+	bool good = blocks_build(&blocks, judge, sample_bytes ? 0 : NODE_ROOT);
+	if (good) {
+		struct safety safety = {.blocks = &blocks, .maps = maps};
+		blocks_visit(&blocks, find_unsafe, &safety);
+		good = mark_all(reach, &blocks, maps, stopped, self) && judge_lost(reach, &blocks);
+	}
+	if (good) {
+		struct summing summing = {reach, &blocks};
+		blocks_visit(&blocks, sum, &summing);
+	}
+	blocks_free(&blocks);
+	return good;
+}
+
+void reach_take(struct reach *reach, const struct stopped *stopped, const struct reach_self *self, uint32_t sites,
+		uint32_t cohorts, uint32_t inherited_epoch)
+{
+	uint64_t begun = sys_monotonic_ns();
+	struct maps maps;
+	*reach = (struct reach){
+		.sites = sites, .threads_running = stopped->running, .threads_in_kernel = stopped->in_kernel};
+	searched.sites = sites;
+	searched.cohorts = cohorts;
+	searched.inherited_epoch = inherited_epoch;
+	searched.loader = unwind_loader_module();
+	reach->site = sys_map(sites * sizeof *reach->site);
+	if (!reach->site)
+		reach->incomplete |= LEAKS_NO_MEMORY;
+	else if (!maps_read(&maps))
+		reach->incomplete |= LEAKS_NO_MAPS;
+	else if (!search(reach, &maps, stopped, self))
+		reach->incomplete |= LEAKS_NO_MEMORY;
+	if (reach->site)
+		maps_free(&maps);
+	if (stopped->unlisted)
+		reach->incomplete |= LEAKS_NO_MAPS;
+	if (stopped->running)
+		reach->incomplete |= LEAKS_THREADS_RUNNING;
+	if (own_is_incomplete())
+		reach->incomplete |= LEAKS_OWN_UNKNOWN;
+	reach->scan_ns = sys_monotonic_ns() - begun;
+}
+
+void reach_end(struct reach *reach)
+{
+	if (reach->site)
+		sys_unmap(reach->site, reach->sites * sizeof *reach->site);
+	reach->site = NULL;
+}

@@ -1,0 +1,60 @@
+/*
+ * The search for leaks: which live blocks the program can still get at.
+ *
+ *   stop_world -> blocks -> roots -> passes (mark.h) -> components of what is left (condense.h) -> sums by site
+ *
+ * Roots are all readable and writable mappings that are not Mudlark's; the stacks of threads from their stack pointers
+ * on; what else stands in their mappings (thread-local storage, the argument of a thread that has not begun);
+ * registers. Not read are freed blocks, what lies behind a block's requested size, and stacks of threads that have
+ * ended.
+ *
+ * Always roots: blocks that ld.so allocated (it keeps pointers into their middle), that the program asked to ignore,
+ * and blocks without a record, unless allocations are sampled.
+ *
+ * Inline at the end of a process; in a copy of a process that lives (forked.h), for which its threads stand still no
+ * longer than it takes to make it.
+ */
+#ifndef MUDLARK_REACH_H
+#define MUDLARK_REACH_H
+
+#include "preload/mark.h"
+#include "preload/stop.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct reach_count {
+	uint64_t blocks, bytes;
+};
+
+struct reach_site {
+	struct reach_count kind[REACH_KINDS]; /* [REACH_NONE]: lost with this site's definite ones */
+};
+
+struct reach {
+	struct reach_site *site; /* by site id; NULL: nothing was found out */
+	uint32_t sites;
+	uint32_t incomplete; /* enum snapshot_leaks_incomplete */
+	struct reach_count total[REACH_KINDS];
+	struct reach_count unrecorded;
+	uint64_t words, root_bytes, unread_bytes, scan_ns, stopped_ns;
+	uint32_t threads_running, threads_in_kernel;
+};
+
+/* Where the caller's own stack begins to count. Its registers lie above. */
+struct reach_self {
+	uintptr_t sp;
+};
+
+/* From the constructor: what of the address space is the library itself. */
+void reach_init(void);
+
+/*
+ * Searches while the threads stand. Reads /proc/self. Caller holds no lock but the snapshot's. reach_end() unmaps, also
+ * when there was no memory (then `incomplete` says so).
+ */
+void reach_take(struct reach *reach, const struct stopped *stopped, const struct reach_self *self, uint32_t sites,
+		uint32_t cohorts, uint32_t inherited_epoch);
+void reach_end(struct reach *reach);
+
+#endif

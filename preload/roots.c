@@ -1,0 +1,335 @@
+/* Memory, stacks and registers as the beginning of the search; roots.h. */
+#include "preload/roots.h"
+
+#include "preload/heap.h"
+#include "preload/lock.h"
+#include "preload/own.h"
+#include "preload/python.h"
+#include "preload/sys.h"
+
+#include <dlfcn.h>
+
+enum {
+	RED_ZONE = 128, /* System V ABI, AMD64 supplement, 3.2.2 */
+	COPY_BYTES = 64 << 10,
+	SPARSE_MIN_BYTES = 1 << 20,
+	PAGEMAP_ENTRIES = 512,
+	REGIONS_MAX = 256,
+	SPARE_SPANS = 16,
+};
+#define PAGE_EXISTS ((uint64_t)3 << 62) /* present, swapped: Documentation/admin-guide/mm/pagemap.rst */
+
+/* What the program registered. Start 0: free. */
+static struct {
+	_Atomic uintptr_t start;
+	_Atomic size_t bytes;
+} region[REGIONS_MAX];
+
+/* 0: not known; then it counts as stack. */
+static size_t tls_bytes;
+
+void roots_init(void)
+{
+	/* ld.so's, for libpthread once; the sanitizers ask it as well. */
+	void (*get_info)(size_t *, size_t *) =
+		(void (*)(size_t *, size_t *))dlsym(RTLD_DEFAULT, "_dl_get_tls_static_info");
+	size_t alignment;
+	if (get_info)
+		get_info(&tls_bytes, &alignment);
+}
+
+bool roots_register(const void *start, size_t bytes)
+{
+	for (int i = 0; i < REGIONS_MAX; i++) {
+		uintptr_t none = 0;
+		/* The size is set first to nothing: a search meanwhile reads the region or does not. */
+		if (!atomic_compare_exchange_strong(&region[i].start, &none, (uintptr_t)start))
+			continue;
+		atomic_store(&region[i].bytes, bytes);
+		return true;
+	}
+	return false;
+}
+
+bool roots_unregister(const void *start, size_t bytes)
+{
+	for (int i = 0; i < REGIONS_MAX; i++) {
+		if (atomic_load(&region[i].start) != (uintptr_t)start || atomic_load(&region[i].bytes) != bytes)
+			continue;
+		atomic_store(&region[i].bytes, 0);
+		atomic_store(&region[i].start, 0);
+		return true;
+	}
+	return false;
+}
+
+/* --- reading --- */
+
+static void read_copied(struct roots *roots, uintptr_t start, uintptr_t end)
+{
+	static uintptr_t copy[COPY_BYTES / sizeof(uintptr_t)]; /* under the snapshot lock */
+	while (start < end) {
+		size_t bytes = end - start < COPY_BYTES ? end - start : COPY_BYTES;
+		if (!sys_read_memory((const void *)start, copy, bytes)) {
+			size_t page = SYS_PAGE_BYTES - (start & (SYS_PAGE_BYTES - 1));
+			bytes = bytes < page ? bytes : page;
+			if (!sys_read_memory((const void *)start, copy, bytes)) {
+				roots->unread_bytes += bytes;
+				start += bytes;
+				continue;
+			}
+		}
+		mark_words(roots->mark, copy, bytes / sizeof copy[0]);
+		mark_follow(roots->mark);
+		start += bytes;
+	}
+}
+
+static void read_there(struct roots *roots, uintptr_t start, uintptr_t end)
+{
+	mark_words(roots->mark, (const uintptr_t *)start, (end - start) / sizeof(uintptr_t));
+	mark_follow(roots->mark);
+}
+
+/* A large mapping of which much may never have been touched: reading that would only make page tables. */
+static void read_existing(struct roots *roots, uintptr_t start, uintptr_t end)
+{
+	uint64_t entry[PAGEMAP_ENTRIES];
+	while (start < end) {
+		uintptr_t page = start & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
+		size_t pages = (end - page + SYS_PAGE_BYTES - 1) / SYS_PAGE_BYTES;
+		if (pages > PAGEMAP_ENTRIES)
+			pages = PAGEMAP_ENTRIES;
+		ssize_t got = sys_read_at(roots->pagemap, entry, pages * sizeof entry[0],
+					  page / SYS_PAGE_BYTES * sizeof entry[0]);
+		size_t known = got > 0 ? (size_t)got / sizeof entry[0] : 0;
+		for (size_t i = 0; i < pages; i++) {
+			uintptr_t from = page + i * SYS_PAGE_BYTES, to = from + SYS_PAGE_BYTES;
+			if (i < known && !(entry[i] & PAGE_EXISTS))
+				continue;
+			read_there(roots, from < start ? start : from, to < end ? to : end);
+		}
+		start = page + pages * SYS_PAGE_BYTES;
+	}
+}
+
+static void read_span(struct roots *roots, uintptr_t start, uintptr_t end, uint32_t flags)
+{
+	start = (start + sizeof(uintptr_t) - 1) & ~(sizeof(uintptr_t) - 1);
+	if (start >= end)
+		return;
+	roots->root_bytes += end - start;
+	if (!(flags & MAP_PLAIN) || roots->careful)
+		read_copied(roots, start, end);
+	else if (end - start >= SPARSE_MIN_BYTES && roots->pagemap >= 0)
+		read_existing(roots, start, end);
+	else
+		read_there(roots, start, end);
+}
+
+/* The parts of a span that are not ours, and not set apart. */
+static void read_foreign(struct roots *roots, uintptr_t start, uintptr_t end, uint32_t flags)
+{
+	while (start < end) {
+		uintptr_t stop = end;
+		bool inside = false;
+		for (size_t i = 0; i < roots->aparts; i++) {
+			const struct root_span *apart = &roots->apart[i];
+			if (apart->start <= start && start < apart->end) {
+				start = apart->end;
+				inside = true;
+				break;
+			}
+			if (apart->start > start && apart->start < stop)
+				stop = apart->start;
+		}
+		if (inside)
+			continue;
+		while (start < stop) {
+			uintptr_t foreign = own_find(start, stop, false);
+			uintptr_t mine = own_find(foreign, stop, true);
+			read_span(roots, foreign, mine, flags);
+			start = mine;
+		}
+	}
+}
+
+/* --- stacks --- */
+
+static void add_span(struct root_span *spans, size_t *count, size_t capacity, uintptr_t start, uintptr_t end)
+{
+	if (*count < capacity && start < end)
+		spans[(*count)++] = (struct root_span){start, end};
+}
+
+static void add_stack(struct roots *roots, uintptr_t start, uintptr_t end)
+{
+	add_span(roots->stack, &roots->stacks, roots->capacity, start, end);
+}
+
+static void set_apart(struct roots *roots, uintptr_t start, uintptr_t end)
+{
+	add_span(roots->apart, &roots->aparts, roots->capacity, start, end);
+}
+
+/* Thread pointer of the thread that has this stack, by what its heap knows; 0: not known. */
+static uintptr_t pointer_of(uintptr_t sp)
+{
+	for (const struct heap *heap = heap_first(); heap; heap = heap->next_heap)
+		if (sp >= heap->stack_low && sp < heap->stack_high)
+			return heap->stack_high;
+	return 0;
+}
+
+/*
+ * One thread's. Thread pointer and static thread-local storage stand at the top of a mapping that libc made: what is
+ * below the stack pointer there is dead, what is above it is a stack up to the storage, which is memory as any other.
+ */
+static void find_stack(struct roots *roots, uintptr_t sp, uintptr_t pointer)
+{
+	const struct map_range *at = maps_find(roots->maps, sp);
+	const struct map_range *home = pointer ? maps_find(roots->maps, pointer) : NULL;
+	if (!at || !(at->flags & MAP_READABLE))
+		return;
+	struct block_at block;
+	if (sp - roots->mark->blocks->low < roots->mark->blocks->span && block_find(roots->mark->blocks, sp, &block)) {
+		mark_node(roots->mark, block.node); /* a stack in a block */
+		mark_follow(roots->mark);
+	} else if (at->flags & MAP_MAIN_STACK) {
+		set_apart(roots, at->start, at->end);
+		add_stack(roots, sp - RED_ZONE, at->end);
+	} else if (home == at && sp < pointer) {
+		uintptr_t storage = pointer - tls_bytes > sp ? pointer - tls_bytes : sp;
+		set_apart(roots, at->start, storage);
+		add_stack(roots, sp - RED_ZONE, storage);
+	}
+	/* On a stack of the program's own its thread's stack is read whole, with the rest of memory. */
+}
+
+/* Stacks that libc keeps for threads to come: [low, high) has a guard below, and no thread of now. */
+static void find_dead(struct roots *roots)
+{
+	for (const struct heap *heap = heap_first(); heap; heap = heap->next_heap) {
+		uintptr_t low = heap->stack_low, high = heap->stack_high;
+		const struct map_range *at = high ? maps_find(roots->maps, low) : NULL;
+		if (!at || at == roots->maps->range || at->start != low || at->end <= high ||
+		    at->flags & MAP_MAIN_STACK)
+			continue;
+		const struct map_range *guard = at - 1;
+		bool lives = high == lock_self() || guard->end != low || guard->flags & MAP_READABLE;
+		for (uint32_t i = 0; i < roots->stopped->count && !lives; i++) {
+			const struct stop_thread *thread = &roots->stopped->thread[i];
+			enum stop_state state = (enum stop_state)atomic_load(&thread->state);
+			lives = state != STOP_GONE &&
+				(!thread->sp || (thread->sp >= low && thread->sp < at->end) || thread->pointer == high);
+		}
+		if (!lives)
+			set_apart(roots, low, high);
+	}
+}
+
+/*
+ * CPython keeps the frames of a thread in chunks of memory (from 3.11 on), of which what is above the newest frame is
+ * as dead as what is below a stack pointer. The thread state has chunk, top and limit next to each other, and the chunk
+ * its size in its second word: found by that, whatever the version. Of the calling thread only.
+ */
+static void find_dead_frames(struct roots *roots)
+{
+	enum { STATE_WORDS = 96 };
+	uintptr_t word[STATE_WORDS], size;
+	bool asks = python_is_there() && python.this_thread_state;
+	uintptr_t state = asks ? (uintptr_t)python.this_thread_state() : 0;
+	if (!state || !sys_read_memory((const void *)state, word, sizeof word))
+		return;
+	for (int i = 0; i + 2 < STATE_WORDS; i++) {
+		uintptr_t chunk = word[i], top = word[i + 1], limit = word[i + 2];
+		if (chunk < SYS_PAGE_BYTES || chunk >= top || top > limit ||
+		    !sys_read_memory((const void *)(chunk + sizeof size), &size, sizeof size) || chunk + size != limit)
+			continue;
+		set_apart(roots, top, limit);
+		return;
+	}
+}
+
+static void find_stacks(struct roots *roots, const struct reach_self *self)
+{
+	find_stack(roots, self->sp, lock_self());
+	for (uint32_t i = 0; i < roots->stopped->count; i++) {
+		const struct stop_thread *thread = &roots->stopped->thread[i];
+		enum stop_state state = (enum stop_state)atomic_load(&thread->state);
+		if (state != STOP_STANDS && state != STOP_IN_KERNEL)
+			continue;
+		uintptr_t pointer = thread->pointer ? thread->pointer : pointer_of(thread->sp);
+		find_stack(roots, thread->sp, pointer);
+	}
+	find_dead(roots);
+	find_dead_frames(roots);
+}
+
+bool roots_begin(struct roots *roots, const struct maps *maps, const struct stopped *stopped,
+		 const struct reach_self *self, struct mark *mark)
+{
+	*roots = (struct roots){.maps = maps, .stopped = stopped, .mark = mark, .careful = stopped->running != 0};
+	size_t heaps = 0;
+	for (const struct heap *heap = heap_first(); heap; heap = heap->next_heap)
+		heaps++;
+	roots->capacity = heaps + stopped->count + SPARE_SPANS;
+	roots->bytes = 2 * roots->capacity * sizeof *roots->stack;
+	roots->stack = sys_map(roots->bytes);
+	roots->pagemap = sys_open_read("/proc/self/pagemap");
+	if (!roots->stack)
+		return false;
+	roots->apart = roots->stack + roots->capacity;
+	mark->kind = REACH_REACHABLE;
+	find_stacks(roots, self);
+	return true;
+}
+
+void roots_end(struct roots *roots)
+{
+	if (roots->stack)
+		sys_unmap(roots->stack, roots->bytes);
+	if (roots->pagemap >= 0)
+		sys_close(roots->pagemap);
+}
+
+/* --- the passes --- */
+
+static void mark_registers(struct roots *roots)
+{
+	for (uint32_t i = 0; i < roots->stopped->count; i++) {
+		const struct stop_thread *thread = &roots->stopped->thread[i];
+		if (atomic_load(&thread->state) != STOP_STANDS)
+			continue;
+		mark_words(roots->mark, thread->registers, STOP_REGISTERS);
+		if (thread->vector)
+			mark_words(roots->mark, (const uintptr_t *)thread->vector,
+				   (thread->vector_end - thread->vector) / sizeof(uintptr_t));
+	}
+	mark_follow(roots->mark);
+}
+
+void roots_mark_memory(struct roots *roots)
+{
+	roots->mark->kind = REACH_REACHABLE;
+	mark_registers(roots);
+	for (size_t i = 0; i < roots->maps->count; i++) {
+		const struct map_range *range = &roots->maps->range[i];
+		uint32_t rights = range->flags & (MAP_READABLE | MAP_WRITABLE | MAP_DEVICE);
+		if (rights == (MAP_READABLE | MAP_WRITABLE))
+			read_foreign(roots, range->start, range->end, range->flags);
+	}
+	/* Also what cannot be written to. */
+	for (int i = 0; i < REGIONS_MAX; i++) {
+		uintptr_t start = atomic_load(&region[i].start);
+		if (start)
+			read_span(roots, start, start + atomic_load(&region[i].bytes), 0);
+	}
+}
+
+void roots_mark_stacks(struct roots *roots)
+{
+	roots->mark->kind = REACH_STACK_ONLY;
+	for (size_t i = 0; i < roots->stacks; i++)
+		read_span(roots, roots->stack[i].start, roots->stack[i].end, MAP_PLAIN);
+}

@@ -1,0 +1,49 @@
+/*
+ * Where the search for leaks begins: everything outside of blocks that the program can read; reach.h says what.
+ *
+ * Memory that cannot fault, private and without a file, is read where it stands; the rest through the kernel, which
+ * says so when a page is not there (a file that has become shorter). Of large mappings only the pages that exist are
+ * read, as /proc/self/pagemap tells.
+ */
+#ifndef MUDLARK_ROOTS_H
+#define MUDLARK_ROOTS_H
+
+#include "preload/maps.h"
+#include "preload/mark.h"
+#include "preload/reach.h"
+#include "preload/stop.h"
+
+struct root_span {
+	uintptr_t start, end;
+};
+
+struct roots {
+	const struct maps *maps;
+	const struct stopped *stopped;
+	struct mark *mark;
+	struct root_span *stack; /* what is read as stacks */
+	struct root_span *apart; /* what is not read with the rest: stacks, living and dead */
+	size_t stacks, aparts, capacity, bytes;
+	uint64_t root_bytes, unread_bytes;
+	int pagemap;  /* negative: not readable */
+	bool careful; /* threads run: memory may vanish */
+};
+
+/* Finds the stacks. false when there is no memory. */
+bool roots_begin(struct roots *roots, const struct maps *maps, const struct stopped *stopped,
+		 const struct reach_self *self, struct mark *mark);
+void roots_end(struct roots *roots);
+
+/* All but stacks: memory, registers. */
+void roots_mark_memory(struct roots *roots);
+void roots_mark_stacks(struct roots *roots);
+
+/* From the constructor: asks libc how much static thread-local storage a thread has. */
+void roots_init(void);
+
+/* More memory that counts, for __lsan_register_root_region(). false: the table is full. */
+bool roots_register(const void *start, size_t bytes);
+/* false: there is none like that. */
+bool roots_unregister(const void *start, size_t bytes);
+
+#endif

@@ -1,0 +1,356 @@
+/* Threads brought to a halt by a signal; stop.h has the rules. */
+#include "preload/stop.h"
+
+#include "preload/sys.h"
+#include "preload/text.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+
+enum {
+	FIRST_THREADS = 256,
+	ROUNDS = 8, /* of looking for threads that were born meanwhile */
+	PATIENCE_NS = 50000000,
+	LAST_PATIENCE_NS = 100000000,
+	FACTS_BYTES = 4096,
+	LIST_BYTES = 16384,
+	XSTATE_MAGIC = 0x46505853, /* FP_XSTATE_MAGIC1 */
+	XSTATE_MAGIC_OFFSET = 464, /* of struct _fpx_sw_bytes in the legacy area */
+	LEGACY_BYTES = 512,
+};
+
+/* The table stays mapped: a handler that is late still finds its entry. */
+static struct {
+	struct stop_thread *thread;
+	uint32_t capacity;
+	uint32_t generation; /* of this stop */
+	int signal;
+	pid_t pid;
+	struct sigaction old;
+	_Atomic uint32_t answers;  /* of this stop */
+	_Atomic uint32_t asked;    /* answers that there may be: the last one wakes the caller */
+	_Atomic uint32_t released; /* stops up to this one are over */
+} stop;
+
+/* --- in the thread that stops --- */
+
+static void tell_registers(struct stop_thread *thread, const ucontext_t *context)
+{
+	for (int i = 0; i < STOP_REGISTERS; i++)
+		thread->registers[i] = (uintptr_t)context->uc_mcontext.gregs[i];
+	thread->sp = (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
+	thread->pointer = (uintptr_t)__builtin_thread_pointer();
+	const char *state = (const char *)context->uc_mcontext.fpregs;
+	uint32_t words[2] = {0, 0}; /* magic, extended size */
+	if (state)
+		memcpy(words, state + XSTATE_MAGIC_OFFSET, sizeof words);
+	thread->vector = (uintptr_t)state;
+	thread->vector_end = state ? thread->vector + (words[0] == XSTATE_MAGIC ? words[1] : LEGACY_BYTES) : 0;
+}
+
+static void on_stop(int number, siginfo_t *info, void *context)
+{
+	(void)number;
+	/* Only what we sent ourselves, to a thread of this process. */
+	if (info->si_code != SI_QUEUE || info->si_pid != stop.pid || !stop.thread)
+		return;
+	uintptr_t offset = (uintptr_t)info->si_value.sival_ptr - (uintptr_t)stop.thread;
+	if (offset >= stop.capacity * sizeof *stop.thread)
+		return;
+	struct stop_thread *thread = info->si_value.sival_ptr;
+	uint32_t generation = thread->generation;
+	uint32_t released = atomic_load(&stop.released);
+	if (released >= generation)
+		return;
+	tell_registers(thread, context);
+	atomic_store(&thread->state, STOP_STANDS);
+	if (atomic_fetch_add(&stop.answers, 1) + 1 >= atomic_load(&stop.asked))
+		sys_futex_wake(&stop.answers, 1);
+	while ((released = atomic_load(&stop.released)) < generation)
+		sys_futex_wait(&stop.released, released);
+}
+
+/* --- what /proc tells of a thread --- */
+
+static ssize_t read_fact(pid_t tid, const char *name, char text[FACTS_BYTES])
+{
+	char path[64];
+	struct text out = text_in(path, sizeof path);
+	text_add(&out, "/proc/self/task/");
+	text_add_number(&out, (uint64_t)tid);
+	text_add(&out, name);
+	int fd = sys_open_read(path);
+	if (fd < 0)
+		return fd;
+	ssize_t got = sys_read(fd, text, FACTS_BYTES - 1);
+	sys_close(fd);
+	text[got > 0 ? got : 0] = '\0';
+	return got;
+}
+
+static uint64_t parse(const char *text, unsigned base)
+{
+	uint64_t n = 0;
+	for (;; text++) {
+		unsigned digit = *text >= '0' && *text <= '9'   ? (unsigned)(*text - '0')
+				 : *text >= 'a' && *text <= 'f' ? (unsigned)(*text - 'a' + 10)
+								: 99;
+		if (digit >= base)
+			return n;
+		n = n * base + digit;
+	}
+}
+
+static bool blocks_signal(pid_t tid)
+{
+	char text[FACTS_BYTES];
+	const char *line = read_fact(tid, "/status", text) > 0 ? strstr(text, "\nSigBlk:\t") : NULL;
+	return line && parse(line + sizeof "\nSigBlk:\t" - 1, 16) >> (stop.signal - 1) & 1;
+}
+
+/* The system call that it waits in, with its stack pointer; -1: none, it runs; below that -errno. */
+static long waits_in(pid_t tid, uintptr_t *sp)
+{
+	char text[FACTS_BYTES];
+	ssize_t got = read_fact(tid, "/syscall", text);
+	if (got < 0)
+		return got == -1 ? -EIO : got;
+	if (strncmp(text, "running", 7) == 0)
+		return -1;
+	/* number, six arguments, stack pointer, program counter; of a fault -1 and the last two. */
+	long number = text[0] == '-' ? INT32_MAX : (long)parse(text, 10);
+	char *end = strrchr(text, ' ');
+	if (!end)
+		return -1;
+	*end = '\0';
+	const char *field = strrchr(text, ' ');
+	if (!field || strncmp(field, " 0x", 3) != 0)
+		return -1;
+	*sp = (uintptr_t)parse(field + 3, 16);
+	return number;
+}
+
+/* Without having heard of it: its place if it waits. */
+static enum stop_state ask_kernel(struct stop_thread *thread)
+{
+	long number = waits_in(thread->tid, &thread->sp);
+	if (number >= 0)
+		return STOP_IN_KERNEL;
+	return number == -ENOENT || number == -ESRCH ? STOP_GONE : STOP_RUNS;
+}
+
+/* Whether a signal can be sent to it without its seeing it. */
+static bool may_signal(const struct stop_thread *thread)
+{
+	uintptr_t sp;
+	return !blocks_signal(thread->tid) && waits_in(thread->tid, &sp) != SYS_rt_sigtimedwait;
+}
+
+/* --- the caller --- */
+
+static struct stop_thread *add(struct stopped *stopped, pid_t tid)
+{
+	if (stopped->count == stop.capacity)
+		return NULL;
+	struct stop_thread *thread = &stop.thread[stopped->count++];
+	*thread = (struct stop_thread){.tid = tid, .generation = stop.generation};
+	return thread;
+}
+
+static bool is_known(const struct stopped *stopped, pid_t tid)
+{
+	for (uint32_t i = 0; i < stopped->count; i++)
+		if (stop.thread[i].tid == tid)
+			return true;
+	return false;
+}
+
+/* Adds threads that are not in the table yet; how many. Negative: they cannot be listed, or are too many. */
+static int list_threads(struct stopped *stopped, int directory)
+{
+	static char list[LIST_BYTES]; /* one stop at a time */
+	pid_t self = sys_gettid();
+	uint32_t before = stopped->count;
+	ssize_t got;
+	sys_rewind(directory);
+	while ((got = sys_list(directory, list, sizeof list)) > 0) {
+		for (ssize_t at = 0; at < got;) {
+			const struct sys_entry *entry = (const void *)(list + at);
+			at += entry->bytes;
+			pid_t tid = (pid_t)parse(entry->name, 10);
+			if (tid && tid != self && !is_known(stopped, tid) && !add(stopped, tid))
+				return -1;
+		}
+	}
+	return got < 0 ? -1 : (int)(stopped->count - before);
+}
+
+static void signal_from(struct stopped *stopped, uint32_t first)
+{
+	for (uint32_t i = first; i < stopped->count; i++) {
+		struct stop_thread *thread = &stop.thread[i];
+		if (!may_signal(thread))
+			atomic_store(&thread->state, STOP_RUNS);
+	}
+	uint32_t asked = atomic_load(&stop.answers);
+	for (uint32_t i = first; i < stopped->count; i++)
+		asked += atomic_load(&stop.thread[i].state) != STOP_RUNS;
+	atomic_store(&stop.asked, asked);
+	if (!stopped->begun_ns)
+		stopped->begun_ns = sys_monotonic_ns();
+	for (uint32_t i = first; i < stopped->count; i++) {
+		struct stop_thread *thread = &stop.thread[i];
+		if (atomic_load(&thread->state) == STOP_RUNS)
+			continue;
+		/* Before it is sent: the handler's own word is the later one. */
+		atomic_store(&thread->state, STOP_SENT);
+		int error = sys_queue_signal(stop.pid, thread->tid, stop.signal, thread);
+		if (error) {
+			atomic_store(&thread->state, error == -ESRCH ? STOP_GONE : STOP_RUNS);
+			atomic_fetch_sub(&stop.asked, 1);
+		}
+	}
+}
+
+static uint32_t count_state(const struct stopped *stopped, enum stop_state state)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < stopped->count; i++)
+		count += atomic_load(&stop.thread[i].state) == (uint32_t)state;
+	return count;
+}
+
+static void await(struct stopped *stopped, uint64_t patience_ns)
+{
+	uint64_t deadline = sys_monotonic_ns() + patience_ns;
+	for (;;) {
+		uint32_t answers = atomic_load(&stop.answers);
+		uint64_t now = sys_monotonic_ns();
+		if (!count_state(stopped, STOP_SENT) || now >= deadline)
+			return;
+		sys_futex_wait_for(&stop.answers, answers, deadline - now);
+	}
+}
+
+/* Those that have not answered, or were not asked. */
+static void ask_about(struct stopped *stopped, enum stop_state about)
+{
+	for (uint32_t i = 0; i < stopped->count; i++) {
+		struct stop_thread *thread = &stop.thread[i];
+		uint32_t expected = about;
+		if (atomic_load(&thread->state) != expected)
+			continue;
+		enum stop_state found = ask_kernel(thread);
+		/* One that runs may still answer. */
+		if (found != STOP_RUNS || about != STOP_SENT)
+			atomic_compare_exchange_strong(&thread->state, &expected, found);
+	}
+}
+
+static int free_signal(void)
+{
+	struct sigaction action;
+	for (int number = SIGRTMAX; number > SIGRTMIN; number--)
+		if (sigaction(number, NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) &&
+		    action.sa_handler == SIG_DFL)
+			return number;
+	return 0;
+}
+
+static bool take_signal(void)
+{
+	struct sigaction action;
+	stop.signal = free_signal();
+	if (!stop.signal)
+		return false;
+	memset(&action, 0, sizeof action);
+	action.sa_sigaction = on_stop;
+	action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+	sigfillset(&action.sa_mask);
+	return sigaction(stop.signal, &action, &stop.old) == 0;
+}
+
+/* Ignoring it throws away what is pending, also for threads that block it. */
+static void give_signal_back(void)
+{
+	struct sigaction action;
+	memset(&action, 0, sizeof action);
+	action.sa_handler = SIG_IGN;
+	sigaction(stop.signal, &action, NULL);
+	sigaction(stop.signal, &stop.old, NULL);
+}
+
+static bool make_room(uint32_t threads)
+{
+	if (stop.capacity >= threads)
+		return true;
+	uint32_t capacity = FIRST_THREADS;
+	while (capacity < threads)
+		capacity *= 2;
+	struct stop_thread *table = sys_map(capacity * sizeof *table);
+	if (!table)
+		return false;
+	stop.thread = table;
+	stop.capacity = capacity;
+	return true;
+}
+
+static void stop_all(struct stopped *stopped, int directory)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		uint32_t first = stopped->count;
+		int more = list_threads(stopped, directory);
+		if (more < 0)
+			stopped->unlisted = true;
+		if (more <= 0)
+			break;
+		signal_from(stopped, first);
+		await(stopped, PATIENCE_NS);
+		ask_about(stopped, STOP_SENT);
+	}
+	if (count_state(stopped, STOP_SENT))
+		await(stopped, LAST_PATIENCE_NS);
+	ask_about(stopped, STOP_RUNS);
+}
+
+void stop_world(struct stopped *stopped)
+{
+	*stopped = (struct stopped){0};
+	stop.pid = sys_getpid();
+	int directory = sys_open_directory("/proc/self/task");
+	uint32_t threads = directory >= 0 ? sys_links(directory) : 0;
+	/* Twice as many as there are: more may be born meanwhile. */
+	if (directory < 0 || !make_room(2 * threads + 64)) {
+		stopped->unlisted = true;
+	} else if (threads != 3) { /* ".", ".." and the caller */
+		stop.generation = atomic_load(&stop.released) + 1;
+		atomic_store(&stop.answers, 0);
+		if (take_signal())
+			stop_all(stopped, directory);
+		else
+			stopped->unlisted = true;
+	}
+	if (directory >= 0)
+		sys_close(directory);
+	if (!stopped->begun_ns)
+		stopped->begun_ns = sys_monotonic_ns();
+	stopped->thread = stop.thread;
+	stopped->standing = count_state(stopped, STOP_STANDS);
+	stopped->in_kernel = count_state(stopped, STOP_IN_KERNEL);
+	stopped->running = count_state(stopped, STOP_SENT) + count_state(stopped, STOP_RUNS);
+}
+
+uint64_t stop_release(struct stopped *stopped)
+{
+	uint64_t stood = sys_monotonic_ns() - stopped->begun_ns;
+	if (stop.generation > atomic_load(&stop.released)) {
+		atomic_store(&stop.released, stop.generation);
+		sys_futex_wake(&stop.released, INT32_MAX);
+		give_signal_back();
+	}
+	stopped->count = 0;
+	return stood;
+}

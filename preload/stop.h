@@ -1,0 +1,60 @@
+/*
+ * Stopping the world: all other threads of the process stand still, and where each one is, is known.
+ *
+ *   caller   looks at all threads -- signals them -- [ they stand ] -- releases them
+ *   thread   handler: says its registers, waits at a futex ...................^ goes on
+ *
+ * By a real-time signal that nobody uses, whose handler is ours for the time of the stop only; what is left of it then
+ * is thrown away, so that a thread which blocks it never meets it. ptrace is not used: containers, debuggers and
+ * sandboxes refuse it.
+ *
+ * A thread that blocks the signal, or waits for signals, is not sent one: it would see it. If it waits in the kernel,
+ * /proc/self/task/TID/syscall tells its stack pointer; the registers that a caller of libc may keep over a call are not
+ * known then. A thread that runs and does not stop in time goes on, and is counted.
+ *
+ * A thread that was waiting in the kernel goes on waiting when released, but for those calls that never do (poll,
+ * epoll_wait, nanosleep and others: signal(7)): they return EINTR.
+ */
+#ifndef MUDLARK_STOP_H
+#define MUDLARK_STOP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum stop_state {
+	STOP_GONE = 0, /* it ended meanwhile */
+	STOP_SENT,
+	STOP_STANDS,
+	STOP_IN_KERNEL, /* goes on when the kernel lets it; its stack pointer is known */
+	STOP_RUNS,      /* nothing is known of it */
+};
+
+enum { STOP_REGISTERS = 16 };
+
+struct stop_thread {
+	pid_t tid;
+	uint32_t generation;
+	_Atomic uint32_t state; /* enum stop_state */
+	uintptr_t sp;
+	uintptr_t pointer;                   /* thread pointer; 0: not known */
+	uintptr_t registers[STOP_REGISTERS]; /* the general ones */
+	uintptr_t vector, vector_end;        /* where the other ones are saved */
+};
+
+struct stopped {
+	struct stop_thread *thread;
+	uint32_t count, standing, in_kernel, running;
+	bool unlisted; /* the threads could not be listed */
+	uint64_t begun_ns;
+};
+
+/* One at a time (the snapshot lock). Caller has all signals blocked, and no lock of ours that it needs until the
+ * release. */
+void stop_world(struct stopped *stopped);
+/* How long they stood, in ns. */
+uint64_t stop_release(struct stopped *stopped);
+
+#endif

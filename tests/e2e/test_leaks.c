@@ -1,0 +1,253 @@
+/*
+ * The search for leaks: shapes of lost memory with what memcheck says of them, and what a program notices of the
+ * search. Where Valgrind is there, it is asked for each shape on which the two must agree.
+ */
+#define _GNU_SOURCE
+#include "tests/e2e/runner.h"
+
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DEFINITE, INDIRECT, POSSIBLE, STACK_ONLY, KINDS, LINE_BYTES = 512 };
+
+struct verdict {
+	unsigned long bytes[KINDS], blocks[KINDS];
+};
+
+/* Bytes and blocks: definite, indirect, possible. */
+struct shape {
+	const char *name;
+	unsigned long figures[6];
+	int status;
+	bool differs; /* from memcheck, by intent: reason in the comment beside it */
+};
+
+static const struct shape shapes[] = {
+	{"blocks", {1000, 10}, 23, false},
+	{"list", {64, 1, 1216, 19}, 23, false},
+	{"cycle", {64, 1, 128, 2}, 23, false},
+	{"tree", {64, 1, 1920, 30}, 23, false},
+	{"cycle_with_tail", {64, 1, 704, 11}, 23, false},
+	{"kept_tree", {0}, 0, false},
+	{"interior", {0, 0, 0, 0, 128, 2}, 0, false},
+	{"past_end", {64, 1}, 23, false},
+	{"slack", {65, 1}, 23, false},
+	{"new_array", {0}, 0, false},
+	{"new_array_of_none", {0}, 0, true},      /* its manual names this one as wrong */
+	{"tagged", {0, 0, 0, 0, 80, 1}, 0, true}, /* it knows no tags */
+	{"low_tag", {0}, 0, true},                /* likewise */
+	{"by_thread", {0}, 0, false},
+	{"in_mapping", {0}, 0, false},
+	{"in_freed", {64, 1}, 23, false},
+	{"large", {500000, 2}, 23, false},
+	{"zero_sized", {0, 1}, 23, false},
+	{"unreadable", {0}, 0, false},
+	{"thread_argument", {0}, 0, true}, /* ld.so's blocks are possible leaks there */
+	{"many_threads", {0}, 0, true},
+	{"blocked_signals", {0}, 0, true},
+	{"signal_thread", {0}, 0, true},
+	{"register_only", {0}, 0, true},
+	{"dead_stack", {64, 1}, 23, true}, /* likewise */
+	{"_exit", {1000, 10}, 23, false},
+	{"own_status", {1000, 10}, 5, false},
+};
+enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+
+static char *tool_path(void)
+{
+	static char path[PATH_MAX];
+	snprintf(path, sizeof path, "%s/../../mudlark", HOSTS_DIRECTORY);
+	return path;
+}
+
+/* The one number in "1,234 bytes in 5 blocks" at each kind's line. */
+static void read_line(const char *text, const char *name, unsigned long *bytes, unsigned long *blocks)
+{
+	char plain[LINE_BYTES];
+	size_t length = 0;
+	const char *line = strstr(text, name);
+	ck_assert_msg(line != NULL, "no line '%s' in: %s", name, text);
+	for (line += strlen(name); *line && *line != '\n' && length + 1 < sizeof plain; line++)
+		if (*line != ',')
+			plain[length++] = *line;
+	plain[length] = '\0';
+	ck_assert_msg(sscanf(plain, " %lu bytes in %lu blocks", bytes, blocks) == 2, "no figures in '%s'", plain);
+}
+
+/* What `mudlark leaks` says of the only snapshot in the directory. */
+static void read_verdict(const char *directory, struct verdict *verdict, char text[8192])
+{
+	static const char *const names[KINDS] = {"\ndefinite ", "\nindirect ", "\npossible ", "\nstack-only "};
+	char line[3 * PATH_MAX];
+	snprintf(line, sizeof line, "%s leaks --kind all %s/*.mud 2>&1", tool_path(), directory);
+	FILE *answer = popen(line, "r");
+	ck_assert_ptr_nonnull(answer);
+	size_t length = fread(text, 1, 8191, answer);
+	text[length] = '\0';
+	ck_assert_msg(pclose(answer) == 0, "%s: %s", line, text);
+	for (int kind = 0; kind < KINDS; kind++)
+		read_line(text, names[kind], &verdict->bytes[kind], &verdict->blocks[kind]);
+}
+
+static void check_verdict(const struct shape *shape, const struct verdict *verdict, const char *text)
+{
+	for (int kind = DEFINITE; kind <= POSSIBLE; kind++) {
+		ck_assert_msg(verdict->bytes[kind] == shape->figures[2 * kind], "%s: kind %d: %lu bytes: %s",
+			      shape->name, kind, verdict->bytes[kind], text);
+		ck_assert_msg(verdict->blocks[kind] == shape->figures[2 * kind + 1], "%s: kind %d: %lu blocks: %s",
+			      shape->name, kind, verdict->blocks[kind], text);
+	}
+	ck_assert_msg(strstr(text, "not certain") == NULL, "%s: %s", shape->name, text);
+}
+
+static void run_shape(const struct shape *shape, void (*prepare)(void))
+{
+	char line[64], text[8192];
+	struct outcome outcome;
+	struct verdict verdict;
+	snprintf(line, sizeof line, "leak_shapes %s", shape->name);
+	struct command command = {.line = line, .preloaded = true, .options = "leaks=1", .prepare = prepare};
+	runner_run(&command, &outcome);
+	ck_assert_msg(outcome.status == shape->status, "%s: status %d: %s", line, outcome.status, outcome.err);
+	ck_assert_str_eq(outcome.err, "");
+	read_verdict(outcome.directory, &verdict, text);
+	check_verdict(shape, &verdict, text);
+	runner_done(&outcome);
+}
+
+START_TEST(shape_is_known)
+{
+	run_shape(&shapes[_i], NULL);
+}
+END_TEST
+
+/* All of our verdicts that ought to be memcheck's are. */
+START_TEST(memcheck_agrees)
+{
+	static const char *const names[] = {"definitely lost: ", "indirectly lost: ", "possibly lost: "};
+	const struct shape *shape = &shapes[_i];
+	if (shape->differs)
+		return;
+	if (!runner_has_program("valgrind")) {
+		runner_skip("valgrind is not installed");
+		return;
+	}
+	struct command command = {.argv = {"valgrind", "--leak-check=full", "--show-leak-kinds=all",
+					   runner_host_path("leak_shapes"), shape->name},
+				  .timeout_s = 60};
+	struct outcome outcome;
+	runner_run(&command, &outcome);
+	for (int kind = DEFINITE; kind <= POSSIBLE; kind++) {
+		unsigned long bytes = 0, blocks = 0;
+		if (strstr(outcome.err, names[kind]))
+			read_line(outcome.err, names[kind], &bytes, &blocks);
+		ck_assert_msg(bytes == shape->figures[2 * kind] && blocks == shape->figures[2 * kind + 1],
+			      "%s: memcheck says %s%lu bytes in %lu blocks", shape->name, names[kind], bytes, blocks);
+	}
+	runner_done(&outcome);
+}
+END_TEST
+
+/* --exitcode, and the options of LeakSanitizer's users. */
+START_TEST(status_is_chosen)
+{
+	static const struct {
+		const char *options, *environment;
+		int status;
+	} cases[] = {
+		{"leaks=1:exitcode=9", NULL, 9},
+		{"leaks=1:exitcode=0", NULL, 0},
+		{"leaks=0", NULL, 0},
+		{"leaks=1", "LSAN_OPTIONS=exitcode=17", 17},
+		{"leaks=1", "LSAN_OPTIONS=detect_leaks=0", 0},
+		{"leaks=1", "LSAN_OPTIONS=max_leaks=3:leak_check_at_exit=0", 0},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct command command = {.line = "leak_shapes list",
+					  .preloaded = true,
+					  .options = cases[i].options,
+					  .environment = {cases[i].environment}};
+		struct outcome outcome;
+		runner_run(&command, &outcome);
+		ck_assert_msg(outcome.status == cases[i].status, "%s %s: status %d", cases[i].options,
+			      cases[i].environment ? cases[i].environment : "", outcome.status);
+		runner_done(&outcome);
+	}
+}
+END_TEST
+
+/* A fork's child is judged by what it allocated itself, and gives its own status. */
+START_TEST(child_is_judged)
+{
+	struct command command = {.line = "leak_shapes child", .preloaded = true, .options = "leaks=1"};
+	struct outcome outcome;
+	runner_run(&command, &outcome);
+	ck_assert_int_eq(outcome.status, 23);
+	ck_assert_str_eq(outcome.out, "child 23\n");
+	runner_done(&outcome);
+}
+END_TEST
+
+/* From outside, of a process that lives, with a thread that only its own registers keep a block for. */
+START_TEST(living_process)
+{
+	static const char *const modes[] = {"snapshot=auto", "snapshot=inline"};
+	for (int i = 0; i < 2; i++) {
+		char line[3 * PATH_MAX], text[8192];
+		struct verdict verdict;
+		struct running running;
+		struct outcome outcome;
+		struct command command = {.line = "leak_shapes list 3", .preloaded = true, .options = modes[i]};
+		runner_start(&command, &running);
+		runner_sleep_ms(500);
+		snprintf(line, sizeof line, "%s snap --leaks %d >/dev/null", tool_path(), running.outcome.pid);
+		ck_assert_int_eq(system(line), 0);
+		snprintf(line, sizeof line, "ls %s/*.mud | wc -l | grep -qx 1", running.outcome.directory);
+		ck_assert_int_eq(system(line), 0);
+		read_verdict(running.outcome.directory, &verdict, text);
+		ck_assert_msg(verdict.blocks[DEFINITE] == 1 && verdict.bytes[DEFINITE] == 64, "%s: %s", modes[i], text);
+		ck_assert_msg(verdict.blocks[INDIRECT] == 19, "%s: %s", modes[i], text);
+		runner_finish(&running, &outcome);
+		ck_assert_msg(outcome.status == 0, "%s: status %d: %s", modes[i], outcome.status, outcome.err);
+		runner_done(&outcome);
+	}
+}
+END_TEST
+
+/* Under a tracer nothing of it is refused: no ptrace is used. */
+START_TEST(under_strace)
+{
+	if (!runner_has_program("strace")) {
+		runner_skip("strace is not installed");
+		return;
+	}
+	char preload[PATH_MAX + 16];
+	snprintf(preload, sizeof preload, "LD_PRELOAD=%s", runner_preload());
+	struct command command = {.argv = {"strace", "-f", "-o", "/dev/null", "-E", preload, "-E",
+					   "MUDLARK_OPTIONS=leaks=1", runner_host_path("leak_shapes"), "many_threads"},
+				  .timeout_s = 60};
+	struct outcome outcome;
+	runner_run(&command, &outcome);
+	ck_assert_msg(outcome.status == 0, "status %d: %s", outcome.status, outcome.err);
+	runner_done(&outcome);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("leaks");
+	TCase *tests = tcase_create("leaks");
+	tcase_set_timeout(tests, 120);
+	tcase_add_loop_test(tests, shape_is_known, 0, SHAPES);
+	tcase_add_loop_test(tests, memcheck_agrees, 0, SHAPES);
+	tcase_add_test(tests, status_is_chosen);
+	tcase_add_test(tests, child_is_judged);
+	tcase_add_test(tests, living_process);
+	tcase_add_test(tests, under_strace);
+	suite_add_tcase(suite, tests);
+	return runner_suite(suite);
+}

@@ -142,8 +142,10 @@ START_TEST(exit_codes)
 	expect_in("out", "mudlark 0.");
 	expect_status(2, "$M");
 	expect_empty("out");
-	expect_status(2, "$M leaks a.mud");
-	expect_in("err", "there is no command 'leaks'");
+	expect_status(3, "$M leaks a.mud");
+	expect_in("err", "no search for leaks was made");
+	expect_status(2, "$M leak a.mud");
+	expect_in("err", "there is no command 'leak'");
 	expect_in("err", "show, diff");
 	for (size_t i = 0; i < 8; i++) {
 		static const char *const names[] = {"run",       "snap",   "show",   "diff",

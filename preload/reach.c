@@ -261,14 +261,12 @@ void reach_take(struct reach *reach, const struct stopped *stopped, const struct
 	searched.inherited_epoch = inherited_epoch;
 	searched.loader = unwind_loader_module();
 	reach->site = sys_map(sites * sizeof *reach->site);
-	if (!reach->site)
-		reach->incomplete |= LEAKS_NO_MEMORY;
-	else if (!maps_read(&maps))
+	bool listed = maps_read(&maps);
+	if (!listed)
 		reach->incomplete |= LEAKS_NO_MAPS;
-	else if (!search(reach, &maps, stopped, self))
+	else if (!reach->site || !search(reach, &maps, stopped, self))
 		reach->incomplete |= LEAKS_NO_MEMORY;
-	if (reach->site)
-		maps_free(&maps);
+	maps_free(&maps);
 	if (stopped->unlisted)
 		reach->incomplete |= LEAKS_NO_MAPS;
 	if (stopped->running)

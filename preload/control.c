@@ -231,7 +231,7 @@ static void note_request(enum snapshot_trigger trigger)
 
 static int take_entered(enum snapshot_trigger trigger, const char *label, bool wait, bool leaks)
 {
-	const char *why_not = no_gil;
+	const char *why_not = gil_why_not();
 	if (lock_depth) {
 		note_request(trigger);
 		return -EBUSY;
@@ -239,6 +239,8 @@ static int take_entered(enum snapshot_trigger trigger, const char *label, bool w
 	if (!leaks && hand_over(trigger, &why_not))
 		return 0;
 	uintptr_t interp = trigger == TRIGGER_API || trigger == TRIGGER_EXIT ? gil_mine() : 0;
+	if (!why_not)
+		why_not = no_gil;
 	struct heap *heap = heap_enter();
 	int error = take(trigger, label, wait, leaks, interp, why_not);
 	heap_leave(heap);

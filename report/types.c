@@ -11,8 +11,10 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { OLD = 0, LINES_SHOWN = 3 };
+/* NUMBERS_WIDTH: columns that the numbers take at most. */
+enum { OLD = 0, LINES_SHOWN = 3, NUMBERS_WIDTH = LEAST_WIDTH };
 
 struct type_figures {
 	uint64_t objects, bytes, tracked, garbage;
@@ -293,14 +295,35 @@ static void add_numbers(struct table *table, const struct types *types,
 	}
 }
 
-static void add_row_lines(struct table *table, const struct types *types, const struct type_row *row)
+/* A sentence over as many lines as it needs: cut in its middle, it would say nothing. */
+static void add_wrapped(struct table *table, const char *text, unsigned width)
+{
+	while (*text) {
+		size_t length = strlen(text), end = length;
+		if (length > width) {
+			for (end = width; end && text[end] != ' ';)
+				end--;
+			if (!end)
+				end = width + strcspn(text + width, " ");
+		}
+		struct buffer line = {0};
+		buffer_format(&line, "  %.*s", (int)end, text);
+		table_continue(table, STYLE_PLAIN, buffer_string(&line));
+		buffer_free(&line);
+		text += end;
+		text += strspn(text, " ");
+	}
+}
+
+/* width: of the last column. */
+static void add_row_lines(struct table *table, const struct types *types, const struct type_row *row, unsigned width)
 {
 	uint32_t shown = 0;
 	char objects[32];
 	for (uint32_t i = 0; i < row->line_count && shown < LINES_SHOWN; i++) {
 		const struct type_line *line = &types->type_lines[row->first_line + i];
 		int64_t change = figure_change(line->figures[OLD].objects, line->figures[types->newest].objects);
-		if (!line->line || !weight(types, line->figures))
+		if (!line->line || (types->changes ? !change : !weight(types, line->figures)))
 			continue;
 		struct buffer text = {0};
 		buffer_format(&text, "  %s from ",
@@ -315,9 +338,9 @@ static void add_row_lines(struct table *table, const struct types *types, const 
 	if (!types->changes || !grown)
 		return;
 	struct buffer why = {0};
-	buffer_text(&why, "  why: ");
+	buffer_text(&why, "why: ");
 	if (cause_text(&why, types->reading->snapshots[types->newest], row->name))
-		table_continue(table, STYLE_PLAIN, buffer_string(&why));
+		add_wrapped(table, buffer_string(&why), width);
 	buffer_free(&why);
 }
 
@@ -346,7 +369,8 @@ static void write_text(const struct types *types, FILE *stream)
 		}
 		add_numbers(&table, types, row->figures);
 		table_cell(&table, STYLE_BOLD, row->name);
-		add_row_lines(&table, types, row);
+		add_row_lines(&table, types, row,
+			      terminal.width > 2 * NUMBERS_WIDTH ? terminal.width - NUMBERS_WIDTH : NUMBERS_WIDTH);
 	}
 	if (shown < types->row_count) {
 		char other[64];

@@ -94,7 +94,7 @@ static uint64_t declared_bytes(const struct census_objects *objects, const struc
 }
 
 /* What the object has allocated for itself, of types whose layout is known. */
-static uint64_t buffers_of(const struct census_objects *objects, const struct census_type *type, uintptr_t object)
+static uint64_t buffers_of(const struct census_type *type, uintptr_t object)
 {
 	if (type->flags & TYPE_LIST_SUBCLASS)
 		return buffer_bytes(python_word(object, LIST_ITEMS));
@@ -111,7 +111,6 @@ static uint64_t buffers_of(const struct census_objects *objects, const struct ce
 	}
 	if (__builtin_strcmp(name, "bytearray") == 0)
 		return buffer_bytes(python_word(object, BYTEARRAY_BYTES));
-	(void)objects;
 	return 0;
 }
 
@@ -129,7 +128,7 @@ struct census_block census_measure(const struct census_objects *objects, const s
 	} else {
 		block.bytes = declared_bytes(objects, type, object->address);
 	}
-	block.bytes += buffers_of(objects, type, object->address);
+	block.bytes += buffers_of(type, object->address);
 	return block;
 }
 

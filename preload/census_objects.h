@@ -65,8 +65,7 @@ enum census_flag {
 	OBJECT_TRACKED = 1,   /* in a generation of the collector */
 	OBJECT_FROZEN = 2,    /* in the permanent one */
 	OBJECT_REACHABLE = 4, /* from outside the tracked objects */
-	OBJECT_ROOT = 8,      /* a referrer path begins here */
-	OBJECT_FOUND = 16,    /* has a referrer path */
+	OBJECT_FOUND = 8,     /* has a referrer path */
 };
 
 struct census_object {

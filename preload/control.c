@@ -138,7 +138,8 @@ static int take(enum snapshot_trigger trigger, const char *label, bool wait, boo
 	/* As `mudlark snap --leaks` asks. */
 	leaks |= token && request_flags(token) & REQUEST_LEAKS;
 	uintptr_t sp = trigger == TRIGGER_EXIT ? control.exit_sp : 0;
-	struct snapshot_request request = {trigger, label, wait, leaks, sp, token, census_wanted(trigger, token), 0, NULL};
+	struct snapshot_request request = {trigger, label, wait, leaks, sp, token, census_wanted(trigger, token),
+					   0,       NULL};
 	if (request.census.census && interp)
 		request.interp = interp;
 	else

@@ -79,7 +79,8 @@ static const struct script scripts[] = {
 	{.name = "mudlark-snapshot(5) names every key with its number",
 	 .needs = "man",
 	 .text = "MANWIDTH=1000 man --nh -E UTF-8 -l \"$1\"/share/man/man5/mudlark-snapshot.5 | col -bx >page\n"
-		 "sed -n 's/^\t\\(META\\|TOTAL\\|LOSS\\|SECTION\\|PYTHON\\|GC\\)_\\([A-Z_]*\\) = \\([0-9]*\\),.*/\\3 \\2/p' "
+		 "sed -n 's/^\t\\(META\\|TOTAL\\|LOSS\\|SECTION\\|PYTHON\\|GC\\)_\\([A-Z_]*\\) = \\([0-9]*\\),.*/\\3 "
+		 "\\2/p' "
 		 "\"$3\"/preload/snapshot_format.h >keys\n"
 		 "test $(wc -l <keys) -gt 50\n"
 		 "while read -r number name; do grep -q \"^ *$number  *$name  \" page || { echo $number $name; exit 1; "

@@ -126,8 +126,8 @@ static struct census_request census_wanted(enum snapshot_trigger trigger, uint64
 }
 
 /* Called between enter and leave, without a lock of ours. interp: the thread has the GIL, for a census. */
-static int take(enum snapshot_trigger trigger, const char *label, bool wait, bool leaks, uintptr_t interp,
-		const char *why_not)
+static int take_inside(enum snapshot_trigger trigger, const char *label, bool wait, bool leaks, uintptr_t interp,
+		       const char *why_not, const char *malloc_stats)
 {
 	static const struct snapshot_listener listener = {answer, tell};
 	if (sandboxed()) {
@@ -138,18 +138,13 @@ static int take(enum snapshot_trigger trigger, const char *label, bool wait, boo
 	/* As `mudlark snap --leaks` asks. */
 	leaks |= token && request_flags(token) & REQUEST_LEAKS;
 	uintptr_t sp = trigger == TRIGGER_EXIT ? control.exit_sp : 0;
-	struct snapshot_request request = {trigger, label, wait, leaks, sp, token, census_wanted(trigger, token),
-					   0,       NULL};
+	struct snapshot_request request = {trigger, label,       wait, leaks, sp, token, census_wanted(trigger, token),
+					   0,       malloc_stats};
 	if (request.census.census && interp)
 		request.interp = interp;
 	else
 		request.census.why_not = why_not;
-	struct python_stats stats = {0};
-	if (interp)
-		python_stats_take(&stats);
-	request.malloc_stats = stats.text;
 	int error = snapshot_take(&request, &listener);
-	python_stats_end(&stats);
 	if (error != -EBUSY)
 		return error;
 	loss_count(LOSS_SNAPSHOTS_SKIPPED);
@@ -159,12 +154,24 @@ static int take(enum snapshot_trigger trigger, const char *label, bool wait, boo
 	return error;
 }
 
+/* The same outside of the allocator. */
+static int take(enum snapshot_trigger trigger, const char *label, bool wait, bool leaks, uintptr_t interp,
+		const char *why_not)
+{
+	struct python_stats stats = {0};
+	if (interp)
+		python_stats_take(&stats);
+	struct heap *heap = heap_enter();
+	int error = take_inside(trigger, label, wait, leaks, interp, why_not, stats.text);
+	heap_leave(heap);
+	python_stats_end(&stats);
+	return error;
+}
+
 /* By a thread that has the GIL, or could not get it. */
 static void take_with_gil(void *context, uintptr_t interp, const char *why_not)
 {
-	struct heap *heap = heap_enter();
 	take((enum snapshot_trigger)(uintptr_t)context, NULL, false, false, interp, interp ? NULL : why_not);
-	heap_leave(heap);
 }
 
 static const char no_gil[] = "objects were not counted: the thread that took the snapshot did not hold the GIL";
@@ -215,11 +222,9 @@ void control_poll_slow(struct heap *heap)
 			continue;
 		/* The interpreter that ends has let the GIL go for nobody. */
 		uintptr_t interp = trigger == TRIGGER_EXIT ? gil_mine() : 0;
-		heap = heap_enter();
 		bool last = trigger == TRIGGER_EXIT;
 		int error = take(trigger, NULL, last, last && leaks, interp, why_not);
 		note_search(last && leaks, error);
-		heap_leave(heap);
 		if (trigger == TRIGGER_EXIT && !error && control.options->at_exit < AT_EXIT_TWICE)
 			atomic_store(&control.exit_done, true);
 	}
@@ -242,10 +247,7 @@ static int take_entered(enum snapshot_trigger trigger, const char *label, bool w
 	uintptr_t interp = trigger == TRIGGER_API || trigger == TRIGGER_EXIT ? gil_mine() : 0;
 	if (!why_not)
 		why_not = no_gil;
-	struct heap *heap = heap_enter();
-	int error = take(trigger, label, wait, leaks, interp, why_not);
-	heap_leave(heap);
-	return error;
+	return take(trigger, label, wait, leaks, interp, why_not);
 }
 
 int control_mark(void)

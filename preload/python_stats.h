@@ -16,8 +16,8 @@ struct python_stats {
 };
 
 /*
- * Asks the interpreter, where objects are pymalloc's. The calling thread has the GIL, is in no signal handler, between
- * enter and leave, and holds no lock of ours.
+ * Asks the interpreter, where objects are pymalloc's. The calling thread has the GIL, is in no signal handler, outside
+ * of the allocator, and holds no lock of ours: the FILE is a block of the program's for a moment.
  */
 void python_stats_take(struct python_stats *stats);
 void python_stats_end(struct python_stats *stats);

@@ -439,6 +439,7 @@ static void add_site(struct builder *builder, uint32_t side, const struct frame_
 	row->thread = options->by == BY_THREAD ? site->thread : 0;
 	row->part = options->by == BY_PROCESS ? site->part : 0;
 	row->cut |= stack->cut;
+	row->recorded |= stack->frame != 0;
 }
 
 static void add_sites(struct builder *builder, uint32_t side)

@@ -43,6 +43,7 @@ struct row {
 	uint32_t thread;   /* BY_THREAD; 0: not known */
 	uint32_t part;     /* BY_PROCESS: which of the snapshots that the side's was merged from */
 	bool cut;          /* some stack of it lacks outer frames */
+	bool recorded;     /* some site of it has a stack */
 };
 
 struct aggregate_options {

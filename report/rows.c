@@ -77,7 +77,7 @@ void row_text(struct buffer *out, const struct names *names, const struct row *r
 		return;
 	}
 	if (!row->location) {
-		buffer_text(out, row->frame ? "(no frames of this language)" : "(no stack recorded)");
+		buffer_text(out, row->recorded ? "(no frames of this language)" : "(no stack recorded)");
 		return;
 	}
 	const struct location *location = &names->locations[row->location - 1];

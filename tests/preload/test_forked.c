@@ -38,6 +38,7 @@ static void tear_down(void)
 static void look_around(void *argument)
 {
 	ck_assert_ptr_eq(argument, &kept_fd);
+	forked_hide(); /* as soon as nothing of the process is read through /proc any more */
 	seen->pid = getpid();
 	seen->parent = getppid();
 	for (int fd = 0; fd < 1024; fd++)

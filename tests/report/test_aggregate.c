@@ -175,7 +175,7 @@ START_TEST(languages)
 	ck_assert(!has_language(setup->names, LANGUAGE_PYTHON));
 	setup->options.language = LANGUAGE_PYTHON;
 	group(setup, BY_STACK);
-	expect_row(setup, 0, "(no stack recorded)", 1957, 20);
+	expect_row(setup, 0, "(no frames of this language)", 1957, 20);
 	setup->options.language = LANGUAGE_NATIVE;
 	group(setup, BY_STACK);
 	expect_row(setup, 0, "tiny (/src/app.c:103)", 1100, 11);

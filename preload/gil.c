@@ -23,7 +23,10 @@ enum {
 };
 #define NOT_OBTAINED "objects were not counted: the GIL was not to be had for 5 seconds: an extension keeps it"
 
-enum { WAITING, TAKEN, DONE, GIVEN_UP };
+#define COLLECTING "objects were not counted: a collection was under way each time that the GIL was to be had"
+
+/* ENDED: the waiter is gone without having had it. */
+enum { WAITING, TAKEN, DONE, ENDED, GIVEN_UP };
 
 static struct {
 	_Atomic uint32_t busy; /* threads of ours that are not done */
@@ -81,13 +84,20 @@ static void done(void)
 	atomic_fetch_sub(&gil.busy, 1);
 }
 
-static void *waiter(void *unused)
+static void waiter_ends(void *unused)
 {
 	(void)unused;
-	sys_name_thread("mudlark-gil");
-	ignore_own_blocks();
+	uint32_t waiting = WAITING;
+	atomic_compare_exchange_strong(&gil.state, &waiting, ENDED);
+	sys_futex_wake(&gil.state, INT_MAX);
+	done();
+}
+
+static void wait_for_gil(void)
+{
 	uintptr_t interp = 0;
-	for (int i = 0; i < COLLECTION_TRIES && atomic_load(&gil.state) == WAITING; i++) {
+	/* Asked each time: an interpreter that has ended since has no lock to wait for. */
+	for (int i = 0; i < COLLECTION_TRIES && atomic_load(&gil.state) == WAITING && !gil_why_not(); i++) {
 		int ensured = gil.ensure();
 		uint32_t waiting = WAITING;
 		interp = gil_mine();
@@ -101,8 +111,16 @@ static void *waiter(void *unused)
 		_Atomic uint32_t never = 0;
 		sys_futex_wait_for(&never, 0, COLLECTION_WAIT_NS);
 	}
-	sys_futex_wake(&gil.state, INT_MAX);
-	done();
+}
+
+/* Up to 3.13 an interpreter that ends lets threads that wait for its lock exit. */
+static void *waiter(void *unused)
+{
+	sys_name_thread("mudlark-gil");
+	ignore_own_blocks();
+	pthread_cleanup_push(waiter_ends, unused);
+	wait_for_gil();
+	pthread_cleanup_pop(1);
 	return NULL;
 }
 
@@ -134,8 +152,14 @@ static void *helper(void *unused)
 			sys_futex_wait_for(&gil.state, WAITING, until - now);
 		why = NOT_OBTAINED;
 	}
-	uint32_t waiting = WAITING;
-	if (atomic_compare_exchange_strong(&gil.state, &waiting, GIVEN_UP))
+	uint32_t waiting = WAITING, ended = ENDED;
+	if (atomic_compare_exchange_strong(&gil.state, &ended, GIVEN_UP)) {
+		why = gil_why_not();
+		why = why ? why : COLLECTING;
+	} else if (!atomic_compare_exchange_strong(&gil.state, &waiting, GIVEN_UP)) {
+		why = NULL;
+	}
+	if (why)
 		gil.work(gil.context, 0, why);
 	done();
 	return NULL;

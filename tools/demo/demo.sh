@@ -1,8 +1,10 @@
 #!/bin/bash
 # `make demo`: Mudlark's main job on two real programs that leak, with the figures checked. demo.sh BUILD [DIRECTORY]
 #
-# 1. Debian's Python runs a small service whose extension module, written in C, forgets 1,000 bytes of every fourth
-#    session: 4,400 sessions in all, 400 of them before the first snapshot, so 1,000 blocks and 1,000,000 bytes.
+# 1. Debian's Python runs a small service that leaks in two languages at once. Its extension module, written in C,
+#    forgets 1,000 bytes of every fourth session, and its Python code keeps a record of 500 bytes of every fourth
+#    answer: 4,400 requests in all, 400 of them before the first snapshot, so 1,000 blocks and 1,000,000 bytes of the
+#    one, 1,000 blocks and 500,000 bytes of the other.
 # 2. A C program with four threads forgets a buffer of 256 bytes in every eighth request: 16,000 requests in all, so
 #    2,000 blocks and 512,000 bytes.
 #
@@ -31,19 +33,19 @@ fail() {
 # The number of the one line of a file that carries the mark.
 marked_line() { grep -n 'the line that the demonstration must name' "$1" | cut -d: -f1; }
 
-# check FILE PLACE BYTES BLOCKS: the first row of the diff in FILE is PLACE, with exactly these figures more.
+# check FILE ROW PLACE BYTES BLOCKS: this row of the diff in FILE, from 1, is PLACE, with exactly these figures more.
 check() {
-	awk -v place="$2 " -v bytes="+$3" -v blocks="+$4" '
-		rows && !first { first = $0; exact = index($0, place) && $2 == bytes && $4 == blocks }
+	awk -v wanted="$2" -v place="$3 " -v bytes="+$4" -v blocks="+$5" '
+		rows && ++row == wanted { exact = index($0, place) && $2 == bytes && $4 == blocks }
 		/^ *Live / { rows = 1 }
-		END { exit !exact }' "$1" || fail "the first row of $1 should be $2, +$3 bytes, +$4 blocks"
-	printf '\n-> %s: exactly %s bytes in %s blocks, as planted.\n' "$2" "$3" "$4"
+		END { exit !exact }' "$1" || fail "row $2 of $1 should be $3, +$4 bytes, +$5 blocks"
+	printf -- '-> %s: exactly %s bytes in %s blocks, as planted.\n' "$3" "$4" "$5"
 }
 
 rm -rf "$demo"
 mkdir -p "$demo"
 
-say "1. A Python service that leaks in its C extension"
+say "1. A Python service that leaks in its C extension and in Python"
 # shellcheck disable=SC2046
 ${CC:-gcc} -g -O2 -fPIC -shared -Wall -Ipreload $(python3-config --includes) -o "$demo/leaky_extension.so" "$source/leaky_extension.c"
 
@@ -66,7 +68,12 @@ exec 3<&- 4>&-
 say "What the service kept, from its first mark to its end:"
 run "$mudlark" diff --by line --bytes --top 3 "$demo/service.1.mud" "$demo/service.3.mud" 2>"$demo/service.notes" |
 	tee "$demo/service.diff"
-check "$demo/service.diff" "$source/leaky_extension.c:$(marked_line "$source/leaky_extension.c")" 1,000,000 1,000
+echo
+check "$demo/service.diff" 1 "$source/leaky_extension.c:$(marked_line "$source/leaky_extension.c")" 1,000,000 1,000
+check "$demo/service.diff" 2 "$source/service.py:$(marked_line "$source/service.py")" 500,000 1,000
+
+say "All that its Python line holds at the end, the warm-up's with it:"
+run "$mudlark" annotate --bytes --filter keep_record "$demo/service.3.mud" service.py
 
 say "2. A C program with four threads that leaks"
 ${CC:-gcc} -g -O2 -Wall -Ipreload -pthread -o "$demo/workers" "$source/workers.c"
@@ -76,7 +83,8 @@ last=$(find "$demo" -name 'workers.*.mud' | sort -V | tail -n 1)
 
 say "What the workers kept, from their start to their end:"
 run "$mudlark" diff --by line --bytes --top 3 "$demo/workers.1.mud" "$last" | tee "$demo/workers.diff"
-check "$demo/workers.diff" "$source/workers.c:$(marked_line "$source/workers.c")" 512,000 2,000
+echo
+check "$demo/workers.diff" 1 "$source/workers.c:$(marked_line "$source/workers.c")" 512,000 2,000
 
 say "How it was called:"
 run "$mudlark" diff --top 1 "$demo/workers.1.mud" "$last"
@@ -84,6 +92,7 @@ run "$mudlark" diff --top 1 "$demo/workers.1.mud" "$last"
 say "Which thread it was:"
 run "$mudlark" diff --by thread "$demo/workers.1.mud" "$last"
 
-say "Both leaks were found. The snapshots stay in $demo; try for example:"
+say "All three leaks were found. The snapshots stay in $demo; try for example:"
 echo "  $mudlark show $last"
 echo "  $mudlark show --metric alloc-bytes --by function $demo/service.3.mud"
+echo "  $mudlark annotate $demo/service.3.mud"

@@ -1,6 +1,7 @@
 """The demonstration's Python program: answers requests of users whose sessions it opens and closes.
 
-Every fourth session expires, and the extension module loses its token then: 1,000 bytes.
+Every fourth session expires, and the extension module loses its token then: 1,000 bytes. Every fourth answer is
+recorded in a list that nobody empties: 467 bytes of text, 500 as a bytes object.
 """
 import json
 import os
@@ -9,10 +10,20 @@ import time
 
 import leaky_extension as sessions
 
+RECORD_BYTES = 467
+audit = []
+
+
+def keep_record(number):
+    record = b"%-*d" % (RECORD_BYTES, number)  # the line that the demonstration must name
+    audit.append(record)
+
 
 def answer(number):
     session = sessions.open(f"user{number % 50}")
     body = json.dumps({"request": number, "items": list(range(number % 40))})
+    if number % 4 == 1:
+        keep_record(number)
     sessions.close(session, number % 4 == 0)
     return len(json.loads(body)["items"])
 

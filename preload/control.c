@@ -206,6 +206,14 @@ static void note_search(bool wanted, int error)
 		atomic_store(&control.search_failed, error != 0);
 }
 
+/* A snapshot that still waits for the GIL is taken by the thread that ends the process, which may well have it. */
+static void finish_census(void)
+{
+	void *context;
+	if (gil_take_back(&context))
+		take_with_gil(context, gil_mine(), no_gil);
+}
+
 void control_poll_slow(struct heap *heap)
 {
 	if (!heap_is_real(heap))
@@ -220,12 +228,14 @@ void control_poll_slow(struct heap *heap)
 		const char *why_not = no_gil;
 		if (hand_over(trigger, &why_not))
 			continue;
-		/* The interpreter that ends has let the GIL go for nobody. */
-		uintptr_t interp = trigger == TRIGGER_EXIT ? gil_mine() : 0;
 		bool last = trigger == TRIGGER_EXIT;
+		if (last)
+			finish_census(); /* what was asked for before comes before */
+		/* The interpreter that ends has let the GIL go for nobody. */
+		uintptr_t interp = last ? gil_mine() : 0;
 		int error = take(trigger, NULL, last, last && leaks, interp, why_not);
 		note_search(last && leaks, error);
-		if (trigger == TRIGGER_EXIT && !error && control.options->at_exit < AT_EXIT_TWICE)
+		if (last && !error && control.options->at_exit < AT_EXIT_TWICE)
 			atomic_store(&control.exit_done, true);
 	}
 }
@@ -436,14 +446,6 @@ void control_interpreter_ends(void)
 {
 	if (control.options && control.options->at_exit && !is_child_left_out())
 		note_request(TRIGGER_EXIT);
-}
-
-/* A snapshot that still waits for the GIL is taken by the thread that ends the process, which may well have it. */
-static void finish_census(void)
-{
-	void *context;
-	if (gil_take_back(&context))
-		take_with_gil(context, gil_mine(), no_gil);
 }
 
 void control_at_exit(uintptr_t sp)

@@ -2,6 +2,7 @@
 #include "preload/census.h"
 
 #include "preload/census_blocks.h"
+#include "preload/census_growth.h"
 #include "preload/census_names.h"
 #include "preload/census_paths.h"
 #include "preload/encode.h"
@@ -174,6 +175,15 @@ static void count_object(struct census *census, uint32_t number, uint32_t sites)
 	row_add(census, object->type, &block);
 }
 
+/* For the next census. */
+static void note_types(const struct census_objects *objects)
+{
+	census_growth_begin();
+	for (uint32_t i = 1; i < objects->type_count; i++)
+		census_growth_note(census_hash((const char *)python_word(objects->type[i].address, TYPE_NAME)),
+				   objects->type[i].objects);
+}
+
 void census_take(struct census *census, uintptr_t interp, uint32_t sites)
 {
 	struct census_layout layout;
@@ -204,6 +214,8 @@ void census_take(struct census *census, uintptr_t interp, uint32_t sites)
 		census->taken = true;
 	if (census->taken && census->request.refs)
 		census->paths = census_paths_find(census, interp);
+	if (census->taken)
+		note_types(objects);
 }
 
 void census_end(struct census *census)

@@ -3,6 +3,7 @@
 
 #include "preload/census.h"
 #include "preload/census_blocks.h"
+#include "preload/census_growth.h"
 #include "preload/census_names.h"
 #include "preload/encode.h"
 #include "preload/mix.h"
@@ -20,7 +21,7 @@ enum {
 	CYCLE_MAX = 10000, /* objects that are looked at for a way back */
 	FRAMES_MAX = 1 << 16,
 	THREADS_MAX_WALKED = 1 << 14,
-	CLASSES_WANTED = 12, /* of the types that there are most of */
+	CLASSES_WANTED = 12, /* of the types that have grown most */
 	BUILTINS_WANTED = 8,
 	TEXT_BYTES = 512,
 	TSTATE_NEXT = 8,
@@ -247,19 +248,37 @@ static bool is_target(const struct census_paths *paths, uint32_t type)
 	return false;
 }
 
-/* The type with most objects, or most bytes, of those that are no target yet; 0: none. */
+static uint32_t name_hash(const struct census_type *type)
+{
+	return census_hash((const char *)python_word(type->address, TYPE_NAME));
+}
+
+/* Objects of the type that have come since the last census; all of them where there was none. */
+static uint64_t grown(const struct census_type *type)
+{
+	uint64_t before = census_growth_last(name_hash(type));
+	return type->objects > before ? type->objects - before : 0;
+}
+
+/*
+ * The type that has grown most, in objects or in bytes, of those that are no target yet; 0: none has. Without a census
+ * before, the type with most.
+ */
 static uint32_t most(const struct census_paths *paths, bool classes)
 {
 	const struct census_objects *objects = objects_of(paths);
+	uint64_t to_beat = 0;
 	uint32_t best = 0;
 	for (uint32_t i = 1; i < objects->type_count; i++) {
 		const struct census_type *type = &objects->type[i];
-		uint64_t value = classes ? type->objects : type->bytes;
-		uint64_t to_beat = !best ? 0 : classes ? objects->type[best].objects : objects->type[best].bytes;
+		uint64_t value = grown(type);
+		if (!classes && type->objects)
+			value *= type->bytes / type->objects;
 		if (!(type->flags & TYPE_IS_HEAP) == classes || value <= to_beat || is_target(paths, i) ||
 		    is_machinery(type))
 			continue;
 		best = i;
+		to_beat = value;
 	}
 	return best;
 }

@@ -22,11 +22,12 @@
  *   on_error=P        double and invalid frees: abort, report or ignore (abort)
  *   verbose=0|1       one line on stderr for each snapshot and each problem (0)
  *   census=0|1        count CPython's objects by type and by where they were allocated, in each snapshot (0)
- *   refs=TYPE         ... and find out who holds the objects of a type; ?: of the types that there is most of
+ *   refs=TYPE         ... and find out who holds the objects of a type; ?: of the types that have grown most since the
+ *                     last census, in the first one of those that there is most of
  *   check_capture=0|1 walk each stack with libunwind as well and count differences (0)
- *   python=P          CPython's objects: blocks of Mudlark's pools, each recorded (objects); pymalloc's, whose arenas
- * are recorded as a whole (arenas); or as arenas, and no Python frames in stacks (off) (objects) root=PID          set
- * by `mudlark run --children=0`: only this process is recorded
+ *   python=P          CPython's objects: blocks of Mudlark's pools, each recorded (objects); pymalloc's (arenas); or
+ *                     pymalloc's, and no Python frames in stacks (off) (objects)
+ *   root=PID          set by `mudlark run --children=0`: only this process is recorded
  */
 #ifndef MUDLARK_OPTIONS_H
 #define MUDLARK_OPTIONS_H

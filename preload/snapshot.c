@@ -10,6 +10,7 @@
  */
 #include "preload/snapshot.h"
 
+#include "preload/census_growth.h"
 #include "preload/forked.h"
 #include "preload/modules.h"
 #include "preload/notes.h"
@@ -394,6 +395,8 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 		picture_begin(&picture, request->trigger, request->label);
 		picture.census.request = request->census;
 		picture.interp = request->interp;
+		if (picture.interp)
+			census_growth_prepare();
 		picture.malloc_stats = request->malloc_stats;
 		timeline_add(picture.rss_bytes);
 		picture.epoch = atomic_fetch_add_explicit(&record_epoch, 1, memory_order_relaxed);

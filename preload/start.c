@@ -10,6 +10,7 @@
  * tcmalloc. In a single-threaded process no lock is taken at all: fork may be called from a signal handler there.
  */
 #include "preload/capture.h"
+#include "preload/census_growth.h"
 #include "preload/control.h"
 #include "preload/foreign.h"
 #include "preload/gil.h"
@@ -212,6 +213,7 @@ static void fork_child(void)
 	threads_fork_child(heap);
 	snapshot_fork_child(pid);
 	gil_fork_child();
+	census_growth_fork_child();
 	control_fork_child(pid);
 	heap_leave(heap);
 }

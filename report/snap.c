@@ -327,8 +327,8 @@ static const struct option_spec options_table[] = {
 	{OPTION_CENSUS, 'c', "census", NULL, ARGUMENT_NONE, NULL,
 	 "count the objects of CPython by type, too: mudlark show --by type shows them"},
 	{OPTION_REFS, 'r', "refs", "TYPE", ARGUMENT_WORD, NULL,
-	 "and find out who holds the objects of this type, with or without its module; '?': of the types that the "
-	 "program has most of. mudlark refs shows it"},
+	 "and find out who holds the objects of this type, with or without its module; '?': of the types that have "
+	 "grown most since the last census. mudlark refs shows it"},
 	{OPTION_LEAKS, 'l', "leaks", NULL, ARGUMENT_NONE, NULL,
 	 "search for leaks, too; the process stands still no longer than it takes to copy it"},
 	{0},

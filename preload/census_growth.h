@@ -1,0 +1,27 @@
+/*
+ * What the last census counted, so that the next one can tell which types have grown since.
+ *
+ * A census may be taken by a copy of the process, which ends with it. So the numbers stand in memory that the two
+ * share: a table of a fixed size by a hash of the type's name. Types that do not fit in are as if they were new.
+ */
+#ifndef MUDLARK_CENSUS_GROWTH_H
+#define MUDLARK_CENSUS_GROWTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* In the process itself, before a census: memory for its numbers, once. Caller holds survey_lock. */
+void census_growth_prepare(void);
+/* In a fork child: its numbers are not its parent's. */
+void census_growth_fork_child(void);
+
+/* Whether there was a census before. */
+bool census_growth_known(void);
+/* Objects of the type at the last census; hash: census_hash() of its name. */
+uint32_t census_growth_last(uint32_t hash);
+
+/* Forgets the last census; then what this one counted, type by type. */
+void census_growth_begin(void);
+void census_growth_note(uint32_t hash, uint64_t objects);
+
+#endif

@@ -2,6 +2,7 @@
 #include "preload/control.h"
 
 #include "preload/gil.h"
+#include "preload/interrupted.h"
 #include "preload/losses.h"
 #include "preload/lsan.h"
 #include "preload/notes.h"
@@ -28,7 +29,10 @@ enum {
 	REPLY_BYTES = PATH_MAX + 1,
 	/* Ignored by default: a daemon that resets all handlers must not be killed by our timer. */
 	TIMER_SIGNAL = SIGURG,
+	AGAIN_NS = 1000000, /* until a signal that came at a bad moment comes again */
 };
+
+enum { AGAIN_NONE, AGAIN_BEING_MADE, AGAIN_MADE };
 
 static struct {
 	const struct options *options;
@@ -43,6 +47,8 @@ static struct {
 	_Atomic bool failure_named;
 	bool timer_wanted;
 	timer_t timer;
+	_Atomic uint32_t again_state; /* AGAIN_NONE, ... */
+	timer_t again;
 } control;
 
 static void say(const char *what, const char *detail)
@@ -177,15 +183,21 @@ static void take_with_gil(void *context, uintptr_t interp, const char *why_not)
 static const char no_gil[] = "objects were not counted: the thread that took the snapshot did not hold the GIL";
 static const char no_helper[] = "objects were not counted: another census was under way, or no thread could be started";
 
-/* Whether a thread of its own takes the snapshot, since it needs the GIL. Called outside the allocator. */
-static bool hand_over(enum snapshot_trigger trigger, const char **why_not)
+/* Whether a thread of its own is to take the snapshot, since it needs the GIL. */
+static bool needs_helper(enum snapshot_trigger trigger, const char **why_not)
 {
 	bool from_outside = trigger == TRIGGER_SIGNAL || trigger == TRIGGER_INTERVAL || trigger == TRIGGER_REQUEST;
 	uint64_t token = trigger == TRIGGER_REQUEST ? atomic_load(&control.token) : 0;
 	if (!from_outside || sandboxed() || !census_wanted(trigger, token).census)
 		return false;
 	*why_not = gil_why_not();
-	if (*why_not)
+	return !*why_not;
+}
+
+/* Whether a thread of its own takes it. Called outside the allocator. */
+static bool hand_over(enum snapshot_trigger trigger, const char **why_not)
+{
+	if (!needs_helper(trigger, why_not))
 		return false;
 	*why_not = no_helper;
 	return gil_ask(take_with_gil, (void *)(uintptr_t)trigger);
@@ -214,7 +226,12 @@ static void finish_census(void)
 		take_with_gil(context, gil_mine(), no_gil);
 }
 
-void control_poll_slow(struct heap *heap)
+static void note_request(enum snapshot_trigger trigger)
+{
+	atomic_fetch_or_explicit(&control_pending, 1u << trigger, memory_order_acq_rel);
+}
+
+void control_poll_slow(struct heap *heap, bool may_make_thread)
 {
 	if (!heap_is_real(heap))
 		return;
@@ -226,6 +243,10 @@ void control_poll_slow(struct heap *heap)
 	for (; pending; pending &= pending - 1) {
 		enum snapshot_trigger trigger = (enum snapshot_trigger)__builtin_ctz(pending);
 		const char *why_not = no_gil;
+		if (!may_make_thread && needs_helper(trigger, &why_not)) {
+			note_request(trigger);
+			continue;
+		}
 		if (hand_over(trigger, &why_not))
 			continue;
 		bool last = trigger == TRIGGER_EXIT;
@@ -238,11 +259,6 @@ void control_poll_slow(struct heap *heap)
 		if (last && !error && control.options->at_exit < AT_EXIT_TWICE)
 			atomic_store(&control.exit_done, true);
 	}
-}
-
-static void note_request(enum snapshot_trigger trigger)
-{
-	atomic_fetch_or_explicit(&control_pending, 1u << trigger, memory_order_acq_rel);
 }
 
 static int take_entered(enum snapshot_trigger trigger, const char *label, bool wait, bool leaks)
@@ -333,21 +349,59 @@ static void timer_arm(void)
 	timer_settime(control.timer, 0, &once, NULL);
 }
 
+/* Sends the signal again. Not at once: then it would come before the interrupted thread can go on. */
+static void again_soon(int number)
+{
+	uint32_t none = AGAIN_NONE;
+	const struct itimerspec once = {.it_value = {.tv_nsec = AGAIN_NS}};
+	if (atomic_compare_exchange_strong(&control.again_state, &none, AGAIN_BEING_MADE)) {
+		struct sigevent event;
+		memset(&event, 0, sizeof event);
+		event.sigev_notify = SIGEV_SIGNAL;
+		event.sigev_signo = number;
+		bool good = timer_create(CLOCK_MONOTONIC, &event, &control.again) == 0;
+		atomic_store(&control.again_state, good ? AGAIN_MADE : AGAIN_NONE);
+	}
+	if (atomic_load(&control.again_state) == AGAIN_MADE)
+		timer_settime(control.again, 0, &once, NULL);
+}
+
+/* Takes the snapshot, or has it taken a little later where no thread may be made for it. */
+static void serve(enum snapshot_trigger trigger, int number, const void *context)
+{
+	const char *why_not;
+	if (!needs_helper(trigger, &why_not) || interrupted_may_make_thread(context)) {
+		control_snapshot(trigger, NULL, false);
+		return;
+	}
+	note_request(trigger);
+	again_soon(number);
+}
+
+static void serve_noted(int number, const void *context)
+{
+	static const enum snapshot_trigger triggers[] = {TRIGGER_REQUEST, TRIGGER_SIGNAL, TRIGGER_INTERVAL};
+	for (size_t i = 0; i < sizeof triggers / sizeof triggers[0]; i++)
+		if (atomic_fetch_and(&control_pending, ~(1u << triggers[i])) & 1u << triggers[i])
+			serve(triggers[i], number, context);
+}
+
 static void on_signal(int number, siginfo_t *info, void *context)
 {
-	(void)number, (void)context;
 	int saved = errno;
 	if (!control_owns_process())
 		return;
 	if (info->si_code == SI_TIMER) {
-		if (interval_due(totals_elapsed_ns()))
-			control_snapshot(TRIGGER_INTERVAL, NULL, false);
-		timer_arm();
+		serve_noted(number, context);
+		if (number == TIMER_SIGNAL && interval_due(totals_elapsed_ns()))
+			serve(TRIGGER_INTERVAL, number, context);
+		if (number == TIMER_SIGNAL && control.timer_wanted)
+			timer_arm();
 	} else if (info->si_code == SI_QUEUE && info->si_value.sival_ptr) {
 		atomic_store(&control.token, (uint64_t)(uintptr_t)info->si_value.sival_ptr);
-		control_snapshot(TRIGGER_REQUEST, NULL, false);
+		serve(TRIGGER_REQUEST, number, context);
 	} else {
-		control_snapshot(TRIGGER_SIGNAL, NULL, false);
+		serve(TRIGGER_SIGNAL, number, context);
 	}
 	errno = saved;
 }
@@ -398,6 +452,7 @@ void control_init(const struct options *options, pid_t pid)
 	static const int fatal[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL,  SIGSYS,
 				    SIGTRAP, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU};
 	control.options = options;
+	interrupted_init();
 	atomic_store(&control.pid, pid);
 	if (options->signal && !take_signal(options->signal, on_signal))
 		notes_add("the signal for snapshots is taken: choose another one with signal=");
@@ -412,6 +467,7 @@ void control_fork_child(pid_t pid)
 	atomic_store(&control.pid, pid);
 	atomic_store(&control_pending, 0);
 	atomic_store(&control.token, 0);
+	atomic_store(&control.again_state, AGAIN_NONE); /* timers stay with the parent */
 	atomic_store(&control.exit_done, false);
 	atomic_store(&control.judged, false);
 	atomic_store(&control.search_failed, false);
@@ -420,7 +476,7 @@ void control_fork_child(pid_t pid)
 	if (!control.options->children)
 		atomic_store(&record_active, false);
 	else
-		timer_begin(); /* timers stay with the parent */
+		timer_begin();
 }
 
 bool control_owns_process(void)

@@ -17,13 +17,20 @@
 
 extern _Atomic uint32_t control_pending; /* bit per enum snapshot_trigger */
 
-void control_poll_slow(struct heap *heap);
+void control_poll_slow(struct heap *heap, bool may_make_thread);
 
 /* Called after heap_leave(): serves requests that came meanwhile. Does nothing in a nested call. */
 static inline void control_poll(struct heap *heap)
 {
 	if (__builtin_expect(atomic_load_explicit(&control_pending, memory_order_relaxed) != 0, 0))
-		control_poll_slow(heap);
+		control_poll_slow(heap, true);
+}
+
+/* The same in free(), which libc calls with the lock that pthread_create() takes: a thread is not made there. */
+static inline void control_poll_freed(struct heap *heap)
+{
+	if (__builtin_expect(atomic_load_explicit(&control_pending, memory_order_relaxed) != 0, 0))
+		control_poll_slow(heap, false);
 }
 
 /* The allocation path looks at the clock from time to time: elapsed_ns since the start. */

@@ -175,11 +175,6 @@ static bool find_functions(void)
 	return gil.ensure && gil.release;
 }
 
-/*
- * A signal handler gets here, too, and pthread_create() takes glibc's lock of cached stacks: a handler that interrupted
- * pthread_create() or pthread_join() within the few instructions that hold it would wait for itself. A thread that is
- * made beforehand would avoid that at the price of a thread in every program.
- */
 bool gil_ask(gil_work *work, void *context)
 {
 	uint32_t idle = 0;

@@ -26,8 +26,8 @@ const char *gil_why_not(void);
 
 /*
  * Has the work done by a thread that holds the GIL, or by one that could not get it: one of interp (PyInterpreterState)
- * and why_not is 0. False: no thread could be made, or one is at work already. Called outside the allocator;
- * async-signal-safe but for what pthread_create() does.
+ * and why_not is 0. False: no thread could be made, or one is at work already. Called outside the allocator,
+ * in a signal handler only where interrupted.h allows it.
  */
 typedef void gil_work(void *context, uintptr_t interp, const char *why_not);
 bool gil_ask(gil_work *work, void *context);

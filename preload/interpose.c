@@ -288,7 +288,7 @@ static __attribute__((noinline)) void free_tracked(struct slab *slab, void *p)
 			heap_give_remote(slab, p);
 	}
 	heap_leave(heap);
-	control_poll(heap);
+	control_poll_freed(heap);
 }
 
 /* Every other block of a chunk: of another thread, or none at all. */
@@ -310,7 +310,7 @@ static __attribute__((noinline)) void free_pool_slow(struct slab *slab, void *p)
 		}
 	}
 	heap_leave(heap);
-	control_poll(heap);
+	control_poll_freed(heap);
 }
 
 static __attribute__((noinline)) void free_other(void *p)
@@ -332,7 +332,7 @@ static __attribute__((noinline)) void free_other(void *p)
 			record_death_apart(record->size, cohort);
 		large_free(heap, p, record);
 		heap_leave(heap);
-		control_poll(heap);
+		control_poll_freed(heap);
 	} else if (unwind_is_on_stack(heap_mine, p)) {
 		damage_found("free of a pointer into the stack", p);
 	} else {

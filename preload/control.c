@@ -337,12 +337,12 @@ void control_peak(void)
 
 /*
  * The next tick. One at a time, set by our own handler: when the host has taken the signal or reset it, there is no
- * next.
+ * next. Where a snapshot takes longer than the interval, the program goes on for an interval before the next one.
  */
 static void timer_arm(void)
 {
 	uint64_t due = atomic_load_explicit(&control.next_due, memory_order_relaxed), now = totals_elapsed_ns();
-	uint64_t left = due > now ? due - now : 1;
+	uint64_t left = due > now ? due - now : control.options->every_ns;
 	struct itimerspec once = {
 		.it_value = {.tv_sec = (time_t)(left / 1000000000u), .tv_nsec = (long)(left % 1000000000u)},
 	};

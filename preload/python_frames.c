@@ -166,11 +166,17 @@ static bool thread_is_sound(uintptr_t tstate, uint32_t *frames)
 	return true;
 }
 
+static _Atomic uint32_t testing; /* a thread is at it */
+
+void python_frames_fork_child(void)
+{
+	atomic_store(&testing, 0);
+}
+
 /* Whether the test held, now or before. */
 static __attribute__((noinline)) bool self_test(uintptr_t tstate)
 {
 	static _Atomic uint32_t failed;
-	static _Atomic uint32_t testing;
 	uint32_t frames;
 	if (atomic_exchange(&testing, 1))
 		return false; /* another thread is at it */

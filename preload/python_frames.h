@@ -57,6 +57,9 @@ static inline void python_walk_forget(struct python_walk *walk)
 	walk->count = 0;
 }
 
+/* In a fork child: a test that another thread was at is not going on. */
+void python_frames_fork_child(void);
+
 /* Whether the calling thread runs Python now. Called between enter and leave, while python_is_there(). */
 bool python_has_frames(void);
 

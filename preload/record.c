@@ -217,13 +217,14 @@ static void live_add(struct heap *heap, int64_t bytes, int64_t blocks)
 
 uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const struct registers *caller)
 {
-	if (__builtin_expect(!heap->thread_id && !record_thread_begin(heap), 0)) {
-		loss_count(LOSS_TABLE_FULL);
-		return COHORT_IGNORED;
-	}
+	/* Before the thread gets a number: those of Mudlark's own threads are not counted. */
 	if (__builtin_expect(heap->ignore_depth != 0, 0)) {
 		if (heap->ignore_depth < IGNORE_OWN_THREAD)
 			loss_count(LOSS_IGNORED_BLOCKS);
+		return COHORT_IGNORED;
+	}
+	if (__builtin_expect(!heap->thread_id && !record_thread_begin(heap), 0)) {
+		loss_count(LOSS_TABLE_FULL);
 		return COHORT_IGNORED;
 	}
 	/*

@@ -25,6 +25,7 @@
 #include "preload/output.h"
 #include "preload/python.h"
 #include "preload/python_codes.h"
+#include "preload/python_frames.h"
 #include "preload/python_objects.h"
 #include "preload/reach.h"
 #include "preload/record.h"
@@ -208,6 +209,7 @@ static void fork_child(void)
 		_IO_list_resetlock();
 	atomic_store(&modules_closing, 0);
 	python_fork_child();
+	python_frames_fork_child();
 	heap_fork_child(heap);
 	sample_fork_child(heap);
 	threads_fork_child(heap);

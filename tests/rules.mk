@@ -22,7 +22,7 @@ include tests/hosts/rules.mk
 -include tests/preload/rules.mk
 
 E2E_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/test_*.c))
-E2E_SOURCES := $(addprefix tests/e2e/,runner.c brief.c pythons.c python_lines.c python_marks.c)
+E2E_SOURCES := $(addprefix tests/e2e/,runner.c brief.c pythons.c python_lines.c python_marks.c python_shell.c)
 E2E_CFLAGS  := -DHOSTS_DIRECTORY='"$(abspath $(HOSTS_DIRECTORY))"' -DPRELOAD_PATH='"$(abspath $(PRELOAD_LIBRARY))"' \
 	-DSOURCE_DIRECTORY='"$(abspath .)"' -DBUILD_DIRECTORY='"$(abspath $(BUILD))"'
 
@@ -30,7 +30,7 @@ $(BUILD)/tests/e2e/%: tests/e2e/%.c $(E2E_SOURCES) $(wildcard tests/e2e/*.h) pre
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CHECK_CFLAGS) $(E2E_CFLAGS) $(CFLAGS) -o $@ $< $(E2E_SOURCES) $(CHECK_LIBS)
 
-$(BUILD)/tests/e2e/test_python_reports: | $(BUILD)/mudlark
+$(BUILD)/tests/e2e/test_python_reports $(BUILD)/tests/e2e/test_python_programs: | $(BUILD)/mudlark
 
 # What the test of the benchmarks measures.
 $(BUILD)/tests/e2e/test_bench: | $(addprefix $(BUILD)/tools/bench/,launch deep_stacks)

@@ -2,71 +2,13 @@
  * What the reports say of Python programs, on every interpreter that is here: the bytes and blocks of each line as
  * Python's own tracemalloc counts them, the source with its figures, processes added up, and what doctor knows.
  */
+#include "tests/e2e/python_shell.h"
 #include "tests/e2e/pythons.h"
 #include "tests/e2e/runner.h"
 
 #include <check.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#define PROGRAM(name) SOURCE_DIRECTORY "/tests/e2e/python/" name
-
-static char place[PATH_MAX];
-
-/* Runs a shell line in `place` with $M for the command and $P for the interpreter; its output goes to the file out. */
-static int shell(const char *python, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static int shell(const char *python, const char *format, ...)
-{
-	char line[3 * PATH_MAX];
-	va_list arguments;
-	int used =
-		snprintf(line, sizeof line,
-			 "export PYTHONHASHSEED=0; M='%s/mudlark' P='%s'; export MUDLARK_LIBRARY='%s'; cd '%s' && { ",
-			 BUILD_DIRECTORY, python, runner_preload(), place);
-	va_start(arguments, format);
-	used += vsnprintf(line + used, sizeof line - (size_t)used, format, arguments);
-	va_end(arguments);
-	snprintf(line + used, sizeof line - (size_t)used, "\n} >out 2>&1 </dev/null");
-	return system(line);
-}
-
-static const char *output(void)
-{
-	static char text[1 << 16];
-	char path[PATH_MAX + 8];
-	snprintf(path, sizeof path, "%s/out", place);
-	FILE *stream = fopen(path, "r");
-	size_t length = stream ? fread(text, 1, sizeof text - 1, stream) : 0;
-	if (stream)
-		fclose(stream);
-	text[length] = '\0';
-	return text;
-}
-
-#define expect(python, ...) ck_assert_msg(shell(python, __VA_ARGS__) == 0, "%s: %s", python, output())
-#define expect_in(python, words)                                                                                       \
-	ck_assert_msg(strstr(output(), words), "%s: '%s' is not in: %s", python, words, output())
-
-static void setup(void)
-{
-	runner_directory_make(place);
-}
-
-static void teardown(void)
-{
-	runner_directory_remove(place);
-}
-
-static const char *python_at(int number)
-{
-	const struct python_found *all;
-	size_t count = pythons_supported(&all);
-	ck_assert((size_t)number < count);
-	return all[number].path;
-}
 
 START_TEST(lines_hold_what_tracemalloc_says)
 {
@@ -75,7 +17,7 @@ START_TEST(lines_hold_what_tracemalloc_says)
 	expect(python, "\"$P\" -B %s theirs.json", PROGRAM("lines_kept.py"));
 	expect(python, "$M show --json --by line --lang python --top 0 t.1.mud >ours.json");
 	expect(python, "\"$P\" %s theirs.json ours.json", PROGRAM("compare_lines.py"));
-	printf("%s: %s", python, output());
+	printf("%s: %s", python, python_shell_output());
 }
 END_TEST
 
@@ -105,7 +47,7 @@ int main(void)
 	int count = (int)pythons_supported(&all);
 	Suite *suite = suite_create("python_reports");
 	TCase *cases = tcase_create("all");
-	tcase_add_checked_fixture(cases, setup, teardown);
+	tcase_add_checked_fixture(cases, python_shell_setup, python_shell_teardown);
 	if (runner_expects_snapshots()) {
 		tcase_add_loop_test(cases, lines_hold_what_tracemalloc_says, 0, count);
 		tcase_add_loop_test(cases, sources_and_processes, 0, count);

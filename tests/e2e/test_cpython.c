@@ -1,6 +1,7 @@
 /*
  * CPython's own test suites under full recording: they pass where they pass without, and stderr is the same to the
- * byte. In `make check` a quick choice on the first interpreter; `make check-cpython` runs all of them on every one.
+ * byte but for one race of CPython's own. In `make check` a quick choice on the first interpreter; `make check-cpython`
+ * runs all of them on every one.
  *
  * Every run has a limit, so a suite that hangs is a failure that is named. The limit under the preload is longer: each
  * process of a suite that forks hundreds of them writes a snapshot of megabytes as it ends.
@@ -89,6 +90,23 @@ static void check_losses(const char *what, const char *directory)
 	runner_briefs_free(&briefs);
 }
 
+/*
+ * Leaves out what multiprocessing's resource tracker says now and then, without the preload as well, when two processes
+ * unlink a name at once: a traceback that ends with "KeyError: '/psm_...'", another name each time.
+ */
+static void leave_out_tracker(char *err)
+{
+	static const char head[] = "Traceback (most recent call last):\n", place[] = "resource_tracker.py";
+	for (char *from = err; (from = strstr(from, head)) != NULL;) {
+		char *body = from + strlen(head), *error = strstr(body, "\nKeyError: '/"), *next = strstr(body, head);
+		char *end = error ? strchr(error + 1, '\n') : NULL;
+		if (end && (!next || next > error) && memmem(body, (size_t)(error - body), place, strlen(place)))
+			memmove(from, end + 1, strlen(end + 1) + 1);
+		else
+			from = body;
+	}
+}
+
 /* The suite has passed without the preload; `plain` is how. */
 static void check_recorded(const struct python_found *python, const char *suite, const char *what,
 			   const struct outcome *plain, unsigned plain_s)
@@ -100,6 +118,8 @@ static void check_recorded(const struct python_found *python, const char *suite,
 	ck_assert_msg(recorded.status != -1, "%s: not at its end after %d s; without Mudlark it took %u s\n%s\n%s",
 		      what, RECORDED_LIMIT_S, plain_s, recorded.out, recorded.err);
 	ck_assert_msg(recorded.status == 0, "%s: status %d\n%s\n%s", what, recorded.status, recorded.out, recorded.err);
+	leave_out_tracker(plain->err);
+	leave_out_tracker(recorded.err);
 	ck_assert_msg(strcmp(plain->err, recorded.err) == 0, "%s: stderr was\n%s\nand is\n%s", what, plain->err,
 		      recorded.err);
 	if (getenv("MUDLARK_TEST_LONG"))

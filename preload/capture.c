@@ -11,7 +11,7 @@
 /* Our own frames between the unwinder and the hook's caller; more than there are in any build. */
 enum { OWN_FRAMES_MAX = 12 };
 
-uint32_t capture_depth = 128;
+uint32_t capture_depth = 256;
 bool capture_check;
 
 static struct {

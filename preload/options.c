@@ -274,7 +274,7 @@ void options_parse(struct options *options, const char *text, void (*complain)(c
 		.at_exit = 1,
 		.children = true,
 		.peak = 1,
-		.depth = 128,
+		.depth = 256,
 		.exitcode = 23,
 		.signal = SIGRTMAX - SIGNAL_BELOW_MAX,
 		.on_error = DAMAGE_ABORT,

@@ -5,7 +5,7 @@
  *   record=0|1        record allocations from the start (1)
  *   output=PATTERN    snapshot files; %e program, %p pid, %n number, %h host, %t time in seconds, %% a percent sign
  *   sample=BYTES      record a block about every so many bytes, up to 1T, with K, M, G or T; 0: every block (0)
- *   depth=N           frames kept of a stack, 1 .. 1024 (128)
+ *   depth=N           frames kept of a stack, 1 .. 1024 (256)
  *   every=SECONDS     a snapshot every so often, at least 0.001; 0: none (0)
  *   marks=N           a snapshot at each of N iterations that the program marks by mudlark_mark() (0)
  *   warmup=K          ... after the first K of them (0)

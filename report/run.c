@@ -35,7 +35,7 @@ static const struct option_spec options_table[] = {
 	 "write snapshots to PATTERN: %e program, %p pid, %n number, %h host, %t time, %% a '%'; a directory gets the "
 	 "default name (default ./" DEFAULT_OUTPUT_PATTERN ")"},
 	{OPTION_KEY + 1, 'e', "every", "SECONDS", ARGUMENT_WORD, NULL, "write a snapshot every SECONDS"},
-	{OPTION_KEY + 2, 'd', "depth", "FRAMES", ARGUMENT_WORD, NULL, "frames kept of a stack (default 128)"},
+	{OPTION_KEY + 2, 'd', "depth", "FRAMES", ARGUMENT_WORD, NULL, "frames kept of a stack (default 256)"},
 	{OPTION_KEY + 3, 0, "signal", "SIGNAL", ARGUMENT_WORD, NULL,
 	 "write a snapshot on this signal: a number or a name, as USR1 or RTMAX-5 (the default); 'none' for no signal, "
 	 "and then no `mudlark snap`"},

@@ -58,7 +58,7 @@ START_TEST(defaults)
 	ck_assert(options.record && options.at_exit == 1 && options.children);
 	ck_assert(!options.fatal && !options.verbose);
 	ck_assert_uint_eq(options.peak, 1);
-	ck_assert_uint_eq(options.depth, 128);
+	ck_assert_uint_eq(options.depth, 256);
 	ck_assert_uint_eq(options.every_ns, 0);
 	ck_assert_int_eq(options.signal, SIGRTMAX - 5);
 	ck_assert_int_eq(options.root, 0);

@@ -143,9 +143,17 @@ static int take_inside(enum snapshot_trigger trigger, const char *label, bool wa
 	uint64_t token = trigger == TRIGGER_REQUEST ? atomic_exchange(&control.token, 0) : 0;
 	/* As `mudlark snap --leaks` asks. */
 	leaks |= token && request_flags(token) & REQUEST_LEAKS;
+	bool retained = token ? request_flags(token) & REQUEST_RETAINED : control.options->leaks == LEAKS_RETAINED;
 	uintptr_t sp = trigger == TRIGGER_EXIT ? control.exit_sp : 0;
-	struct snapshot_request request = {trigger, label,       wait, leaks, sp, token, census_wanted(trigger, token),
-					   0,       malloc_stats};
+	struct snapshot_request request = {.trigger = trigger,
+					   .label = label,
+					   .wait = wait,
+					   .leaks = leaks,
+					   .retained = leaks && retained,
+					   .sp = sp,
+					   .token = token,
+					   .census = census_wanted(trigger, token),
+					   .malloc_stats = malloc_stats};
 	if (request.census.census && interp)
 		request.interp = interp;
 	else
@@ -206,7 +214,7 @@ static bool hand_over(enum snapshot_trigger trigger, const char **why_not)
 /* Whether the snapshot at the end is to say whether there are leaks. Not inside the allocator: the program is asked. */
 static bool judge_at_exit(void)
 {
-	if (atomic_load(&control.leaks_done) || !lsan_wants_check(control.options->leaks))
+	if (atomic_load(&control.leaks_done) || !lsan_wants_check(control.options->leaks != 0))
 		return false;
 	atomic_store(&control.judged, true);
 	return true;

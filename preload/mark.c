@@ -89,6 +89,10 @@ static inline bool counts(const struct mark *mark, const struct block_at *at, bo
 /* Into the ring, whose oldest goes on the stack when there is no room. */
 static inline void push(struct mark *mark, uint32_t node, uintptr_t start)
 {
+	if (__builtin_expect(mark->trace != NULL, 0)) {
+		mark->stack[mark->stack_count++] = (struct mark_pending){start, node};
+		return;
+	}
 	__builtin_prefetch((const void *)start);
 	__builtin_prefetch((const void *)(start + 64));
 	if (mark->ring_count == MARK_RING) {
@@ -99,18 +103,36 @@ static inline void push(struct mark *mark, uint32_t node, uintptr_t start)
 	mark->ring[(mark->ring_first + mark->ring_count++) % MARK_RING] = (struct mark_pending){start, node};
 }
 
-static inline void meet(struct mark *mark, uintptr_t value)
+/* A pointer that counts: strong ones of the pass's own kind, weak ones as long as the block has none. */
+static void trace(struct mark *mark, const struct block_at *at, const uintptr_t *word, bool strong)
+{
+	uint8_t state = mark->blocks->state[at->node];
+	enum reach_kind known = node_kind(mark->blocks, at->node);
+	if (known == REACH_NONE)
+		trace_pointer(mark->trace, at->node, word, !strong, strong || !(state & NODE_WEAK));
+	else if (strong && known == mark->kind)
+		trace_pointer(mark->trace, at->node, word, false, false);
+}
+
+static inline void meet(struct mark *mark, const uintptr_t *word)
 {
 	const struct blocks *blocks = mark->blocks;
-	uintptr_t address = value & ADDRESS_MASK;
+	uintptr_t value = *word, address = value & ADDRESS_MASK;
 	struct block_at at;
 	bool strong;
 	if (!block_find(blocks, address, &at))
 		return;
 	uint8_t state = blocks->state[at.node];
-	if (state >> NODE_KIND_BITS & 7 || !counts(mark, &at, &strong))
+	bool known = state >> NODE_KIND_BITS & 7;
+	if ((known && !mark->trace) || !counts(mark, &at, &strong))
 		return;
-	if ((strong && address == value) || mark->weak_too) {
+	strong = (strong && address == value) || mark->weak_too;
+	if (__builtin_expect(mark->trace != NULL, 0)) {
+		trace(mark, &at, word, strong);
+		if (known)
+			return;
+	}
+	if (strong) {
 		node_set_kind(blocks, at.node, mark->kind);
 		push(mark, at.node, at.start);
 	} else if (!(state & NODE_WEAK)) {
@@ -125,12 +147,7 @@ void mark_words(struct mark *mark, const uintptr_t *word, size_t count)
 	mark->words += count;
 	for (size_t i = 0; i < count; i++)
 		if (__builtin_expect((word[i] & ADDRESS_MASK) - low < span, 0))
-			meet(mark, word[i]);
-}
-
-void mark_value(struct mark *mark, uintptr_t value)
-{
-	mark_words(mark, &value, 1);
+			meet(mark, &word[i]);
 }
 
 void mark_node(struct mark *mark, uint32_t node)
@@ -139,6 +156,9 @@ void mark_node(struct mark *mark, uint32_t node)
 	uint32_t cohort;
 	if (node_kind(mark->blocks, node) != REACH_NONE)
 		return;
+	/* What was noted has its parent already. */
+	if (mark->trace && !mark->weak_too)
+		trace_itself(mark->trace, node);
 	node_set_kind(mark->blocks, node, mark->kind);
 	push(mark, node, block_start(mark->blocks, node, &size, &cohort));
 }
@@ -151,6 +171,8 @@ static void read_unsafe(struct mark *mark, uintptr_t start, size_t words)
 		size_t some = (SYS_PAGE_BYTES - (start & (SYS_PAGE_BYTES - 1))) / WORD;
 		if (some > words)
 			some = words;
+		if (mark->trace)
+			mark->trace->moved = start - (uintptr_t)copy;
 		if (sys_read_memory((const void *)start, copy, some * WORD))
 			mark_words(mark, copy, some);
 		else
@@ -163,14 +185,39 @@ static void read_unsafe(struct mark *mark, uintptr_t start, size_t words)
 static void read_block(struct mark *mark, const struct mark_pending *block)
 {
 	size_t words = block_size(mark->blocks, block->start) / WORD;
+	if (mark->trace)
+		trace_block(mark->trace, block->node, block->start);
 	if (__builtin_expect(mark->blocks->state[block->node] & NODE_UNSAFE, 0))
 		read_unsafe(mark, block->start, words);
 	else
 		mark_words(mark, (const uintptr_t *)block->start, words);
 }
 
+static void follow_in_order(struct mark *mark)
+{
+	while (!mark->held && mark->followed < mark->stack_count) {
+		struct mark_pending block = mark->stack[mark->followed++];
+		read_block(mark, &block);
+	}
+}
+
+void mark_hold(struct mark *mark)
+{
+	mark->held = true;
+}
+
+void mark_release(struct mark *mark)
+{
+	mark->held = false;
+	mark_follow(mark);
+}
+
 void mark_follow(struct mark *mark)
 {
+	if (mark->trace) {
+		follow_in_order(mark);
+		return;
+	}
 	while (mark->ring_count || mark->stack_count) {
 		if (mark->stack_count && mark->ring_count < MARK_RING / 2) {
 			struct mark_pending next = mark->stack[--mark->stack_count];
@@ -188,10 +235,12 @@ void mark_weak(struct mark *mark)
 {
 	mark->kind = REACH_POSSIBLE;
 	mark->weak_too = true;
+	mark_hold(mark);
 	for (size_t i = 0; i < mark->weak_count; i++) {
 		mark_node(mark, mark->weak[i]);
 		mark_follow(mark);
 	}
+	mark_release(mark);
 }
 
 uint32_t mark_next_unreached(const struct blocks *blocks, uint32_t node, size_t *position)

@@ -15,6 +15,8 @@
  *   string   24 behind the start: length and capacity of an old std::string that fit
  * Of CPython's objects, those that the collector knows: 16 behind the start, and 32 from 3.11 on.
  *
+ * With a trace (trace.h) it goes level by level instead: `stack` is then a queue, of all that was marked in order.
+ *
  * About 100 ns a pointer is what memory takes when its target is not in the caches, so targets wait in a ring of 32
  * while they are fetched.
  */
@@ -22,6 +24,7 @@
 #define MUDLARK_MARK_H
 
 #include "preload/blocks.h"
+#include "preload/trace.h"
 
 enum reach_kind {
 	REACH_NONE = 0,
@@ -52,6 +55,9 @@ struct mark {
 	struct mark_pending ring[MARK_RING];
 	unsigned ring_first, ring_count;
 	uint64_t words, skipped_bytes;
+	struct trace *trace; /* NULL: nobody asks why */
+	size_t followed;     /* with a trace: how much of the queue was read */
+	bool held;           /* likewise: nothing is followed until mark_release() */
 };
 
 /* false when there is no memory. */
@@ -60,12 +66,13 @@ void mark_end(struct mark *mark);
 
 /* Takes words from memory that can be read. mark_follow() must come before the next pass. */
 void mark_words(struct mark *mark, const uintptr_t *word, size_t count);
-/* The same of one value, a register's. */
-void mark_value(struct mark *mark, uintptr_t value);
 /* Marks a node itself. */
 void mark_node(struct mark *mark, uint32_t node);
 /* Until nothing new is reached. */
 void mark_follow(struct mark *mark);
+/* With a trace: all roots of a pass before the first block. Between the two mark_follow() does nothing. */
+void mark_hold(struct mark *mark);
+void mark_release(struct mark *mark);
 /* The last pass: what was noted and is not marked yet. */
 void mark_weak(struct mark *mark);
 

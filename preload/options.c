@@ -45,6 +45,20 @@ static bool parse_unsigned(const char *value, uint64_t max, uint64_t *out)
 	return true;
 }
 
+/* A truth, or a number up to `most`. */
+static bool parse_level(const char *value, uint32_t most, uint32_t *out)
+{
+	bool flag;
+	uint64_t n;
+	if (parse_bool(value, &flag))
+		*out = flag;
+	else if (parse_unsigned(value, most, &n))
+		*out = (uint32_t)n;
+	else
+		return false;
+	return true;
+}
+
 /* Seconds with a fraction of up to nine digits, in nanoseconds. */
 static bool parse_seconds(const char *value, uint64_t *out)
 {
@@ -181,7 +195,6 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		{"verbose", &options->verbose},
 		{"check_capture", &options->check_capture},
 		{"census", &options->census},
-		{"leaks", &options->leaks},
 	};
 	uint64_t n;
 	bool good;
@@ -197,10 +210,9 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		if (good)
 			options->depth = (uint32_t)n;
 	} else if (strcmp(key, "at_exit") == 0) {
-		bool flag = false;
-		good = parse_bool(value, &flag) || (parse_unsigned(value, AT_EXIT_TWICE, &n) && n == AT_EXIT_TWICE);
-		if (good)
-			options->at_exit = flag ? 1 : *value == '2' ? AT_EXIT_TWICE : 0;
+		good = parse_level(value, AT_EXIT_TWICE, &options->at_exit);
+	} else if (strcmp(key, "leaks") == 0) {
+		good = parse_level(value, LEAKS_RETAINED, &options->leaks);
 	} else if (strcmp(key, "peak") == 0) {
 		good = parse_unsigned(value, 2, &n);
 		if (good)

@@ -17,7 +17,7 @@
  *                     program for a shorter time (auto); the one at the end always inline (auto)
  *   children=0|1      fork children and the programs they execute are recorded too (1)
  *   fatal=0|1         a snapshot on abort() and fatal signals (0)
- *   leaks=0|1         search for leaks when the program ends (0)
+ *   leaks=0|1|2       search for leaks when the program ends; 2: and find out why blocks are reachable (0)
  *   exitcode=N        status of a program that leaks, instead of 0; 0: always its own (23)
  *   on_error=P        double and invalid frees: abort, report or ignore (abort)
  *   verbose=0|1       one line on stderr for each snapshot and each problem (0)
@@ -39,7 +39,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { AT_EXIT_TWICE = 2 };
+enum { AT_EXIT_TWICE = 2, LEAKS_RETAINED = 2 };
 enum python_mode { PYTHON_MODE_OBJECTS, PYTHON_MODE_ARENAS, PYTHON_MODE_OFF };
 enum snapshot_mode { SNAPSHOT_AUTO, SNAPSHOT_INLINE, SNAPSHOT_FORK };
 
@@ -52,7 +52,7 @@ struct options {
 	bool verbose;
 	bool check_capture;
 	bool census;
-	bool leaks;
+	uint32_t leaks; /* LEAKS_RETAINED: with paths and retained sizes */
 	int exitcode;
 	uint32_t at_exit; /* AT_EXIT_TWICE: also what is left of a Python program */
 	uint32_t peak;

@@ -233,6 +233,8 @@ void picture_encode_meta(struct encoder *encoder, const struct picture *picture,
 		encode_tag_number(encoder, META_LEAKS, 1);
 		encode_tag_number(encoder, META_LEAKS_INCOMPLETE, picture->reach.incomplete);
 		encode_tag_number(encoder, META_STOPPED_NS, picture->reach.stopped_ns);
+		if (picture->reach.paths.retained)
+			encode_tag_number(encoder, META_RETAINED, 1);
 	}
 	encode_section_end(encoder);
 }
@@ -324,6 +326,7 @@ static void encode_losses(struct encoder *encoder, const struct picture *picture
 		{LOSS_UNREAD_BYTES, reach->unread_bytes},
 		{LOSS_THREADS_RUNNING, reach->threads_running},
 		{LOSS_THREADS_IN_KERNEL, reach->threads_in_kernel},
+		{LOSS_PATHS_LEFT_OUT, reach->paths.left_out},
 	};
 	encode_section_begin(encoder, SECTION_LOSSES);
 	for (unsigned key = 2; key < LOSS_KEYS; key += 2)
@@ -599,6 +602,8 @@ void picture_encode(struct encoder *encoder, const struct picture *picture)
 	encode_notes(encoder);
 	if (picture->searched)
 		encode_leaks(encoder, &picture->reach);
+	if (picture->searched && picture->reach.paths.retained)
+		paths_encode(encoder, &picture->reach.paths);
 	if (python_found) {
 		python_codes_encode(encoder, &picture->codes);
 		encode_python(encoder, picture);

@@ -208,26 +208,42 @@ static void mark_root_node(const struct block *block, void *context)
 		mark_node(mark, block->node);
 }
 
-/* All passes. false when there is no memory. */
+static void mark_passes(struct mark *mark, struct roots *roots)
+{
+	mark->kind = REACH_REACHABLE;
+	blocks_visit(mark->blocks, mark_root_node, mark);
+	mark_follow(mark);
+	roots_mark_memory(roots);
+	mark_release(mark);
+	mark_hold(mark);
+	roots_mark_stacks(roots);
+	mark_release(mark);
+	mark_weak(mark);
+}
+
+/* All passes. false when there is no memory; without some for paths there are none. */
 static bool mark_all(struct reach *reach, struct blocks *blocks, const struct maps *maps, const struct stopped *stopped,
 		     const struct reach_self *self)
 {
 	struct mark mark;
+	struct trace trace = {0};
 	struct roots roots = {.pagemap = -1};
-	bool good = mark_begin(&mark, blocks, python_is_there()) && roots_begin(&roots, maps, stopped, self, &mark);
+	bool good = mark_begin(&mark, blocks, python_is_there());
+	if (good && self->retained && trace_begin(&trace, blocks_count(blocks)))
+		mark.trace = &trace;
+	mark_hold(&mark);
+	good = good && roots_begin(&roots, maps, stopped, self, &mark);
 	if (good) {
-		mark.kind = REACH_REACHABLE;
-		blocks_visit(blocks, mark_root_node, &mark);
-		mark_follow(&mark);
-		roots_mark_memory(&roots);
-		roots_mark_stacks(&roots);
-		mark_weak(&mark);
+		mark_passes(&mark, &roots);
+		if (mark.trace)
+			paths_find(&reach->paths, &mark, stopped, reach->sites, site_of);
 		reach->words = mark.words;
 		reach->root_bytes = roots.root_bytes;
 		reach->unread_bytes = roots.unread_bytes + mark.skipped_bytes;
 	}
 	roots_end(&roots);
 	mark_end(&mark);
+	trace_end(&trace);
 	return good;
 }
 
@@ -281,4 +297,5 @@ void reach_end(struct reach *reach)
 	if (reach->site)
 		sys_unmap(reach->site, reach->sites * sizeof *reach->site);
 	reach->site = NULL;
+	paths_end(&reach->paths);
 }

@@ -18,6 +18,7 @@
 #define MUDLARK_REACH_H
 
 #include "preload/mark.h"
+#include "preload/paths.h"
 #include "preload/stop.h"
 
 #include <stdbool.h>
@@ -39,11 +40,13 @@ struct reach {
 	struct reach_count unrecorded;
 	uint64_t words, root_bytes, unread_bytes, scan_ns, stopped_ns;
 	uint32_t threads_running, threads_in_kernel;
+	struct paths paths; /* why blocks are reachable; nothing when it was not asked for, or there was no memory */
 };
 
 /* Where the caller's own stack begins to count. Its registers lie above. */
 struct reach_self {
 	uintptr_t sp;
+	bool retained; /* it asks for paths and retained sizes, too */
 };
 
 /* From the constructor: what of the address space is the library itself. */

@@ -2,7 +2,7 @@
  * What `mudlark snap` asks for besides a snapshot, in the token that comes with the signal: there is no other channel
  * that would need neither a descriptor nor a file in the process.
  *
- *   63 .. 35            34 .. 3                               2 .. 0
+ *   63 .. 36            35 .. 4                               3 .. 0
  *   | random, not 0     | hash of the type's name; 0: any     | enum request_flag |
  */
 #ifndef MUDLARK_REQUEST_H
@@ -10,8 +10,8 @@
 
 #include <stdint.h>
 
-enum request_flag { REQUEST_CENSUS = 1, REQUEST_REFS = 2, REQUEST_LEAKS = 4 };
-enum { REQUEST_FLAG_BITS = 3, REQUEST_RANDOM_SHIFT = 35 };
+enum request_flag { REQUEST_CENSUS = 1, REQUEST_REFS = 2, REQUEST_LEAKS = 4, REQUEST_RETAINED = 8 };
+enum { REQUEST_FLAG_BITS = 4, REQUEST_RANDOM_SHIFT = 36 };
 
 /* FNV-1a of a type's name. Never 0. */
 static inline uint32_t request_hash(const char *name)

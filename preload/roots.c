@@ -16,6 +16,7 @@ enum {
 	PAGEMAP_ENTRIES = 512,
 	REGIONS_MAX = 256,
 	SPARE_SPANS = 16,
+	THREAD_BYTES = 2304, /* what libc keeps above a thread's pointer: struct pthread */
 };
 #define PAGE_EXISTS ((uint64_t)3 << 62) /* present, swapped: Documentation/admin-guide/mm/pagemap.rst */
 
@@ -65,6 +66,19 @@ bool roots_unregister(const void *start, size_t bytes)
 
 /* --- reading --- */
 
+static void set_source(struct roots *roots, enum snapshot_root kind, uint32_t thread, uintptr_t base)
+{
+	if (roots->mark->trace)
+		trace_root(roots->mark->trace, kind, thread, base);
+}
+
+/* Words are read at `at` in the place of `start`. */
+static void set_copy(struct roots *roots, uintptr_t start, const void *at)
+{
+	if (roots->mark->trace)
+		roots->mark->trace->moved = start - (uintptr_t)at;
+}
+
 static void read_copied(struct roots *roots, uintptr_t start, uintptr_t end)
 {
 	static uintptr_t copy[COPY_BYTES / sizeof(uintptr_t)]; /* under the snapshot lock */
@@ -79,6 +93,7 @@ static void read_copied(struct roots *roots, uintptr_t start, uintptr_t end)
 				continue;
 			}
 		}
+		set_copy(roots, start, copy);
 		mark_words(roots->mark, copy, bytes / sizeof copy[0]);
 		mark_follow(roots->mark);
 		start += bytes;
@@ -87,6 +102,7 @@ static void read_copied(struct roots *roots, uintptr_t start, uintptr_t end)
 
 static void read_there(struct roots *roots, uintptr_t start, uintptr_t end)
 {
+	set_copy(roots, start, (const void *)start);
 	mark_words(roots->mark, (const uintptr_t *)start, (end - start) / sizeof(uintptr_t));
 	mark_follow(roots->mark);
 }
@@ -156,20 +172,20 @@ static void read_foreign(struct roots *roots, uintptr_t start, uintptr_t end, ui
 
 /* --- stacks --- */
 
-static void add_span(struct root_span *spans, size_t *count, size_t capacity, uintptr_t start, uintptr_t end)
+static void add_span(struct root_span *spans, size_t *count, size_t capacity, struct root_span span)
 {
-	if (*count < capacity && start < end)
-		spans[(*count)++] = (struct root_span){start, end};
+	if (*count < capacity && span.start < span.end)
+		spans[(*count)++] = span;
 }
 
-static void add_stack(struct roots *roots, uintptr_t start, uintptr_t end)
+static void add_stack(struct roots *roots, uintptr_t start, uintptr_t end, uint32_t thread)
 {
-	add_span(roots->stack, &roots->stacks, roots->capacity, start, end);
+	add_span(roots->stack, &roots->stacks, roots->capacity, (struct root_span){start, end, thread});
 }
 
 static void set_apart(struct roots *roots, uintptr_t start, uintptr_t end)
 {
-	add_span(roots->apart, &roots->aparts, roots->capacity, start, end);
+	add_span(roots->apart, &roots->aparts, roots->capacity, (struct root_span){start, end, 0});
 }
 
 /* Thread pointer of the thread that has this stack, by what its heap knows; 0: not known. */
@@ -185,7 +201,7 @@ static uintptr_t pointer_of(uintptr_t sp)
  * One thread's. Thread pointer and static thread-local storage stand at the top of a mapping that libc made: what is
  * below the stack pointer there is dead, what is above it is a stack up to the storage, which is memory as any other.
  */
-static void find_stack(struct roots *roots, uintptr_t sp, uintptr_t pointer)
+static void find_stack(struct roots *roots, uintptr_t sp, uintptr_t pointer, uint32_t thread)
 {
 	const struct map_range *at = maps_find(roots->maps, sp);
 	const struct map_range *home = pointer ? maps_find(roots->maps, pointer) : NULL;
@@ -197,11 +213,11 @@ static void find_stack(struct roots *roots, uintptr_t sp, uintptr_t pointer)
 		mark_follow(roots->mark);
 	} else if (at->flags & MAP_MAIN_STACK) {
 		set_apart(roots, at->start, at->end);
-		add_stack(roots, sp - RED_ZONE, at->end);
+		add_stack(roots, sp - RED_ZONE, at->end, thread);
 	} else if (home == at && sp < pointer) {
 		uintptr_t storage = pointer - tls_bytes > sp ? pointer - tls_bytes : sp;
 		set_apart(roots, at->start, storage);
-		add_stack(roots, sp - RED_ZONE, storage);
+		add_stack(roots, sp - RED_ZONE, storage, thread);
 	}
 	/* On a stack of the program's own its thread's stack is read whole, with the rest of memory. */
 }
@@ -253,14 +269,14 @@ static void find_dead_frames(struct roots *roots)
 
 static void find_stacks(struct roots *roots, const struct reach_self *self)
 {
-	find_stack(roots, self->sp, lock_self());
+	find_stack(roots, self->sp, lock_self(), (uint32_t)roots->stopped->self);
 	for (uint32_t i = 0; i < roots->stopped->count; i++) {
 		const struct stop_thread *thread = &roots->stopped->thread[i];
 		enum stop_state state = (enum stop_state)atomic_load(&thread->state);
 		if (state != STOP_STANDS && state != STOP_IN_KERNEL)
 			continue;
 		uintptr_t pointer = thread->pointer ? thread->pointer : pointer_of(thread->sp);
-		find_stack(roots, thread->sp, pointer);
+		find_stack(roots, thread->sp, pointer, (uint32_t)thread->tid);
 	}
 	find_dead(roots);
 	find_dead_frames(roots);
@@ -301,7 +317,9 @@ static void mark_registers(struct roots *roots)
 		const struct stop_thread *thread = &roots->stopped->thread[i];
 		if (atomic_load(&thread->state) != STOP_STANDS)
 			continue;
+		set_source(roots, ROOT_REGISTER, (uint32_t)thread->tid, (uintptr_t)thread->registers);
 		mark_words(roots->mark, thread->registers, STOP_REGISTERS);
+		set_copy(roots, (uintptr_t)(thread->registers + STOP_REGISTERS), (const void *)thread->vector);
 		if (thread->vector)
 			mark_words(roots->mark, (const uintptr_t *)thread->vector,
 				   (thread->vector_end - thread->vector) / sizeof(uintptr_t));
@@ -313,6 +331,7 @@ void roots_mark_memory(struct roots *roots)
 {
 	roots->mark->kind = REACH_REACHABLE;
 	mark_registers(roots);
+	set_source(roots, ROOT_MEMORY, 0, 0);
 	for (size_t i = 0; i < roots->maps->count; i++) {
 		const struct map_range *range = &roots->maps->range[i];
 		uint32_t rights = range->flags & (MAP_READABLE | MAP_WRITABLE | MAP_DEVICE);
@@ -330,6 +349,31 @@ void roots_mark_memory(struct roots *roots)
 void roots_mark_stacks(struct roots *roots)
 {
 	roots->mark->kind = REACH_STACK_ONLY;
-	for (size_t i = 0; i < roots->stacks; i++)
-		read_span(roots, roots->stack[i].start, roots->stack[i].end, MAP_PLAIN);
+	for (size_t i = 0; i < roots->stacks; i++) {
+		const struct root_span *stack = &roots->stack[i];
+		set_source(roots, ROOT_STACK, stack->thread, stack->start);
+		read_span(roots, stack->start, stack->end, MAP_PLAIN);
+	}
+}
+
+static bool is_beside(uintptr_t pointer, uintptr_t address, uint64_t *place)
+{
+	if (!pointer || address + tls_bytes < pointer || address >= pointer + THREAD_BYTES)
+		return false;
+	*place = ROOT_THREAD_POINTER + pointer - address;
+	return true;
+}
+
+bool roots_thread_of(const struct stopped *stopped, uintptr_t address, uint32_t *thread, uint64_t *place)
+{
+	bool found = is_beside(stopped->self_pointer, address, place);
+	if (found)
+		*thread = (uint32_t)stopped->self;
+	for (uint32_t i = 0; i < stopped->count && !found; i++) {
+		const struct stop_thread *other = &stopped->thread[i];
+		found = atomic_load(&other->state) != STOP_GONE && is_beside(other->pointer, address, place);
+		if (found)
+			*thread = (uint32_t)other->tid;
+	}
+	return found;
 }

@@ -15,6 +15,7 @@
 
 struct root_span {
 	uintptr_t start, end;
+	uint32_t thread; /* tid; of what is read as a stack */
 };
 
 struct roots {
@@ -37,6 +38,12 @@ void roots_end(struct roots *roots);
 /* All but stacks: memory, registers. */
 void roots_mark_memory(struct roots *roots);
 void roots_mark_stacks(struct roots *roots);
+
+/*
+ * Whether the address is in a thread's static thread-local storage, or in what libc keeps beside it: whose, and where
+ * it stands from the thread's pointer (ROOT_THREAD).
+ */
+bool roots_thread_of(const struct stopped *stopped, uintptr_t address, uint32_t *thread, uint64_t *place);
 
 /* From the constructor: asks libc how much static thread-local storage a thread has. */
 void roots_init(void);

@@ -187,6 +187,8 @@ static void search(struct picture *picture, const struct stopped *stopped, const
 {
 	reach_take(&picture->reach, stopped, self, picture->sites, picture->cohorts, picture_inherited_epoch());
 	picture->searched = true;
+	if (self->retained && !picture->reach.paths.retained)
+		notes_add("there was no memory to find out why blocks are reachable");
 }
 
 enum leak_verdict snapshot_verdict(void)
@@ -408,7 +410,7 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 		/* All registers that a caller of ours may still need go into this frame. */
 		__builtin_unwind_init();
 		uintptr_t now = (uintptr_t)__builtin_frame_address(0) - FRAME_ROOM_BYTES;
-		const struct reach_self here = {request->sp ? request->sp : now};
+		const struct reach_self here = {request->sp ? request->sp : now, request->retained};
 		const struct reach_self *self = request->leaks ? &here : NULL;
 		bool forked = wants_fork(request->trigger, &picture, request->leaks) &&
 			      take_forked(&picture, begun_ns, settled, self);

@@ -34,6 +34,7 @@ struct snapshot_request {
 	const char *label; /* NULL: none */
 	bool wait;         /* for a snapshot that is being taken; otherwise this one is skipped */
 	bool leaks;        /* search for leaks, too */
+	bool retained;     /* and find out why blocks are reachable */
 	uintptr_t sp;      /* where the caller's stack begins for it; 0: where it is now, with its registers */
 	uint64_t token;    /* of whom answer() tells; 0: nobody */
 	struct census_request census;

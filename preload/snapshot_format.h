@@ -84,6 +84,8 @@ enum snapshot_section_type {
 	SECTION_GC = 18,         /* tagged values, enum snapshot_gc; in each snapshot that was asked for a census */
 	SECTION_REFS = 19,       /* who holds the objects of some types */
 	SECTION_LEAKS = 20,      /* minor version 2: in a snapshot with META_LEAKS */
+	SECTION_PATHS = 21,      /* minor version 2, with META_RETAINED: how each site's blocks are reached */
+	SECTION_RETAINED = 22,   /* likewise: what would go with them */
 };
 
 /*
@@ -117,6 +119,7 @@ enum snapshot_meta {
 	META_LEAKS = 40,            /* 1: the heap was searched for leaks */
 	META_LEAKS_INCOMPLETE = 42, /* enum snapshot_leaks_incomplete, why what was found is not certain; 0: it is */
 	META_STOPPED_NS = 44,       /* how long the other threads stood still for it */
+	META_RETAINED = 48,         /* 1: PATHS and RETAINED are there */
 
 	META_PROGRAM = 1,      /* base name of the executable */
 	META_EXECUTABLE = 3,   /* its path */
@@ -191,6 +194,7 @@ enum snapshot_loss {
 	LOSS_UNREAD_BYTES = 46,      /* that the search for leaks could not read */
 	LOSS_THREADS_RUNNING = 48,   /* threads that went on during the search */
 	LOSS_THREADS_IN_KERNEL = 50, /* threads of which the search did not know all registers */
+	LOSS_PATHS_LEFT_OUT = 52,    /* sites whose path was too long to be written */
 };
 
 /*
@@ -339,6 +343,31 @@ enum snapshot_leak_kind {
 	LEAK_DEFINITE = 4,   /* nothing does */
 	LEAK_INDIRECT = 5,   /* only what is lost does */
 };
+
+/*
+ * PATHS: count, then for each: site id, kind of root (enum snapshot_root), tid, place, bytes of the block that it leads
+ * to, number of steps, blocks left out, and behind how many of the steps these are; then for each step, from the root
+ * on: site id of the block (0: not recorded), its bytes, offset in it of the pointer to the next one, and how many such
+ * blocks follow each other.
+ *
+ * A path is a shortest one, to that block of the site which is nearest to a root; the block is not one of the steps. A
+ * site has at most one: the path to a block of its best kind.
+ */
+enum snapshot_root {
+	ROOT_ITSELF = 1,   /* counts as in use, whoever points to it: ld.so's, ignored, not recorded; place is 0 */
+	ROOT_MEMORY = 2,   /* place: address, of a variable when a module of MODULES is there */
+	ROOT_STACK = 3,    /* of the thread; place: offset from the lowest byte that counts */
+	ROOT_REGISTER = 4, /* of the thread; place: number, general registers before others */
+	ROOT_THREAD =
+		5, /* libc's data of the thread, and thread-local variables; place: bytes below its pointer + 2^32 */
+	ROOT_KINDS = 6,
+};
+#define ROOT_THREAD_POINTER (UINT64_C(1) << 32)
+
+/*
+ * RETAINED: count, then for each: site id, blocks, bytes: of the site's blocks that are reached, and of all that is
+ * reached through them only. Each block counts once for a site.
+ */
 
 enum snapshot_leaks_incomplete {
 	LEAKS_THREADS_RUNNING = 1, /* threads could not be stopped, nor their stacks be found */

@@ -318,7 +318,7 @@ static void stop_all(struct stopped *stopped, int directory)
 
 void stop_world(struct stopped *stopped)
 {
-	*stopped = (struct stopped){0};
+	*stopped = (struct stopped){.self = sys_gettid(), .self_pointer = (uintptr_t)__builtin_thread_pointer()};
 	stop.pid = sys_getpid();
 	int directory = sys_open_directory("/proc/self/task");
 	uint32_t threads = directory >= 0 ? sys_links(directory) : 0;

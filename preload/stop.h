@@ -49,6 +49,8 @@ struct stopped {
 	uint32_t count, standing, in_kernel, running;
 	bool unlisted; /* the threads could not be listed */
 	uint64_t begun_ns;
+	pid_t self; /* who stopped them, and its thread pointer */
+	uintptr_t self_pointer;
 };
 
 /* One at a time (the snapshot lock). Caller has all signals blocked, and no lock of ours that it needs until the

@@ -1,0 +1,55 @@
+/*
+ * Why blocks are reachable, and what would go with them: a shortest path for each site, and its retained size.
+ *
+ *   trace (parents, pointers) --> path of the block of each site that was reached first
+ *                             \-> dominators --> sum over each subtree --> by site, nested ones once
+ *
+ * Neighbours on a path that are alike (the nodes of a list) are one step. Of a path that is longer still its ends are
+ * kept. How far all paths together are followed is bounded: those that would go on for too long are counted.
+ */
+#ifndef MUDLARK_PATHS_H
+#define MUDLARK_PATHS_H
+
+#include "preload/encode.h"
+#include "preload/mark.h"
+#include "preload/stop.h"
+
+struct path_step {
+	uint32_t site; /* 0: not recorded */
+	uint64_t bytes, offset, times;
+};
+
+enum { PATH_END_STEPS = 8 };
+
+struct path {
+	enum snapshot_root root; /* 0: none */
+	uint32_t thread;
+	uint64_t place, bytes;
+	uint64_t left_out; /* blocks between the two ends of the steps */
+	uint32_t steps, near_root;
+	struct path_step step[2 * PATH_END_STEPS]; /* from the root on */
+};
+
+struct path_retained {
+	uint64_t blocks, bytes;
+};
+
+struct paths {
+	struct path *path;              /* by site */
+	struct path_retained *retained; /* by site; NULL: nothing is known */
+	uint32_t sites;
+	uint64_t left_out; /* sites without a path for its length */
+};
+
+/*
+ * From a mark that is done, and has a trace. site_of: of a cohort, 0 for none. false when there is no memory.
+ * paths_end() unmaps, also after a failure.
+ */
+bool paths_find(struct paths *paths, struct mark *mark, const struct stopped *stopped, uint32_t sites,
+		uint32_t (*site_of)(uint32_t cohort));
+void paths_end(struct paths *paths);
+
+/* PATHS and RETAINED. */
+void paths_encode(struct encoder *encoder, const struct paths *paths);
+
+#endif

@@ -5,6 +5,7 @@
  * filters, names and ranking are show's: live for the blocks themselves, allocated for what is lost with them.
  */
 #include "report/heading.h"
+#include "report/leak_paths.h"
 #include "report/present.h"
 #include "report/rows.h"
 
@@ -15,7 +16,7 @@
 #define KIND_CHOICES "reachable|stack-only|possible|definite|indirect|all"
 #define STYLE_CHOICES "table|lsan"
 
-enum { LEAK_KINDS = LEAK_INDIRECT + 1, OPTION_KIND = 1, OPTION_STYLE, OPTION_JUDGE };
+enum { LEAK_KINDS = LEAK_INDIRECT + 1, OPTION_KIND = 1, OPTION_STYLE, OPTION_JUDGE, OPTION_RETAINED, OPTION_PATH };
 
 static const char *const kind_names[LEAK_KINDS] = {
 	[LEAK_REACHABLE] = "reachable", [LEAK_STACK_ONLY] = "stack-only", [LEAK_POSSIBLE] = "possible",
@@ -29,7 +30,8 @@ enum { KINDS_PRINTED = sizeof kinds_worst_first / sizeof *kinds_worst_first };
 struct leaks_options {
 	struct reading reading;
 	unsigned kinds; /* bit per enum snapshot_leak_kind; 0: nothing was said */
-	bool lsan, judge;
+	bool lsan, judge, retained;
+	const char *path; /* --path; NULL: not given */
 };
 
 struct leak_sums {
@@ -56,6 +58,12 @@ static int leaks_option(void *context, int id, const char *argument, struct erro
 		return EXIT_FINE;
 	case OPTION_JUDGE:
 		options->judge = true;
+		return EXIT_FINE;
+	case OPTION_RETAINED:
+		options->retained = true;
+		return EXIT_FINE;
+	case OPTION_PATH:
+		options->path = argument;
 		return EXIT_FINE;
 	default:
 		return reading_option(&options->reading, id, argument, error);
@@ -322,6 +330,24 @@ static void leaks_lsan(const struct reading *reading, const struct kind_rows *ki
 
 /* --- the command ----------------------------------------------------------------------------------------------- */
 
+static void print_kinds(struct leaks_options *options, const struct leak_sums *sums)
+{
+	struct reading *reading = &options->reading;
+	struct kind_rows kinds[KINDS_PRINTED] = {0};
+	size_t kind_count = 0;
+	for (int i = 0; i < KINDS_PRINTED; i++)
+		if (options->kinds >> kinds_worst_first[i] & 1)
+			build_kind(reading, &kinds[kind_count++], kinds_worst_first[i]);
+	if (reading->json)
+		leaks_json(reading, kinds, kind_count, sums);
+	else if (options->lsan)
+		leaks_lsan(reading, kinds, kind_count, sums);
+	else
+		leaks_text(reading, kinds, kind_count, sums);
+	for (size_t i = 0; i < kind_count; i++)
+		aggregate_free(&kinds[i].aggregate);
+}
+
 static int leaks(struct leaks_options *options, const char *path, struct error *error)
 {
 	struct reading *reading = &options->reading;
@@ -333,19 +359,11 @@ static int leaks(struct leaks_options *options, const char *path, struct error *
 				 "write one with 'mudlark run --leaks COMMAND' or 'mudlark snap --leaks PID'",
 				 "%s: no search for leaks was made for this snapshot", path);
 	struct leak_sums sums = sum_leaks(snapshot);
-	struct kind_rows kinds[KINDS_PRINTED] = {0};
-	size_t kind_count = 0;
-	for (int i = 0; i < KINDS_PRINTED; i++)
-		if (options->kinds >> kinds_worst_first[i] & 1)
-			build_kind(reading, &kinds[kind_count++], kinds_worst_first[i]);
-	if (reading->json)
-		leaks_json(reading, kinds, kind_count, &sums);
-	else if (options->lsan)
-		leaks_lsan(reading, kinds, kind_count, &sums);
-	else
-		leaks_text(reading, kinds, kind_count, &sums);
-	for (size_t i = 0; i < kind_count; i++)
-		aggregate_free(&kinds[i].aggregate);
+	bool why = options->retained || options->path;
+	if (why && leak_paths_print(reading, options->path, error) != EXIT_FINE)
+		return error->code;
+	if (!why)
+		print_kinds(options, &sums);
 	if (!reading->json)
 		print_symbol_notes(reading->names, reading->group.all_frames);
 	if (!options->judge)
@@ -381,6 +399,10 @@ static const struct option_spec options_table[] = {
 	 "show all frames, also inside libc, libstdc++ and library headers"},
 	{OPTION_STYLE, 's', "style", "STYLE", ARGUMENT_CHOICE, STYLE_CHOICES,
 	 "table (the default), or lsan: the text that LeakSanitizer prints"},
+	{OPTION_RETAINED, 0, "retained", NULL, ARGUMENT_NONE, NULL,
+	 "of what is reachable: rows by what would go with them"},
+	{OPTION_PATH, 0, "path", "STACK", ARGUMENT_WORD, NULL,
+	 "how the blocks of a stack are reached: a number that --retained prints, or a pattern as of --filter"},
 	{OPTION_JUDGE, 0, "judge", NULL, ARGUMENT_NONE, NULL,
 	 "exit with 1 when there are definite leaks, with 4 when that is not certain"},
 	{READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON"},

@@ -40,6 +40,7 @@ static const struct loss losses[] = {
 	{LOSS_THREADS_IN_KERNEL, "threads_in_kernel",
 	 "threads waited in the kernel with the signal blocked: not all their registers are known to the search for "
 	 "leaks"},
+	{LOSS_PATHS_LEFT_OUT, "paths_left_out", "stacks have no path: what leads to their blocks is too long"},
 };
 
 void losses_print(const struct snapshot *snapshot, FILE *stream, const struct terminal *terminal)

@@ -284,6 +284,14 @@ const char *names_note(const struct names *names, uint32_t side, uint32_t module
 	return source->symbols && !vdso ? symbol_module_note(source->symbols) : NULL;
 }
 
+const char *names_variable(struct names *names, uint32_t side, uint32_t module, uint64_t vaddr, uint64_t *offset)
+{
+	struct module_source *source = &names->sources[side][module];
+	if (!source->opened)
+		open_symbols(names, &names->snapshots[side]->modules[module], source);
+	return source->symbols ? symbol_module_variable(source->symbols, vaddr, offset) : NULL;
+}
+
 /* --- addresses ------------------------------------------------------------------------------------------------- */
 
 /* A program that is nothing but CPython's main function, before the library that has the rest. */

@@ -94,6 +94,12 @@ void names_resolve_all(struct names *names);
 const char *names_note(const struct names *names, uint32_t side, uint32_t module);
 
 /*
+ * The variable of a module of this side that has the address, and the offset in it; NULL: not known. Looks into the
+ * module's file, whatever the snapshot has of names. The text lives until names_close().
+ */
+const char *names_variable(struct names *names, uint32_t side, uint32_t module, uint64_t vaddr, uint64_t *offset);
+
+/*
  * Whether code in this file of this module works for its caller: the C and C++ runtimes, the loader, C++ and Rust
  * library headers, CPython's wrappers of malloc. A report names the code that called them. Works with and without debug
  * files for libc.

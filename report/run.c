@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OPTION_KEY = 1, OPTION_QUIET = 50, SITES_SHOWN = 3, CHILDREN_EXAMINED = 256 };
+enum { OPTION_KEY = 1, OPTION_QUIET = 50, OPTION_RETAINED, SITES_SHOWN = 3, CHILDREN_EXAMINED = 256 };
 
 struct run_options {
 	struct host_options host;
@@ -70,6 +70,8 @@ static const struct option_spec options_table[] = {
 	 "search for leaks when the command ends, and end with --exitcode if there are any"},
 	{OPTION_KEY + 18, 0, "exitcode", "STATUS", ARGUMENT_WORD, NULL,
 	 "with --leaks: the exit status instead of 0 when memory was lost (default 23; 0: the command's own)"},
+	{OPTION_RETAINED, 0, "retained", NULL, ARGUMENT_NONE, NULL,
+	 "as --leaks, and find out why blocks are reachable: mudlark leaks --retained, --path"},
 	{OPTION_QUIET, 'q', "quiet", NULL, ARGUMENT_NONE, NULL, "print nothing but errors when the command has ended"},
 	{0},
 };
@@ -107,6 +109,10 @@ static int run_option(void *context, int id, const char *argument, struct error 
 		options->quiet = true;
 		return EXIT_FINE;
 	}
+	if (id == OPTION_RETAINED) {
+		host_options_set(&options->host, "leaks", "2");
+		return EXIT_FINE;
+	}
 	const char *key = options_table[id - OPTION_KEY].name;
 	bool numeric = !strcmp(key, "every") || !strcmp(key, "depth");
 	if (numeric && !is_number(argument, !strcmp(key, "every")))
@@ -129,7 +135,10 @@ static int run_option(void *context, int id, const char *argument, struct error 
 	if (number < 0 || number == SIGKILL || number == SIGSTOP)
 		return error_set(error, EXIT_USAGE, "a number, a name as USR2 or RTMAX-5, or none",
 				 "run: --signal cannot be '%s'", argument);
-	host_options_set(&options->host, key, argument ? argument : "1");
+	/* --retained has asked for more. */
+	const char *leaks = strcmp(key, "leaks") ? NULL : host_options_get(&options->host, key);
+	if (!leaks || strcmp(leaks, "2") != 0)
+		host_options_set(&options->host, key, argument ? argument : "1");
 	return EXIT_FINE;
 }
 

@@ -37,6 +37,7 @@ enum {
 	OPTION_CENSUS,
 	OPTION_REFS,
 	OPTION_LEAKS,
+	OPTION_RETAINED,
 	DEFAULT_TIMEOUT_S = 10,
 	LONGEST_ANSWER = 8192,
 	FILE_POLL_MS = 50
@@ -62,6 +63,10 @@ static int snap_option(void *context, int id, const char *argument, struct error
 	}
 	if (id == OPTION_LEAKS) {
 		options->flags |= REQUEST_LEAKS;
+		return EXIT_FINE;
+	}
+	if (id == OPTION_RETAINED) {
+		options->flags |= REQUEST_LEAKS | REQUEST_RETAINED;
 		return EXIT_FINE;
 	}
 	return options_number("timeout", argument, 1, 86400, &options->timeout_s, error) ? EXIT_FINE : error->code;
@@ -331,6 +336,8 @@ static const struct option_spec options_table[] = {
 	 "grown most since the last census. mudlark refs shows it"},
 	{OPTION_LEAKS, 'l', "leaks", NULL, ARGUMENT_NONE, NULL,
 	 "search for leaks, too; the process stands still no longer than it takes to copy it"},
+	{OPTION_RETAINED, 0, "retained", NULL, ARGUMENT_NONE, NULL,
+	 "and find out why blocks are reachable: mudlark leaks --retained, --path"},
 	{0},
 };
 

@@ -33,4 +33,9 @@ void decode_refs(struct snapshot *snapshot, struct cursor *cursor);
 /* As link_sections(): the type of a section with a dangling id, or SECTION_END. */
 uint32_t link_census(const struct snapshot *snapshot, const char **why);
 
+/* PATHS and RETAINED: paths_read.c. */
+void decode_paths(struct snapshot *snapshot, struct cursor *cursor);
+void decode_retained(struct snapshot *snapshot, struct cursor *cursor);
+uint32_t link_retained(const struct snapshot *snapshot, const char **why);
+
 #endif

@@ -26,7 +26,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { KNOWN_SECTIONS = SECTION_LEAKS + 1 };
+enum { KNOWN_SECTIONS = SECTION_RETAINED + 1 };
 
 static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_END] = "END",         [SECTION_META] = "META",         [SECTION_TOTALS] = "TOTALS",
@@ -36,6 +36,7 @@ static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_SYMBOLS] = "SYMBOLS", [SECTION_SAMPLES] = "SAMPLES",   [SECTION_CODES] = "CODES",
 	[SECTION_PYTHON] = "PYTHON",   [SECTION_TYPES] = "TYPES",       [SECTION_TYPE_SITES] = "TYPE_SITES",
 	[SECTION_GC] = "GC",           [SECTION_REFS] = "REFS",         [SECTION_LEAKS] = "LEAKS",
+	[SECTION_PATHS] = "PATHS",     [SECTION_RETAINED] = "RETAINED",
 };
 
 static const uint32_t required_sections[] = {SECTION_META,   SECTION_TOTALS,  SECTION_MODULES, SECTION_FRAMES,
@@ -439,6 +440,7 @@ static void (*const section_decoders[KNOWN_SECTIONS])(struct snapshot *, struct 
 	[SECTION_PYTHON] = decode_python,   [SECTION_TYPES] = decode_types,
 	[SECTION_GC] = decode_gc,           [SECTION_TYPE_SITES] = decode_type_sites,
 	[SECTION_REFS] = decode_refs,       [SECTION_LEAKS] = decode_leaks,
+	[SECTION_PATHS] = decode_paths,     [SECTION_RETAINED] = decode_retained,
 };
 
 /* --- wall 3: ids across sections ------------------------------------------------------------------------------- */
@@ -483,6 +485,9 @@ static uint32_t link_sections(struct snapshot *snapshot, const char **why)
 	uint32_t census = link_census(snapshot, why);
 	if (census != SECTION_END)
 		return census;
+	uint32_t retained = link_retained(snapshot, why);
+	if (retained != SECTION_END)
+		return retained;
 	if (snapshot->numbers[META_SAMPLE_BYTES] && snapshot->sample_count != snapshot->site_count)
 		return *why = "it has not as many elements as there are sites", SECTION_SAMPLES;
 	return SECTION_END;
@@ -706,6 +711,7 @@ void snapshot_free(struct snapshot *snapshot)
 	free(snapshot->parts);
 	arena_free(&snapshot->arena);
 	free(snapshot->census.steps);
+	free(snapshot->retained.steps);
 	free(snapshot->stored_addresses);
 	free(snapshot->stored_names);
 	free((char *)snapshot->file_name);

@@ -31,9 +31,10 @@
 #define TOTAL_KEYS 64
 #define LOSS_KEYS 64
 #define PYTHON_KEYS 16
-_Static_assert(META_GIL_NS < META_KEYS && META_DIRECTORY < META_KEYS, "every key of META has its place");
+_Static_assert(META_GIL_NS < META_KEYS && META_RETAINED < META_KEYS && META_DIRECTORY < META_KEYS,
+	       "every key of META has its place");
 _Static_assert(TOTAL_UNRECORDED_BYTES < TOTAL_KEYS, "every key of TOTALS has its place");
-_Static_assert(LOSS_THREADS_IN_KERNEL < LOSS_KEYS, "every key of LOSSES has its place");
+_Static_assert(LOSS_PATHS_LEFT_OUT < LOSS_KEYS, "every key of LOSSES has its place");
 _Static_assert(PYTHON_OBJECTS < PYTHON_KEYS && PYTHON_MALLOC_STATS < PYTHON_KEYS, "every key of PYTHON has its place");
 
 struct text {
@@ -159,6 +160,28 @@ struct census_data {
 	bool has_refs; /* SECTION_REFS was there */
 };
 
+/* SECTION_PATHS, SECTION_RETAINED. */
+struct retained_step {
+	uint32_t site; /* 0: not recorded */
+	uint64_t bytes, offset, times;
+};
+struct retained_path {
+	uint32_t site, root, thread; /* root: enum snapshot_root, or one of a later version; thread: tid */
+	uint32_t first_step, step_count;
+	uint32_t near_root; /* steps before the blocks that are left out; at most step_count */
+	uint64_t place, bytes, left_out;
+};
+struct retained_sum {
+	uint32_t site;
+	uint64_t blocks, bytes;
+};
+struct retained_data {
+	struct retained_path *paths; /* [path_count], no place-holders here */
+	struct retained_step *steps; /* malloced */
+	struct retained_sum *sums;
+	uint32_t path_count, step_count, sum_count;
+};
+
 struct snapshot {
 	const char *file_name; /* base name, for messages; owned */
 	uint64_t file_bytes;
@@ -195,6 +218,7 @@ struct snapshot {
 	struct snapshot **parts; /* that it was merged from (snapshot_merge.h), owned; NULL: it is of one file */
 	uint32_t part_count;
 	struct census_data census;
+	struct retained_data retained;
 	struct arena arena;
 };
 

@@ -244,6 +244,37 @@ static void encode_leaks(const struct snapshot *snapshot, struct buffer *data)
 	}
 }
 
+static void encode_paths(const struct snapshot *snapshot, struct buffer *data)
+{
+	const struct retained_data *retained = &snapshot->retained;
+	buffer_varint(data, retained->path_count);
+	for (uint32_t i = 0; i < retained->path_count; i++) {
+		const struct retained_path *path = &retained->paths[i];
+		const uint64_t row[] = {path->site,  path->root,       path->thread,   path->place,
+					path->bytes, path->step_count, path->left_out, path->near_root};
+		for (size_t j = 0; j < sizeof row / sizeof *row; j++)
+			buffer_varint(data, row[j]);
+		for (uint32_t j = 0; j < path->step_count; j++) {
+			const struct retained_step *step = &retained->steps[path->first_step + j];
+			buffer_varint(data, step->site);
+			buffer_varint(data, step->bytes);
+			buffer_varint(data, step->offset);
+			buffer_varint(data, step->times);
+		}
+	}
+}
+
+static void encode_retained(const struct snapshot *snapshot, struct buffer *data)
+{
+	const struct retained_data *retained = &snapshot->retained;
+	buffer_varint(data, retained->sum_count);
+	for (uint32_t i = 0; i < retained->sum_count; i++) {
+		buffer_varint(data, retained->sums[i].site);
+		buffer_varint(data, retained->sums[i].blocks);
+		buffer_varint(data, retained->sums[i].bytes);
+	}
+}
+
 void snapshot_encode(const struct snapshot *snapshot, struct buffer *file)
 {
 	struct buffer data = {0};
@@ -287,6 +318,13 @@ void snapshot_encode(const struct snapshot *snapshot, struct buffer *file)
 		need_minor(file, SNAPSHOT_MINOR);
 		encode_leaks(snapshot, &data);
 		finish_section(file, SECTION_LEAKS, &data);
+	}
+	if (snapshot->numbers[META_RETAINED]) {
+		need_minor(file, SNAPSHOT_MINOR);
+		encode_paths(snapshot, &data);
+		finish_section(file, SECTION_PATHS, &data);
+		encode_retained(snapshot, &data);
+		finish_section(file, SECTION_RETAINED, &data);
 	}
 	encode_timeline(snapshot, &data);
 	finish_section(file, SECTION_TIMELINE, &data);

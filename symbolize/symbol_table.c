@@ -24,6 +24,23 @@ static bool is_function(Elf *elf, const GElf_Sym *symbol, uint64_t *limit)
 	return true;
 }
 
+static bool is_variable(Elf *elf, const GElf_Sym *symbol, uint64_t *limit)
+{
+	unsigned type = GELF_ST_TYPE(symbol->st_info);
+	if ((type != STT_OBJECT && type != STT_COMMON) || symbol->st_size == 0)
+		return false;
+	if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx >= SHN_LORESERVE)
+		return false;
+	GElf_Shdr header;
+	Elf_Scn *section = elf_getscn(elf, symbol->st_shndx);
+	if (section == NULL || gelf_getshdr(section, &header) == NULL || (header.sh_flags & SHF_ALLOC) == 0)
+		return false;
+	*limit = header.sh_addr + header.sh_size;
+	return true;
+}
+
+typedef bool symbol_choice(Elf *elf, const GElf_Sym *symbol, uint64_t *limit);
+
 static uint32_t rank_of(const GElf_Sym *symbol)
 {
 	uint32_t rank = GELF_ST_TYPE(symbol->st_info) == STT_NOTYPE ? 8 : 0;
@@ -47,7 +64,8 @@ static bool add_entry(struct symbol_table *table, struct symbol_entry entry)
 	return true;
 }
 
-static bool add_section(struct symbol_table *table, Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
+static bool add_section(struct symbol_table *table, Elf *elf, Elf_Scn *section, const GElf_Shdr *header,
+			symbol_choice *is_wanted)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
 	size_t entry_bytes = gelf_fsize(elf, ELF_T_SYM, 1, EV_CURRENT);
@@ -59,7 +77,7 @@ static bool add_section(struct symbol_table *table, Elf *elf, Elf_Scn *section, 
 		if (gelf_getsym(data, (int)i, &symbol) == NULL)
 			break;
 		uint64_t limit;
-		if (!is_function(elf, &symbol, &limit))
+		if (!is_wanted(elf, &symbol, &limit))
 			continue;
 		const char *name = elf_strptr(elf, header->sh_link, symbol.st_name);
 		if (name == NULL || name[0] == '\0')
@@ -71,7 +89,7 @@ static bool add_section(struct symbol_table *table, Elf *elf, Elf_Scn *section, 
 	return true;
 }
 
-bool symbol_table_add(struct symbol_table *table, const struct elf_file *file)
+static bool add_chosen(struct symbol_table *table, const struct elf_file *file, symbol_choice *is_wanted)
 {
 	Elf_Scn *section = NULL;
 	while ((section = elf_nextscn(file->elf, section)) != NULL) {
@@ -79,10 +97,20 @@ bool symbol_table_add(struct symbol_table *table, const struct elf_file *file)
 		if (gelf_getshdr(section, &header) == NULL)
 			continue;
 		if ((header.sh_type == SHT_SYMTAB || header.sh_type == SHT_DYNSYM) &&
-		    !add_section(table, file->elf, section, &header))
+		    !add_section(table, file->elf, section, &header, is_wanted))
 			return false;
 	}
 	return true;
+}
+
+bool symbol_table_add(struct symbol_table *table, const struct elf_file *file)
+{
+	return add_chosen(table, file, is_function);
+}
+
+bool symbol_table_add_variables(struct symbol_table *table, const struct elf_file *file)
+{
+	return add_chosen(table, file, is_variable);
 }
 
 static int compare_entries(const void *left, const void *right)

@@ -82,4 +82,7 @@ bool symbol_module_has_lines(const struct symbol_module *module);
  */
 size_t symbol_module_resolve(struct symbol_module *module, uint64_t vaddr, struct symbol *out, size_t max);
 
+/* The variable, not a thread-local one, that has this ELF virtual address, and the offset in it; NULL: not known. */
+const char *symbol_module_variable(struct symbol_module *module, uint64_t vaddr, uint64_t *offset);
+
 #endif

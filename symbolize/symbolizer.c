@@ -30,8 +30,8 @@ struct symbol_module {
 	Dwarf *dwarf;               /* of debug, else of file */
 	Dwarf *alternate_dwarf;
 	struct dwarf_index *index; /* NULL: no DWARF */
-	struct symbol_table symbols;
-	bool symbols_read;
+	struct symbol_table symbols, variables;
+	bool symbols_read, variables_read;
 	struct locate_result located;
 	const char *missing_alternate;
 	struct module_identity identity; /* for notes: path is the pool's, build_id is copied, no segments */
@@ -99,6 +99,7 @@ static void close_module(struct symbol_module *module)
 {
 	dwarf_index_close(module->index);
 	symbol_table_free(&module->symbols);
+	symbol_table_free(&module->variables);
 	dwarf_end(module->dwarf);
 	dwarf_end(module->alternate_dwarf);
 	elf_file_close(module->minidebug);
@@ -305,4 +306,29 @@ size_t symbol_module_resolve(struct symbol_module *module, uint64_t vaddr, struc
 		 */
 		name_by_symbol(module, vaddr, true, outermost);
 	return count == 0 && outermost->function != NULL ? 1 : count;
+}
+
+static void read_variables(struct symbol_module *module)
+{
+	if (module->variables_read)
+		return;
+	module->variables_read = true;
+	if (module->file != NULL)
+		symbol_table_add_variables(&module->variables, module->file);
+	if (module->debug != NULL)
+		symbol_table_add_variables(&module->variables, module->debug);
+	symbol_table_sort(&module->variables);
+}
+
+const char *symbol_module_variable(struct symbol_module *module, uint64_t vaddr, uint64_t *offset)
+{
+	read_variables(module);
+	const struct symbol_entry *entry = symbol_table_find(&module->variables, vaddr);
+	if (entry == NULL)
+		return NULL;
+	struct string_pool *pool = &module->symbolizer->pool;
+	const char *name = string_pool_add(pool, entry->name, strcspn(entry->name, "@"));
+	const char *demangled = name == NULL ? NULL : demangle(pool, name);
+	*offset = vaddr - entry->address;
+	return demangled != NULL ? demangled : name;
 }

@@ -197,6 +197,12 @@ static uintptr_t pointer_of(uintptr_t sp)
 	return 0;
 }
 
+/* Where a thread's storage begins: libc's size of it has what is above the pointer in it. */
+static uintptr_t storage_of(uintptr_t pointer)
+{
+	return pointer - (tls_bytes > THREAD_BYTES ? tls_bytes - THREAD_BYTES : 0);
+}
+
 /*
  * One thread's. Thread pointer and static thread-local storage stand at the top of a mapping that libc made: what is
  * below the stack pointer there is dead, what is above it is a stack up to the storage, which is memory as any other.
@@ -215,7 +221,7 @@ static void find_stack(struct roots *roots, uintptr_t sp, uintptr_t pointer, uin
 		set_apart(roots, at->start, at->end);
 		add_stack(roots, sp - RED_ZONE, at->end, thread);
 	} else if (home == at && sp < pointer) {
-		uintptr_t storage = pointer - tls_bytes > sp ? pointer - tls_bytes : sp;
+		uintptr_t storage = storage_of(pointer) > sp ? storage_of(pointer) : sp;
 		set_apart(roots, at->start, storage);
 		add_stack(roots, sp - RED_ZONE, storage, thread);
 	}
@@ -358,7 +364,7 @@ void roots_mark_stacks(struct roots *roots)
 
 static bool is_beside(uintptr_t pointer, uintptr_t address, uint64_t *place)
 {
-	if (!pointer || address + tls_bytes < pointer || address >= pointer + THREAD_BYTES)
+	if (!pointer || address < storage_of(pointer) || address >= pointer + THREAD_BYTES)
 		return false;
 	*place = ROOT_THREAD_POINTER + pointer - address;
 	return true;

@@ -254,8 +254,9 @@ static void print_path(const struct retained_rows *rows, size_t number)
 	row_text(&line, reading->names, row, BY_STACK);
 	putchar('\n');
 	print_line(&line);
-	printf("  %s of its own, %s retained in %s blocks\n", size_text(reading, own, figures->live_bytes),
-	       size_text(reading, all, figures->alloc_bytes), format_count(count, figures->alloc_blocks));
+	printf("  %s of its own, %s retained in %s block%s\n", size_text(reading, own, figures->live_bytes),
+	       size_text(reading, all, figures->alloc_bytes), format_count(count, figures->alloc_blocks),
+	       figures->alloc_blocks == 1 ? "" : "s");
 	if (!path) {
 		puts("  what leads to it is too long to be told");
 		return;

@@ -12,8 +12,8 @@
 struct retained_rows {
 	struct reading *reading;
 	struct aggregate aggregate;
-	uint32_t *frame_of_site; /* the innermost frame of the site's row, by which that is known */
-	size_t first, end;       /* rows to be printed */
+	const struct retained_path **path; /* by the innermost frame of a row: the shortest; NULL: none */
+	size_t first, end;                 /* rows to be printed */
 	bool paths;
 };
 
@@ -41,14 +41,20 @@ static void show_reached(struct snapshot *snapshot)
 	}
 }
 
-/* Before rows are ranked: they move. */
-static void note_frames(struct retained_rows *rows)
+/* A row's innermost frame tells it from the others. Before rows are ranked: they move. */
+static void find_paths(struct retained_rows *rows)
 {
 	const struct snapshot *snapshot = rows->reading->snapshots[0];
-	const uint32_t *row = rows->aggregate.row_of_site[0];
-	rows->frame_of_site = must_allocate((size_t)snapshot->site_count + 1, sizeof *rows->frame_of_site);
-	for (uint32_t id = 1; id <= snapshot->site_count; id++)
-		rows->frame_of_site[id] = row && row[id] ? rows->aggregate.rows[row[id] - 1].frame : UINT32_MAX;
+	const struct retained_data *data = &snapshot->retained;
+	const uint32_t *row_of_site = rows->aggregate.row_of_site[0];
+	rows->path = must_allocate((size_t)snapshot->frame_count + 1, sizeof *rows->path);
+	for (uint32_t i = 0; row_of_site && i < data->path_count; i++) {
+		const struct retained_path *path = &data->paths[i];
+		uint32_t row = row_of_site[path->site];
+		const struct retained_path **best = row ? &rows->path[rows->aggregate.rows[row - 1].frame] : NULL;
+		if (best && (!*best || path->step_count < (*best)->step_count))
+			*best = path;
+	}
 }
 
 static void build_rows(struct retained_rows *rows)
@@ -58,26 +64,13 @@ static void build_rows(struct retained_rows *rows)
 	show_reached(reading->snapshots[0]);
 	reading->group.keep_sites = true;
 	aggregate_build(aggregate, reading->names, &reading->group);
-	note_frames(rows);
+	find_paths(rows);
 	rank_rows(aggregate, 0, METRIC_ALLOC_BYTES, reading->top);
 	size_t count = rows_to_print(aggregate, reading->top);
 	while (count && !aggregate->rows[count - 1].figures[0].alloc_blocks)
 		count--;
 	rows->end = count;
 	aggregate_name_stacks(aggregate, reading->names, &reading->group, count);
-}
-
-/* NULL: there is none. */
-static const struct retained_path *path_of(const struct retained_rows *rows, const struct row *row)
-{
-	const struct retained_data *data = &rows->reading->snapshots[0]->retained;
-	const struct retained_path *best = NULL;
-	for (uint32_t i = 0; i < data->path_count; i++) {
-		const struct retained_path *path = &data->paths[i];
-		if (rows->frame_of_site[path->site] == row->frame && (!best || path->step_count < best->step_count))
-			best = path;
-	}
-	return best;
 }
 
 static struct row row_of_site(const struct retained_rows *rows, uint32_t site)
@@ -247,7 +240,7 @@ static void print_path(const struct retained_rows *rows, size_t number)
 	const struct reading *reading = rows->reading;
 	const struct row *row = &rows->aggregate.rows[number];
 	const struct figures *figures = &row->figures[0];
-	const struct retained_path *path = path_of(rows, row);
+	const struct retained_path *path = rows->path[row->frame];
 	char own[32], all[32], count[32];
 	struct buffer line = {0};
 	buffer_format(&line, "%zu  ", number + 1);
@@ -323,7 +316,7 @@ static void root_json(const struct retained_rows *rows, const struct retained_pa
 
 static void path_json(const struct retained_rows *rows, const struct row *row, struct json *json)
 {
-	const struct retained_path *path = path_of(rows, row);
+	const struct retained_path *path = rows->path[row->frame];
 	if (!path) {
 		json_put_null(json, "path");
 		return;
@@ -411,7 +404,7 @@ int leak_paths_print(struct reading *reading, const char *path, struct error *er
 		rows_json(&rows);
 	else if (status == EXIT_FINE)
 		rows_text(&rows);
-	free(rows.frame_of_site);
+	free(rows.path);
 	aggregate_free(&rows.aggregate);
 	return status;
 }

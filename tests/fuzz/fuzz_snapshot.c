@@ -54,6 +54,12 @@ const char *symbol_module_note(const struct symbol_module *module)
 	return NULL;
 }
 
+const char *symbol_module_variable(struct symbol_module *module, uint64_t vaddr, uint64_t *offset)
+{
+	(void)module, (void)vaddr, (void)offset;
+	return NULL;
+}
+
 size_t symbol_module_resolve(struct symbol_module *module, uint64_t vaddr, struct symbol *out, size_t max)
 {
 	(void)module, (void)vaddr, (void)out, (void)max;
@@ -81,22 +87,26 @@ static struct buffer good_file(bool sampled)
 	return file;
 }
 
-/* A good file with one of its sections replaced. */
+/* A good file with one of its sections replaced, or with one more. */
 static void replace_section(uint32_t type, const uint8_t *bytes, size_t size, struct buffer *out)
 {
 	struct buffer good = good_file(type == SECTION_SAMPLES);
 	struct buffer data = {.data = (char *)bytes, .length = size};
 	snapshot_begin(out);
+	bool found = false;
 	for (size_t offset = sizeof(struct snapshot_header);;) {
 		struct snapshot_section section;
 		memcpy(&section, good.data + offset, sizeof section);
 		offset += sizeof section;
 		if (section.type == SECTION_END)
 			break;
+		found |= section.type == type;
 		struct buffer old = {.data = good.data + offset, .length = (size_t)section.data_bytes};
 		snapshot_section_add(out, section.type, section.type == type ? &data : &old);
 		offset += ((size_t)section.data_bytes + 7) & ~(size_t)7;
 	}
+	if (!found && type != SECTION_END)
+		snapshot_section_add(out, type, &data);
 	snapshot_finish(out);
 	buffer_free(&good);
 }
@@ -199,7 +209,7 @@ static void examine(const void *bytes, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	if (size && bytes[0] <= SECTION_LEAKS && snapshot_section_name(bytes[0])) {
+	if (size && bytes[0] <= SECTION_RETAINED && snapshot_section_name(bytes[0])) {
 		struct buffer file = {0};
 		replace_section(bytes[0], bytes + 1, size - 1, &file);
 		examine(file.data, file.length);
@@ -226,12 +236,15 @@ static void write_seed(const char *directory, const char *name, const void *byte
 int main(int argc, char **argv)
 {
 	assert(argc == 2);
+	static const uint8_t paths[] = {1, 1, ROOT_MEMORY, 0, 100, 24, 1, 0, 1, 2, 16, 8, 5}, sums[] = {1, 2, 5, 80};
 	struct buffer good = good_file(false), sampled = good_file(true), empty = {0};
 	write_seed(argv[1], "whole", good.data, good.length, -1);
 	write_seed(argv[1], "sampled", sampled.data, sampled.length, -1);
 	struct synthetic *s = synthetic_new(1, 0, "");
 	snapshot_encode(&s->snapshot, &empty);
 	write_seed(argv[1], "no-sites", empty.data, empty.length, -1);
+	write_seed(argv[1], "PATHS", paths, sizeof paths, SECTION_PATHS);
+	write_seed(argv[1], "RETAINED", sums, sizeof sums, SECTION_RETAINED);
 	write_seed(argv[1], "cut", good.data, good.length / 2, -1);
 	free(s);
 	for (size_t offset = sizeof(struct snapshot_header);;) {

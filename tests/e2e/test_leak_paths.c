@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TEXT_BYTES = 16384 };
 
@@ -114,6 +115,38 @@ START_TEST(what_is_not_there_is_said)
 }
 END_TEST
 
+/* From outside, of a process that lives: in a copy of it and in itself. */
+START_TEST(living_process)
+{
+	static const char *const modes[] = {"snapshot=auto", "snapshot=inline"};
+	static const char *const lines[] = {"make_for_stack", "  thread ", ": stack, ",
+					    "    -> 700 bytes, this stack's", NULL};
+	for (int i = 0; i < 2; i++) {
+		char line[3 * PATH_MAX];
+		struct running running;
+		struct outcome outcome;
+		struct command command = {.line = "held_blocks 3", .preloaded = true, .options = modes[i]};
+		runner_start(&command, &running);
+		runner_sleep_ms(500);
+		snprintf(line, sizeof line,
+			 "cd %s && %s snap --retained %d >/dev/null && %s leaks --bytes --path make_for_stack *.1.mud "
+			 ">found 2>&1",
+			 running.outcome.directory, tool_path(), running.outcome.pid, tool_path());
+		ck_assert_int_eq(system(line), 0);
+		char text[TEXT_BYTES];
+		snprintf(line, sizeof line, "%s/found", running.outcome.directory);
+		FILE *found = fopen(line, "r");
+		ck_assert_ptr_nonnull(found);
+		text[fread(text, 1, sizeof text - 1, found)] = '\0';
+		fclose(found);
+		unlink(line);
+		expect_lines(text, lines);
+		runner_finish(&running, &outcome);
+		runner_done(&outcome);
+	}
+}
+END_TEST
+
 /* The kinds are the same, whatever order marking goes in. */
 START_TEST(kinds_are_the_same)
 {
@@ -134,6 +167,7 @@ int main(void)
 	tcase_add_loop_test(cases, path_is_known, 0, (int)(sizeof paths / sizeof paths[0]));
 	tcase_add_test(cases, rows_are_numbered);
 	tcase_add_test(cases, what_is_not_there_is_said);
+	tcase_add_test(cases, living_process);
 	tcase_add_test(cases, kinds_are_the_same);
 	suite_add_tcase(suite, cases);
 	return runner_suite(suite);

@@ -92,7 +92,7 @@ static void *waits(void *unused)
 	return unused;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	pthread_t thread;
 	make_list();
@@ -103,5 +103,8 @@ int main(void)
 	NEED(pthread_create(&thread, NULL, waits, NULL) == 0);
 	while (!thread_ready)
 		usleep(1000);
+	/* Until a search from outside has been made. */
+	for (unsigned left = argc > 1 ? (unsigned)atoi(argv[1]) : 0; left;)
+		left = sleep(left);
 	return EXPECT_STATUS;
 }

@@ -122,7 +122,7 @@ START_TEST(living_process)
 	static const char *const lines[] = {"make_for_stack", "  thread ", ": stack, ",
 					    "    -> 700 bytes, this stack's", NULL};
 	for (int i = 0; i < 2; i++) {
-		char line[3 * PATH_MAX];
+		char line[4 * PATH_MAX];
 		struct running running;
 		struct outcome outcome;
 		struct command command = {.line = "held_blocks 3", .preloaded = true, .options = modes[i]};

@@ -285,7 +285,7 @@ static void encode_collector(struct encoder *encoder, const struct census *censu
 		encode_tag_number(encoder, GC_THRESHOLD + 2 * i, python_int(generation, GENERATION_THRESHOLD));
 		encode_tag_number(encoder, GC_COLLECTIONS + 2 * i, python_word(statistics, 0));
 		encode_tag_number(encoder, GC_COLLECTED + 2 * i, python_word(statistics, WORD));
-		encode_tag_number(encoder, GC_UNCOLLECTABLE + 2 * i, python_word(statistics, 2u * WORD));
+		encode_tag_number(encoder, GC_UNCOLLECTABLE + 2 * i, python_word(statistics, (size_t)2 * WORD));
 	}
 	uintptr_t garbage = python_word(gc, GARBAGE_AFTER);
 	encode_tag_number(encoder, GC_GARBAGE, garbage ? python_word(garbage, VAR_OBJECT_SIZE) : 0);

@@ -163,7 +163,7 @@ static void look_at_block(struct scan *scan, uintptr_t block, uint64_t bytes)
 	static const size_t heads[] = {0, GC_HEAD_BYTES, GC_HEAD_BYTES + PRE_HEADER_BYTES};
 	for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
 		uintptr_t object = block + heads[i];
-		if (heads[i] + 2 * WORD > bytes)
+		if (heads[i] + (size_t)2 * WORD > bytes)
 			return;
 		uint32_t number = census_find_type(objects, python_word(object, OBJECT_TYPE));
 		const struct census_type *type = &objects->type[number];

@@ -53,7 +53,7 @@ static size_t indices_bytes(uintptr_t size)
 /* Over shared or own keys; values: 0, or the first of the values that stand apart. */
 static void keys_begin(struct dict_walk *walk, const struct census_layout *layout, uintptr_t keys, uintptr_t values)
 {
-	*walk = (struct dict_walk){.keys = keys, .values = values, .entry_bytes = 3u * WORD, .key_at = WORD};
+	*walk = (struct dict_walk){.keys = keys, .values = values, .entry_bytes = (size_t)3 * WORD, .key_at = WORD};
 	if (!keys)
 		return;
 	if (layout->dict_keys_by_log2) {
@@ -61,7 +61,7 @@ static void keys_begin(struct dict_walk *walk, const struct census_layout *layou
 		walk->first =
 			keys + KEYS_INDICES_3_11 + ((size_t)1 << *(const uint8_t *)(keys + KEYS_LOG2_INDEX_BYTES));
 		if (*(const uint8_t *)(keys + KEYS_KIND) != KEYS_GENERAL) {
-			walk->entry_bytes = 2u * WORD;
+			walk->entry_bytes = (size_t)2 * WORD;
 			walk->key_at = 0;
 		}
 	} else {

@@ -70,8 +70,9 @@ static void code_dies(void *code)
 
 void python_watch_code(void)
 {
-	_Atomic(void (*)(void *)) *slot = (_Atomic(void (*)(void *)) *)(python.code_type + TYPE_DEALLOC);
-	void (*found)(void *) = atomic_load(slot);
+	typedef void destructor(void *object);
+	_Atomic(destructor *) *slot = (_Atomic(destructor *) *)(python.code_type + TYPE_DEALLOC);
+	destructor *found = atomic_load(slot);
 	if (found == code_dies)
 		return;
 	deaths.dealloc = found;

@@ -47,6 +47,7 @@ static void find_paths(struct retained_rows *rows)
 	const struct snapshot *snapshot = rows->reading->snapshots[0];
 	const struct retained_data *data = &snapshot->retained;
 	const uint32_t *row_of_site = rows->aggregate.row_of_site[0];
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 	rows->path = must_allocate((size_t)snapshot->frame_count + 1, sizeof *rows->path);
 	for (uint32_t i = 0; row_of_site && i < data->path_count; i++) {
 		const struct retained_path *path = &data->paths[i];

@@ -11,9 +11,11 @@
 #include "preload/capture.h"
 #include "preload/memo.h"
 #include "preload/modules.h"
+#include "preload/python_objects.h"
 #include "tools/bench/workload.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <time.h>
 
 enum {
@@ -46,19 +48,44 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* Of interpose.c, which is not in this program, nor any CPython that would ask for them. */
+void *object_malloc(void *context, size_t size)
+{
+	(void)context;
+	return malloc(size);
+}
+
+void *object_calloc(void *context, size_t count, size_t size)
+{
+	(void)context;
+	return calloc(count, size);
+}
+
+void *object_realloc(void *context, void *p, size_t size)
+{
+	(void)context;
+	return realloc(p, size);
+}
+
+void object_free(void *context, void *p)
+{
+	(void)context;
+	free(p);
+}
+
 /* As record_birth() does. Its frame pointer is kept, so that the caller's stands where it says. */
 static __attribute__((noinline)) void capture_by_walk(void)
 {
 	static struct captured_stack stack;
 	struct registers caller = {(uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(),
 				   *(uintptr_t *)__builtin_frame_address(0)};
-	struct memo_slot *slot = memo_slot(&memo, &caller);
-	struct site *site = memo_find(slot, &caller, heap.stack_high, 1);
+	struct memo_slot *slot;
+	struct site *site = memo_find(&memo, &caller, heap.stack_high, 1, 0, &slot);
 	if (!site) {
 		capture_stack(&heap, &caller, capture, &stack);
 		site = (struct site *)(uintptr_t)(stack.key | 1);
 		memo_missed(&memo);
-		memo_keep(slot, capture->walk, &caller, 1, site);
+		memo_keep(slot, capture->walk, &caller, 1, 0, site);
 	}
 	sink += (uintptr_t)site;
 }

@@ -28,7 +28,7 @@ enum {
 	MEMO_MOST_AFTER = 65536,
 	MEMO_WORDS = 96, /* deeper stacks are left to the walk, of which this is a part that grows ever smaller */
 	MEMO_AT_ONCE = 4,
-	MEMO_HOPS = 4, /* slots beyond the first that a stack is looked for in */
+	MEMO_HOPS = 1, /* slots beyond the first that a stack is looked for in; more found no more */
 };
 
 struct memo_slot {

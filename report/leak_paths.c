@@ -12,8 +12,8 @@
 struct retained_rows {
 	struct reading *reading;
 	struct aggregate aggregate;
-	const struct retained_path **path; /* by the innermost frame of a row: the shortest; NULL: none */
-	size_t first, end;                 /* rows to be printed */
+	uint32_t *path;    /* by the innermost frame of a row: number + 1 of its shortest path; 0: none */
+	size_t first, end; /* rows to be printed */
 	bool paths;
 };
 
@@ -50,12 +50,18 @@ static void find_paths(struct retained_rows *rows)
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 	rows->path = must_allocate((size_t)snapshot->frame_count + 1, sizeof *rows->path);
 	for (uint32_t i = 0; row_of_site && i < data->path_count; i++) {
-		const struct retained_path *path = &data->paths[i];
-		uint32_t row = row_of_site[path->site];
-		const struct retained_path **best = row ? &rows->path[rows->aggregate.rows[row - 1].frame] : NULL;
-		if (best && (!*best || path->step_count < (*best)->step_count))
-			*best = path;
+		uint32_t row = row_of_site[data->paths[i].site];
+		uint32_t *best = row ? &rows->path[rows->aggregate.rows[row - 1].frame] : NULL;
+		if (best && (!*best || data->paths[i].step_count < data->paths[*best - 1].step_count))
+			*best = i + 1;
 	}
+}
+
+/* NULL: there is none. */
+static const struct retained_path *path_of(const struct retained_rows *rows, const struct row *row)
+{
+	uint32_t number = rows->path[row->frame];
+	return number ? &rows->reading->snapshots[0]->retained.paths[number - 1] : NULL;
 }
 
 static void build_rows(struct retained_rows *rows)
@@ -241,7 +247,7 @@ static void print_path(const struct retained_rows *rows, size_t number)
 	const struct reading *reading = rows->reading;
 	const struct row *row = &rows->aggregate.rows[number];
 	const struct figures *figures = &row->figures[0];
-	const struct retained_path *path = rows->path[row->frame];
+	const struct retained_path *path = path_of(rows, row);
 	char own[32], all[32], count[32];
 	struct buffer line = {0};
 	buffer_format(&line, "%zu  ", number + 1);
@@ -317,7 +323,7 @@ static void root_json(const struct retained_rows *rows, const struct retained_pa
 
 static void path_json(const struct retained_rows *rows, const struct row *row, struct json *json)
 {
-	const struct retained_path *path = rows->path[row->frame];
+	const struct retained_path *path = path_of(rows, row);
 	if (!path) {
 		json_put_null(json, "path");
 		return;

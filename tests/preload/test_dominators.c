@@ -14,7 +14,7 @@ struct drawn {
 static void draw(struct drawn *drawn, struct dice *dice)
 {
 	drawn->count = (uint32_t)dice_below(dice, NODES_MAX) + 1;
-	drawn->edge_count = (size_t)dice_below(dice, 4 * drawn->count);
+	drawn->edge_count = (size_t)dice_below(dice, 4 * (uint64_t)drawn->count);
 	for (size_t i = 0; i < drawn->edge_count; i++)
 		drawn->edge[i] = (struct dominator_edge){(uint32_t)dice_below(dice, drawn->count),
 							 (uint32_t)dice_below(dice, drawn->count)};

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SITES = 3, ROUNDS = 20000 };
+enum { SITES = 3 };
 
 static const unsigned char paths[] = {
 	2,                                   /* paths */
@@ -92,16 +92,14 @@ START_TEST(dangling_ids)
 }
 END_TEST
 
-/* Whatever the bytes: what is not refused has its steps where it says. */
+/* Whatever a byte is: what is not refused has its steps where it says. */
 START_TEST(changed_bytes)
 {
 	unsigned char bytes[sizeof paths];
-	srand(20261128);
-	for (int round = 0; round < ROUNDS; round++) {
+	for (unsigned change = 0; change < sizeof paths << 8; change++) {
 		const char *failed;
 		memcpy(bytes, paths, sizeof bytes);
-		for (int changes = 1 + rand() % 4; changes; changes--)
-			bytes[(size_t)rand() % sizeof bytes] = (unsigned char)rand();
+		bytes[change >> 8] = (unsigned char)change;
 		struct snapshot *snapshot = decoded(bytes, sizeof bytes, &failed);
 		const struct retained_data *data = &snapshot->retained;
 		for (uint32_t i = 0; !failed && i < data->path_count; i++) {

@@ -97,6 +97,10 @@ START_TEST(ends_and_interpreters)
 	ck_assert_uint_eq(good("at_exit=yes").at_exit, 1);
 	ck_assert_uint_eq(good("at_exit=off").at_exit, 0);
 	bad("at_exit=3", "bad value for at_exit");
+	ck_assert_uint_eq(good("leaks=2").leaks, LEAKS_RETAINED);
+	ck_assert_uint_eq(good("leaks=yes").leaks, 1);
+	ck_assert_uint_eq(good("leaks=0").leaks, 0);
+	bad("leaks=3", "bad value for leaks");
 	ck_assert_int_eq(good("").python, PYTHON_MODE_OBJECTS);
 	ck_assert_int_eq(good("python=objects").python, PYTHON_MODE_OBJECTS);
 	ck_assert_int_eq(good("python=off").python, PYTHON_MODE_OFF);

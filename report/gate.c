@@ -174,6 +174,37 @@ void gate_find_leaks(struct gate *gate, struct names *names, const struct gate_l
 	}
 }
 
+bool gate_asks_for_leaks(unsigned kinds)
+{
+	return kinds & (FINDING_BIT(FINDING_DEFINITE) | FINDING_BIT(FINDING_INDIRECT) | FINDING_BIT(FINDING_POSSIBLE) |
+			FINDING_BIT(FINDING_STACK_ONLY) | FINDING_BIT(FINDING_REACHABLE));
+}
+
+void gate_find_search(struct gate *gate, struct names *names, const struct snapshot *snapshot)
+{
+	static const enum finding_kind kinds[] = {
+		[LEAK_REACHABLE] = FINDING_REACHABLE, [LEAK_STACK_ONLY] = FINDING_STACK_ONLY,
+		[LEAK_POSSIBLE] = FINDING_POSSIBLE,   [LEAK_DEFINITE] = FINDING_DEFINITE,
+		[LEAK_INDIRECT] = FINDING_INDIRECT,
+	};
+	if (!snapshot->numbers[META_LEAKS] || !gate_asks_for_leaks(gate->policy.fail_on | gate->policy.warn_on))
+		return;
+	if (snapshot->numbers[META_LEAKS_INCOMPLETE]) {
+		gate->scan_incomplete = true;
+		gate_incomplete(gate, "the search for leaks did not see all: mudlark leaks says why");
+	}
+	struct gate_leak *found = must_allocate((size_t)snapshot->leak_count + 1, sizeof *found);
+	size_t count = 0;
+	for (uint32_t i = 0; i < snapshot->leak_count; i++) {
+		const struct snapshot_leak *leak = &snapshot->leaks[i];
+		/* A kind of a later version says nothing to this one. */
+		if (leak->kind >= LEAK_REACHABLE && leak->kind <= LEAK_INDIRECT)
+			found[count++] = (struct gate_leak){kinds[leak->kind], leak->site, leak->blocks, leak->bytes};
+	}
+	gate_find_leaks(gate, names, found, count);
+	free(found);
+}
+
 void gate_find_increases(struct gate *gate, struct names *names)
 {
 	struct aggregate aggregate;
@@ -427,10 +458,12 @@ void gate_update_baseline(struct gate *gate, bool prune)
 			strftime(entry->day, sizeof entry->day, "%Y-%m-%d", &day);
 			entry->comment = baseline_comment(gate, finding);
 		}
-		entry->kind = finding->kind;
-		entry->blocks = finding->blocks;
-		entry->bytes = finding->bytes;
-		entry->seen = true;
+		/* Blocks of one stack may be lost in several ways, and in others the next time. */
+		bool more = entry->written;
+		entry->kind = more && entry->kind < finding->kind ? entry->kind : finding->kind;
+		entry->blocks = finding->blocks + (more ? entry->blocks : 0);
+		entry->bytes = finding->bytes + (more ? entry->bytes : 0);
+		entry->seen = entry->written = true;
 	}
 }
 

@@ -28,6 +28,7 @@ struct baseline_entry {
 	bool seen;     /* by this run */
 	uint64_t blocks, bytes;
 	const char *comment; /* behind the '#'; the baseline's */
+	bool written;        /* likewise */
 };
 
 struct baseline {

@@ -257,6 +257,7 @@ int gate_judge(struct gate_options *options, struct series *series, struct error
 			gate_find_growth(gate, &growth);
 			growth_free(&growth);
 		}
+		gate_find_search(gate, options->reading.names, gate->newest);
 		gate_find_limits(gate, options->reading.names, gate->newest);
 		gate_find_losses(gate, gate->newest);
 		status = gate_conclude(options, error);

@@ -170,6 +170,11 @@ static int launch(struct run_options *options, const char *pattern, char **argv,
 	host_options_set(&host, "children", "0");
 	if (options->every)
 		host_options_set(&host, "every", options->every);
+	/* The gate judges what was lost; the command's own status stays what it is. */
+	if (gate_asks_for_leaks(options->gate.gate.policy.fail_on | options->gate.gate.policy.warn_on)) {
+		host_options_set(&host, "leaks", "1");
+		host_options_set(&host, "exitcode", "0");
+	}
 	host_options_format(&host, &text);
 	struct launch what = {.library = library, .options = buffer_string(&text), .argv = argv, .only_command = true};
 	int status = launch_and_wait(&what, pid, error);

@@ -37,13 +37,16 @@ static void expect(int status, const char *script, const char *says)
 	runner_done(&outcome);
 }
 
+/* Growth alone, of a program whose leaks are definite as well. */
+#define GROWTH "mudlark gate run --fail-on growth --warn-on saturating "
+
 START_TEST(one_block_an_iteration_fails)
 {
 	expect(1, "mudlark gate run -- $H/iterates 25 1 40",
 	       "growth: about 96 bytes in 1 block per iteration in forget_one");
 	expect(0, "mudlark gate run -- $H/iterates 25 0 40", "gate passed");
 	expect(0, "mudlark gate run --complete -- $H/iterates 25 0 200", "gate passed");
-	expect(0, "mudlark gate run --max-growth 200 -- $H/iterates 25 1 40", "it may be no more than --max-growth");
+	expect(0, GROWTH "--max-growth 200 -- $H/iterates 25 1 40", "it may be no more than --max-growth");
 	expect(1, "mudlark gate run --max-live 1K -- $H/iterates 25 0 40", "more is live than --max-live 1024");
 }
 END_TEST
@@ -55,7 +58,7 @@ START_TEST(status_tells_what_happened)
 	expect(143, "mudlark gate run -- sh -c 'kill $$'", NULL);
 	expect(127, "mudlark gate run -- ./not-there", NULL);
 	/* Too short a run is no verdict: complaint on request only. */
-	expect(0, "mudlark gate run -- $H/iterates 10 1 40", "incomplete: ");
+	expect(0, GROWTH "-- $H/iterates 10 1 40", "incomplete: ");
 	expect(4, "mudlark gate run --complete -- $H/iterates 10 1 40", "gate INCOMPLETE");
 	expect(4, "mudlark gate run --complete -- true", NULL);
 	expect(2, "mudlark gate --fail-on odd x.mud", "there is no kind of finding 'odd'");
@@ -83,18 +86,18 @@ END_TEST
 START_TEST(baseline_round_trip)
 {
 	expect(0,
-	       "mudlark gate run --write-baseline b -- $H/iterates 25 1 40 && grep -q '^[0-9a-f]* growth 1 96 .* # "
-	       "forget_one < main$' b && mudlark gate run --baseline b -- $H/iterates 25 1 40",
+	       GROWTH "--write-baseline b -- $H/iterates 25 1 40 && grep -q '^[0-9a-f]* growth 1 96 .* # "
+		      "forget_one < main$' b && " GROWTH "--baseline b -- $H/iterates 25 1 40",
 	       "1 known");
 	expect(1,
-	       "mudlark gate run --write-baseline b -- $H/iterates 25 1 40 >/dev/null; mudlark gate run --baseline b "
-	       "-- "
-	       "$H/iterates 25 3 40",
+	       GROWTH "--write-baseline b -- $H/iterates 25 1 40 >/dev/null; " GROWTH "--baseline b "
+		      "-- "
+		      "$H/iterates 25 3 40",
 	       "more than the baseline has: 1 blocks and 96 bytes");
 	expect(0,
-	       "mudlark gate run --write-baseline b -- $H/iterates 25 1 40 >/dev/null; mudlark gate run --prune "
-	       "--baseline b "
-	       "-- $H/iterates 25 0 40; test $(grep -vc '^#' b) = 0",
+	       GROWTH "--write-baseline b -- $H/iterates 25 1 40 >/dev/null; " GROWTH "--prune "
+		      "--baseline b "
+		      "-- $H/iterates 25 0 40; test $(grep -vc '^#' b) = 0",
 	       "stale: ");
 }
 END_TEST
@@ -105,15 +108,33 @@ START_TEST(suppressions_of_both_tools)
 	for (size_t i = 0; i < 2; i++) {
 		char script[512];
 		snprintf(script, sizeof script,
-			 "mudlark gate run --gen-suppressions %s -- $H/iterates 25 1 40 > s; cat s >&2; mudlark gate "
-			 "run "
-			 "--suppressions s -- $H/iterates 25 1 40",
+			 GROWTH "--gen-suppressions %s -- $H/iterates 25 1 40 > s; cat s >&2; " GROWTH
+				"--suppressions s -- $H/iterates 25 1 40",
 			 styles[i]);
 		expect(0, script, "1 suppressed");
 	}
 	expect(1, "echo leak:nowhere > s; mudlark gate run --suppressions s -- $H/iterates 25 1 40",
 	       "s:1: the suppression 'nowhere' hides nothing");
 	expect(0, "mudlark gate --list-builtin", "leak:*tls_get_addr*");
+}
+END_TEST
+
+START_TEST(what_is_lost_is_judged)
+{
+	static const char lost[] = "mudlark gate run --fail-on definite --warn-on none ";
+	char script[512];
+	snprintf(script, sizeof script, "%s -- $H/iterates 10 1 40", lost);
+	expect(1, script, "fail: definite leak: 864 bytes in 9 blocks in forget_one");
+	snprintf(script, sizeof script, "%s -- $H/iterates 10 0 40", lost);
+	expect(0, script, "gate passed");
+	snprintf(script, sizeof script, "echo leak:forget_one >s; %s --suppressions s -- $H/iterates 10 1 40", lost);
+	expect(0, script, "1 suppressed");
+	snprintf(script, sizeof script,
+		 "%s --write-baseline b -- $H/iterates 10 1 40; %s --baseline b -- $H/iterates 10 1 40", lost, lost);
+	expect(0, script, "1 known");
+	/* The command's own status is never the search's. */
+	snprintf(script, sizeof script, "%s -- $H/iterates 10 1 40 7", lost);
+	expect(7, script, "definite leak");
 }
 END_TEST
 
@@ -269,6 +290,7 @@ int main(void)
 	tcase_add_test(all, no_directory_is_left);
 	tcase_add_test(all, baseline_round_trip);
 	tcase_add_test(all, suppressions_of_both_tools);
+	tcase_add_test(all, what_is_lost_is_judged);
 	tcase_add_test(all, two_runs_are_compared);
 	tcase_add_test(all, github_example);
 	tcase_add_test(all, gitlab_example);

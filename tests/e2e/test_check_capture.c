@@ -49,8 +49,8 @@ static const struct checked_case cases[] = {
 	{.line = "frames bare thread", .least_unwound = 400},
 	/* A coroutine inside of the main stack: walked by rules until the depth is reached, or its end, which has none.
 	 */
-	{.line = "frames plain coroutine", .least_checked = 30, .least_unwound = 300},
-	{.line = "frames realigned coroutine", .least_checked = 30, .least_unwound = 300},
+	{.line = "frames plain coroutine", .options = "depth=128", .least_checked = 30, .least_unwound = 300},
+	{.line = "frames realigned coroutine", .options = "depth=128", .least_checked = 30, .least_unwound = 300},
 	{.line = "frames chain coroutine", .least_unwound = 300},
 	{.line = "no_unwind_information", .least_checked = 1000, .least_unwound = 40},
 	{.line = "no_unwind_information", .options = "depth=16", .least_checked = 1000, .least_unwound = 40},

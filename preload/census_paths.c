@@ -173,15 +173,6 @@ static void add_frame(struct census_paths *paths, uintptr_t frame)
 	}
 }
 
-static uintptr_t first_frame(uintptr_t tstate)
-{
-	const struct python_layout *layout = &python.layout;
-	if (!layout->frame_by_cframe)
-		return python_word(tstate, layout->tstate_frame);
-	uintptr_t cframe = python_word(tstate, layout->tstate_cframe);
-	return cframe ? python_word(cframe, layout->cframe_frame) : 0;
-}
-
 static void add_threads(struct census_paths *paths, uintptr_t interp)
 {
 	const struct census_objects *objects = objects_of(paths);
@@ -189,7 +180,7 @@ static void add_threads(struct census_paths *paths, uintptr_t interp)
 	for (uintptr_t tstate = python_word(interp, objects->layout.threads_head);
 	     tstate && threads < THREADS_MAX_WALKED; tstate = python_word(tstate, TSTATE_NEXT), threads++) {
 		uint32_t frames = 0;
-		for (uintptr_t frame = first_frame(tstate); frame && frames < FRAMES_MAX;
+		for (uintptr_t frame = python_first_frame(tstate); frame && frames < FRAMES_MAX;
 		     frame = python_word(frame, python.layout.frame_back), frames++)
 			add_frame(paths, frame);
 		uintptr_t dict = python_word(tstate, objects->layout.tstate_dict);

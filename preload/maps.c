@@ -1,38 +1,12 @@
 /* Reading /proc/self/maps into a table; maps.h. The format is that of proc(5). */
 #include "preload/maps.h"
 
+#include "preload/proc_text.h"
 #include "preload/sys.h"
 
 #include <string.h>
 
 enum { MOST_RANGES = 1 << 20, FEWER_RANGES = 1 << 17, BUFFER_BYTES = 64 << 10 };
-
-static const char *parse_hex(const char *text, uintptr_t *value)
-{
-	uintptr_t n = 0;
-	for (;; text++) {
-		if (*text >= '0' && *text <= '9')
-			n = n << 4 | (uintptr_t)(*text - '0');
-		else if (*text >= 'a' && *text <= 'f')
-			n = n << 4 | (uintptr_t)(*text - 'a' + 10);
-		else
-			break;
-	}
-	*value = n;
-	return text;
-}
-
-/* Behind so many fields that end with blanks. */
-static const char *skip_fields(const char *text, int fields)
-{
-	while (fields--) {
-		while (*text && *text != ' ')
-			text++;
-		while (*text == ' ')
-			text++;
-	}
-	return text;
-}
 
 static bool is_device(const char *path)
 {
@@ -42,16 +16,20 @@ static bool is_device(const char *path)
 	       strncmp(path, "/dev/shm/", 9) != 0;
 }
 
-bool maps_parse(const char *line, struct map_range *range)
+/* One line of the file; false when it is none. */
+static bool parse_line(const char *line, struct map_range *range)
 {
-	const char *text = parse_hex(line, &range->start);
+	uint64_t start, end;
+	const char *text = proc_number(line, 16, &start);
 	if (text == line || *text != '-')
 		return false;
-	text = parse_hex(text + 1, &range->end);
-	if (*text != ' ' || range->end <= range->start || strnlen(text, 6) < 6)
+	text = proc_number(text + 1, 16, &end);
+	if (*text != ' ' || end <= start || strnlen(text, 6) < 6)
 		return false;
 	const char *rights = text + 1;
-	const char *inode = skip_fields(rights, 3), *path = skip_fields(inode, 1);
+	const char *inode = proc_skip(rights, 3), *path = proc_skip(inode, 1);
+	range->start = start;
+	range->end = end;
 	range->flags = (rights[0] == 'r' ? MAP_READABLE : 0u) | (rights[1] == 'w' ? MAP_WRITABLE : 0u);
 	if (rights[3] == 'p' && inode[0] == '0' && (inode[1] == ' ' || !inode[1]))
 		range->flags |= MAP_PLAIN;
@@ -62,29 +40,17 @@ bool maps_parse(const char *line, struct map_range *range)
 	return true;
 }
 
-static bool read_all(struct maps *maps, int fd, char *buffer)
+/* False: the table is full. */
+static bool add_line(char *line, void *context)
 {
-	size_t have = 0;
-	ssize_t got;
-	while ((got = sys_read(fd, buffer + have, BUFFER_BYTES - 1 - have)) > 0) {
-		have += (size_t)got;
-		char *line = buffer, *end;
-		while ((end = memchr(line, '\n', have - (size_t)(line - buffer)))) {
-			struct map_range range;
-			*end = '\0';
-			if (maps_parse(line, &range)) {
-				if (maps->count == maps->capacity)
-					return false;
-				maps->range[maps->count++] = range;
-			}
-			line = end + 1;
-		}
-		have -= (size_t)(line - buffer);
-		memmove(buffer, line, have);
-		if (have == BUFFER_BYTES - 1)
-			return false; /* no line is that long: not the file we know */
-	}
-	return got == 0 && maps->count;
+	struct maps *maps = context;
+	struct map_range range;
+	if (!parse_line(line, &range))
+		return true;
+	if (maps->count == maps->capacity)
+		return false;
+	maps->range[maps->count++] = range;
+	return true;
 }
 
 bool maps_read(struct maps *maps)
@@ -103,7 +69,7 @@ bool maps_read(struct maps *maps)
 	int fd = maps->range && maps->buffer ? sys_open_read("/proc/self/maps") : -1;
 	if (fd < 0)
 		return false;
-	bool good = read_all(maps, fd, maps->buffer);
+	bool good = proc_lines(fd, maps->buffer, BUFFER_BYTES, add_line, maps) && maps->count;
 	sys_close(fd);
 	return good;
 }

@@ -37,7 +37,4 @@ const struct map_range *maps_find(const struct maps *maps, uintptr_t address);
 /* Whether all of the bytes may be read, and none of them is of a device. */
 bool maps_readable(const struct maps *maps, uintptr_t address, size_t bytes);
 
-/* One line of the file, without its newline; false when it is none. */
-bool maps_parse(const char *line, struct map_range *range);
-
 #endif

@@ -3,6 +3,7 @@
 
 #include "preload/losses.h"
 #include "preload/meta.h"
+#include "preload/proc_text.h"
 #include "preload/python.h"
 #include "preload/sys.h"
 
@@ -335,38 +336,15 @@ struct maps_line {
 	const char *path;
 };
 
-static const char *parse_number(const char *text, unsigned base, uint64_t *value)
-{
-	*value = 0;
-	for (;; text++) {
-		unsigned digit = *text >= '0' && *text <= '9'   ? (unsigned)(*text - '0')
-				 : *text >= 'a' && *text <= 'f' ? (unsigned)(*text - 'a') + 10
-								: base;
-		if (digit >= base)
-			return text;
-		*value = *value * base + digit;
-	}
-}
-
-static const char *skip_field(const char *text)
-{
-	while (*text && *text != ' ')
-		text++;
-	while (*text == ' ')
-		text++;
-	return text;
-}
-
 static void parse_maps_line(const char *text, struct maps_line *line)
 {
-	parse_number(text, 16, &line->start);
-	text = skip_field(skip_field(skip_field(text)));
-	text = parse_number(text, 16, &line->device_major);
+	proc_number(text, 16, &line->start);
+	text = proc_number(proc_skip(text, 3), 16, &line->device_major);
 	if (*text == ':')
 		text++;
-	text = parse_number(text, 16, &line->device_minor);
-	parse_number(skip_field(text), 10, &line->inode);
-	line->path = skip_field(skip_field(text));
+	text = proc_number(text, 16, &line->device_minor);
+	proc_number(proc_skip(text, 1), 10, &line->inode);
+	line->path = proc_skip(text, 2);
 }
 
 /* The kernel writes a newline in a path as \012 (seq_path). */
@@ -423,6 +401,13 @@ static void describe_from_line(char *text)
 	}
 }
 
+static bool describe_line(char *line, void *unused)
+{
+	(void)unused;
+	describe_from_line(line);
+	return true;
+}
+
 static bool all_described(void)
 {
 	for (uint32_t id = modules_count(); id; id--)
@@ -441,21 +426,8 @@ void modules_describe(void)
 	/* A path has up to PATH_MAX bytes, escaped newlines take four each. */
 	enum { BUFFER_BYTES = 6 * PATH_MAX };
 	char *buffer = sys_map(BUFFER_BYTES);
-	size_t have = 0;
-	ssize_t got;
-	while (buffer && (got = sys_read(fd, buffer + have, BUFFER_BYTES - 1 - have)) > 0) {
-		have += (size_t)got;
-		char *line = buffer, *end;
-		while ((end = memchr(line, '\n', have - (size_t)(line - buffer)))) {
-			*end = '\0';
-			describe_from_line(line);
-			line = end + 1;
-		}
-		have -= (size_t)(line - buffer);
-		memmove(buffer, line, have);
-		if (have == BUFFER_BYTES - 1)
-			have = 0; /* no line is that long: not the file we know */
-	}
+	if (buffer)
+		proc_lines(fd, buffer, BUFFER_BYTES, describe_line, NULL);
 	if (buffer)
 		sys_unmap(buffer, BUFFER_BYTES);
 	sys_close(fd);

@@ -90,11 +90,6 @@ void own_remove(const void *address, size_t bytes)
 	change(address, bytes, false);
 }
 
-bool own_has(uintptr_t address)
-{
-	return own_find(address, address + 1, true) == address;
-}
-
 uintptr_t own_find(uintptr_t from, uintptr_t end, bool mine)
 {
 	while (from < end) {

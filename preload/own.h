@@ -19,7 +19,6 @@
 void own_add(const void *address, size_t bytes);
 void own_remove(const void *address, size_t bytes);
 
-bool own_has(uintptr_t address);
 /* The first address from `from` on, below `end`, whose page is ours (mine) or is not; `end` when there is none. */
 uintptr_t own_find(uintptr_t from, uintptr_t end, bool mine);
 

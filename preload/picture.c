@@ -8,6 +8,7 @@
 #include "preload/notes.h"
 #include "preload/output.h"
 #include "preload/peak.h"
+#include "preload/proc_text.h"
 #include "preload/python.h"
 #include "preload/python_objects.h"
 #include "preload/record.h"
@@ -94,9 +95,8 @@ static uint64_t resident_bytes(void)
 		return 0;
 	text[got] = '\0';
 	const char *field = strchr(text, ' ');
-	uint64_t pages = 0;
-	for (field = field ? field + 1 : ""; *field >= '0' && *field <= '9'; field++)
-		pages = pages * 10 + (uint64_t)(*field - '0');
+	uint64_t pages;
+	proc_number(field ? field + 1 : "", 10, &pages);
 	return pages * SYS_PAGE_BYTES;
 }
 

@@ -159,4 +159,14 @@ static inline uint32_t python_int(uintptr_t address, size_t offset)
 	return *(const uint32_t *)(address + offset);
 }
 
+/* The innermost frame of the thread; 0: it runs no Python. */
+static inline uintptr_t python_first_frame(uintptr_t tstate)
+{
+	const struct python_layout *layout = &python.layout;
+	if (!layout->frame_by_cframe)
+		return python_word(tstate, layout->tstate_frame);
+	uintptr_t cframe = python_word(tstate, layout->tstate_cframe);
+	return cframe ? python_word(cframe, layout->cframe_frame) : 0;
+}
+
 #endif

@@ -68,7 +68,8 @@ static void code_dies(void *code)
 	deaths.dealloc(code);
 }
 
-void python_watch_code(void)
+/* PyCode_Type's tp_dealloc is ours from now on, until the process ends. Called when the self-test holds. */
+static void watch_code(void)
 {
 	typedef void destructor(void *object);
 	_Atomic(destructor *) *slot = (_Atomic(destructor *) *)(python.code_type + TYPE_DEALLOC);
@@ -128,15 +129,6 @@ static bool frame_is_sound(uintptr_t frame, uintptr_t *back)
 	return code_is_sound(code & ~(uintptr_t)layout->code_tag_mask);
 }
 
-static uintptr_t first_frame(uintptr_t tstate)
-{
-	const struct python_layout *layout = &python.layout;
-	if (!layout->frame_by_cframe)
-		return python_word(tstate, layout->tstate_frame);
-	uintptr_t cframe = python_word(tstate, layout->tstate_cframe);
-	return cframe ? python_word(cframe, layout->cframe_frame) : 0;
-}
-
 /* Whether all that the walk is going to read of this thread can be read. *frames is how many there are. */
 static bool thread_is_sound(uintptr_t tstate, uint32_t *frames)
 {
@@ -185,7 +177,7 @@ static __attribute__((noinline)) bool self_test(uintptr_t tstate)
 	if (!held && thread_is_sound(tstate, &frames)) {
 		held = frames > 0;
 		if (held) {
-			python_watch_code();
+			watch_code();
 			python_ready();
 		}
 	} else if (!held && atomic_fetch_add(&failed, 1) + 1 == TESTS_MAX) {
@@ -261,7 +253,7 @@ static inline uintptr_t this_thread(void)
 bool python_has_frames(void)
 {
 	uintptr_t tstate = this_thread();
-	return tstate && first_frame(tstate);
+	return tstate && python_first_frame(tstate);
 }
 
 static inline uintptr_t instruction_of(uintptr_t frame)
@@ -454,7 +446,7 @@ static __attribute__((noinline)) uint64_t walk_key_top(struct python_walk *walk,
 uint64_t python_walk_key(struct python_walk *walk, const struct heap *heap)
 {
 	uintptr_t tstate = this_thread();
-	uintptr_t frame = tstate ? first_frame(tstate) : 0;
+	uintptr_t frame = tstate ? python_first_frame(tstate) : 0;
 	if (!frame)
 		return 0;
 	uint32_t died = atomic_load_explicit(&deaths.all, memory_order_relaxed), count = walk->count;

@@ -78,9 +78,6 @@ static inline bool python_is_ending(const struct python_walk *walk)
 /* The calling thread's PyThreadState if it has the GIL; else 0. */
 uintptr_t python_attached_thread(void);
 
-/* Code has died: PyCode_Type's tp_dealloc, until the process ends. Called when the self-test holds. */
-void python_watch_code(void);
-
 /* All code has died: the interpreter was unloaded. */
 void python_forget_code(void);
 

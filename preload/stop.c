@@ -1,6 +1,7 @@
 /* Threads brought to a halt by a signal; stop.h has the rules. */
 #include "preload/stop.h"
 
+#include "preload/proc_text.h"
 #include "preload/sys.h"
 #include "preload/text.h"
 
@@ -93,15 +94,9 @@ static ssize_t read_fact(pid_t tid, const char *name, char text[FACTS_BYTES])
 
 static uint64_t parse(const char *text, unsigned base)
 {
-	uint64_t n = 0;
-	for (;; text++) {
-		unsigned digit = *text >= '0' && *text <= '9'   ? (unsigned)(*text - '0')
-				 : *text >= 'a' && *text <= 'f' ? (unsigned)(*text - 'a' + 10)
-								: 99;
-		if (digit >= base)
-			return n;
-		n = n * base + digit;
-	}
+	uint64_t value;
+	proc_number(text, base, &value);
+	return value;
 }
 
 static bool blocks_signal(pid_t tid)

@@ -409,9 +409,7 @@ static const struct option_spec options_table[] = {
 	{READING_ALL_FRAMES, 0, "all-frames", NULL, ARGUMENT_NONE, NULL,
 	 "let a block belong to the innermost frame, also inside libc, library headers and CPython"},
 	{READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON (schema mudlark.annotate/1)"},
-	{READING_BYTES, 0, "bytes", NULL, ARGUMENT_NONE, NULL, "print sizes in bytes"},
-	{READING_COLOR, 0, "color", "WHEN", ARGUMENT_CHOICE, COLOR_CHOICES,
-	 "auto, always or never (default auto; NO_COLOR is honoured)"},
+	OUTPUT_OPTIONS,
 	SYMBOL_OPTIONS,
 	{0},
 };

@@ -200,9 +200,7 @@ static const struct option_spec options_table[] = {
 	{READING_TOP, 'n', "top", "N", ARGUMENT_WORD, NULL, "rows to print (default 20; 0: all)"},
 	{READING_ALL_FRAMES, 0, "all-frames", NULL, ARGUMENT_NONE, NULL, "show all frames of a stack"},
 	{READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON"},
-	{READING_BYTES, 0, "bytes", NULL, ARGUMENT_NONE, NULL, "print sizes in bytes"},
-	{READING_COLOR, 0, "color", "WHEN", ARGUMENT_CHOICE, COLOR_CHOICES,
-	 "auto, always or never (default auto; NO_COLOR is honoured)"},
+	OUTPUT_OPTIONS,
 	SYMBOL_OPTIONS,
 	{0},
 };

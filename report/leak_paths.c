@@ -22,11 +22,7 @@ struct retained_rows {
 /* The snapshot as if what is reached were all that there is: live for the blocks, allocated for what they retain. */
 static void show_reached(struct snapshot *snapshot)
 {
-	for (uint32_t id = 1; id <= snapshot->site_count; id++)
-		snapshot->sites[id] = (struct snapshot_site){
-			.stack = snapshot->sites[id].stack,
-			.thread = snapshot->sites[id].thread,
-		};
+	snapshot_forget_figures(snapshot);
 	for (uint32_t i = 0; i < snapshot->leak_count; i++) {
 		const struct snapshot_leak *leak = &snapshot->leaks[i];
 		if (leak->kind == LEAK_DEFINITE || leak->kind == LEAK_INDIRECT)

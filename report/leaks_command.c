@@ -88,11 +88,7 @@ static struct leak_sums sum_leaks(const struct snapshot *snapshot)
 /* The snapshot as if what is of this kind were all that there is. */
 static void show_kind(struct snapshot *snapshot, int kind)
 {
-	for (uint32_t id = 1; id <= snapshot->site_count; id++)
-		snapshot->sites[id] = (struct snapshot_site){
-			.stack = snapshot->sites[id].stack,
-			.thread = snapshot->sites[id].thread,
-		};
+	snapshot_forget_figures(snapshot);
 	for (uint32_t i = 0; i < snapshot->leak_count; i++) {
 		const struct snapshot_leak *leak = &snapshot->leaks[i];
 		struct snapshot_site *site = &snapshot->sites[leak->site];
@@ -406,9 +402,7 @@ static const struct option_spec options_table[] = {
 	{OPTION_JUDGE, 0, "judge", NULL, ARGUMENT_NONE, NULL,
 	 "exit with 1 when there are definite leaks, with 4 when that is not certain"},
 	{READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON"},
-	{READING_BYTES, 0, "bytes", NULL, ARGUMENT_NONE, NULL, "print sizes in bytes"},
-	{READING_COLOR, 0, "color", "WHEN", ARGUMENT_CHOICE, COLOR_CHOICES,
-	 "auto, always or never (default auto; NO_COLOR is honoured)"},
+	OUTPUT_OPTIONS,
 	SYMBOL_OPTIONS,
 	{0},
 };

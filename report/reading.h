@@ -95,6 +95,12 @@ enum reading_option {
 		READING_EXTRA_DIR, 0, "extra-dir", "DIR", ARGUMENT_DIRECTORY, NULL,                                    \
 			"look in DIR for programs and libraries that have moved; repeatable"                           \
 	}
+#define OUTPUT_OPTIONS                                                                                                 \
+	{READING_BYTES, 0, "bytes", NULL, ARGUMENT_NONE, NULL, "print sizes in bytes"},                                \
+	{                                                                                                              \
+		READING_COLOR, 0, "color", "WHEN", ARGUMENT_CHOICE, COLOR_CHOICES,                                     \
+			"auto, always or never (default auto; NO_COLOR is honoured)"                                   \
+	}
 #define TABLE_OPTIONS                                                                                                  \
 	{READING_BY,                                                                                                   \
 	 'b',                                                                                                          \
@@ -126,16 +132,7 @@ enum reading_option {
 		 NULL,                                                                                                 \
 		 "show all frames, and let a row belong to its innermost one, also inside libc, libstdc++ and "        \
 		 "library headers"},                                                                                   \
-		{READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON"},                                  \
-		{READING_BYTES, 0, "bytes", NULL, ARGUMENT_NONE, NULL, "print sizes in bytes"},                        \
-		{READING_COLOR,                                                                                        \
-		 0,                                                                                                    \
-		 "color",                                                                                              \
-		 "WHEN",                                                                                               \
-		 ARGUMENT_CHOICE,                                                                                      \
-		 COLOR_CHOICES,                                                                                        \
-		 "auto, always or never (default auto; NO_COLOR is honoured)"},                                        \
-		SYMBOL_OPTIONS
+		{READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON"}, OUTPUT_OPTIONS, SYMBOL_OPTIONS
 
 #define ROW_FORMAT_CHOICES "table|tracemalloc"
 

@@ -717,3 +717,12 @@ void snapshot_free(struct snapshot *snapshot)
 	free((char *)snapshot->file_name);
 	free(snapshot);
 }
+
+void snapshot_forget_figures(struct snapshot *snapshot)
+{
+	for (uint32_t id = 1; id <= snapshot->site_count; id++)
+		snapshot->sites[id] = (struct snapshot_site){
+			.stack = snapshot->sites[id].stack,
+			.thread = snapshot->sites[id].thread,
+		};
+}

@@ -256,6 +256,9 @@ unsigned char *snapshot_file_bytes(const char *path, size_t *size, struct error 
 
 void snapshot_free(struct snapshot *snapshot);
 
+/* Leaves the sites with their stacks and threads alone: their figures will be others. */
+void snapshot_forget_figures(struct snapshot *snapshot);
+
 /* "exit", "signal", ...; "unknown" for a trigger of a later version. */
 const char *snapshot_trigger_name(uint64_t trigger);
 /* "SITES", ...; NULL for a type of a later version. */

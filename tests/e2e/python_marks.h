@@ -6,8 +6,6 @@
 
 #include "tests/e2e/runner.h"
 
-#define PYTHON_PROGRAM(name) SOURCE_DIRECTORY "/tests/e2e/python/" name
-
 /*
  * Each expect.PID of the directory against that process's last snapshot; returns how many marks there were. Fails the
  * test where the frames of one are others than the interpreter said.

@@ -8,7 +8,7 @@
 #include <check.h>
 #include <string.h>
 
-#define PROGRAM(name) SOURCE_DIRECTORY "/tests/e2e/python/" name
+#include "tests/e2e/pythons.h"
 
 /* The directory, made and removed by a checked fixture. */
 void python_shell_setup(void);

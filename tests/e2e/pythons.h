@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* A Python program of the tests. */
+#define PYTHON_PROGRAM(name) SOURCE_DIRECTORY "/tests/e2e/python/" name
+
 enum { PYTHONS_MAX = 24, PYTHON_OLDEST_MINOR = 8, PYTHON_NEWEST_MINOR = 14 };
 
 struct python_found {

@@ -34,27 +34,12 @@ static const struct cause_case cases[] = {
 	{"chain", "__main__.Leak", "50,000 ", "why: __main__.head holds them"},
 };
 
-static const char *tool(void)
-{
-	static char path[PATH_MAX];
-	snprintf(path, sizeof(path), "%s", PRELOAD_PATH);
-	strcpy(strrchr(path, '/'), "/mudlark");
-	return path;
-}
-
-static const char *script(const char *name)
-{
-	static char path[PATH_MAX];
-	snprintf(path, sizeof(path), "%s/tests/e2e/python/%s", SOURCE_DIRECTORY, name);
-	return path;
-}
-
 /* What `mudlark refs` says of the snapshot; the caller frees. */
 static char *refs_of(const char *directory, const char *format)
 {
 	char snapshot[PATH_MAX + 16];
 	snprintf(snapshot, sizeof(snapshot), "%s/held.mud", directory);
-	struct command command = {.argv = {tool(), "refs", "--format", format, snapshot}};
+	struct command command = {.argv = {BUILD_DIRECTORY "/mudlark", "refs", "--format", format, snapshot}};
 	struct outcome outcome;
 	runner_run(&command, &outcome);
 	ck_assert_msg(outcome.status == 0, "mudlark refs: %s", outcome.err);
@@ -67,7 +52,7 @@ static void run_case(const char *python, const struct cause_case *tested, const 
 {
 	char options[128];
 	snprintf(options, sizeof(options), "refs=%s:output=held.mud:children=0", tested->type);
-	struct command command = {.argv = {python, script("causes.py"), tested->way},
+	struct command command = {.argv = {python, PYTHON_PROGRAM("causes.py"), tested->way},
 				  .preloaded = true,
 				  .options = options,
 				  .environment = {environment},
@@ -110,7 +95,7 @@ START_TEST(lost_reference)
 	}
 	runner_directory_make(directory);
 	snprintf(build, sizeof(build), "cc -shared -fPIC $(/usr/bin/python3-config --includes) -o %s/lost.so %s",
-		 directory, script("lost.c"));
+		 directory, PYTHON_PROGRAM("lost.c"));
 	ck_assert_msg(system(build) == 0, "%s", build);
 	snprintf(path, sizeof(path), "PYTHONPATH=%s", directory);
 	run_case("/usr/bin/python3", &lost, path);

@@ -12,25 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *tool(void)
-{
-	static char path[PATH_MAX];
-	snprintf(path, sizeof(path), "%s", PRELOAD_PATH);
-	strcpy(strrchr(path, '/'), "/mudlark");
-	return path;
-}
-
-static const char *script(const char *name)
-{
-	static char path[PATH_MAX];
-	snprintf(path, sizeof(path), "%s/tests/e2e/python/%s", SOURCE_DIRECTORY, name);
-	return path;
-}
-
 /* What `mudlark show --by type` says of the snapshot, all of it; the caller frees. */
 static char *types_of(const char *snapshot)
 {
-	struct command command = {.argv = {tool(), "show", "--by", "type", "--top", "0", "--json", snapshot}};
+	struct command command = {
+		.argv = {BUILD_DIRECTORY "/mudlark", "show", "--by", "type", "--top", "0", "--json", snapshot}};
 	struct outcome outcome;
 	runner_run(&command, &outcome);
 	ck_assert_msg(outcome.status == 0, "mudlark show: %s", outcome.err);
@@ -118,7 +104,7 @@ static void compare(const char *python, char *said, const char *types)
 
 static void census_of(const char *python)
 {
-	struct command command = {.argv = {python, script("census.py"), "counted.mud"},
+	struct command command = {.argv = {python, PYTHON_PROGRAM("census.py"), "counted.mud"},
 				  .preloaded = true,
 				  .options = "census=1:at_exit=0:output=counted.mud",
 				  .timeout_s = 60};

@@ -28,12 +28,12 @@ static void record(const char *python, const char *program)
 }
 
 #define expect_rows(python, program, function)                                                                         \
-	expect(python, "\"$P\" %s rows.json %s %s", PROGRAM("rows_of.py"), program, function)
+	expect(python, "\"$P\" %s rows.json %s %s", PYTHON_PROGRAM("rows_of.py"), program, function)
 
 /* An array's numbers are one block of exactly their size, at the line that made the array. */
 START_TEST(numpys_arrays)
 {
-	static const char program[] = PROGRAM("numpy_arrays.py");
+	static const char program[] = PYTHON_PROGRAM("numpy_arrays.py");
 	const char *python = python_at(_i);
 	if (!has_package(python, "numpy"))
 		return;
@@ -53,7 +53,7 @@ END_TEST
 /* Both columns are copied into the frame far below the line that asks for it; what they were copied from is gone. */
 START_TEST(pandas_frames)
 {
-	static const char program[] = PROGRAM("pandas_frames.py");
+	static const char program[] = PYTHON_PROGRAM("pandas_frames.py");
 	const char *python = python_at(_i);
 	if (!has_package(python, "pandas"))
 		return;
@@ -91,7 +91,7 @@ START_TEST(parent_and_workers)
 	const struct python_found *all;
 	int count = (int)pythons_supported(&all), way = _i < 2 * count ? _i % 2 : FORKSERVER;
 	const char *python = python_at(_i < 2 * count ? _i / 2 : 0);
-	expect(python, "$M run -q -o w.%%p.mud -- \"$P\" -B %s %s", PROGRAM("multiprocessing_workers.py"),
+	expect(python, "$M run -q -o w.%%p.mud -- \"$P\" -B %s %s", PYTHON_PROGRAM("multiprocessing_workers.py"),
 	       ways[way].way);
 	expect(python, report, "line");
 	expect_in(python, ways[way].total);

@@ -13,10 +13,10 @@
 START_TEST(lines_hold_what_tracemalloc_says)
 {
 	const char *python = python_at(_i);
-	expect(python, "$M run -q -o t.%%n.mud -- \"$P\" -B %s", PROGRAM("lines_kept.py"));
-	expect(python, "\"$P\" -B %s theirs.json", PROGRAM("lines_kept.py"));
+	expect(python, "$M run -q -o t.%%n.mud -- \"$P\" -B %s", PYTHON_PROGRAM("lines_kept.py"));
+	expect(python, "\"$P\" -B %s theirs.json", PYTHON_PROGRAM("lines_kept.py"));
 	expect(python, "$M show --json --by line --lang python --top 0 t.1.mud >ours.json");
-	expect(python, "\"$P\" %s theirs.json ours.json", PROGRAM("compare_lines.py"));
+	expect(python, "\"$P\" %s theirs.json ours.json", PYTHON_PROGRAM("compare_lines.py"));
 	printf("%s: %s", python, python_shell_output());
 }
 END_TEST
@@ -24,7 +24,7 @@ END_TEST
 START_TEST(sources_and_processes)
 {
 	const char *python = python_at(_i);
-	expect(python, "$M run -q -o w.%%p.%%n.mud -- \"$P\" -B %s", PROGRAM("workers.py"));
+	expect(python, "$M run -q -o w.%%p.%%n.mud -- \"$P\" -B %s", PYTHON_PROGRAM("workers.py"));
 	expect(python, "$M show --by process w.*.mud");
 	expect_in(python, "3 processes, a snapshot of each");
 	expect(python, "$M annotate --metric alloc-bytes \"$(ls w.*.mud | head -n 1)\" workers.py");

@@ -187,8 +187,18 @@ void gate_find_search(struct gate *gate, struct names *names, const struct snaps
 		[LEAK_POSSIBLE] = FINDING_POSSIBLE,   [LEAK_DEFINITE] = FINDING_DEFINITE,
 		[LEAK_INDIRECT] = FINDING_INDIRECT,
 	};
-	if (!snapshot->numbers[META_LEAKS] || !gate_asks_for_leaks(gate->policy.fail_on | gate->policy.warn_on))
+	if (!gate_asks_for_leaks(gate->policy.fail_on | gate->policy.warn_on))
 		return;
+	if (!snapshot->numbers[META_LEAKS]) {
+		if (!gate->policy.leaks_asked)
+			return; /* the kinds are the default's: of growth and limits alone there is a verdict, too */
+		gate->scan_incomplete = true;
+		gate_incomplete(
+			gate,
+			"no search for leaks was made: take the snapshot with mudlark run --leaks or mudlark snap "
+			"--leaks");
+		return;
+	}
 	if (snapshot->numbers[META_LEAKS_INCOMPLETE]) {
 		gate->scan_incomplete = true;
 		gate_incomplete(gate, "the search for leaks did not see all: mudlark leaks says why");

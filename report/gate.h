@@ -53,6 +53,7 @@ struct gate_policy {
 	double max_growth;            /* bytes per unit that are tolerated */
 	unsigned tolerance;           /* percent that a known finding may be above its entry */
 	bool complete;                /* incomplete data is no pass */
+	bool leaks_asked;             /* by name, or by a run for it: without a search there is no pass */
 };
 
 struct gate {

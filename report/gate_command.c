@@ -78,6 +78,14 @@ static int limit_option(struct gate_options *options, int id, const char *argume
 	return good ? EXIT_FINE : error->code;
 }
 
+static int take_kinds(struct gate_policy *policy, const char *option, const char *text, unsigned *kinds,
+		      struct error *error)
+{
+	int status = gate_parse_kinds(option, text, kinds, error);
+	policy->leaks_asked |= gate_asks_for_leaks(*kinds);
+	return status;
+}
+
 int gate_option(void *context, int id, const char *argument, struct error *error)
 {
 	struct gate_options *options = context;
@@ -93,9 +101,9 @@ int gate_option(void *context, int id, const char *argument, struct error *error
 		options->prune = true;
 		return EXIT_FINE;
 	case GATE_FAIL_ON:
-		return gate_parse_kinds("fail-on", argument, &policy->fail_on, error);
+		return take_kinds(policy, "fail-on", argument, &policy->fail_on, error);
 	case GATE_WARN_ON:
-		return gate_parse_kinds("warn-on", argument, &policy->warn_on, error);
+		return take_kinds(policy, "warn-on", argument, &policy->warn_on, error);
 	case GATE_SUPPRESSIONS:
 		return suppressions_load(&options->gate.suppressions, argument, error);
 	case GATE_LIST_BUILTIN:

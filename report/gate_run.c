@@ -172,6 +172,7 @@ static int launch(struct run_options *options, const char *pattern, char **argv,
 		host_options_set(&host, "every", options->every);
 	/* The gate judges what was lost; the command's own status stays what it is. */
 	if (gate_asks_for_leaks(options->gate.gate.policy.fail_on | options->gate.gate.policy.warn_on)) {
+		options->gate.gate.policy.leaks_asked = true;
 		host_options_set(&host, "leaks", "1");
 		host_options_set(&host, "exitcode", "0");
 	}

@@ -132,6 +132,10 @@ START_TEST(what_is_lost_is_judged)
 	snprintf(script, sizeof script,
 		 "%s --write-baseline b -- $H/iterates 10 1 40; %s --baseline b -- $H/iterates 10 1 40", lost, lost);
 	expect(0, script, "1 known");
+	/* Without a search there is nothing to pass, unless nobody asked for one. */
+	expect(4, "mudlark run -q -o n.mud $H/iterates 10 1 40; mudlark gate --fail-on definite n.mud",
+	       "no search for leaks was made");
+	expect(0, "mudlark run -q -o n.mud $H/iterates 10 1 40; mudlark gate n.mud", "gate passed");
 	/* The command's own status is never the search's. */
 	snprintf(script, sizeof script, "%s -- $H/iterates 10 1 40 7", lost);
 	expect(7, script, "definite leak");

@@ -269,7 +269,7 @@ void control_poll_slow(struct heap *heap, bool may_make_thread)
 	}
 }
 
-static int take_entered(enum snapshot_trigger trigger, const char *label, bool wait, bool leaks)
+static int take_now(enum snapshot_trigger trigger, const char *label, bool wait, bool leaks)
 {
 	const char *why_not = gil_why_not();
 	if (lock_depth) {
@@ -295,12 +295,12 @@ int control_mark(void)
 
 int control_snapshot(enum snapshot_trigger trigger, const char *label, bool wait)
 {
-	return take_entered(trigger, label, wait, false);
+	return take_now(trigger, label, wait, false);
 }
 
 enum leak_verdict control_leaks(enum snapshot_trigger trigger, const char *label)
 {
-	if (!control_owns_process() || take_entered(trigger, label, true, true) != 0)
+	if (!control_owns_process() || take_now(trigger, label, true, true) != 0)
 		return LEAKS_UNCERTAIN;
 	return snapshot_verdict();
 }
@@ -524,7 +524,7 @@ void control_at_exit(uintptr_t sp)
 		return;
 	bool leaks = judge_at_exit();
 	control.exit_sp = sp;
-	note_search(leaks, take_entered(TRIGGER_EXIT, NULL, true, leaks));
+	note_search(leaks, take_now(TRIGGER_EXIT, NULL, true, leaks));
 }
 
 int control_exit_status(int status)

@@ -72,12 +72,12 @@ static void code_dies(void *code)
 static void watch_code(void)
 {
 	typedef void destructor(void *object);
-	_Atomic(destructor *) *slot = (_Atomic(destructor *) *)(python.code_type + TYPE_DEALLOC);
-	destructor *found = atomic_load(slot);
+	destructor **slot = (destructor **)(python.code_type + TYPE_DEALLOC);
+	destructor *found = __atomic_load_n(slot, __ATOMIC_SEQ_CST);
 	if (found == code_dies)
 		return;
 	deaths.dealloc = found;
-	atomic_store(slot, code_dies);
+	__atomic_store_n(slot, code_dies, __ATOMIC_SEQ_CST);
 }
 
 void python_forget_code(void)

@@ -313,7 +313,7 @@ void control_leaks_done(void)
 void control_end_leaking(void)
 {
 	/* Like the sanitizer, without the program's handlers. */
-	int code = lsan_exitcode(control.options->exitcode);
+	int code = lsan_status();
 	sys_exit(code ? code : EXIT_LEAKING);
 }
 
@@ -529,11 +529,11 @@ void control_at_exit(uintptr_t sp)
 
 int control_exit_status(int status)
 {
-	if (status != 0 || !control_owns_process() || !atomic_load(&control.judged))
+	if (status != 0 || !control_owns_process() || !atomic_load(&control.judged) || !control.options->judge)
 		return status;
-	int code = lsan_exitcode(control.options->exitcode);
+	int code = lsan_status();
 	enum leak_verdict verdict = atomic_load(&control.search_failed) ? LEAKS_UNCERTAIN : snapshot_verdict();
-	if (!code || verdict == LEAKS_NONE)
+	if (!code || verdict == LEAKS_NONE || (verdict == LEAKS_FOUND && lsan_has_suppressions()))
 		return status;
 	return verdict == LEAKS_FOUND ? code : EXIT_UNCERTAIN;
 }

@@ -22,6 +22,9 @@ static struct {
 	bool asked;                          /* the program's functions were */
 	bool off;
 	int exitcode; /* negative: nobody says */
+	const struct options *options;
+	const char *suppressions; /* the program's own; NULL: none */
+	bool suppressions_file;   /* LSAN_OPTIONS names one */
 } lsan = {.exitcode = -1};
 
 static bool separates(char c)
@@ -49,6 +52,8 @@ static void set(const char *word)
 			code = code * 10 + (*value - '0');
 		if (!*value && code <= UINT8_MAX)
 			lsan.exitcode = code;
+	} else if (length == 12 && memcmp(word, "suppressions", length) == 0) {
+		lsan.suppressions_file = *value != '\0';
 	}
 }
 
@@ -65,8 +70,9 @@ static void parse(const char *text)
 	}
 }
 
-void lsan_init(char **environment)
+void lsan_init(char **environment, const struct options *options)
 {
+	lsan.options = options;
 	static const char name[] = "LSAN_OPTIONS=";
 	for (; environment && *environment; environment++)
 		if (strncmp(*environment, name, sizeof name - 1) == 0)
@@ -80,10 +86,13 @@ static void ask(void)
 		return;
 	lsan.asked = true;
 	const char *(*options)(void) = (const char *(*)(void))dlsym(RTLD_DEFAULT, "__lsan_default_options");
+	const char *(*suppressions)(void) = (const char *(*)(void))dlsym(RTLD_DEFAULT, "__lsan_default_suppressions");
 	int (*turned_off)(void) = (int (*)(void))dlsym(RTLD_DEFAULT, "__lsan_is_turned_off");
 	if (options)
 		parse(options());
 	parse(lsan.environment);
+	const char *text = suppressions ? suppressions() : NULL;
+	lsan.suppressions = text && *text ? text : NULL;
 	if (turned_off && turned_off())
 		lsan.off = true;
 }
@@ -96,9 +105,24 @@ bool lsan_wants_check(bool leaks)
 	return !lsan.off;
 }
 
-int lsan_exitcode(int exitcode)
+bool lsan_is_off(void)
 {
-	return lsan.exitcode >= 0 ? lsan.exitcode : exitcode;
+	return lsan.asked && lsan.off;
+}
+
+int lsan_status(void)
+{
+	return lsan.exitcode >= 0 ? lsan.exitcode : lsan.options->exitcode;
+}
+
+const char *lsan_suppressions(void)
+{
+	return lsan.suppressions;
+}
+
+bool lsan_has_suppressions(void)
+{
+	return lsan.suppressions || lsan.suppressions_file || lsan.options->suppressions;
 }
 
 /* --- the functions --- */
@@ -180,6 +204,6 @@ EXPORT void __lsan_do_leak_check(void)
 		return;
 	enum leak_verdict verdict = control_leaks(TRIGGER_API, "leak check");
 	control_leaks_done();
-	if (verdict == LEAKS_FOUND)
+	if (verdict == LEAKS_FOUND && !lsan_has_suppressions())
 		control_end_leaking();
 }

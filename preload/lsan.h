@@ -12,19 +12,31 @@
  *
  * Of LSAN_OPTIONS, and of what __lsan_default_options() returns: detect_leaks, leak_check_at_exit, exitcode. The
  * environment's word is the last one.
+ *
+ * Suppressions name functions, which only a reader of the snapshot can. Where there are some, of the option, of
+ * LSAN_OPTIONS or of __lsan_default_suppressions(), the process judges nothing itself: it ends with its own status, and
+ * `mudlark run`, `mudlark leaks --judge` or the gate decide.
  */
 #ifndef MUDLARK_LSAN_H
 #define MUDLARK_LSAN_H
 
+#include "preload/options.h"
+
 #include <stdbool.h>
 
-/* From the constructor; the environment as it was then. */
-void lsan_init(char **environment);
+/* From the constructor; the environment as it was then. options stays the caller's, and valid. */
+void lsan_init(char **environment, const struct options *options);
 
 /* Whether the process is to be searched at its end, when the option `leaks` says this. Calls the program's functions.
  */
 bool lsan_wants_check(bool leaks);
-/* The status of a process that leaks, when the option says this. */
-int lsan_exitcode(int exitcode);
+/* Whether a search at the end was wanted, and the program or the environment declined it. */
+bool lsan_is_off(void);
+/* The status of a process that leaks; 0: its own. */
+int lsan_status(void);
+/* What __lsan_default_suppressions() returned; NULL: nothing, or it was not asked yet. */
+const char *lsan_suppressions(void);
+/* Whether leaks may be there that somebody has decided to live with. */
+bool lsan_has_suppressions(void);
 
 #endif

@@ -195,6 +195,7 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		{"verbose", &options->verbose},
 		{"check_capture", &options->check_capture},
 		{"census", &options->census},
+		{"judge", &options->judge},
 	};
 	uint64_t n;
 	bool good;
@@ -241,6 +242,9 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		good = parse_mode(value, &options->snapshot);
 	} else if (strcmp(key, "python") == 0) {
 		good = parse_python(value, &options->python);
+	} else if (strcmp(key, "suppressions") == 0) {
+		good = true;
+		options->suppressions = *value != '\0';
 	} else if (strcmp(key, "refs") == 0) {
 		good = *value && strlen(value) < sizeof options->refs;
 		if (good)
@@ -285,6 +289,7 @@ void options_parse(struct options *options, const char *text, void (*complain)(c
 		.record = true,
 		.at_exit = 1,
 		.children = true,
+		.judge = true,
 		.peak = 1,
 		.depth = 256,
 		.exitcode = 23,

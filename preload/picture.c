@@ -4,6 +4,7 @@
 #include "preload/capture.h"
 #include "preload/large.h"
 #include "preload/losses.h"
+#include "preload/lsan.h"
 #include "preload/modules.h"
 #include "preload/notes.h"
 #include "preload/output.h"
@@ -233,9 +234,12 @@ void picture_encode_meta(struct encoder *encoder, const struct picture *picture,
 		encode_tag_number(encoder, META_LEAKS, 1);
 		encode_tag_number(encoder, META_LEAKS_INCOMPLETE, picture->reach.incomplete);
 		encode_tag_number(encoder, META_STOPPED_NS, picture->reach.stopped_ns);
+		encode_tag_number(encoder, META_LEAKS_STATUS, (uint64_t)lsan_status());
 		if (picture->reach.paths.retained)
 			encode_tag_number(encoder, META_RETAINED, 1);
 	}
+	if (lsan_is_off())
+		encode_tag_number(encoder, META_LEAKS_OFF, 1);
 	encode_section_end(encoder);
 }
 
@@ -533,6 +537,26 @@ static void encode_leaks(struct encoder *encoder, const struct reach *reach)
 	encode_section_end(encoder);
 }
 
+static void encode_indirect(struct encoder *encoder, const struct reach *reach)
+{
+	encode_section_begin(encoder, SECTION_INDIRECT);
+	encode_number(encoder, reach->indirect_pairs);
+	for (uint32_t i = 0; i < reach->indirect_places; i++) {
+		const struct reach_indirect *pair = &reach->indirect[i];
+		uint64_t row[] = {pair->leader, pair->site, pair->count.blocks, pair->count.bytes};
+		if (pair->leader)
+			encode_row(encoder, row, sizeof row / sizeof row[0]);
+	}
+	encode_section_end(encoder);
+}
+
+static void encode_suppressions(struct encoder *encoder, const char *text)
+{
+	encode_section_begin(encoder, SECTION_SUPPRESSIONS);
+	encode_text(encoder, text);
+	encode_section_end(encoder);
+}
+
 static void encode_timeline(struct encoder *encoder)
 {
 	uint32_t count = timeline_copy(state.timeline);
@@ -600,8 +624,12 @@ void picture_encode(struct encoder *encoder, const struct picture *picture)
 		encode_samples(encoder, picture);
 	encode_timeline(encoder);
 	encode_notes(encoder);
-	if (picture->searched)
+	if (picture->searched) {
 		encode_leaks(encoder, &picture->reach);
+		encode_indirect(encoder, &picture->reach);
+		if (lsan_suppressions())
+			encode_suppressions(encoder, lsan_suppressions());
+	}
 	if (picture->searched && picture->reach.paths.retained)
 		paths_encode(encoder, &picture->reach.paths);
 	if (python_found) {

@@ -21,6 +21,9 @@ _Static_assert((int)REACH_REACHABLE == LEAK_REACHABLE && (int)REACH_STACK_ONLY =
 		       (int)REACH_INDIRECT == LEAK_INDIRECT,
 	       "the file has our kinds");
 
+enum { INDIRECT_PLACES_AT_FIRST = 1024 };
+#define HASH_FACTOR UINT64_C(0x9E3779B97F4A7C15) /* 2^64 / the golden ratio */
+
 /* Under the snapshot lock. */
 static struct {
 	uint32_t sites, cohorts;
@@ -136,8 +139,50 @@ static void add(struct reach_count *count, size_t bytes)
 	count->bytes += bytes;
 }
 
-/* Gives the lost blocks their kinds, and the definite ones' sites what is lost with them. */
-static void settle_lost(struct reach *reach, const struct lost *lost, const struct condensed *condensed)
+/* The place of the pair, or the free one where it belongs. */
+static struct reach_indirect *indirect_place(struct reach_indirect *table, uint32_t places, uint32_t leader,
+					     uint32_t site)
+{
+	uint64_t hash = ((uint64_t)leader << 32 | site) * HASH_FACTOR;
+	uint32_t at = (uint32_t)(hash >> 32) & (places - 1);
+	while (table[at].leader && (table[at].leader != leader || table[at].site != site))
+		at = (at + 1) & (places - 1);
+	return &table[at];
+}
+
+/* At most half full, so that a free place is soon found. */
+static bool indirect_grow(struct reach *reach)
+{
+	uint32_t places = reach->indirect ? 2 * reach->indirect_places : INDIRECT_PLACES_AT_FIRST;
+	struct reach_indirect *table = sys_map(places * sizeof *table);
+	if (!table)
+		return false;
+	for (uint32_t i = 0; i < reach->indirect_places; i++) {
+		const struct reach_indirect *old = &reach->indirect[i];
+		if (old->leader)
+			*indirect_place(table, places, old->leader, old->site) = *old;
+	}
+	if (reach->indirect)
+		sys_unmap(reach->indirect, reach->indirect_places * sizeof *reach->indirect);
+	reach->indirect = table;
+	reach->indirect_places = places;
+	return true;
+}
+
+static bool add_indirect(struct reach *reach, uint32_t leader, uint32_t site, size_t bytes)
+{
+	if (2 * reach->indirect_pairs >= reach->indirect_places && !indirect_grow(reach))
+		return false;
+	struct reach_indirect *place = indirect_place(reach->indirect, reach->indirect_places, leader, site);
+	reach->indirect_pairs += !place->leader;
+	place->leader = leader;
+	place->site = site;
+	add(&place->count, bytes);
+	return true;
+}
+
+/* Gives the lost blocks their kinds, and the definite ones' sites what is lost with them. false: there is no memory. */
+static bool settle_lost(struct reach *reach, const struct lost *lost, const struct condensed *condensed)
 {
 	for (uint32_t i = 0; i < lost->count; i++) {
 		size_t size;
@@ -150,8 +195,12 @@ static void settle_lost(struct reach *reach, const struct lost *lost, const stru
 		size_t leader_size;
 		uint32_t leader_cohort;
 		block_start(lost->blocks, lost->node[condensed->leader[i]], &leader_size, &leader_cohort);
-		add(&reach->site[site_of(leader_cohort)].kind[REACH_NONE], size);
+		uint32_t leader_site = site_of(leader_cohort);
+		add(&reach->site[leader_site].kind[REACH_NONE], size);
+		if (!add_indirect(reach, leader_site, site_of(cohort), size))
+			return false;
 	}
+	return true;
 }
 
 static bool judge_lost(struct reach *reach, const struct blocks *blocks)
@@ -166,9 +215,7 @@ static bool judge_lost(struct reach *reach, const struct blocks *blocks)
 	if (good && lost.count) {
 		struct condensed condensed;
 		const struct graph graph = {lost.count, next_lost, weight_of_lost, &lost};
-		good = condense(&condensed, &graph);
-		if (good)
-			settle_lost(reach, &lost, &condensed);
+		good = condense(&condensed, &graph) && settle_lost(reach, &lost, &condensed);
 		condensed_free(&condensed);
 	}
 	if (lost.node)
@@ -296,6 +343,9 @@ void reach_end(struct reach *reach)
 {
 	if (reach->site)
 		sys_unmap(reach->site, reach->sites * sizeof *reach->site);
+	if (reach->indirect)
+		sys_unmap(reach->indirect, reach->indirect_places * sizeof *reach->indirect);
 	reach->site = NULL;
+	reach->indirect = NULL;
 	paths_end(&reach->paths);
 }

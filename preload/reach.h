@@ -32,12 +32,20 @@ struct reach_site {
 	struct reach_count kind[REACH_KINDS]; /* [REACH_NONE]: lost with this site's definite ones */
 };
 
+/* What is lost with the definite leaks of `leader`, of one site. */
+struct reach_indirect {
+	uint32_t leader, site; /* site ids */
+	struct reach_count count;
+};
+
 struct reach {
 	struct reach_site *site; /* by site id; NULL: nothing was found out */
 	uint32_t sites;
 	uint32_t incomplete; /* enum snapshot_leaks_incomplete */
 	struct reach_count total[REACH_KINDS];
 	struct reach_count unrecorded;
+	struct reach_indirect *indirect; /* a hash table, free places with leader 0; NULL: there is nothing */
+	uint32_t indirect_places, indirect_pairs;
 	uint64_t words, root_bytes, unread_bytes, scan_ns, stopped_ns;
 	uint32_t threads_running, threads_in_kernel;
 	struct paths paths; /* why blocks are reachable; nothing when it was not asked for, or there was no memory */

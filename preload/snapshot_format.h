@@ -80,12 +80,14 @@ enum snapshot_section_type {
 	SECTION_CODES = 14,   /* minor version 2: the code objects of Python frames */
 	SECTION_PYTHON = 15,  /* minor version 2: tagged values, enum snapshot_python; in each program with CPython */
 	SECTION_TYPES = 16,   /* minor version 2, with a census of objects: how many there are of each type */
-	SECTION_TYPE_SITES = 17, /* likewise: ... and from which sites */
-	SECTION_GC = 18,         /* tagged values, enum snapshot_gc; in each snapshot that was asked for a census */
-	SECTION_REFS = 19,       /* who holds the objects of some types */
-	SECTION_LEAKS = 20,      /* minor version 2: in a snapshot with META_LEAKS */
-	SECTION_PATHS = 21,      /* minor version 2, with META_RETAINED: how each site's blocks are reached */
-	SECTION_RETAINED = 22,   /* likewise: what would go with them */
+	SECTION_TYPE_SITES = 17,   /* likewise: ... and from which sites */
+	SECTION_GC = 18,           /* tagged values, enum snapshot_gc; in each snapshot that was asked for a census */
+	SECTION_REFS = 19,         /* who holds the objects of some types */
+	SECTION_LEAKS = 20,        /* minor version 2: in a snapshot with META_LEAKS */
+	SECTION_PATHS = 21,        /* minor version 2, with META_RETAINED: how each site's blocks are reached */
+	SECTION_RETAINED = 22,     /* likewise: what would go with them */
+	SECTION_INDIRECT = 23,     /* minor version 2, with META_LEAKS: whose loss the indirect leaks go with */
+	SECTION_SUPPRESSIONS = 24, /* likewise: what the program's __lsan_default_suppressions() returned, as it is */
 };
 
 /*
@@ -120,6 +122,8 @@ enum snapshot_meta {
 	META_LEAKS_INCOMPLETE = 42, /* enum snapshot_leaks_incomplete, why what was found is not certain; 0: it is */
 	META_STOPPED_NS = 44,       /* how long the other threads stood still for it */
 	META_RETAINED = 48,         /* 1: PATHS and RETAINED are there */
+	META_LEAKS_OFF = 50,        /* 1: the program, or LSAN_OPTIONS, wants no search at its end */
+	META_LEAKS_STATUS = 52, /* with META_LEAKS: the exit status instead of 0 when there are leaks; 0: the own one */
 
 	META_PROGRAM = 1,      /* base name of the executable */
 	META_EXECUTABLE = 3,   /* its path */
@@ -343,6 +347,12 @@ enum snapshot_leak_kind {
 	LEAK_DEFINITE = 4,   /* nothing does */
 	LEAK_INDIRECT = 5,   /* only what is lost does */
 };
+
+/*
+ * INDIRECT: count, then for each: site id of definite leaks, site id of what is lost with them and nobody else leads
+ * to, its blocks and bytes. The sums by the first id are the last two columns of LEAKS, those by the second one the
+ * rows of kind indirect there.
+ */
 
 /*
  * PATHS: count, then for each: site id, kind of root (enum snapshot_root), tid, place, bytes of the block that it leads

@@ -356,7 +356,7 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 	sandbox_init();
 	reach_init();
 	roots_init();
-	lsan_init(environment);
+	lsan_init(environment, &options);
 	all_collect();
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 	/* A program with more rights than its user: neither environment nor files. */

@@ -287,9 +287,10 @@ static bool is_suppressed(struct gate *gate, struct finding *finding)
 	suppression_used(rule, finding->blocks, finding->bytes);
 	finding->suppression = rule;
 	finding->decision = DECISION_SUPPRESSED;
-	finding->reason =
-		rule->file ? format_text(gate, "suppressed by %s:%" PRIu32 " (%s)", rule->file, rule->line, rule->name)
-			   : format_text(gate, "suppressed by the built-in rule %s", rule->name);
+	struct buffer source = {0};
+	suppression_source(rule, &source);
+	finding->reason = format_text(gate, "suppressed by %s", buffer_string(&source));
+	buffer_free(&source);
 	return true;
 }
 

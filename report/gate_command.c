@@ -2,6 +2,7 @@
  * mudlark gate: from snapshots to an exit status, with the reasons.
  */
 #include "report/gate_options.h"
+#include "report/hidden_leaks.h"
 #include "report/output.h"
 
 #include <ctype.h>
@@ -104,17 +105,11 @@ int gate_option(void *context, int id, const char *argument, struct error *error
 		return take_kinds(policy, "fail-on", argument, &policy->fail_on, error);
 	case GATE_WARN_ON:
 		return take_kinds(policy, "warn-on", argument, &policy->warn_on, error);
-	case GATE_SUPPRESSIONS:
-		return suppressions_load(&options->gate.suppressions, argument, error);
-	case GATE_LIST_BUILTIN:
-		options->list_builtin = true;
-		return EXIT_FINE;
-	case GATE_NO_BUILTIN:
-		options->no_builtin = true;
-		return EXIT_FINE;
-	case GATE_GENERATE:
-		options->generate = argument;
-		return EXIT_FINE;
+	case SUPPRESSION_FILE:
+	case SUPPRESSION_LIST_BUILTIN:
+	case SUPPRESSION_NO_BUILTIN:
+	case SUPPRESSION_GENERATE:
+		return suppression_option(&options->gate.suppressions, &options->suppressions, id, argument, error);
 	case GATE_COMPLETE:
 		policy->complete = true;
 		return EXIT_FINE;
@@ -159,8 +154,6 @@ int gate_prepare(struct gate_options *options, struct error *error)
 	if (options->prune && !options->baseline)
 		return error_set(error, EXIT_USAGE, NULL, "gate: --prune wants a --baseline to prune");
 	gate->source_root = source_root(options);
-	if (!options->no_builtin)
-		suppressions_add_builtin(&gate->suppressions);
 	gate->has_baseline = options->baseline != NULL;
 	return options->baseline ? baseline_load(&gate->baseline, options->baseline, error) : EXIT_FINE;
 }
@@ -202,6 +195,7 @@ static void note_stale(const struct gate_options *options)
 
 static void generate_suppressions(const struct gate *gate, enum suppression_style style)
 {
+	struct intern said = {0};
 	for (size_t i = 0; i < gate->count; i++) {
 		const struct finding *finding = &gate->findings[i];
 		struct buffer what = {0};
@@ -209,21 +203,22 @@ static void generate_suppressions(const struct gate *gate, enum suppression_styl
 			continue;
 		finding_title(gate, finding, &what);
 		static const unsigned kinds[] = {SUPPRESS_DEFINITE, SUPPRESS_INDIRECT, SUPPRESS_POSSIBLE};
-		suppression_generate(style,
-				     finding->kind <= FINDING_POSSIBLE ? kinds[finding->kind] : SUPPRESS_REACHABLE,
-				     buffer_string(&what), gate->names, &finding->row, stdout);
+		suppression_print_once(&said, style,
+				       finding->kind <= FINDING_POSSIBLE ? kinds[finding->kind] : SUPPRESS_REACHABLE,
+				       buffer_string(&what), gate->names, &finding->row);
 		buffer_free(&what);
 	}
+	intern_free(&said);
 }
 
 int gate_conclude(struct gate_options *options, struct error *error)
 {
 	struct gate *gate = &options->gate;
 	int status = gate_decide(gate);
-	suppressions_warn_unused(&gate->suppressions);
+	suppressions_warn_unused(&gate->suppressions, SUPPRESS_ALL);
 	note_stale(options);
-	if (options->generate)
-		generate_suppressions(gate, options->generate[0] == 'l' ? STYLE_LSAN : STYLE_VALGRIND);
+	if (options->suppressions.generate)
+		generate_suppressions(gate, suppression_style_of(options->suppressions.generate));
 	else if (write_reports(options, error) != EXIT_FINE)
 		return error->code;
 	if (options->write_baseline) {
@@ -249,6 +244,9 @@ static void open_names(struct gate_options *options, const struct series *series
 	if (options->last)
 		names_add(options->reading.names, options->last);
 	options->gate.newest = options->last ? options->last : series->at[series->count - 1];
+	suppressions_add_program(&options->gate.suppressions, options->gate.newest);
+	if (!options->suppressions.no_builtin)
+		suppressions_add_builtin(&options->gate.suppressions);
 }
 
 int gate_judge(struct gate_options *options, struct series *series, struct error *error)
@@ -265,6 +263,8 @@ int gate_judge(struct gate_options *options, struct series *series, struct error
 			gate_find_growth(gate, &growth);
 			growth_free(&growth);
 		}
+		leaks_hide_indirect(options->last ? options->last : series->at[series->count - 1],
+				    options->reading.names, &gate->suppressions);
 		gate_find_search(gate, options->reading.names, gate->newest);
 		gate_find_limits(gate, options->reading.names, gate->newest);
 		gate_find_losses(gate, gate->newest);
@@ -313,7 +313,7 @@ static int run_gate(const struct command *command, int argc, char **argv, struct
 	gate_options_init(&options);
 	int status = options_parse(command, argc - compares, argv + compares, gate_option, &options, &first, error);
 	first += compares;
-	if (status == EXIT_FINE && options.list_builtin) {
+	if (status == EXIT_FINE && options.suppressions.list_builtin) {
 		suppressions_list_builtin(stdout);
 		gate_options_free(&options);
 		return EXIT_FINE;

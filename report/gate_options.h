@@ -6,6 +6,7 @@
 
 #include "report/gate.h"
 #include "report/reading.h"
+#include "report/suppression_options.h"
 
 enum { GATE_REPORTS = 8 };
 
@@ -18,11 +19,11 @@ struct gate_options {
 	struct gate gate;
 	struct reading reading; /* symbols only */
 	const char *baseline, *write_baseline;
-	bool prune, list_builtin, no_builtin;
+	bool prune;
+	struct suppression_choices suppressions;
 	unsigned long warmup; /* of growth; 0: the default */
 	const char *source_root;
 	struct snapshot *last; /* after the series and no part of it: the limits are judged there; NULL: its last one */
-	const char *generate;  /* --gen-suppressions */
 	struct gate_report_choice reports[GATE_REPORTS];
 	unsigned report_count;
 };
@@ -37,10 +38,6 @@ enum gate_option {
 	GATE_MAX_GROWTH,
 	GATE_MAX_STACK,
 	GATE_TOLERANCE,
-	GATE_SUPPRESSIONS,
-	GATE_LIST_BUILTIN,
-	GATE_NO_BUILTIN,
-	GATE_GENERATE,
 	GATE_COMPLETE,
 	GATE_REPORT,
 	GATE_SOURCE_ROOT,
@@ -130,28 +127,7 @@ enum gate_option {
 		 ARGUMENT_WORD,                                                                                        \
 		 NULL,                                                                                                 \
 		 "how much larger than in the baseline is still known (default 10, and one block)"},                   \
-		{GATE_SUPPRESSIONS,                                                                                    \
-		 0,                                                                                                    \
-		 "suppressions",                                                                                       \
-		 "FILE",                                                                                               \
-		 ARGUMENT_FILE,                                                                                        \
-		 NULL,                                                                                                 \
-		 "LeakSanitizer's or Valgrind's suppressions; repeatable"},                                            \
-		{GATE_LIST_BUILTIN,                                                                                    \
-		 0,                                                                                                    \
-		 "list-builtin",                                                                                       \
-		 NULL,                                                                                                 \
-		 ARGUMENT_NONE,                                                                                        \
-		 NULL,                                                                                                 \
-		 "print the built-in suppressions with their reasons, and end"},                                       \
-		{GATE_NO_BUILTIN, 0, "no-builtin", NULL, ARGUMENT_NONE, NULL, "without the built-in suppressions"},    \
-		{GATE_GENERATE,                                                                                        \
-		 0,                                                                                                    \
-		 "gen-suppressions",                                                                                   \
-		 "STYLE",                                                                                              \
-		 ARGUMENT_CHOICE,                                                                                      \
-		 SUPPRESSION_STYLES,                                                                                   \
-		 "print suppressions for what fails or warns instead of a report: lsan or valgrind"},                  \
+		SUPPRESSION_OPTIONS("what fails or warns"),                                                            \
 		{GATE_COMPLETE,                                                                                        \
 		 0,                                                                                                    \
 		 "complete",                                                                                           \

@@ -26,17 +26,34 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { KNOWN_SECTIONS = SECTION_RETAINED + 1 };
+enum { KNOWN_SECTIONS = SECTION_SUPPRESSIONS + 1 };
 
 static const char *const section_names[KNOWN_SECTIONS] = {
-	[SECTION_END] = "END",         [SECTION_META] = "META",         [SECTION_TOTALS] = "TOTALS",
-	[SECTION_LOSSES] = "LOSSES",   [SECTION_MODULES] = "MODULES",   [SECTION_FRAMES] = "FRAMES",
-	[SECTION_STACKS] = "STACKS",   [SECTION_THREADS] = "THREADS",   [SECTION_SITES] = "SITES",
-	[SECTION_COHORTS] = "COHORTS", [SECTION_TIMELINE] = "TIMELINE", [SECTION_NOTES] = "NOTES",
-	[SECTION_SYMBOLS] = "SYMBOLS", [SECTION_SAMPLES] = "SAMPLES",   [SECTION_CODES] = "CODES",
-	[SECTION_PYTHON] = "PYTHON",   [SECTION_TYPES] = "TYPES",       [SECTION_TYPE_SITES] = "TYPE_SITES",
-	[SECTION_GC] = "GC",           [SECTION_REFS] = "REFS",         [SECTION_LEAKS] = "LEAKS",
-	[SECTION_PATHS] = "PATHS",     [SECTION_RETAINED] = "RETAINED",
+	[SECTION_END] = "END",
+	[SECTION_META] = "META",
+	[SECTION_TOTALS] = "TOTALS",
+	[SECTION_LOSSES] = "LOSSES",
+	[SECTION_MODULES] = "MODULES",
+	[SECTION_FRAMES] = "FRAMES",
+	[SECTION_STACKS] = "STACKS",
+	[SECTION_THREADS] = "THREADS",
+	[SECTION_SITES] = "SITES",
+	[SECTION_COHORTS] = "COHORTS",
+	[SECTION_TIMELINE] = "TIMELINE",
+	[SECTION_NOTES] = "NOTES",
+	[SECTION_SYMBOLS] = "SYMBOLS",
+	[SECTION_SAMPLES] = "SAMPLES",
+	[SECTION_CODES] = "CODES",
+	[SECTION_PYTHON] = "PYTHON",
+	[SECTION_TYPES] = "TYPES",
+	[SECTION_TYPE_SITES] = "TYPE_SITES",
+	[SECTION_GC] = "GC",
+	[SECTION_REFS] = "REFS",
+	[SECTION_LEAKS] = "LEAKS",
+	[SECTION_PATHS] = "PATHS",
+	[SECTION_RETAINED] = "RETAINED",
+	[SECTION_INDIRECT] = "INDIRECT",
+	[SECTION_SUPPRESSIONS] = "SUPPRESSIONS",
 };
 
 static const uint32_t required_sections[] = {SECTION_META,   SECTION_TOTALS,  SECTION_MODULES, SECTION_FRAMES,
@@ -297,22 +314,6 @@ static void decode_samples(struct snapshot *snapshot, struct cursor *cursor)
 		snapshot->sample_bytes[id] = read_varint(cursor);
 }
 
-static void decode_leaks(struct snapshot *snapshot, struct cursor *cursor)
-{
-	uint32_t count = read_count(cursor, 6);
-	snapshot->leaks = arena_allocate(&snapshot->arena, count, sizeof *snapshot->leaks);
-	snapshot->leak_count = count;
-	for (uint32_t i = 0; i < count && !cursor->failed; i++) {
-		struct snapshot_leak *leak = &snapshot->leaks[i];
-		leak->site = read_limited(cursor, UINT32_MAX, "a site id is out of range");
-		leak->kind = read_limited(cursor, UINT8_MAX, "a kind of leak is out of range");
-		leak->blocks = read_varint(cursor);
-		leak->bytes = read_varint(cursor);
-		leak->indirect_blocks = read_varint(cursor);
-		leak->indirect_bytes = read_varint(cursor);
-	}
-}
-
 static void decode_timeline(struct snapshot *snapshot, struct cursor *cursor)
 {
 	uint32_t count = read_count(cursor, 4);
@@ -430,17 +431,30 @@ static void decode_python(struct snapshot *snapshot, struct cursor *cursor)
 }
 
 static void (*const section_decoders[KNOWN_SECTIONS])(struct snapshot *, struct cursor *) = {
-	[SECTION_META] = decode_meta,       [SECTION_TOTALS] = decode_totals,
-	[SECTION_LOSSES] = decode_losses,   [SECTION_MODULES] = decode_modules,
-	[SECTION_FRAMES] = decode_frames,   [SECTION_STACKS] = decode_stacks,
-	[SECTION_THREADS] = decode_threads, [SECTION_SITES] = decode_sites,
-	[SECTION_COHORTS] = decode_cohorts, [SECTION_TIMELINE] = decode_timeline,
-	[SECTION_NOTES] = decode_notes,     [SECTION_SYMBOLS] = decode_symbols,
-	[SECTION_SAMPLES] = decode_samples, [SECTION_CODES] = decode_codes,
-	[SECTION_PYTHON] = decode_python,   [SECTION_TYPES] = decode_types,
-	[SECTION_GC] = decode_gc,           [SECTION_TYPE_SITES] = decode_type_sites,
-	[SECTION_REFS] = decode_refs,       [SECTION_LEAKS] = decode_leaks,
-	[SECTION_PATHS] = decode_paths,     [SECTION_RETAINED] = decode_retained,
+	[SECTION_META] = decode_meta,
+	[SECTION_TOTALS] = decode_totals,
+	[SECTION_LOSSES] = decode_losses,
+	[SECTION_MODULES] = decode_modules,
+	[SECTION_FRAMES] = decode_frames,
+	[SECTION_STACKS] = decode_stacks,
+	[SECTION_THREADS] = decode_threads,
+	[SECTION_SITES] = decode_sites,
+	[SECTION_COHORTS] = decode_cohorts,
+	[SECTION_TIMELINE] = decode_timeline,
+	[SECTION_NOTES] = decode_notes,
+	[SECTION_SYMBOLS] = decode_symbols,
+	[SECTION_SAMPLES] = decode_samples,
+	[SECTION_CODES] = decode_codes,
+	[SECTION_PYTHON] = decode_python,
+	[SECTION_TYPES] = decode_types,
+	[SECTION_GC] = decode_gc,
+	[SECTION_TYPE_SITES] = decode_type_sites,
+	[SECTION_REFS] = decode_refs,
+	[SECTION_LEAKS] = decode_leaks,
+	[SECTION_PATHS] = decode_paths,
+	[SECTION_RETAINED] = decode_retained,
+	[SECTION_INDIRECT] = decode_indirect,
+	[SECTION_SUPPRESSIONS] = decode_suppressions,
 };
 
 /* --- wall 3: ids across sections ------------------------------------------------------------------------------- */
@@ -476,15 +490,15 @@ static uint32_t link_sections(struct snapshot *snapshot, const char **why)
 		snapshot->sites[cohort->site].live_blocks += cohort->live_blocks;
 		snapshot->sites[cohort->site].live_bytes += cohort->live_bytes;
 	}
-	for (uint32_t i = 0; i < snapshot->leak_count; i++)
-		if (!snapshot->leaks[i].site || snapshot->leaks[i].site > snapshot->site_count)
-			return *why = "a leak names a site that is not there", SECTION_LEAKS;
 	for (uint32_t i = 0; i < snapshot->stored_module_count; i++)
 		if (snapshot->stored_modules[i].module > snapshot->module_count)
 			return *why = "it names a module that is not there", SECTION_SYMBOLS;
 	uint32_t census = link_census(snapshot, why);
 	if (census != SECTION_END)
 		return census;
+	uint32_t leaks = link_leaks(snapshot, why);
+	if (leaks != SECTION_END)
+		return leaks;
 	uint32_t retained = link_retained(snapshot, why);
 	if (retained != SECTION_END)
 		return retained;

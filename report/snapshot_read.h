@@ -31,7 +31,7 @@
 #define TOTAL_KEYS 64
 #define LOSS_KEYS 64
 #define PYTHON_KEYS 16
-_Static_assert(META_GIL_NS < META_KEYS && META_RETAINED < META_KEYS && META_DIRECTORY < META_KEYS,
+_Static_assert(META_GIL_NS < META_KEYS && META_LEAKS_STATUS < META_KEYS && META_DIRECTORY < META_KEYS,
 	       "every key of META has its place");
 _Static_assert(TOTAL_UNRECORDED_BYTES < TOTAL_KEYS, "every key of TOTALS has its place");
 _Static_assert(LOSS_PATHS_LEFT_OUT < LOSS_KEYS, "every key of LOSSES has its place");
@@ -101,6 +101,12 @@ struct snapshot_leak {
 	uint32_t site;
 	uint32_t kind; /* enum snapshot_leak_kind, or one of a later version */
 	uint64_t blocks, bytes, indirect_blocks, indirect_bytes;
+};
+
+/* SECTION_INDIRECT: what is lost with the definite leaks of the leader. */
+struct snapshot_indirect {
+	uint32_t leader, site;
+	uint64_t blocks, bytes;
 };
 
 /* SECTION_SYMBOLS. Numbers of strings are checked and already turned into texts. */
@@ -202,6 +208,9 @@ struct snapshot {
 	struct snapshot_cohort *recorded_cohorts; /* likewise */
 	struct snapshot_leak *leaks;              /* [leak_count], no place-holder */
 	uint32_t leak_count;
+	struct snapshot_indirect *indirect; /* [indirect_count], likewise */
+	uint32_t indirect_count;
+	struct text suppressions;              /* the program's own; empty: it has none */
 	struct spreads spreads;                /* of the totals; of sampled blocks only */
 	const char **notes;                    /* [note_count], likewise */
 	struct snapshot_code *codes;           /* [code_count + 1] */

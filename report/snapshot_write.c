@@ -244,6 +244,17 @@ static void encode_leaks(const struct snapshot *snapshot, struct buffer *data)
 	}
 }
 
+static void encode_indirect(const struct snapshot *snapshot, struct buffer *data)
+{
+	buffer_varint(data, snapshot->indirect_count);
+	for (uint32_t i = 0; i < snapshot->indirect_count; i++) {
+		buffer_varint(data, snapshot->indirect[i].leader);
+		buffer_varint(data, snapshot->indirect[i].site);
+		buffer_varint(data, snapshot->indirect[i].blocks);
+		buffer_varint(data, snapshot->indirect[i].bytes);
+	}
+}
+
 static void encode_paths(const struct snapshot *snapshot, struct buffer *data)
 {
 	const struct retained_data *retained = &snapshot->retained;
@@ -318,6 +329,13 @@ void snapshot_encode(const struct snapshot *snapshot, struct buffer *file)
 		need_minor(file, SNAPSHOT_MINOR);
 		encode_leaks(snapshot, &data);
 		finish_section(file, SECTION_LEAKS, &data);
+		encode_indirect(snapshot, &data);
+		finish_section(file, SECTION_INDIRECT, &data);
+	}
+	if (snapshot->suppressions.length) {
+		need_minor(file, SNAPSHOT_MINOR);
+		put_text(&data, snapshot->suppressions.data, snapshot->suppressions.length);
+		finish_section(file, SECTION_SUPPRESSIONS, &data);
 	}
 	if (snapshot->numbers[META_RETAINED]) {
 		need_minor(file, SNAPSHOT_MINOR);

@@ -309,3 +309,15 @@ int suppressions_load(struct suppressions *set, const char *path, struct error *
 	free(text);
 	return status;
 }
+
+void suppressions_add_program(struct suppressions *set, const struct snapshot *snapshot)
+{
+	struct error error = {0};
+	size_t first = set->count;
+	const struct text *text = &snapshot->suppressions;
+	if (text->length &&
+	    suppressions_parse(set, "__lsan_default_suppressions()", text->data, text->length, &error) != EXIT_FINE)
+		error_print(&error);
+	for (size_t i = first; i < set->count; i++)
+		set->rules[i].program = true;
+}

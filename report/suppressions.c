@@ -198,10 +198,19 @@ void suppression_used(struct suppression *rule, uint64_t blocks, uint64_t bytes)
 	rule->bytes += bytes;
 }
 
-void suppressions_warn_unused(const struct suppressions *set)
+void suppression_source(const struct suppression *rule, struct buffer *out)
+{
+	if (rule->file)
+		buffer_format(out, "%s:%" PRIu32 " (%s)", rule->file, rule->line, rule->name);
+	else
+		buffer_format(out, "the built-in rule %s", rule->name);
+}
+
+void suppressions_warn_unused(const struct suppressions *set, unsigned kinds)
 {
 	for (size_t i = 0; i < set->count; i++)
-		if (set->rules[i].file && !set->rules[i].stacks)
+		if (set->rules[i].file && !set->rules[i].program && !set->rules[i].stacks &&
+		    (set->rules[i].kinds & kinds))
 			notice("%s:%" PRIu32 ": the suppression '%s' hides nothing: it can go", set->rules[i].file,
 			       set->rules[i].line, set->rules[i].name);
 }

@@ -22,6 +22,7 @@
 #define MUDLARK_SUPPRESSIONS_H
 
 #include "report/aggregate.h"
+#include "report/buffer.h"
 #include "report/error.h"
 #include "report/memory.h"
 
@@ -53,6 +54,7 @@ struct suppression {
 	const char *file; /* where it stands; NULL: built in */
 	uint32_t line;
 	const char *why;                      /* of built-in ones: the reason; else NULL */
+	bool program;                         /* the program's own, which nobody minds when it hides nothing */
 	const struct frame_pattern *patterns; /* Valgrind's */
 	size_t pattern_count;
 	uint64_t stacks, blocks, bytes; /* that it hid */
@@ -71,7 +73,9 @@ int suppressions_load(struct suppressions *set, const char *path, struct error *
 /* The same of bytes; name is what messages call them. Neither is needed afterwards. */
 int suppressions_parse(struct suppressions *set, const char *name, const char *text, size_t length,
 		       struct error *error);
-/* Once, after the files. */
+/* What the program says itself (__lsan_default_suppressions). What is malformed in it is told and left out. */
+void suppressions_add_program(struct suppressions *set, const struct snapshot *snapshot);
+/* Once, after all others. */
 void suppressions_add_builtin(struct suppressions *set);
 void suppressions_free(struct suppressions *set);
 
@@ -87,8 +91,9 @@ struct suppression *suppressions_match_row(struct suppressions *set, unsigned ki
 /* Notes that the rule has hidden one stack more. */
 void suppression_used(struct suppression *rule, uint64_t blocks, uint64_t bytes);
 
-/* One notice on stderr for each rule that hid nothing, built-in ones apart. */
-void suppressions_warn_unused(const struct suppressions *set);
+/* One notice on stderr for each rule for some of these kinds (enum suppressed_kind) that hid nothing, built-in ones and
+ * the program's apart. */
+void suppressions_warn_unused(const struct suppressions *set, unsigned kinds);
 /* What hid how much, as LeakSanitizer prints it. Nothing when nothing was hidden. */
 void suppressions_print_used(const struct suppressions *set, FILE *stream);
 /* The built-in rules with their reasons, as a file that suppressions_load() reads. */
@@ -97,5 +102,8 @@ void suppressions_list_builtin(FILE *stream);
 /* A rule that hides this stack, ready for a file. what: "definite leak", ... in its name or comment. */
 void suppression_generate(enum suppression_style style, unsigned kind, const char *what, const struct names *names,
 			  const struct row *row, FILE *stream);
+
+/* Who hid it: "FILE:LINE (NAME)", "the built-in rule NAME". */
+void suppression_source(const struct suppression *rule, struct buffer *out);
 
 #endif

@@ -1,0 +1,24 @@
+/*
+ * Leaks without those that suppressions hide.
+ */
+#ifndef MUDLARK_HIDDEN_LEAKS_H
+#define MUDLARK_HIDDEN_LEAKS_H
+
+#include "report/suppressions.h"
+
+struct hidden_leaks {
+	uint64_t blocks, bytes;                   /* by their own stacks */
+	uint64_t indirect_blocks, indirect_bytes; /* lost with these */
+};
+
+/*
+ * Takes out of the leaks of a snapshot that names has what the rules hide: leaks of these kinds (bit per enum
+ * snapshot_leak_kind) and, as LeakSanitizer has it, what is lost with hidden definite ones. Rules are noted as used.
+ * The sums of what went are added to *hidden.
+ */
+void leaks_hide(struct snapshot *snapshot, struct names *names, struct suppressions *set, unsigned kinds,
+		struct hidden_leaks *hidden);
+/* Only what is lost with hidden ones: for a reader who decides on these himself. */
+void leaks_hide_indirect(struct snapshot *snapshot, struct names *names, struct suppressions *set);
+
+#endif

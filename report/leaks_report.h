@@ -1,0 +1,39 @@
+/*
+ * What a search for leaks found, for a reader: a table, JSON, or the text of LeakSanitizer.
+ */
+#ifndef MUDLARK_LEAKS_REPORT_H
+#define MUDLARK_LEAKS_REPORT_H
+
+#include "report/hidden_leaks.h"
+#include "report/reading.h"
+
+enum { LEAK_KINDS = LEAK_INDIRECT + 1, LEAK_KINDS_PRINTED = 5 };
+
+/* In the order in which they are printed. */
+extern const int leak_kinds_worst_first[LEAK_KINDS_PRINTED];
+
+struct leak_sums {
+	uint64_t blocks[LEAK_KINDS], bytes[LEAK_KINDS]; /* by enum snapshot_leak_kind */
+};
+
+/* The rows of one kind, ranked and named. */
+struct kind_rows {
+	struct aggregate aggregate;
+	int kind;
+};
+
+struct leaks_report {
+	const struct reading *reading; /* with one snapshot */
+	const struct kind_rows *kinds;
+	size_t kind_count;
+	struct leak_sums sums; /* without what is hidden */
+	struct hidden_leaks hidden;
+	const struct suppressions *suppressions;
+};
+
+void leaks_text(const struct leaks_report *report);
+void leaks_json(const struct leaks_report *report);
+/* Of definite and indirect ones only. Nothing when there are none: LeakSanitizer is silent then, too. */
+void leaks_lsan(const struct leaks_report *report);
+
+#endif

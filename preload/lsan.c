@@ -21,6 +21,7 @@ static struct {
 	char environment[ENVIRONMENT_BYTES]; /* LSAN_OPTIONS */
 	bool asked;                          /* the program's functions were */
 	bool off;
+	bool settled; /* a check was made on request, there was nothing, and none comes after it */
 	int exitcode; /* negative: nobody says */
 	const struct options *options;
 	const char *suppressions; /* the program's own; NULL: none */
@@ -107,7 +108,7 @@ bool lsan_wants_check(bool leaks)
 
 bool lsan_is_off(void)
 {
-	return lsan.asked && lsan.off;
+	return lsan.settled || (lsan.asked && lsan.off);
 }
 
 int lsan_status(void)
@@ -204,6 +205,7 @@ EXPORT void __lsan_do_leak_check(void)
 		return;
 	enum leak_verdict verdict = control_leaks(TRIGGER_API, "leak check");
 	control_leaks_done();
+	lsan.settled = verdict == LEAKS_NONE;
 	if (verdict == LEAKS_FOUND && !lsan_has_suppressions())
 		control_end_leaking();
 }

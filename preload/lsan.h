@@ -30,7 +30,9 @@ void lsan_init(char **environment, const struct options *options);
 /* Whether the process is to be searched at its end, when the option `leaks` says this. Calls the program's functions.
  */
 bool lsan_wants_check(bool leaks);
-/* Whether a search at the end was wanted, and the program or the environment declined it. */
+/* Whether no search at the end is wanted: the program or the environment declined it, or one was made and found
+ * nothing.
+ */
 bool lsan_is_off(void);
 /* The status of a process that leaks; 0: its own. */
 int lsan_status(void);

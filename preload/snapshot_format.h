@@ -122,7 +122,7 @@ enum snapshot_meta {
 	META_LEAKS_INCOMPLETE = 42, /* enum snapshot_leaks_incomplete, why what was found is not certain; 0: it is */
 	META_STOPPED_NS = 44,       /* how long the other threads stood still for it */
 	META_RETAINED = 48,         /* 1: PATHS and RETAINED are there */
-	META_LEAKS_OFF = 50,        /* 1: the program, or LSAN_OPTIONS, wants no search at its end */
+	META_LEAKS_OFF = 50,        /* 1: the program, or LSAN_OPTIONS, wants no search any more */
 	META_LEAKS_STATUS = 52, /* with META_LEAKS: the exit status instead of 0 when there are leaks; 0: the own one */
 
 	META_PROGRAM = 1,      /* base name of the executable */

@@ -57,39 +57,10 @@ static int leaks_option(void *context, int id, const char *argument, struct erro
 
 /* --- figures --------------------------------------------------------------------------------------------------- */
 
-static struct leak_sums sum_leaks(const struct snapshot *snapshot)
-{
-	struct leak_sums sums = {0};
-	for (uint32_t i = 0; i < snapshot->leak_count; i++) {
-		const struct snapshot_leak *leak = &snapshot->leaks[i];
-		if (leak->kind >= LEAK_KINDS)
-			continue;
-		sums.blocks[leak->kind] += leak->blocks;
-		sums.bytes[leak->kind] += leak->bytes;
-	}
-	return sums;
-}
-
-/* The snapshot as if what is of this kind were all that there is. */
-static void show_kind(struct snapshot *snapshot, int kind)
-{
-	snapshot_forget_figures(snapshot);
-	for (uint32_t i = 0; i < snapshot->leak_count; i++) {
-		const struct snapshot_leak *leak = &snapshot->leaks[i];
-		struct snapshot_site *site = &snapshot->sites[leak->site];
-		if (leak->kind != (uint32_t)kind)
-			continue;
-		site->live_blocks += leak->blocks;
-		site->live_bytes += leak->bytes;
-		site->alloc_blocks += leak->indirect_blocks;
-		site->alloc_bytes += leak->indirect_bytes;
-	}
-}
-
 static void build_kind(struct reading *reading, struct kind_rows *rows, int kind)
 {
 	rows->kind = kind;
-	show_kind(reading->snapshots[0], kind);
+	leak_show_kind(reading->snapshots[0], kind);
 	aggregate_build(&rows->aggregate, reading->names, &reading->group);
 	rank_rows(&rows->aggregate, 0, METRIC_LIVE_BYTES, reading->top);
 	aggregate_name_stacks(&rows->aggregate, reading->names, &reading->group,
@@ -124,7 +95,7 @@ static void print_kinds(struct leaks_options *options, const struct hidden_leaks
 	struct intern said = {0};
 	struct leaks_report report = {.reading = reading,
 				      .kinds = kinds,
-				      .sums = sum_leaks(reading->snapshots[0]),
+				      .sums = leak_sums_of(reading->snapshots[0]),
 				      .hidden = *hidden,
 				      .suppressions = &options->suppressions};
 	for (int i = 0; i < LEAK_KINDS_PRINTED; i++)
@@ -180,7 +151,7 @@ static int leaks(struct leaks_options *options, const char *path, struct error *
 		return EXIT_FINE;
 	if (snapshot->numbers[META_LEAKS_INCOMPLETE])
 		return EXIT_INCOMPLETE;
-	return sum_leaks(snapshot).blocks[LEAK_DEFINITE] ? EXIT_JUDGED : EXIT_FINE;
+	return leak_sums_of(snapshot).blocks[LEAK_DEFINITE] ? EXIT_JUDGED : EXIT_FINE;
 }
 
 static int run_leaks(const struct command *command, int argc, char **argv, struct error *error)

@@ -5,16 +5,13 @@
 #define MUDLARK_LEAKS_REPORT_H
 
 #include "report/hidden_leaks.h"
+#include "report/leak_kinds.h"
 #include "report/reading.h"
 
-enum { LEAK_KINDS = LEAK_INDIRECT + 1, LEAK_KINDS_PRINTED = 5 };
+enum { LEAK_KINDS_PRINTED = 5 };
 
 /* In the order in which they are printed. */
 extern const int leak_kinds_worst_first[LEAK_KINDS_PRINTED];
-
-struct leak_sums {
-	uint64_t blocks[LEAK_KINDS], bytes[LEAK_KINDS]; /* by enum snapshot_leak_kind */
-};
 
 /* The rows of one kind, ranked and named. */
 struct kind_rows {

@@ -4,28 +4,31 @@
  * The command cannot tell the difference but by the two environment variables: standard output is its own, its exit
  * status passes through, and what we say is on standard error, before it starts or after it has ended.
  */
-#include "report/heading.h"
 #include "report/host_options.h"
 #include "report/launch.h"
 #include "report/preflight.h"
 #include "report/process.h"
-#include "report/reading.h"
-#include "report/rows.h"
+#include "report/run_epilogue.h"
+#include "report/run_leaks.h"
+#include "report/suppression_options.h"
+#include "report/typed_path.h"
 
 #include <errno.h>
-#include <glob.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { OPTION_KEY = 1, OPTION_QUIET = 50, OPTION_RETAINED, SITES_SHOWN = 3, CHILDREN_EXAMINED = 256 };
+enum { OPTION_KEY = 1, OPTION_QUIET = 50, OPTION_RETAINED, CHILDREN_EXAMINED = 256 };
 
 struct run_options {
 	struct host_options host;
+	struct suppressions suppressions;
+	struct suppression_choices choices;
+	struct buffer files; /* of suppressions: their paths with commas between, for the library, */
+	struct buffer typed; /* and the options for the next command */
 	bool quiet;
 };
 
@@ -72,7 +75,10 @@ static const struct option_spec options_table[] = {
 	 "with --leaks: the exit status instead of 0 when memory was lost (default 23; 0: the command's own)"},
 	{OPTION_RETAINED, 0, "retained", NULL, ARGUMENT_NONE, NULL,
 	 "as --leaks, and find out why blocks are reachable: mudlark leaks --retained, --path"},
-	{OPTION_QUIET, 'q', "quiet", NULL, ARGUMENT_NONE, NULL, "print nothing but errors when the command has ended"},
+	{SUPPRESSION_FILE, 0, "suppressions", "FILE", ARGUMENT_FILE, NULL,
+	 "with --leaks: leaks that are known, LeakSanitizer's or Valgrind's; repeatable"},
+	{OPTION_QUIET, 'q', "quiet", NULL, ARGUMENT_NONE, NULL,
+	 "print nothing but errors and what was lost when the command has ended"},
 	{0},
 };
 
@@ -102,6 +108,18 @@ static bool is_sample(const char *text)
 	return strtoull(text, NULL, 10) <= SAMPLE_MOST >> shift;
 }
 
+static int add_suppressions(struct run_options *options, const char *path, struct error *error)
+{
+	char whole[PATH_MAX];
+	char *typed = typed_path(path);
+	if (options->files.length)
+		buffer_byte(&options->files, ',');
+	buffer_text(&options->files, realpath(path, whole) ? whole : path);
+	buffer_format(&options->typed, "--suppressions %s ", typed);
+	free(typed);
+	return suppression_option(&options->suppressions, &options->choices, SUPPRESSION_FILE, path, error);
+}
+
 static int run_option(void *context, int id, const char *argument, struct error *error)
 {
 	struct run_options *options = context;
@@ -113,6 +131,8 @@ static int run_option(void *context, int id, const char *argument, struct error 
 		host_options_set(&options->host, "leaks", "2");
 		return EXIT_FINE;
 	}
+	if (id == SUPPRESSION_FILE)
+		return add_suppressions(options, argument, error);
 	const char *key = options_table[id - OPTION_KEY].name;
 	bool numeric = !strcmp(key, "every") || !strcmp(key, "depth");
 	if (numeric && !is_number(argument, !strcmp(key, "every")))
@@ -142,229 +162,6 @@ static int run_option(void *context, int id, const char *argument, struct error 
 	return EXIT_FINE;
 }
 
-/* --- after the end --------------------------------------------------------------------------------------------- */
-
-struct found {
-	char *path; /* owned */
-	unsigned long pid, parent;
-	struct timespec written;
-};
-
-struct findings {
-	struct found *files;
-	size_t count, capacity;
-};
-
-static int compare_found(const void *left, const void *right)
-{
-	const struct found *a = left, *b = right;
-	if (a->written.tv_sec != b->written.tv_sec)
-		return a->written.tv_sec < b->written.tv_sec ? -1 : 1;
-	if (a->written.tv_nsec != b->written.tv_nsec)
-		return a->written.tv_nsec < b->written.tv_nsec ? -1 : 1;
-	return strverscmp(a->path, b->path);
-}
-
-/* Files of this pid (0: of any) that were written since the start, the oldest first. */
-static struct findings find_snapshots(const char *pattern, unsigned long pid, struct timespec since)
-{
-	struct findings findings = {0};
-	char *text = host_output_glob(pattern, pid);
-	glob_t matches;
-	if (!glob(text, GLOB_NOSORT, NULL, &matches)) {
-		for (size_t i = 0; i < matches.gl_pathc; i++) {
-			struct stat status;
-			if (stat(matches.gl_pathv[i], &status) || !S_ISREG(status.st_mode) ||
-			    status.st_mtim.tv_sec < since.tv_sec)
-				continue;
-			must_grow(findings.files, findings.count, findings.capacity);
-			findings.files[findings.count++] = (struct found){
-				.path = must_copy(matches.gl_pathv[i]), .pid = pid, .written = status.st_mtim};
-		}
-		globfree(&matches);
-	}
-	free(text);
-	if (findings.count)
-		qsort(findings.files, findings.count, sizeof *findings.files, compare_found);
-	return findings;
-}
-
-static void forget_findings(struct findings *findings)
-{
-	for (size_t i = 0; i < findings->count; i++)
-		free(findings->files[i].path);
-	free(findings->files);
-}
-
-/* Asks each file for its pid and parent; a file that cannot be read belongs to nobody. */
-static void identify(struct findings *findings)
-{
-	for (size_t i = 0; i < findings->count && i < CHILDREN_EXAMINED; i++) {
-		struct error ignored;
-		struct snapshot *snapshot = snapshot_load(findings->files[i].path, &ignored);
-		if (!snapshot)
-			continue;
-		findings->files[i].pid = snapshot->numbers[META_PID];
-		findings->files[i].parent = snapshot->numbers[META_PARENT_PID];
-		snapshot_free(snapshot);
-	}
-}
-
-/* Keeps the files of this process, which a pattern without %p does not tell from others. */
-static void keep_process(struct findings *findings, unsigned long pid)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < findings->count; i++) {
-		if (findings->files[i].pid == pid)
-			findings->files[count++] = findings->files[i];
-		else
-			free(findings->files[i].path);
-	}
-	findings->count = count;
-}
-
-/* Keeps the files of descendants of root (not its own), the nearest generations first found. */
-static void keep_descendants(struct findings *findings, unsigned long root)
-{
-	bool *kept = must_allocate(findings->count, sizeof *kept);
-	bool more = true;
-	while (more) {
-		more = false;
-		for (size_t i = 0; i < findings->count; i++) {
-			const struct found *file = &findings->files[i];
-			if (kept[i] || !file->pid || file->pid == root)
-				continue;
-			bool belongs = file->parent == root;
-			for (size_t j = 0; j < findings->count && !belongs; j++)
-				belongs = kept[j] && (findings->files[j].pid == file->parent ||
-						      findings->files[j].pid == file->pid);
-			if (belongs)
-				kept[i] = more = true;
-		}
-	}
-	size_t count = 0;
-	for (size_t i = 0; i < findings->count; i++) {
-		if (kept[i])
-			findings->files[count++] = findings->files[i];
-		else
-			free(findings->files[i].path);
-	}
-	findings->count = count;
-	free(kept);
-}
-
-/* A path as it can be typed: relative where it is in the current directory, quoted where the shell needs it. */
-static char *typed(const char *path)
-{
-	char directory[PATH_MAX];
-	size_t length = getcwd(directory, sizeof directory) ? strlen(directory) : 0;
-	if (length && !strncmp(path, directory, length) && path[length] == '/')
-		path += length + 1;
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./,+:@%=-";
-	if (!path[strspn(path, plain)] && path[0] != '-')
-		return must_copy(path);
-	struct buffer out = {0};
-	buffer_text(&out, path[0] == '-' ? "./'" : "'");
-	for (; *path; path++) {
-		if (*path == '\'')
-			buffer_text(&out, "'\\''");
-		else
-			buffer_byte(&out, *path);
-	}
-	buffer_byte(&out, '\'');
-	buffer_string(&out);
-	return out.data;
-}
-
-static void print_largest(const char *path)
-{
-	struct reading reading;
-	struct error error = {0};
-	struct aggregate aggregate;
-	char bytes[32], blocks[32];
-	reading_init(&reading);
-	reading.group.by = BY_LINE;
-	if (reading_load(&reading, &path, 1, &error) != EXIT_FINE) {
-		error_print(&error);
-		reading_free(&reading);
-		return;
-	}
-	const struct snapshot *snapshot = reading.snapshots[0];
-	aggregate_build(&aggregate, reading.names, &reading.group);
-	rank_rows(&aggregate, 0, METRIC_LIVE_BYTES, SITES_SHOWN);
-	notice("live in the last one: %s%s bytes in %s blocks%s", snapshot->recorded_sites ? "about " : "",
-	       format_count(bytes, snapshot->totals[TOTAL_LIVE_BYTES]),
-	       format_count(blocks, snapshot->totals[TOTAL_LIVE_BLOCKS]),
-	       aggregate.row_count && aggregate.rows[0].figures[0].live_bytes ? "; the largest sites:" : "");
-	for (size_t i = 0; i < aggregate.row_count && i < SITES_SHOWN; i++) {
-		const struct row *row = &aggregate.rows[i];
-		struct buffer text = {0};
-		if (!row->figures[0].live_bytes)
-			break;
-		/* As by stack, the function first and then where; but a row of functions without names is one of lines.
-		 */
-		bool named = row->location && reading.names->locations[row->location - 1].function;
-		row_text(&text, reading.names, row, named ? BY_STACK : BY_LINE);
-		notice("  %s bytes in %s block%s: %s", format_count(bytes, row->figures[0].live_bytes),
-		       format_count(blocks, row->figures[0].live_blocks), row->figures[0].live_blocks == 1 ? "" : "s",
-		       buffer_string(&text));
-		buffer_free(&text);
-	}
-	aggregate_free(&aggregate);
-	reading_free(&reading);
-}
-
-static void print_epilogue(const char *pattern, pid_t pid, struct timespec since, const struct host_options *host,
-			   int status)
-{
-	struct findings own = find_snapshots(pattern, (unsigned long)pid, since);
-	struct findings children = find_snapshots(pattern, 0, since);
-	if (!strstr(pattern, "%p")) {
-		identify(&own);
-		keep_process(&own, (unsigned long)pid);
-	}
-	identify(&children);
-	keep_descendants(&children, (unsigned long)pid);
-	if (own.count) {
-		const char *first = own.files[0].path, *last = own.files[own.count - 1].path;
-		char *first_typed = typed(first), *last_typed = typed(last);
-		if (own.count == 1)
-			notice("snapshot: %s", last);
-		else
-			notice("%zu snapshots, from %s to %s", own.count, first, last);
-		if (children.count)
-			notice("and %zu of its child processes, the last %s", children.count,
-			       children.files[children.count - 1].path);
-		print_largest(last);
-		if (own.count == 1)
-			notice("next: mudlark show %s", last_typed);
-		else
-			notice("next: mudlark diff %s %s", first_typed, last_typed);
-		free(first_typed);
-		free(last_typed);
-	} else if (children.count) {
-		char *last_typed = typed(children.files[children.count - 1].path);
-		notice("%zu snapshots of child processes, the last %s", children.count,
-		       children.files[children.count - 1].path);
-		notice("next: mudlark show %s", last_typed);
-		free(last_typed);
-	} else {
-		const char *at_exit = host_options_get(host, "at_exit");
-		notice("no snapshot was written at %s", pattern);
-		if (at_exit && !strcmp(at_exit, "0"))
-			notice("at_exit is 0: snapshots come only by --every, a signal or mudlark snap");
-		else if (status > 128)
-			notice("signal %d (%s) ended it: with --fatal a snapshot is written then, with --every before",
-			       status - 128, sigabbrev_np(status - 128) ? sigabbrev_np(status - 128) : "?");
-		else
-			notice("'mudlark doctor -- COMMAND' tells why; a program that a signal kills writes none "
-			       "without "
-			       "--fatal or --every");
-	}
-	forget_findings(&own);
-	forget_findings(&children);
-}
-
 /* --- the command ----------------------------------------------------------------------------------------------- */
 
 /*
@@ -391,55 +188,118 @@ static int check_output(const char *pattern, struct error *error)
 	return result;
 }
 
+/* What the environment says counts where the command line says nothing. */
+static void merge_options(struct run_options *options, struct host_options *host)
+{
+	host_options_parse(host, getenv("MUDLARK_OPTIONS"));
+	if (options->files.length)
+		host_options_set(&options->host, "suppressions", buffer_string(&options->files));
+	for (size_t i = 0; i < options->host.count; i++)
+		host_options_set(host, options->host.options[i].key, options->host.options[i].value);
+}
+
+static bool is_on(const struct host_options *host, const char *key)
+{
+	const char *value = host_options_get(host, key);
+	return value && options_choice("0|no|off|false", value) < 0;
+}
+
+/* All suppressions are read before the command starts: a mistake in one must not cost a run. */
+static int prepare_leaks(struct run_options *options, struct host_options *host, const char *program,
+			 struct error *error)
+{
+	struct suppressions *set = &options->suppressions;
+	int status = options->files.length ? EXIT_FINE
+					   : suppressions_load_list(set, host_options_get(host, "suppressions"), error);
+	if (status == EXIT_FINE)
+		status = suppressions_load_lsan(set, program, error);
+	suppressions_add_builtin(set);
+	host_options_set(host, "judge", "0");
+	return status;
+}
+
+static int conclude(struct run_options *options, const struct host_options *host, const char *pattern, pid_t pid,
+		    struct timespec since, int status)
+{
+	const char *at_exit = host_options_get(host, "at_exit");
+	bool leaks = is_on(host, "leaks") && (!at_exit || is_on(host, "at_exit"));
+	struct run_files own, children;
+	if (options->quiet && !leaks)
+		return status;
+	run_files_find(&own, &children, pattern, (unsigned long)pid, since, leaks ? SIZE_MAX : CHILDREN_EXAMINED);
+	if (!options->quiet)
+		run_epilogue(&own, &children, pattern, host, status);
+	if (leaks) {
+		char *show = lsan_option("print_suppressions");
+		const struct run_leaks run = {
+			.own = &own,
+			.children = &children,
+			.host = host,
+			.suppressions = &options->suppressions,
+			.suppressions_typed = buffer_string(&options->typed),
+			.quiet = options->quiet,
+			.show_suppressed = !options->quiet && (!show || strcmp(show, "0") != 0),
+		};
+		status = run_leaks_judge(&run, status);
+		free(show);
+	} else {
+		run_next(&own, &children);
+	}
+	run_files_free(&own);
+	run_files_free(&children);
+	return status;
+}
+
+static int launch(struct run_options *options, const char *library, struct host_options *host, char **argv,
+		  struct error *error)
+{
+	char directory[PATH_MAX];
+	const char *output = host_options_get(host, "output"), *children = host_options_get(host, "children");
+	if (!getcwd(directory, sizeof directory) && (!output || output[0] != '/'))
+		return error_set(error, EXIT_USAGE, "give an absolute --output", "the current directory: %s",
+				 strerror(errno));
+	struct buffer text = {0};
+	struct timespec since;
+	pid_t pid;
+	char *pattern = host_output_pattern(output, directory);
+	host_options_set(host, "output", pattern);
+	host_options_format(host, &text);
+	clock_gettime(CLOCK_REALTIME_COARSE, &since);
+	struct launch launch = {
+		.library = library,
+		.options = buffer_string(&text),
+		.argv = argv,
+		.only_command = children && !strcmp(children, "0"),
+	};
+	int status = check_output(pattern, error);
+	if (status == EXIT_FINE) {
+		status = launch_and_wait(&launch, &pid, error);
+		if (!error->code)
+			status = conclude(options, host, pattern, pid, since, status);
+	}
+	buffer_free(&text);
+	free(pattern);
+	return status;
+}
+
 static int run_it(struct run_options *options, char **argv, struct error *error)
 {
 	struct preflight check;
+	struct host_options host = {0};
 	int status = preflight(&check, argv[0], error);
 	for (size_t i = 0; i < check.warning_count; i++)
 		notice("warning: %s", check.warnings[i]);
-	preflight_free(&check);
-	if (status != EXIT_FINE)
-		return status;
-	char *library = find_library(error);
-	if (!library)
-		return error->code;
-
-	/* What the environment says counts where the command line says nothing. */
-	struct host_options host = {0};
-	host_options_parse(&host, getenv("MUDLARK_OPTIONS"));
-	for (size_t i = 0; i < options->host.count; i++)
-		host_options_set(&host, options->host.options[i].key, options->host.options[i].value);
-	char directory[PATH_MAX];
-	const char *output = host_options_get(&host, "output");
-	if (!getcwd(directory, sizeof directory) && (!output || output[0] != '/')) {
-		status = error_set(error, EXIT_USAGE, "give an absolute --output", "the current directory: %s",
-				   strerror(errno));
-	} else {
-		struct buffer text = {0};
-		struct timespec since;
-		pid_t pid;
-		char *pattern = host_output_pattern(output, directory);
-		host_options_set(&host, "output", pattern);
-		host_options_format(&host, &text);
-		clock_gettime(CLOCK_REALTIME_COARSE, &since);
-		const char *children = host_options_get(&host, "children");
-		struct launch launch = {
-			.library = library,
-			.options = buffer_string(&text),
-			.argv = argv,
-			.only_command = children && !strcmp(children, "0"),
-		};
-		status = check_output(pattern, error);
-		if (status == EXIT_FINE) {
-			status = launch_and_wait(&launch, &pid, error);
-			if (!options->quiet && !error->code)
-				print_epilogue(pattern, pid, since, &host, status);
-		}
-		buffer_free(&text);
-		free(pattern);
-	}
+	char *library = status == EXIT_FINE ? find_library(error) : NULL;
+	if (status == EXIT_FINE && !library)
+		status = error->code;
+	merge_options(options, &host);
+	if (status == EXIT_FINE && is_on(&host, "leaks"))
+		status = prepare_leaks(options, &host, check.program, error);
+	if (status == EXIT_FINE)
+		status = launch(options, library, &host, argv, error);
 	host_options_free(&host);
 	free(library);
+	preflight_free(&check);
 	return status;
 }
 
@@ -452,6 +312,9 @@ static int run_run(const struct command *command, int argc, char **argv, struct 
 		status = options_operands(command, "name a command to run", error);
 	else if (status == EXIT_FINE)
 		status = run_it(&options, argv + first, error);
+	suppressions_free(&options.suppressions);
+	buffer_free(&options.files);
+	buffer_free(&options.typed);
 	host_options_free(&options.host);
 	return status;
 }
@@ -467,11 +330,13 @@ const struct command run_command = {
 		       "Options but --quiet are also keys of the environment variable MUDLARK_OPTIONS (key=value, "
 		       "separated by ':' "
 		       "or space, quoted where a value has such), and override what it says.",
-	.epilogue =
-		"Exit status: the command's own, 128+n when signal n ended it; 126 when it cannot be executed, 127 "
-		"when\n"
-		"it is not found; 2 wrong usage, or a program that cannot be profiled (static, set-user-ID, 32-bit,\n"
-		"musl): nothing was started then.\n",
+	.epilogue = "Exit status: the command's own, 128+n when signal n ended it. With --leaks, in place of 0, "
+		    "--exitcode when\n"
+		    "it or one of its processes lost memory, 4 when that is not certain. 126 when it cannot be "
+		    "executed, 127\n"
+		    "when it is not found; 2 wrong usage, or a program that cannot be profiled (static, set-user-ID, "
+		    "32-bit,\n"
+		    "musl); 3 suppressions cannot be read: nothing was started then.\n",
 	.options = options_table,
 	.operand_kind = ARGUMENT_COMMAND,
 	.stops_at_operand = true,

@@ -2,7 +2,7 @@
  * The gate on real programs: verdicts and exit status, and the recipes of tools/ci, whose own lines are run.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/gate_shell.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -11,94 +11,69 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char build[PATH_MAX], path_variable[2 * PATH_MAX], library_variable[PATH_MAX + 32];
-
-/* In a shell with mudlark in PATH; $H is the directory of the hosts. */
-static int shell(const char *directory, const char *script, struct outcome *outcome)
-{
-	struct command command = {.argv = {"sh", "-c", script},
-				  .directory = directory,
-				  .environment = {path_variable, library_variable, "H=" HOSTS_DIRECTORY,
-						  "R=" SOURCE_DIRECTORY,
-						  "MUDLARK_INCLUDE=" SOURCE_DIRECTORY "/preload"},
-				  .timeout_s = 60};
-	runner_run(&command, outcome);
-	return outcome->status;
-}
-
-static void expect(int status, const char *script, const char *says)
-{
-	struct outcome outcome;
-	shell(NULL, script, &outcome);
-	ck_assert_msg(outcome.status == status, "%s: %d, not %d:\n%s\n%s", script, outcome.status, status, outcome.out,
-		      outcome.err);
-	ck_assert_msg(!says || strstr(outcome.out, says) || strstr(outcome.err, says), "%s does not say '%s':\n%s\n%s",
-		      script, says, outcome.out, outcome.err);
-	runner_done(&outcome);
-}
-
 /* Growth alone, of a program whose leaks are definite as well. */
 #define GROWTH "mudlark gate run --fail-on growth --warn-on saturating "
 
 START_TEST(one_block_an_iteration_fails)
 {
-	expect(1, "mudlark gate run -- $H/iterates 25 1 40",
-	       "growth: about 96 bytes in 1 block per iteration in forget_one");
-	expect(0, "mudlark gate run -- $H/iterates 25 0 40", "gate passed");
-	expect(0, "mudlark gate run --complete -- $H/iterates 25 0 200", "gate passed");
-	expect(0, GROWTH "--max-growth 200 -- $H/iterates 25 1 40", "it may be no more than --max-growth");
-	expect(1, "mudlark gate run --max-live 1K -- $H/iterates 25 0 40", "more is live than --max-live 1024");
+	gate_expect(1, "mudlark gate run -- $H/iterates 25 1 40",
+		    "growth: about 96 bytes in 1 block per iteration in forget_one");
+	gate_expect(0, "mudlark gate run -- $H/iterates 25 0 40", "gate passed");
+	gate_expect(0, "mudlark gate run --complete -- $H/iterates 25 0 200", "gate passed");
+	gate_expect(0, GROWTH "--max-growth 200 -- $H/iterates 25 1 40", "it may be no more than --max-growth");
+	gate_expect(1, "mudlark gate run --max-live 1K -- $H/iterates 25 0 40", "more is live than --max-live 1024");
 }
 END_TEST
 
 START_TEST(status_tells_what_happened)
 {
 	/* The command's own failure is never hidden, also by a finding. */
-	expect(7, "mudlark gate run -- $H/iterates 25 1 40 7", "the command itself ended with status 7");
-	expect(143, "mudlark gate run -- sh -c 'kill $$'", NULL);
-	expect(127, "mudlark gate run -- ./not-there", NULL);
+	gate_expect(7, "mudlark gate run -- $H/iterates 25 1 40 7", "the command itself ended with status 7");
+	gate_expect(143, "mudlark gate run -- sh -c 'kill $$'", NULL);
+	gate_expect(127, "mudlark gate run -- ./not-there", NULL);
 	/* Too short a run is no verdict: complaint on request only. */
-	expect(0, GROWTH "-- $H/iterates 10 1 40", "incomplete: ");
-	expect(4, "mudlark gate run --complete -- $H/iterates 10 1 40", "gate INCOMPLETE");
-	expect(4, "mudlark gate run --complete -- true", NULL);
-	expect(2, "mudlark gate --fail-on odd x.mud", "there is no kind of finding 'odd'");
-	expect(2, "mudlark gate", "name the snapshots");
-	expect(2, "mudlark gate --keep d x.mud", "are for gate run");
-	expect(2, "echo laek:x > s; mudlark gate --suppressions s x.mud", "s:1: unknown kind of suppression");
-	expect(3, "mudlark gate not-there.mud", "cannot open it");
-	expect(3, "echo x > b; mudlark gate --baseline b x.mud", "b:1: ");
+	gate_expect(0, GROWTH "-- $H/iterates 10 1 40", "incomplete: ");
+	gate_expect(4, "mudlark gate run --complete -- $H/iterates 10 1 40", "gate INCOMPLETE");
+	gate_expect(4, "mudlark gate run --complete -- true", NULL);
+	gate_expect(2, "mudlark gate --fail-on odd x.mud", "there is no kind of finding 'odd'");
+	gate_expect(2, "mudlark gate", "name the snapshots");
+	gate_expect(2, "mudlark gate --keep d x.mud", "are for gate run");
+	gate_expect(2, "echo laek:x > s; mudlark gate --suppressions s x.mud", "s:1: unknown kind of suppression");
+	gate_expect(3, "mudlark gate not-there.mud", "cannot open it");
+	gate_expect(3, "echo x > b; mudlark gate --baseline b x.mud", "b:1: ");
 }
 END_TEST
 
 START_TEST(no_directory_is_left)
 {
-	expect(0,
-	       "mkdir t; TMPDIR=$PWD/t mudlark gate run -- $H/iterates "
-	       "25; "
-	       "test -z \"$(ls t)\"",
-	       NULL);
-	expect(0,
-	       "mudlark gate run --keep k -- $H/iterates 25 && mudlark gate k/*.mud && mudlark growth --json k/*.mud",
-	       "mudlark.growth/1");
+	gate_expect(0,
+		    "mkdir t; TMPDIR=$PWD/t mudlark gate run -- $H/iterates "
+		    "25; "
+		    "test -z \"$(ls t)\"",
+		    NULL);
+	gate_expect(
+		0,
+		"mudlark gate run --keep k -- $H/iterates 25 && mudlark gate k/*.mud && mudlark growth --json k/*.mud",
+		"mudlark.growth/1");
 }
 END_TEST
 
 START_TEST(baseline_round_trip)
 {
-	expect(0,
-	       GROWTH "--write-baseline b -- $H/iterates 25 1 40 && grep -q '^[0-9a-f]* growth 1 96 .* # "
-		      "forget_one < main$' b && " GROWTH "--baseline b -- $H/iterates 25 1 40",
-	       "1 known");
-	expect(1,
-	       GROWTH "--write-baseline b -- $H/iterates 25 1 40 >/dev/null; " GROWTH "--baseline b "
-		      "-- "
-		      "$H/iterates 25 3 40",
-	       "more than the baseline has: 1 blocks and 96 bytes");
-	expect(0,
-	       GROWTH "--write-baseline b -- $H/iterates 25 1 40 >/dev/null; " GROWTH "--prune "
-		      "--baseline b "
-		      "-- $H/iterates 25 0 40; test $(grep -vc '^#' b) = 0",
-	       "stale: ");
+	gate_expect(0,
+		    GROWTH "--write-baseline b -- $H/iterates 25 1 40 && grep -q '^[0-9a-f]* growth 1 96 .* # "
+			   "forget_one < main$' b && " GROWTH "--baseline b -- $H/iterates 25 1 40",
+		    "1 known");
+	gate_expect(1,
+		    GROWTH "--write-baseline b -- $H/iterates 25 1 40 >/dev/null; " GROWTH "--baseline b "
+			   "-- "
+			   "$H/iterates 25 3 40",
+		    "more than the baseline has: 1 blocks and 96 bytes");
+	gate_expect(0,
+		    GROWTH "--write-baseline b -- $H/iterates 25 1 40 >/dev/null; " GROWTH "--prune "
+			   "--baseline b "
+			   "-- $H/iterates 25 0 40; test $(grep -vc '^#' b) = 0",
+		    "stale: ");
 }
 END_TEST
 
@@ -111,11 +86,11 @@ START_TEST(suppressions_of_both_tools)
 			 GROWTH "--gen-suppressions %s -- $H/iterates 25 1 40 > s; cat s >&2; " GROWTH
 				"--suppressions s -- $H/iterates 25 1 40",
 			 styles[i]);
-		expect(0, script, "1 suppressed");
+		gate_expect(0, script, "1 suppressed");
 	}
-	expect(1, "echo leak:nowhere > s; mudlark gate run --suppressions s -- $H/iterates 25 1 40",
-	       "s:1: the suppression 'nowhere' hides nothing");
-	expect(0, "mudlark gate --list-builtin", "leak:*tls_get_addr*");
+	gate_expect(1, "echo leak:nowhere > s; mudlark gate run --suppressions s -- $H/iterates 25 1 40",
+		    "s:1: the suppression 'nowhere' hides nothing");
+	gate_expect(0, "mudlark gate --list-builtin", "leak:*tls_get_addr*");
 }
 END_TEST
 
@@ -124,34 +99,34 @@ START_TEST(what_is_lost_is_judged)
 	static const char lost[] = "mudlark gate run --fail-on definite --warn-on none ";
 	char script[512];
 	snprintf(script, sizeof script, "%s -- $H/iterates 10 1 40", lost);
-	expect(1, script, "fail: definite leak: 864 bytes in 9 blocks in forget_one");
+	gate_expect(1, script, "fail: definite leak: 864 bytes in 9 blocks in forget_one");
 	snprintf(script, sizeof script, "%s -- $H/iterates 10 0 40", lost);
-	expect(0, script, "gate passed");
+	gate_expect(0, script, "gate passed");
 	snprintf(script, sizeof script, "echo leak:forget_one >s; %s --suppressions s -- $H/iterates 10 1 40", lost);
-	expect(0, script, "1 suppressed");
+	gate_expect(0, script, "1 suppressed");
 	snprintf(script, sizeof script,
 		 "%s --write-baseline b -- $H/iterates 10 1 40; %s --baseline b -- $H/iterates 10 1 40", lost, lost);
-	expect(0, script, "1 known");
+	gate_expect(0, script, "1 known");
 	/* Without a search there is nothing to pass, unless nobody asked for one. */
-	expect(4, "mudlark run -q -o n.mud $H/iterates 10 1 40; mudlark gate --fail-on definite n.mud",
-	       "no search for leaks was made");
-	expect(0, "mudlark run -q -o n.mud $H/iterates 10 1 40; mudlark gate n.mud", "gate passed");
+	gate_expect(4, "mudlark run -q -o n.mud $H/iterates 10 1 40; mudlark gate --fail-on definite n.mud",
+		    "no search for leaks was made");
+	gate_expect(0, "mudlark run -q -o n.mud $H/iterates 10 1 40; mudlark gate n.mud", "gate passed");
 	/* The command's own status is never the search's. */
 	snprintf(script, sizeof script, "%s -- $H/iterates 10 1 40 7", lost);
-	expect(7, script, "definite leak");
+	gate_expect(7, script, "definite leak");
 }
 END_TEST
 
 START_TEST(two_runs_are_compared)
 {
-	expect(1,
-	       "mudlark run -q -o a.mud $H/iterates 25 1 40; mudlark run -q -o b.mud $H/iterates 25 9 40; "
-	       "mudlark gate diff a.mud b.mud",
-	       "increase: ");
-	expect(0,
-	       "mudlark run -q -o a.mud $H/iterates 25 1 40; mudlark run -q -o b.mud $H/iterates 25 1 40; "
-	       "mudlark gate diff a.mud b.mud",
-	       "gate passed");
+	gate_expect(1,
+		    "mudlark run -q -o a.mud $H/iterates 25 1 40; mudlark run -q -o b.mud $H/iterates 25 9 40; "
+		    "mudlark gate diff a.mud b.mud",
+		    "increase: ");
+	gate_expect(0,
+		    "mudlark run -q -o a.mud $H/iterates 25 1 40; mudlark run -q -o b.mud $H/iterates 25 1 40; "
+		    "mudlark gate diff a.mud b.mud",
+		    "gate passed");
 }
 END_TEST
 
@@ -216,10 +191,10 @@ static void run_example(const char *name, const char *check, const char *failed_
 		char *whole;
 		ck_assert_int_gt(
 			asprintf(&whole, "GITHUB_STEP_SUMMARY=summary.md; export GITHUB_STEP_SUMMARY\n%s", script), 0);
-		int status = shell(directory, whole, &outcome);
+		int status = gate_shell(directory, whole, &outcome);
 		ck_assert_msg(status == leaks, "%s: %d\n%s\n%s", name, status, outcome.out, outcome.err);
 		runner_done(&outcome);
-		status = shell(directory, leaks ? failed_check : check, &outcome);
+		status = gate_shell(directory, leaks ? failed_check : check, &outcome);
 		ck_assert_msg(!status, "%s: its files are not as they should be: %s\n%s", name, outcome.out,
 			      outcome.err);
 		runner_done(&outcome);
@@ -248,22 +223,23 @@ END_TEST
 START_TEST(pytest_recipe)
 {
 	struct outcome outcome;
-	if (shell(NULL, "python3 -c 'import pytest'", &outcome)) {
+	if (gate_shell(NULL, "python3 -c 'import pytest'", &outcome)) {
 		runner_skip("the pytest recipe: python3 has no pytest");
 		runner_done(&outcome);
 		return;
 	}
 	runner_done(&outcome);
-	expect(0,
-	       "cp $R/tools/ci/pytest/*.py .; mudlark gate run -- python3 -m pytest -q -p no:cacheprovider "
-	       "test_memory.py::test_steady",
-	       "gate passed");
-	expect(1,
-	       "cp $R/tools/ci/pytest/*.py .; mudlark gate run -- python3 -m pytest -q -p no:cacheprovider "
-	       "test_memory.py::test_keeps",
-	       "in test_keeps");
+	gate_expect(0,
+		    "cp $R/tools/ci/pytest/*.py .; mudlark gate run -- python3 -m pytest -q -p no:cacheprovider "
+		    "test_memory.py::test_steady",
+		    "gate passed");
+	gate_expect(1,
+		    "cp $R/tools/ci/pytest/*.py .; mudlark gate run -- python3 -m pytest -q -p no:cacheprovider "
+		    "test_memory.py::test_keeps",
+		    "in test_keeps");
 	/* Without Mudlark they are ordinary tests. */
-	expect(0, "cp $R/tools/ci/pytest/*.py .; python3 -m pytest -q -p no:cacheprovider test_memory.py", "2 passed");
+	gate_expect(0, "cp $R/tools/ci/pytest/*.py .; python3 -m pytest -q -p no:cacheprovider test_memory.py",
+		    "2 passed");
 }
 END_TEST
 
@@ -273,19 +249,15 @@ START_TEST(ctest_recipe)
 		runner_skip("the CTest recipe: cmake is not installed");
 		return;
 	}
-	expect(0,
-	       "cmake -S $R/tools/ci/ctest -B b >log 2>&1 && cmake --build b >>log 2>&1 && ctest --test-dir b || "
-	       "{ cat log; exit 1; }",
-	       "100% tests passed");
+	gate_expect(0,
+		    "cmake -S $R/tools/ci/ctest -B b >log 2>&1 && cmake --build b >>log 2>&1 && ctest --test-dir b || "
+		    "{ cat log; exit 1; }",
+		    "100% tests passed");
 }
 END_TEST
 
 int main(void)
 {
-	snprintf(build, sizeof build, "%s", runner_preload());
-	snprintf(library_variable, sizeof library_variable, "MUDLARK_LIBRARY=%s", build);
-	*strrchr(build, '/') = '\0';
-	snprintf(path_variable, sizeof path_variable, "PATH=%s:%s", build, getenv("PATH"));
 	Suite *suite = suite_create("gate");
 	TCase *all = tcase_create("all");
 	tcase_set_timeout(all, 120);

@@ -1,0 +1,167 @@
+/*
+ * The verdict on a run; run_leaks.h.
+ */
+#include "report/run_leaks.h"
+
+#include "report/hidden_leaks.h"
+#include "report/leak_kinds.h"
+#include "report/reading.h"
+#include "report/run_epilogue.h"
+#include "report/typed_path.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* As in the library, preload/options.h. */
+enum { EXITCODE_DEFAULT = 23, PROCESSES_SHOWN = 5 };
+
+struct verdict {
+	bool found, uncertain, declined, hidden;
+	int status; /* that processes which leak end with; 0: their own */
+	size_t shown, not_shown;
+};
+
+static void print_lost(const struct run_leaks *run, struct reading *reading, const struct leak_sums *sums,
+		       const char *path)
+{
+	struct snapshot *snapshot = reading->snapshots[0];
+	struct aggregate aggregate;
+	char bytes[32], blocks[32];
+	char *typed = typed_path(path);
+	notice("lost by %s, pid %lu: %s bytes in %s block%s", snapshot->texts[META_PROGRAM].data,
+	       (unsigned long)snapshot->numbers[META_PID], format_count(bytes, sums->bytes[LEAK_DEFINITE]),
+	       format_count(blocks, sums->blocks[LEAK_DEFINITE]), sums->blocks[LEAK_DEFINITE] == 1 ? "" : "s");
+	if (sums->blocks[LEAK_INDIRECT])
+		notice("and with them %s bytes in %s block%s", format_count(bytes, sums->bytes[LEAK_INDIRECT]),
+		       format_count(blocks, sums->blocks[LEAK_INDIRECT]), sums->blocks[LEAK_INDIRECT] == 1 ? "" : "s");
+	leak_show_kind(snapshot, LEAK_DEFINITE);
+	aggregate_build(&aggregate, reading->names, &reading->group);
+	rank_rows(&aggregate, 0, METRIC_LIVE_BYTES, SITES_SHOWN);
+	print_sites(reading->names, &aggregate);
+	aggregate_free(&aggregate);
+	if (!run->quiet)
+		notice("next: mudlark leaks %s%s", run->suppressions_typed, typed);
+	free(typed);
+}
+
+static void print_suppressed(const struct suppressions *set)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		const struct suppression *rule = &set->rules[i];
+		struct buffer source = {0};
+		char bytes[32], blocks[32];
+		if (!rule->stacks)
+			continue;
+		suppression_source(rule, &source);
+		notice("suppressed: %s bytes in %s block%s by %s", format_count(bytes, rule->bytes),
+		       format_count(blocks, rule->blocks), rule->blocks == 1 ? "" : "s", buffer_string(&source));
+		buffer_free(&source);
+	}
+}
+
+/* The rules of one process do not count for the next, nor what they hid there. */
+static void forget_process(struct suppressions *set, size_t count)
+{
+	set->count = count;
+	for (size_t i = 0; i < count; i++)
+		set->rules[i].stacks = set->rules[i].blocks = set->rules[i].bytes = 0;
+}
+
+static void judge_loaded(const struct run_leaks *run, struct reading *reading, const char *path,
+			 struct verdict *verdict)
+{
+	static const unsigned lost_kinds = 1u << LEAK_DEFINITE | 1u << LEAK_INDIRECT;
+	struct snapshot *snapshot = reading->snapshots[0];
+	struct suppressions *set = run->suppressions;
+	struct hidden_leaks hidden = {0};
+	size_t rules = set->count;
+	suppressions_add_program(set, snapshot);
+	leaks_hide(snapshot, reading->names, set, lost_kinds, &hidden);
+	struct leak_sums sums = leak_sums_of(snapshot);
+	int status = (int)snapshot->numbers[META_LEAKS_STATUS];
+	bool uncertain = snapshot->numbers[META_LEAKS_INCOMPLETE] != 0;
+	bool found = !uncertain && sums.blocks[LEAK_DEFINITE] != 0;
+	bool shown = found && verdict->shown < PROCESSES_SHOWN;
+	if (uncertain)
+		notice("the search for leaks did not see all of %s: 'mudlark leaks' says why", path);
+	if (shown)
+		print_lost(run, reading, &sums, path);
+	if (run->show_suppressed && (shown || !found))
+		print_suppressed(set);
+	verdict->hidden |= hidden.blocks != 0;
+	verdict->shown += shown;
+	verdict->not_shown += found && !shown;
+	verdict->found |= found && status;
+	verdict->uncertain |= uncertain && status;
+	if (found && status && !verdict->status)
+		verdict->status = status;
+	forget_process(set, rules);
+}
+
+static void judge_file(const struct run_leaks *run, const char *path, struct verdict *verdict)
+{
+	struct reading reading;
+	struct error error = {0};
+	reading_init(&reading);
+	reading.group.by = BY_LINE;
+	if (reading_load(&reading, &path, 1, &error) == EXIT_FINE) {
+		judge_loaded(run, &reading, path, verdict);
+	} else {
+		error_print(&error);
+		verdict->uncertain = true;
+	}
+	reading_free(&reading);
+}
+
+static bool is_last_search(const struct run_files *files, size_t at)
+{
+	if (!files->files[at].searched)
+		return false;
+	for (size_t i = at + 1; i < files->count; i++)
+		if (files->files[i].searched && files->files[i].pid == files->files[at].pid)
+			return false;
+	return true;
+}
+
+/* The last search of the command's own process. Its end is asked first: there are hardly two. */
+static void judge_own(const struct run_leaks *run, struct verdict *verdict)
+{
+	bool declined = false;
+	for (size_t i = run->own->count; i > 0; i--) {
+		struct run_file *file = &run->own->files[i - 1];
+		run_file_examine(file);
+		declined |= file->declined;
+		if (file->searched) {
+			judge_file(run, file->path, verdict);
+			return;
+		}
+	}
+	const char *exitcode = host_options_get(run->host, "exitcode");
+	verdict->declined = declined;
+	if (declined || (exitcode && !strcmp(exitcode, "0")))
+		return;
+	notice("no search for leaks was made of the command: what it lost is not known");
+	verdict->uncertain = true;
+}
+
+int run_leaks_judge(const struct run_leaks *run, int status)
+{
+	struct verdict verdict = {0};
+	if (status > 128 && !run->own->count)
+		return status; /* the epilogue has said why there is nothing to judge */
+	judge_own(run, &verdict);
+	for (size_t i = 0; i < run->children->count; i++)
+		if (is_last_search(run->children, i))
+			judge_file(run, run->children->files[i].path, &verdict);
+	if (!verdict.shown && !verdict.uncertain && !run->quiet) {
+		notice(verdict.declined ? "no search for leaks was wanted at the end"
+		       : verdict.hidden ? "nothing was lost but what suppressions hide"
+					: "nothing was lost");
+		run_next(run->own, run->children);
+	}
+	if (verdict.not_shown)
+		notice("lost by %zu more of its processes", verdict.not_shown);
+	if (status != EXIT_FINE)
+		return status;
+	return verdict.uncertain ? EXIT_INCOMPLETE : verdict.found ? verdict.status : EXIT_FINE;
+}

@@ -1,0 +1,10 @@
+/*
+ * Paths as they stand in commands that the user is told to type next.
+ */
+#ifndef MUDLARK_TYPED_PATH_H
+#define MUDLARK_TYPED_PATH_H
+
+/* Relative where it is in the current directory, quoted where the shell needs it. The caller frees. */
+char *typed_path(const char *path);
+
+#endif

@@ -10,10 +10,14 @@
 #include "preload/sys.h"
 #include "preload/text.h"
 
-#include <dlfcn.h>
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
+
+/* The program's own, if it exports them. A dlsym that fails would leave blocks with its message behind. */
+extern const char *__lsan_default_options(void) __attribute__((weak, visibility("default")));
+extern const char *__lsan_default_suppressions(void) __attribute__((weak, visibility("default")));
+extern int __lsan_is_turned_off(void) __attribute__((weak, visibility("default")));
 
 enum { ENVIRONMENT_BYTES = 1024, WORD_BYTES = 64 };
 
@@ -80,21 +84,18 @@ void lsan_init(char **environment, const struct options *options)
 			strncpy(lsan.environment, *environment + sizeof name - 1, sizeof lsan.environment - 1);
 }
 
-/* The program's own, if it exports them. Once, when they are needed: the program is whole by then. */
+/* Once, when they are needed: the program is whole by then. */
 static void ask(void)
 {
 	if (lsan.asked)
 		return;
 	lsan.asked = true;
-	const char *(*options)(void) = (const char *(*)(void))dlsym(RTLD_DEFAULT, "__lsan_default_options");
-	const char *(*suppressions)(void) = (const char *(*)(void))dlsym(RTLD_DEFAULT, "__lsan_default_suppressions");
-	int (*turned_off)(void) = (int (*)(void))dlsym(RTLD_DEFAULT, "__lsan_is_turned_off");
-	if (options)
-		parse(options());
+	if (__lsan_default_options)
+		parse(__lsan_default_options());
 	parse(lsan.environment);
-	const char *text = suppressions ? suppressions() : NULL;
+	const char *text = __lsan_default_suppressions ? __lsan_default_suppressions() : NULL;
 	lsan.suppressions = text && *text ? text : NULL;
-	if (turned_off && turned_off())
+	if (__lsan_is_turned_off && __lsan_is_turned_off())
 		lsan.off = true;
 }
 

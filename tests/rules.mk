@@ -22,7 +22,7 @@ include tests/hosts/rules.mk
 -include tests/preload/rules.mk
 
 E2E_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/test_*.c))
-E2E_SOURCES := $(addprefix tests/e2e/,runner.c brief.c gate_shell.c pythons.c python_lines.c python_marks.c python_shell.c)
+E2E_SOURCES := $(addprefix tests/e2e/,runner.c brief.c gate_shell.c leak_verdict.c pythons.c python_lines.c python_marks.c python_shell.c)
 E2E_CFLAGS  := -DHOSTS_DIRECTORY='"$(abspath $(HOSTS_DIRECTORY))"' -DPRELOAD_PATH='"$(abspath $(PRELOAD_LIBRARY))"' \
 	-DSOURCE_DIRECTORY='"$(abspath .)"' -DBUILD_DIRECTORY='"$(abspath $(BUILD))"'
 

@@ -3,6 +3,7 @@
  * search. Where Valgrind is there, it is asked for each shape on which the two must agree.
  */
 #define _GNU_SOURCE
+#include "tests/e2e/leak_verdict.h"
 #include "tests/e2e/runner.h"
 
 #include <check.h>
@@ -11,12 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { DEFINITE, INDIRECT, POSSIBLE, STACK_ONLY, KINDS, LINE_BYTES = 512 };
-
-struct verdict {
-	unsigned long bytes[KINDS], blocks[KINDS];
-};
 
 /* Bytes and blocks: definite, indirect, possible. */
 struct shape {
@@ -27,6 +22,7 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
+	{"none", {0}, 0, false},
 	{"blocks", {1000, 10}, 23, false},
 	{"list", {64, 1, 1216, 19}, 23, false},
 	{"cycle", {64, 1, 128, 2}, 23, false},
@@ -57,45 +53,10 @@ static const struct shape shapes[] = {
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
-static char *tool_path(void)
+static void check_verdict(const struct shape *shape, const struct leak_verdict *verdict)
 {
-	static char path[PATH_MAX];
-	snprintf(path, sizeof path, "%s/../../mudlark", HOSTS_DIRECTORY);
-	return path;
-}
-
-/* The one number in "1,234 bytes in 5 blocks" at each kind's line. */
-static void read_line(const char *text, const char *name, unsigned long *bytes, unsigned long *blocks)
-{
-	char plain[LINE_BYTES];
-	size_t length = 0;
-	const char *line = strstr(text, name);
-	ck_assert_msg(line != NULL, "no line '%s' in: %s", name, text);
-	for (line += strlen(name); *line && *line != '\n' && length + 1 < sizeof plain; line++)
-		if (*line != ',')
-			plain[length++] = *line;
-	plain[length] = '\0';
-	ck_assert_msg(sscanf(plain, " %lu bytes in %lu blocks", bytes, blocks) == 2, "no figures in '%s'", plain);
-}
-
-/* What `mudlark leaks` says of the only snapshot in the directory. */
-static void read_verdict(const char *directory, struct verdict *verdict, char text[8192])
-{
-	static const char *const names[KINDS] = {"\ndefinite ", "\nindirect ", "\npossible ", "\nstack-only "};
-	char line[3 * PATH_MAX];
-	snprintf(line, sizeof line, "%s leaks --kind all %s/*.mud 2>&1", tool_path(), directory);
-	FILE *answer = popen(line, "r");
-	ck_assert_ptr_nonnull(answer);
-	size_t length = fread(text, 1, 8191, answer);
-	text[length] = '\0';
-	ck_assert_msg(pclose(answer) == 0, "%s: %s", line, text);
-	for (int kind = 0; kind < KINDS; kind++)
-		read_line(text, names[kind], &verdict->bytes[kind], &verdict->blocks[kind]);
-}
-
-static void check_verdict(const struct shape *shape, const struct verdict *verdict, const char *text)
-{
-	for (int kind = DEFINITE; kind <= POSSIBLE; kind++) {
+	const char *text = verdict->text;
+	for (int kind = VERDICT_DEFINITE; kind <= VERDICT_POSSIBLE; kind++) {
 		ck_assert_msg(verdict->bytes[kind] == shape->figures[2 * kind], "%s: kind %d: %lu bytes: %s",
 			      shape->name, kind, verdict->bytes[kind], text);
 		ck_assert_msg(verdict->blocks[kind] == shape->figures[2 * kind + 1], "%s: kind %d: %lu blocks: %s",
@@ -106,16 +67,16 @@ static void check_verdict(const struct shape *shape, const struct verdict *verdi
 
 static void run_shape(const struct shape *shape, void (*prepare)(void))
 {
-	char line[64], text[8192];
+	char line[64];
 	struct outcome outcome;
-	struct verdict verdict;
+	struct leak_verdict verdict;
 	snprintf(line, sizeof line, "leak_shapes %s", shape->name);
 	struct command command = {.line = line, .preloaded = true, .options = "leaks=1", .prepare = prepare};
 	runner_run(&command, &outcome);
 	ck_assert_msg(outcome.status == shape->status, "%s: status %d: %s", line, outcome.status, outcome.err);
 	ck_assert_str_eq(outcome.err, "");
-	read_verdict(outcome.directory, &verdict, text);
-	check_verdict(shape, &verdict, text);
+	leak_verdict_of(outcome.directory, &verdict);
+	check_verdict(shape, &verdict);
 	runner_done(&outcome);
 }
 
@@ -141,10 +102,10 @@ START_TEST(memcheck_agrees)
 				  .timeout_s = 60};
 	struct outcome outcome;
 	runner_run(&command, &outcome);
-	for (int kind = DEFINITE; kind <= POSSIBLE; kind++) {
+	for (int kind = VERDICT_DEFINITE; kind <= VERDICT_POSSIBLE; kind++) {
 		unsigned long bytes = 0, blocks = 0;
 		if (strstr(outcome.err, names[kind]))
-			read_line(outcome.err, names[kind], &bytes, &blocks);
+			leak_line_read(outcome.err, names[kind], &bytes, &blocks);
 		ck_assert_msg(bytes == shape->figures[2 * kind] && blocks == shape->figures[2 * kind + 1],
 			      "%s: memcheck says %s%lu bytes in %lu blocks", shape->name, names[kind], bytes, blocks);
 	}
@@ -180,6 +141,47 @@ START_TEST(status_is_chosen)
 }
 END_TEST
 
+/* What the program exports for LeakSanitizer counts; its user's word comes after it. */
+START_TEST(program_is_asked)
+{
+	static const struct {
+		const char *line, *environment;
+		int status;
+	} cases[] = {
+		{"lsan_annotated", NULL, 9},
+		{"lsan_annotated", "LSAN_OPTIONS=exitcode=10", 10},
+		{"lsan_annotated off", NULL, 0},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct command command = {.line = cases[i].line,
+					  .preloaded = true,
+					  .options = "leaks=1",
+					  .environment = {cases[i].environment}};
+		struct outcome outcome;
+		runner_run(&command, &outcome);
+		ck_assert_msg(outcome.status == cases[i].status, "%s %s: status %d", cases[i].line,
+			      cases[i].environment ? cases[i].environment : "", outcome.status);
+		runner_done(&outcome);
+	}
+}
+END_TEST
+
+/* The search adds no block to those that it judges, in a program without any. */
+START_TEST(search_leaves_nothing)
+{
+	struct command command = {.line = "leak_shapes none", .preloaded = true, .options = "leaks=1"};
+	struct outcome outcome;
+	struct briefs briefs;
+	runner_run(&command, &outcome);
+	ck_assert_int_eq(outcome.status, 0);
+	runner_briefs(outcome.directory, command.line, &briefs);
+	ck_assert_uint_eq(briefs.count, 1);
+	ck_assert_uint_eq(briefs.at[0].totals[TOTAL_LIVE_BLOCKS], 0);
+	runner_briefs_free(&briefs);
+	runner_done(&outcome);
+}
+END_TEST
+
 /* A fork's child is judged by what it allocated itself, and gives its own status. */
 START_TEST(child_is_judged)
 {
@@ -197,8 +199,8 @@ START_TEST(living_process)
 {
 	static const char *const modes[] = {"snapshot=auto", "snapshot=inline"};
 	for (int i = 0; i < 2; i++) {
-		char line[3 * PATH_MAX], text[8192];
-		struct verdict verdict;
+		char line[3 * PATH_MAX];
+		struct leak_verdict verdict;
 		struct running running;
 		struct outcome outcome;
 		struct command command = {.line = "leak_shapes list 3", .preloaded = true, .options = modes[i]};
@@ -208,9 +210,10 @@ START_TEST(living_process)
 		ck_assert_int_eq(system(line), 0);
 		snprintf(line, sizeof line, "ls %s/*.mud | wc -l | grep -qx 1", running.outcome.directory);
 		ck_assert_int_eq(system(line), 0);
-		read_verdict(running.outcome.directory, &verdict, text);
-		ck_assert_msg(verdict.blocks[DEFINITE] == 1 && verdict.bytes[DEFINITE] == 64, "%s: %s", modes[i], text);
-		ck_assert_msg(verdict.blocks[INDIRECT] == 19, "%s: %s", modes[i], text);
+		leak_verdict_of(running.outcome.directory, &verdict);
+		ck_assert_msg(verdict.blocks[VERDICT_DEFINITE] == 1 && verdict.bytes[VERDICT_DEFINITE] == 64, "%s: %s",
+			      modes[i], verdict.text);
+		ck_assert_msg(verdict.blocks[VERDICT_INDIRECT] == 19, "%s: %s", modes[i], verdict.text);
 		runner_finish(&running, &outcome);
 		ck_assert_msg(outcome.status == 0, "%s: status %d: %s", modes[i], outcome.status, outcome.err);
 		runner_done(&outcome);
@@ -245,6 +248,8 @@ int main(void)
 	tcase_add_loop_test(tests, shape_is_known, 0, SHAPES);
 	tcase_add_loop_test(tests, memcheck_agrees, 0, SHAPES);
 	tcase_add_test(tests, status_is_chosen);
+	tcase_add_test(tests, program_is_asked);
+	tcase_add_test(tests, search_leaves_nothing);
 	tcase_add_test(tests, child_is_judged);
 	tcase_add_test(tests, living_process);
 	tcase_add_test(tests, under_strace);

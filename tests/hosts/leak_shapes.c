@@ -44,6 +44,10 @@ static APART void wipe(void)
 	__asm__ volatile("lea -32768(%%rsp), %0\n\trep stosq" : "=&D"(to), "+c"(words), "+a"(zero) : : "memory", "cc");
 }
 
+static void none(void)
+{
+}
+
 static APART void blocks(void)
 {
 	for (int i = 0; i < 10; i++)
@@ -323,6 +327,7 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } shapes[] = {
+	{"none", none},
 	{"blocks", blocks},
 	{"list", list},
 	{"cycle", cycle},

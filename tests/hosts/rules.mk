@@ -92,7 +92,7 @@ $(HOSTS_DIRECTORY)/libthrowing_plugin.so: tests/hosts/throwing_plugin.cc
 	@mkdir -p $(@D)
 	$(CXX) $(HOST_CXXFLAGS) -O1 -g -fPIC -shared -o $@ $<
 
-$(HOSTS_DIRECTORY)/knows_its_leaks: HOST_CFLAGS += -rdynamic
+$(HOSTS_DIRECTORY)/knows_its_leaks $(HOSTS_DIRECTORY)/lsan_annotated: HOST_CFLAGS += -rdynamic
 
 $(HOSTS_DIRECTORY)/opens_by_runpath: HOST_CFLAGS += -Wl,--enable-new-dtags,-rpath,'$$ORIGIN'
 

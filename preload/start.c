@@ -234,9 +234,33 @@ static void at_exit(int status, void *unused)
 		exit(judged);
 }
 
+/* libc's, and the status that the program gave it: handlers of at_quick_exit() are not told. */
+static void (*next_quick_exit)(int);
+static _Atomic int quick_status;
+
+static void quick_exit_init(void)
+{
+	next_quick_exit = (void (*)(int))dlsym(RTLD_NEXT, "quick_exit");
+}
+
+/* The last one: libc would do nothing more than end the process. */
 static void at_quick_exit_handler(void)
 {
+	int status = atomic_load(&quick_status);
 	control_at_exit((uintptr_t)__builtin_dwarf_cfa());
+	int judged = control_exit_status(status);
+	if (judged != status)
+		sys_exit(judged);
+}
+
+__attribute__((visibility("default"))) void quick_exit(int status)
+{
+	/* Another library's constructor may end the process before ours has run. */
+	if (!next_quick_exit)
+		quick_exit_init();
+	atomic_store(&quick_status, status);
+	next_quick_exit(status);
+	__builtin_unreachable();
 }
 
 static __attribute__((noreturn)) void end_process(int status)
@@ -354,6 +378,7 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 	foreign_init();
 	loading_init();
 	sandbox_init();
+	quick_exit_init();
 	reach_init();
 	roots_init();
 	lsan_init(environment, &options);

@@ -49,6 +49,8 @@ static const struct shape shapes[] = {
 	{"register_only", {0}, 0, true},
 	{"dead_stack", {64, 1}, 23, true}, /* likewise */
 	{"_exit", {1000, 10}, 23, false},
+	{"quick_exit", {1000, 10}, 23, false},
+	{"own_quick_status", {1000, 10}, 5, false},
 	{"own_status", {1000, 10}, 5, false},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };

@@ -299,6 +299,20 @@ static void by_exit_call(void)
 	_exit(0);
 }
 
+static void by_quick_exit(void)
+{
+	blocks();
+	wipe();
+	quick_exit(0);
+}
+
+static void own_quick_status(void)
+{
+	blocks();
+	wipe();
+	quick_exit(5);
+}
+
 static void own_status(void)
 {
 	blocks();
@@ -354,6 +368,8 @@ static const struct {
 	{"register_only", register_only},
 	{"dead_stack", dead_stack},
 	{"_exit", by_exit_call},
+	{"quick_exit", by_quick_exit},
+	{"own_quick_status", own_quick_status},
 	{"own_status", own_status},
 	{"child", child},
 };

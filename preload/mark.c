@@ -173,7 +173,7 @@ static void read_unsafe(struct mark *mark, uintptr_t start, size_t words)
 			some = words;
 		if (mark->trace)
 			mark->trace->moved = start - (uintptr_t)copy;
-		if (sys_read_memory((const void *)start, copy, some * WORD))
+		if (sys_copy_memory((const void *)start, copy, some * WORD))
 			mark_words(mark, copy, some);
 		else
 			mark->skipped_bytes += some * WORD;

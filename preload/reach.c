@@ -312,6 +312,13 @@ static bool search(struct reach *reach, const struct maps *maps, const struct st
 	return good;
 }
 
+/* What cannot be told from memory that nobody has would be read as nothing, and all that it points to be lost. */
+static bool memory_can_be_copied(void)
+{
+	char from = 1, to;
+	return sys_copy_memory(&from, &to, 1);
+}
+
 void reach_take(struct reach *reach, const struct stopped *stopped, const struct reach_self *self, uint32_t sites,
 		uint32_t cohorts, uint32_t inherited_epoch)
 {
@@ -330,7 +337,7 @@ void reach_take(struct reach *reach, const struct stopped *stopped, const struct
 	else if (!reach->site || !search(reach, &maps, stopped, self))
 		reach->incomplete |= LEAKS_NO_MEMORY;
 	maps_free(&maps);
-	if (stopped->unlisted)
+	if (stopped->unlisted || !memory_can_be_copied())
 		reach->incomplete |= LEAKS_NO_MAPS;
 	if (stopped->running)
 		reach->incomplete |= LEAKS_THREADS_RUNNING;

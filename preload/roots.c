@@ -84,10 +84,10 @@ static void read_copied(struct roots *roots, uintptr_t start, uintptr_t end)
 	static uintptr_t copy[COPY_BYTES / sizeof(uintptr_t)]; /* under the snapshot lock */
 	while (start < end) {
 		size_t bytes = end - start < COPY_BYTES ? end - start : COPY_BYTES;
-		if (!sys_read_memory((const void *)start, copy, bytes)) {
+		if (!sys_copy_memory((const void *)start, copy, bytes)) {
 			size_t page = SYS_PAGE_BYTES - (start & (SYS_PAGE_BYTES - 1));
 			bytes = bytes < page ? bytes : page;
-			if (!sys_read_memory((const void *)start, copy, bytes)) {
+			if (!sys_copy_memory((const void *)start, copy, bytes)) {
 				roots->unread_bytes += bytes;
 				start += bytes;
 				continue;
@@ -261,12 +261,12 @@ static void find_dead_frames(struct roots *roots)
 	uintptr_t word[STATE_WORDS], size;
 	bool asks = python_is_there() && python.this_thread_state;
 	uintptr_t state = asks ? (uintptr_t)python.this_thread_state() : 0;
-	if (!state || !sys_read_memory((const void *)state, word, sizeof word))
+	if (!state || !sys_copy_memory((const void *)state, word, sizeof word))
 		return;
 	for (int i = 0; i + 2 < STATE_WORDS; i++) {
 		uintptr_t chunk = word[i], top = word[i + 1], limit = word[i + 2];
 		if (chunk < SYS_PAGE_BYTES || chunk >= top || top > limit ||
-		    !sys_read_memory((const void *)(chunk + sizeof size), &size, sizeof size) || chunk + size != limit)
+		    !sys_copy_memory((const void *)(chunk + sizeof size), &size, sizeof size) || chunk + size != limit)
 			continue;
 		set_apart(roots, top, limit);
 		return;

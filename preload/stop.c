@@ -245,12 +245,29 @@ static void ask_about(struct stopped *stopped, enum stop_state about)
 	}
 }
 
-static int free_signal(void)
+static bool is_free(int number)
 {
 	struct sigaction action;
+	return sigaction(number, NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL;
+}
+
+static bool is_traced(void)
+{
+	char text[FACTS_BYTES];
+	const char *line = read_fact(sys_gettid(), "/status", text) > 0 ? strstr(text, "\nTracerPid:\t") : NULL;
+	return line && parse(line + sizeof "\nTracerPid:\t" - 1, 10) != 0;
+}
+
+static int free_signal(void)
+{
+	/* Without effect by default, so that gdb passes them on and does not stop the program. */
+	static const int unseen[] = {SIGURG, SIGWINCH};
+	size_t usable = is_traced() ? sizeof unseen / sizeof unseen[0] : 0;
+	for (size_t i = 0; i < usable; i++)
+		if (is_free(unseen[i]))
+			return unseen[i];
 	for (int number = SIGRTMAX; number > SIGRTMIN; number--)
-		if (sigaction(number, NULL, &action) == 0 && !(action.sa_flags & SA_SIGINFO) &&
-		    action.sa_handler == SIG_DFL)
+		if (is_free(number))
 			return number;
 	return 0;
 }

@@ -93,6 +93,11 @@ int sys_rename(const char *from, const char *to, bool keep_existing);
 
 /* Copies from our own address space where a bad address is an error, not a fault. */
 bool sys_read_memory(const void *address, void *out, size_t bytes);
+/*
+ * The same also where a filter refuses process_vm_readv, as those of containers do: by a pipe then, so it is not for
+ * inside malloc.
+ */
+bool sys_copy_memory(const void *address, void *out, size_t bytes);
 
 uint64_t sys_monotonic_ns(void);
 uint64_t sys_real_ns(void);

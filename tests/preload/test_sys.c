@@ -41,6 +41,37 @@ START_TEST(errors_are_values)
 }
 END_TEST
 
+/* Behind a filter that refuses process_vm_readv. */
+START_TEST(memory_is_copied_by_a_pipe)
+{
+	enum { BYTES = 300000, PAGES = 80 };
+	static char from[BYTES], to[BYTES];
+	for (int error = 0; error <= ENOSYS; error += error ? ENOSYS - EPERM : EPERM) {
+		sys_fault.number = error ? SYS_process_vm_readv : -1;
+		sys_fault.error = error;
+		sys_fault.after = 0;
+		int lowest = dup(0);
+		close(lowest);
+		for (size_t i = 0; i < BYTES; i++)
+			from[i] = (char)(i * 31 + (size_t)error);
+		char *pages = sys_map(PAGES * 4096);
+		errno = 42;
+		ck_assert(sys_copy_memory(from + 3, to, BYTES - 3));
+		ENSURE(memcmp(from + 3, to, BYTES - 3) == 0, "other bytes after error %d", error);
+		ck_assert(!sys_copy_memory((void *)16, to, 8));
+		ck_assert(sys_copy_memory(pages, to, PAGES * 4096));
+		mprotect(pages + 70 * 4096, 4096, PROT_NONE);
+		ck_assert(!sys_copy_memory(pages, to, PAGES * 4096));
+		ck_assert(sys_copy_memory(pages + 71 * 4096, to, 4096));
+		ck_assert_int_eq(errno, 42);
+		sys_unmap(pages, PAGES * 4096);
+		ck_assert_int_eq(dup(0), lowest);
+		close(lowest);
+	}
+	sys_fault.number = -1;
+}
+END_TEST
+
 START_TEST(mappings)
 {
 	for (size_t alignment = 4096; alignment <= (1 << 24); alignment *= 4) {
@@ -252,6 +283,7 @@ int main(void)
 	TCase *tests = tcase_create("sys");
 	tcase_set_timeout(tests, 30);
 	tcase_add_test(tests, errors_are_values);
+	tcase_add_test(tests, memory_is_copied_by_a_pipe);
 	tcase_add_test(tests, mappings);
 	tcase_add_test(tests, created_files);
 	tcase_add_test(tests, whole_writes);

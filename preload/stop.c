@@ -16,6 +16,8 @@ enum {
 	ROUNDS = 8, /* of looking for threads that were born meanwhile */
 	PATIENCE_NS = 50000000,
 	LAST_PATIENCE_NS = 100000000,
+	FIRST_SLICE_NS = 4000000, /* then they are asked about, then in twice that */
+	AGAIN_NS = 1000000,
 	FACTS_BYTES = 4096,
 	LIST_BYTES = 16384,
 	XSTATE_MAGIC = 0x46505853, /* FP_XSTATE_MAGIC1 */
@@ -183,6 +185,18 @@ static int list_threads(struct stopped *stopped, int directory)
 	return got < 0 ? -1 : (int)(stopped->count - before);
 }
 
+/* One that is counted in stop.asked. */
+static void send(struct stop_thread *thread)
+{
+	/* Before it is sent: the handler's own word is the later one. */
+	atomic_store(&thread->state, STOP_SENT);
+	int error = sys_queue_signal(stop.pid, thread->tid, stop.signal, thread);
+	if (error) {
+		atomic_store(&thread->state, error == -ESRCH ? STOP_GONE : STOP_RUNS);
+		atomic_fetch_sub(&stop.asked, 1);
+	}
+}
+
 static void signal_from(struct stopped *stopped, uint32_t first)
 {
 	for (uint32_t i = first; i < stopped->count; i++) {
@@ -200,13 +214,7 @@ static void signal_from(struct stopped *stopped, uint32_t first)
 		struct stop_thread *thread = &stop.thread[i];
 		if (atomic_load(&thread->state) == STOP_RUNS)
 			continue;
-		/* Before it is sent: the handler's own word is the later one. */
-		atomic_store(&thread->state, STOP_SENT);
-		int error = sys_queue_signal(stop.pid, thread->tid, stop.signal, thread);
-		if (error) {
-			atomic_store(&thread->state, error == -ESRCH ? STOP_GONE : STOP_RUNS);
-			atomic_fetch_sub(&stop.asked, 1);
-		}
+		send(thread);
 	}
 }
 
@@ -216,18 +224,6 @@ static uint32_t count_state(const struct stopped *stopped, enum stop_state state
 	for (uint32_t i = 0; i < stopped->count; i++)
 		count += atomic_load(&stop.thread[i].state) == (uint32_t)state;
 	return count;
-}
-
-static void await(struct stopped *stopped, uint64_t patience_ns)
-{
-	uint64_t deadline = sys_monotonic_ns() + patience_ns;
-	for (;;) {
-		uint32_t answers = atomic_load(&stop.answers);
-		uint64_t now = sys_monotonic_ns();
-		if (!count_state(stopped, STOP_SENT) || now >= deadline)
-			return;
-		sys_futex_wait_for(&stop.answers, answers, deadline - now);
-	}
 }
 
 /* Those that have not answered, or were not asked. */
@@ -242,6 +238,46 @@ static void ask_about(struct stopped *stopped, enum stop_state about)
 		/* One that runs may still answer. */
 		if (found != STOP_RUNS || about != STOP_SENT)
 			atomic_compare_exchange_strong(&thread->state, &expected, found);
+	}
+}
+
+/* Until all that were sent the signal have answered, or have ended or begun to wait with it blocked. */
+static void await(struct stopped *stopped, uint64_t patience_ns)
+{
+	uint64_t deadline = sys_monotonic_ns() + patience_ns, slice = FIRST_SLICE_NS;
+	for (;;) {
+		uint32_t answers = atomic_load(&stop.answers);
+		uint64_t now = sys_monotonic_ns();
+		if (!count_state(stopped, STOP_SENT) || now >= deadline)
+			return;
+		sys_futex_wait_for(&stop.answers, answers, slice < deadline - now ? slice : deadline - now);
+		if (sys_monotonic_ns() - now < slice)
+			continue;
+		ask_about(stopped, STOP_SENT);
+		slice *= 2;
+	}
+}
+
+/*
+ * Those that run with the signal blocked. For a moment libc blocks all, where it makes a thread, and so does the
+ * handler of the stop before until it is left: they are looked at again until they can be asked, or wait, or time is
+ * over.
+ */
+static void ask_again(struct stopped *stopped)
+{
+	uint64_t deadline = sys_monotonic_ns() + PATIENCE_NS;
+	for (ask_about(stopped, STOP_RUNS); count_state(stopped, STOP_RUNS); ask_about(stopped, STOP_RUNS)) {
+		if (sys_monotonic_ns() >= deadline)
+			return;
+		uint32_t answers = atomic_load(&stop.answers);
+		for (uint32_t i = 0; i < stopped->count; i++) {
+			struct stop_thread *thread = &stop.thread[i];
+			if (atomic_load(&thread->state) != STOP_RUNS || !may_signal(thread))
+				continue;
+			atomic_fetch_add(&stop.asked, 1);
+			send(thread);
+		}
+		sys_futex_wait_for(&stop.answers, answers, AGAIN_NS);
 	}
 }
 
@@ -321,11 +357,10 @@ static void stop_all(struct stopped *stopped, int directory)
 			break;
 		signal_from(stopped, first);
 		await(stopped, PATIENCE_NS);
-		ask_about(stopped, STOP_SENT);
 	}
-	if (count_state(stopped, STOP_SENT))
-		await(stopped, LAST_PATIENCE_NS);
-	ask_about(stopped, STOP_RUNS);
+	ask_again(stopped);
+	await(stopped, LAST_PATIENCE_NS);
+	ask_about(stopped, STOP_SENT);
 }
 
 void stop_world(struct stopped *stopped)

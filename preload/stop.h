@@ -5,12 +5,13 @@
  *   thread   handler: says its registers, waits at a futex ...................^ goes on
  *
  * By a real-time signal that nobody uses, whose handler is ours for the time of the stop only; what is left of it then
- * is thrown away, so that a thread which blocks it never meets it. Under a debugger, which would stop at that one, it is
- * one that does nothing by default. ptrace is not used: containers, debuggers and sandboxes refuse it.
+ * is thrown away, so that a thread which blocks it never meets it. Under a debugger, which would stop at that one, it
+ * is one that does nothing by default. ptrace is not used: containers, debuggers and sandboxes refuse it.
  *
  * A thread that blocks the signal, or waits for signals, is not sent one: it would see it. If it waits in the kernel,
  * /proc/self/task/TID/syscall tells its stack pointer; the registers that a caller of libc may keep over a call are not
- * known then. A thread that runs and does not stop in time goes on, and is counted.
+ * known then. One that runs is looked at again for some time: most block signals for a moment only. A thread that does
+ * not stop in time goes on, and is counted.
  *
  * A thread that was waiting in the kernel goes on waiting when released, but for those calls that never do (poll,
  * epoll_wait, nanosleep and others: signal(7)): they return EINTR.

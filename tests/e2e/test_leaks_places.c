@@ -198,6 +198,21 @@ START_TEST(while_it_lives)
 }
 END_TEST
 
+/* One search after the other, among threads that block all signals for moments: none is in doubt. */
+START_TEST(again_and_again)
+{
+	struct command command = {.line = "leaks_among_threads waits 2 spins 1 makes 2 searches",
+				  .preloaded = true,
+				  .options = "leaks=1 output=same.mud",
+				  .timeout_s = TIMEOUT_S};
+	struct outcome outcome;
+	runner_run(&command, &outcome);
+	ck_assert_msg(strcmp(outcome.out, "uncertain 0\n") == 0, "%s%s", outcome.out, outcome.err);
+	ck_assert_int_eq(outcome.status, STATUS_LEAKS);
+	runner_done(&outcome);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("leaks: places");
@@ -205,6 +220,7 @@ int main(void)
 	tcase_set_timeout(tests, 2 * TIMEOUT_S);
 	tcase_add_loop_test(tests, at_the_end, 0, PLACES);
 	tcase_add_loop_test(tests, while_it_lives, 0, PLACES);
+	tcase_add_test(tests, again_and_again);
 	suite_add_tcase(suite, tests);
 	return runner_suite(suite);
 }

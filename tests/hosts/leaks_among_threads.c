@@ -4,9 +4,11 @@
  *   waits N, spins N      so many threads that wait in the kernel, or run without a system call
  *   blocks N, sigwait N   ... that wait with all signals blocked, or wait for any signal
  *   deaf N                ... that run with all signals blocked: nothing can stop them
+ *   makes N               ... that make threads all the time, for which libc blocks all signals for moments
  *   nobody                gives up root for an unknown user, who may write here; its files in /proc stay root's
  *   hidden                forbids core dumps, by which its files in /proc become root's
  *   no_more               allows its user no process more
+ *   searches              searches itself again and again, and says how often it was not certain
  *   lives                 makes a file "ready" with its number, and goes on until there is a file "go"; then it makes a
  * thread and a process, if it may
  *
@@ -15,6 +17,7 @@
  */
 #define _GNU_SOURCE
 #include "expect.h"
+#include "preload/mudlark.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +31,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NODES = 20, NOBODY = 65533 };
+enum { NODES = 20, NOBODY = 65533, SEARCHES = 100 };
 
 struct node {
 	struct node *next;
@@ -100,6 +103,23 @@ static void *deaf(void *unused)
 	return spins(unused);
 }
 
+static void *ends(void *argument)
+{
+	return argument;
+}
+
+static void *makes(void *unused)
+{
+	struct node *volatile mine = calloc(1, sizeof *mine);
+	say_started();
+	for (;;) {
+		pthread_t thread;
+		if (pthread_create(&thread, NULL, ends, NULL) == 0)
+			pthread_join(thread, NULL);
+	}
+	return unused ? mine : NULL;
+}
+
 static void *waits_for_signals(void *unused)
 {
 	struct node *volatile mine = calloc(1, sizeof *mine);
@@ -116,7 +136,8 @@ static const struct {
 	const char *name;
 	void *(*run)(void *);
 } kinds[] = {
-	{"waits", waits}, {"spins", spins}, {"blocks", blocks}, {"sigwait", waits_for_signals}, {"deaf", deaf},
+	{"waits", waits}, {"spins", spins}, {"blocks", blocks}, {"sigwait", waits_for_signals},
+	{"deaf", deaf},   {"makes", makes},
 };
 
 static int start(void *(*run)(void *), int count)
@@ -145,11 +166,6 @@ static void allow_no_more(void)
 	may_fork = false;
 }
 
-static void *ends(void *argument)
-{
-	return argument;
-}
-
 static void go_on(void)
 {
 	int fd = open("making", O_CREAT | O_WRONLY, 0666), status = 0;
@@ -171,10 +187,19 @@ static void go_on(void)
 	EXPECT(waitpid(-1, &status, WNOHANG) < 0 && errno == ECHILD);
 }
 
+static void search_often(void)
+{
+	int uncertain = 0;
+	for (int i = 0; i < SEARCHES; i++)
+		uncertain += mudlark_leaks("again") != 1;
+	printf("uncertain %d\n", uncertain);
+	fflush(stdout);
+}
+
 static const struct {
 	const char *name;
 	void (*make)(void);
-} conditions[] = {{"nobody", be_nobody}, {"no_more", allow_no_more}};
+} conditions[] = {{"nobody", be_nobody}, {"no_more", allow_no_more}, {"searches", search_often}};
 
 int main(int argc, char **argv)
 {

@@ -45,6 +45,7 @@ static struct {
 	_Atomic bool judged;        /* the last snapshot was to say whether there are leaks */
 	_Atomic bool search_failed; /* ... and could not be written */
 	_Atomic bool failure_named;
+	_Atomic bool left_out; /* a fork's child with children=0 */
 	bool timer_wanted;
 	timer_t timer;
 	_Atomic uint32_t again_state; /* AGAIN_NONE, ... */
@@ -481,10 +482,12 @@ void control_fork_child(pid_t pid)
 	atomic_store(&control.search_failed, false);
 	if (!control.options)
 		return;
-	if (!control.options->children)
-		atomic_store(&record_active, false);
-	else
+	if (control.options->children) {
 		timer_begin();
+		return;
+	}
+	atomic_store(&control.left_out, true);
+	atomic_store(&record_active, false);
 }
 
 bool control_owns_process(void)
@@ -495,7 +498,7 @@ bool control_owns_process(void)
 
 static bool is_child_left_out(void)
 {
-	return !control.options->children && !atomic_load(&record_active);
+	return atomic_load(&control.left_out) && !atomic_load(&record_active);
 }
 
 /* A copy that still writes must not outlive the process: where that is number 1, it would be killed with it. */
@@ -512,8 +515,16 @@ void control_interpreter_ends(void)
 		note_request(TRIGGER_EXIT);
 }
 
+/* Behind a filter of its own nothing can be asked of the kernel, not even whose child this is, nor be searched. */
+static bool is_locked_in(void)
+{
+	return control.options && sandboxed();
+}
+
 void control_at_exit(uintptr_t sp)
 {
+	if (is_locked_in() && control.options->at_exit && !is_child_left_out())
+		note_search(judge_at_exit(), -EPERM);
 	if (!control_owns_process())
 		return;
 	finish_census();
@@ -529,7 +540,8 @@ void control_at_exit(uintptr_t sp)
 
 int control_exit_status(int status)
 {
-	if (status != 0 || !control_owns_process() || !atomic_load(&control.judged) || !control.options->judge)
+	bool ends_here = control_owns_process() || is_locked_in();
+	if (status != 0 || !ends_here || !atomic_load(&control.judged) || !control.options->judge)
 		return status;
 	int code = lsan_status();
 	enum leak_verdict verdict = atomic_load(&control.search_failed) ? LEAKS_UNCERTAIN : snapshot_verdict();

@@ -6,6 +6,7 @@
 #include "preload/modules.h"
 #include "preload/own.h"
 #include "preload/python.h"
+#include "preload/record.h"
 #include "preload/roots.h"
 #include "preload/sample.h"
 #include "preload/snapshot_format.h"
@@ -341,6 +342,8 @@ void reach_take(struct reach *reach, const struct stopped *stopped, const struct
 		reach->incomplete |= LEAKS_NO_MAPS;
 	if (stopped->running)
 		reach->incomplete |= LEAKS_THREADS_RUNNING;
+	if (record_is_blind())
+		reach->incomplete |= LEAKS_NOT_RECORDED;
 	if (own_is_incomplete())
 		reach->incomplete |= LEAKS_OWN_UNKNOWN;
 	reach->scan_ns = sys_monotonic_ns() - begun;

@@ -22,8 +22,21 @@ _Atomic uint32_t record_epoch = 1;
 _Atomic uint64_t record_marks;
 _Atomic bool record_active;
 
+static _Atomic bool begun, blind;
+
+void record_blind(void)
+{
+	atomic_store(&blind, true);
+}
+
+bool record_is_blind(void)
+{
+	return !atomic_load(&begun) || atomic_load(&blind);
+}
+
 void record_start(void)
 {
+	atomic_store(&begun, true);
 	atomic_store(&record_active, true);
 	sample_begin();
 }

@@ -12,6 +12,7 @@
 #include "preload/capture.h"
 #include "preload/census_growth.h"
 #include "preload/control.h"
+#include "preload/dynsym.h"
 #include "preload/foreign.h"
 #include "preload/gil.h"
 #include "preload/jemalloc_glue.h"
@@ -60,6 +61,9 @@ enum {
 	LOCKS_MAX = 64,
 	LOCK_PATIENCE = 1000, /* yields; our locks are held for microseconds, over a survey for milliseconds */
 };
+
+/* Where the library begins: the linker's. */
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 static struct options options;
 
@@ -191,6 +195,7 @@ static void fork_child_amid(void)
 	for (unsigned i = 0; i < all.count; i++)
 		lock_reset_unless_mine(all.lock[i]);
 	atomic_store(&record_active, false);
+	record_blind();
 	large_distrust();
 }
 
@@ -304,11 +309,19 @@ static void count_early_blocks(void)
 	atomic_fetch_add(&loss_counters[LOSS_EARLY_BLOCKS], blocks - recent_slots);
 }
 
-/* The executable's own malloc comes before a preloaded one: then the program never calls us. */
+/*
+ * The executable's own malloc, and that of a library preloaded before us, come first: then the program never calls us.
+ * What dlsym finds may be a stub of the executable that calls us, so it is not asked.
+ */
 static bool program_has_own_malloc(void)
 {
-	void *first = dlsym(RTLD_DEFAULT, "malloc");
-	return first && first != (void *)(uintptr_t)malloc;
+	for (const struct link_map *map = _r_debug.r_map; map && map->l_addr != (uintptr_t)&__ehdr_start;
+	     map = map->l_next) {
+		struct dynsym tables;
+		if (dynsym_open(&tables, map) && dynsym_find(&tables, "malloc", NULL))
+			return true;
+	}
+	return false;
 }
 
 static void complain(const char *line)
@@ -359,10 +372,12 @@ static bool recording_init(const char *text, pid_t pid)
 	if (options.python == PYTHON_MODE_OFF)
 		python_off("Python frames are not recorded: python=off");
 	python_look();
-	if (program_has_own_malloc())
+	if (program_has_own_malloc()) {
+		record_blind();
 		notes_add("nothing is recorded: the program brings an allocator of its own, which comes before "
 			  "Mudlark's; "
 			  "link it without, or build it with the system's malloc");
+	}
 	return options.root == 0 || options.root == pid;
 }
 

@@ -24,6 +24,7 @@ static const char *const incomplete_words[] = {
 	"the mappings or the threads of the process could not be read",
 	"there was no memory for the search",
 	"Mudlark's own memory could not be told from the program's",
+	"the program's blocks were not recorded",
 };
 
 static void incomplete_json(uint64_t incomplete, struct json *json)

@@ -17,7 +17,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PREFIX_WORDS = 8, THREAD_WORDS = 9, STATUS_LEAKS = 23, JUDGED_LEAKS = 1, UNCERTAIN = 4, TIMEOUT_S = 60 };
+enum {
+	PREFIX_WORDS = 8,
+	THREAD_WORDS = 9,
+	STATUS_LEAKS = 23,
+	JUDGED_LEAKS = 1,
+	NOT_SEARCHED = 3,
+	UNCERTAIN = 4,
+	TIMEOUT_S = 60
+};
 
 #define ALL_KINDS                                                                                                      \
 	{                                                                                                              \
@@ -198,6 +206,45 @@ START_TEST(while_it_lives)
 }
 END_TEST
 
+/* Nothing can be said of the program: then nothing is. */
+START_TEST(nothing_is_known)
+{
+	static const struct {
+		const char *line, *options;
+		int status, judged;
+		const char *why; /* in what `mudlark leaks` prints */
+	} cases[] = {
+		/* behind its own filter it cannot be searched any more */
+		{"strict_seccomp exit", "leaks=1", UNCERTAIN, NOT_SEARCHED, NULL},
+		{"strict_seccomp _exit", "leaks=1", UNCERTAIN, NOT_SEARCHED, NULL},
+		{"strict_seccomp exit", "leaks=1 children=0", UNCERTAIN, NOT_SEARCHED, NULL},
+		{"strict_seccomp exit", "leaks=1 exitcode=0", 0, NOT_SEARCHED, NULL},
+		{"strict_seccomp exit", "leaks=0", 0, NOT_SEARCHED, NULL},
+		{"own_malloc", "leaks=1", UNCERTAIN, UNCERTAIN, "the program brings an allocator of its own"},
+		{"leak_shapes blocks", "leaks=1 record=0", UNCERTAIN, UNCERTAIN, "blocks were not recorded"},
+		{"leak_shapes none", "leaks=1 record=0", UNCERTAIN, UNCERTAIN, "blocks were not recorded"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		static struct leak_verdict verdict;
+		struct command command = {.line = cases[i].line, .preloaded = true, .options = cases[i].options};
+		struct outcome outcome;
+		char snapshot[PATH_MAX + 8];
+		runner_run(&command, &outcome);
+		ck_assert_msg(outcome.status == cases[i].status, "%s, %s: status %d: %s", cases[i].line,
+			      cases[i].options, outcome.status, outcome.err);
+		snprintf(snapshot, sizeof snapshot, "%s/*.mud", outcome.directory);
+		int judged = leak_judge(snapshot);
+		ck_assert_msg(judged == cases[i].judged, "%s, %s: judged %d", cases[i].line, cases[i].options, judged);
+		if (cases[i].why) {
+			leak_verdict_read(snapshot, &verdict);
+			ck_assert_msg(strstr(verdict.text, cases[i].why) != NULL, "%s: %s", cases[i].line,
+				      verdict.text);
+		}
+		runner_done(&outcome);
+	}
+}
+END_TEST
+
 /* One search after the other, among threads that block all signals for moments: none is in doubt. */
 START_TEST(again_and_again)
 {
@@ -220,6 +267,7 @@ int main(void)
 	tcase_set_timeout(tests, 2 * TIMEOUT_S);
 	tcase_add_loop_test(tests, at_the_end, 0, PLACES);
 	tcase_add_loop_test(tests, while_it_lives, 0, PLACES);
+	tcase_add_test(tests, nothing_is_known);
 	tcase_add_test(tests, again_and_again);
 	suite_add_tcase(suite, tests);
 	return runner_suite(suite);

@@ -43,11 +43,22 @@ static uint64_t word_at(uintptr_t address)
 	return word;
 }
 
-/* A pointer to ob_refcnt: a count, then the type, an aligned address. */
+/* A pointer to ob_refcnt: a count, 0 for what is kept to be used again, then the type, an aligned address. */
 static bool is_python_object(uintptr_t object)
 {
 	uint64_t type = word_at(object + WORD);
-	return word_at(object) != 0 && type > SYS_PAGE_BYTES && type % WORD == 0 && type >> ADDRESS_BITS == 0;
+	return type > SYS_PAGE_BYTES && type % WORD == 0 && type >> ADDRESS_BITS == 0;
+}
+
+/*
+ * The values of an object's attributes: CPython 3.11 and 3.12 put their order before them, and how long that is into
+ * the byte before them, to which 3.12 points.
+ */
+static bool is_python_values(const struct block_at *at)
+{
+	size_t values = (at->offset + 1) & ~(WORD - 1);
+	return values - at->offset <= 1 && values <= UINT8_MAX && values < at->size &&
+	       *(const uint8_t *)(at->start + values - 1) == values;
 }
 
 /* Whether an address inside a block, behind its first word, is one that programs keep for its start. */
@@ -66,7 +77,9 @@ static bool offset_is_usual(const struct mark *mark, const struct block_at *at)
 			return true;
 	}
 	bool header = at->offset == GC_HEADER || at->offset == GC_LONG_HEADER;
-	return mark->python && header && rest >= 2 * WORD && is_python_object(at->start + at->offset);
+	if (!mark->python)
+		return false;
+	return (header && rest >= 2 * WORD && is_python_object(at->start + at->offset)) || is_python_values(at);
 }
 
 /* Whether the address counts for the block at all; *strong: as its start. */

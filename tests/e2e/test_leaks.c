@@ -1,6 +1,6 @@
 /*
  * The search for leaks: shapes of lost memory with what memcheck says of them, and what a program notices of the
- * search. Where Valgrind is there, it is asked for each shape on which the two must agree.
+ * search. Where Valgrind and LeakSanitizer are there, they are asked for each shape on which they must agree.
  */
 #define _GNU_SOURCE
 #include "tests/e2e/leak_verdict.h"
@@ -19,6 +19,23 @@ struct shape {
 	unsigned long figures[6];
 	int status;
 	bool differs; /* from memcheck, by intent: reason in the comment beside it */
+};
+
+/* Where LeakSanitizer must say something else than the shape's definite and indirect blocks together. */
+static const struct {
+	const char *shape;
+	bool compared;
+	unsigned long bytes, blocks; /* that it says */
+} sanitizer_differs[] = {
+	{"tagged", true, 80, 1},           /* it knows no tags */
+	{"in_mapping", true, 64, 1},       /* what the program maps itself is no root for it */
+	{"zero_sized", true, 1, 1},        /* a block of nothing counts one byte */
+	{"thread_argument", false, 0, 0},  /* its older versions do not see what a thread was given */
+	{"many_threads", false, 0, 0},     /* likewise */
+	{"unreadable", false, 0, 0},       /* it crashes at such a page */
+	{"_exit", false, 0, 0},            /* it checks at exit() only */
+	{"quick_exit", false, 0, 0},       /* likewise */
+	{"own_quick_status", false, 0, 0}, /* likewise */
 };
 
 static const struct shape shapes[] = {
@@ -110,6 +127,51 @@ START_TEST(memcheck_agrees)
 			leak_line_read(outcome.err, names[kind], &bytes, &blocks);
 		ck_assert_msg(bytes == shape->figures[2 * kind] && blocks == shape->figures[2 * kind + 1],
 			      "%s: memcheck says %s%lu bytes in %lu blocks", shape->name, names[kind], bytes, blocks);
+	}
+	runner_done(&outcome);
+}
+END_TEST
+
+/* "Direct leak of 64 byte(s) in 1 object(s) allocated from:", and Indirect ones: all together. */
+static void read_sanitizer(const char *text, unsigned long *bytes, unsigned long *blocks)
+{
+	*bytes = *blocks = 0;
+	for (const char *line = strstr(text, "irect leak of "); line; line = strstr(line + 1, "irect leak of ")) {
+		unsigned long more_bytes, more_blocks;
+		ck_assert_int_eq(sscanf(line, "irect leak of %lu byte(s) in %lu object(s)", &more_bytes, &more_blocks),
+				 2);
+		*bytes += more_bytes;
+		*blocks += more_blocks;
+	}
+}
+
+/* As memcheck, but that LeakSanitizer has another notion of what is lost with what: the sum is the same. */
+START_TEST(sanitizer_agrees)
+{
+	const struct shape *shape = &shapes[_i];
+	unsigned long expected_bytes = shape->figures[0] + shape->figures[2], bytes;
+	unsigned long expected_blocks = shape->figures[1] + shape->figures[3], blocks;
+	struct outcome outcome;
+	for (size_t i = 0; i < sizeof sanitizer_differs / sizeof sanitizer_differs[0]; i++) {
+		if (strcmp(sanitizer_differs[i].shape, shape->name) != 0)
+			continue;
+		if (!sanitizer_differs[i].compared)
+			return;
+		expected_bytes = sanitizer_differs[i].bytes;
+		expected_blocks = sanitizer_differs[i].blocks;
+	}
+	if (access(runner_host_path("leak_shapes_sanitized"), X_OK) != 0) {
+		runner_skip("LeakSanitizer's library is not installed");
+		return;
+	}
+	struct command command = {.argv = {runner_host_path("leak_shapes_sanitized"), shape->name}};
+	runner_run(&command, &outcome);
+	if (strstr(outcome.err, "LeakSanitizer has encountered a fatal error")) {
+		runner_skip("LeakSanitizer does not run here: it needs ptrace");
+	} else {
+		read_sanitizer(outcome.err, &bytes, &blocks);
+		ck_assert_msg(bytes == expected_bytes && blocks == expected_blocks,
+			      "%s: LeakSanitizer says %lu bytes in %lu blocks", shape->name, bytes, blocks);
 	}
 	runner_done(&outcome);
 }
@@ -249,6 +311,7 @@ int main(void)
 	tcase_set_timeout(tests, 120);
 	tcase_add_loop_test(tests, shape_is_known, 0, SHAPES);
 	tcase_add_loop_test(tests, memcheck_agrees, 0, SHAPES);
+	tcase_add_loop_test(tests, sanitizer_agrees, 0, SHAPES);
 	tcase_add_test(tests, status_is_chosen);
 	tcase_add_test(tests, program_is_asked);
 	tcase_add_test(tests, search_leaves_nothing);

@@ -39,8 +39,9 @@ struct place {
 	const char *options;
 	bool uncertain;
 	bool needs_root, needs_user_namespace;
-	bool hides_status; /* the prefix gives another one */
-	const char *note;  /* that the snapshot of the living process has */
+	bool hides_status;    /* the prefix gives another one */
+	bool hides_processes; /* nobody outside knows its number */
+	const char *note;     /* that the snapshot of the living process has */
 };
 
 /* gdb stops for the signal that asks for a snapshot, as for any that it does not know: not for the search's own. */
@@ -56,6 +57,16 @@ static const struct place places[] = {
 	 .threads = {"waits", "1"},
 	 .options = "leaks=2"},
 	{.name = "user namespace", .prefix = {"unshare", "-Ur"}, .threads = ALL_KINDS, .needs_user_namespace = true},
+	{.name = "process namespace",
+	 .prefix = {"unshare", "-Urpf", "--mount-proc"},
+	 .threads = ALL_KINDS,
+	 .needs_user_namespace = true,
+	 .hides_processes = true},
+	{.name = "no /proc",
+	 .prefix = {"unshare", "-Urm", "sh", "-c", "mount -t tmpfs none /proc && exec \"$@\"", "sh"},
+	 .threads = {"waits", "2", "spins", "1"},
+	 .needs_user_namespace = true,
+	 .uncertain = true},
 	{.name = "hidden", .threads = {"waits", "2", "spins", "1", "hidden"}},
 	{.name = "nobody", .threads = {"waits", "2", "spins", "1", "nobody"}, .needs_root = true},
 	{.name = "nobody, no ptrace",
@@ -115,7 +126,7 @@ static bool is_there(const struct place *place)
 		runner_skip("%s: only root can become another user", place->name);
 		return false;
 	}
-	if (place->needs_user_namespace && system("unshare -Ur true 2>/dev/null") != 0) {
+	if (place->needs_user_namespace && system("unshare -Urpf --mount-proc true 2>/dev/null") != 0) {
 		runner_skip("%s: the kernel or a policy of the system refuses one", place->name);
 		return false;
 	}
@@ -188,7 +199,7 @@ START_TEST(while_it_lives)
 	struct running running;
 	struct outcome outcome;
 	char snapshot[PATH_MAX + 64];
-	if (!is_there(place))
+	if (place->hides_processes || !is_there(place))
 		return;
 	struct place alive = *place;
 	alive.options = "at_exit=0";

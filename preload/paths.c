@@ -1,17 +1,28 @@
 /* Paths and retained sizes; paths.h. */
 #include "preload/paths.h"
 
+#include "preload/frame_at.h"
+#include "preload/modules.h"
+#include "preload/reach.h"
 #include "preload/roots.h"
 #include "preload/sys.h"
 
 /* Blocks that all paths together may have: about a second. */
 #define HOPS_MAX (UINT64_C(1) << 24)
 
+/* Frames that are looked at for one root on a stack, and for all together: a quarter of a second. */
+enum { CALL_FRAMES_MAX = 4096, ALL_CALL_FRAMES_MAX = 1 << 18 };
+
+/* In struct stop_thread's registers. */
+enum { REGISTER_RBP = 10 };
+
 /* Blocks that were reached have numbers in that order, from 1; the root is 0. */
 struct search {
 	struct paths *paths;
 	const struct mark *mark;
 	const struct stopped *stopped;
+	const struct reach_self *self;
+	uint32_t call_frames_left;
 	uint32_t *number;         /* by node */
 	uint32_t *site;           /* by number, and so are the rest */
 	uint64_t *blocks, *bytes; /* of the subtree */
@@ -84,7 +95,51 @@ static void turn_round(struct path *path)
 	path->near_root = path->left_out ? path->steps - PATH_END_STEPS : path->steps;
 }
 
-static void describe_root(const struct search *search, struct path *path, const struct trace_parent *root)
+/* Where a thread's stack begins to count, and registers to walk it from. */
+struct stack_top {
+	uintptr_t lowest;
+	struct registers start;
+	bool exact;
+};
+
+static bool find_top(const struct search *search, uint32_t tid, struct stack_top *top)
+{
+	const struct stopped *stopped = search->stopped;
+	if (tid == (uint32_t)stopped->self) {
+		*top = (struct stack_top){search->self->sp - RED_ZONE, search->self->caller, false};
+		return true;
+	}
+	for (uint32_t i = 0; i < stopped->count; i++) {
+		const struct stop_thread *thread = &stopped->thread[i];
+		if ((uint32_t)thread->tid != tid)
+			continue;
+		/* Of one that stands in the kernel no frame pointer is known: rules that need it will not hold. */
+		const struct registers start = {thread->ip, thread->sp, thread->registers[REGISTER_RBP]};
+		*top = (struct stack_top){thread->sp - RED_ZONE, start, true};
+		return true;
+	}
+	return false;
+}
+
+/* Of a pointer on a stack: the call in whose frame it is. A frame of our own is none of the program. */
+static void find_call(struct search *search, struct path *path)
+{
+	struct stack_top top;
+	struct frame_at call;
+	uint32_t left = search->call_frames_left < CALL_FRAMES_MAX ? search->call_frames_left : CALL_FRAMES_MAX;
+	uint32_t allowed = left;
+	bool found = find_top(search, path->thread, &top) &&
+		     frame_at(&top.start, top.exact, top.lowest + path->place, &left, &call);
+	search->call_frames_left -= allowed - left;
+	uint32_t id = found ? modules_find(call.exact ? call.pc : call.pc - 1) : 0;
+	const struct module *module = id ? modules_at(id) : NULL;
+	if (!module || atomic_load(&module->flags) & MODULE_MUDLARK)
+		return;
+	path->call = (struct path_place){true, call.exact, id, call.pc - module->bias};
+	search->paths->calls++;
+}
+
+static void describe_root(struct search *search, struct path *path, const struct trace_parent *root)
 {
 	path->root = (enum snapshot_root)(UINT32_MAX - root->node);
 	path->thread = root->thread;
@@ -93,6 +148,8 @@ static void describe_root(const struct search *search, struct path *path, const 
 		path->place /= sizeof(uintptr_t);
 	if (path->root == ROOT_MEMORY && roots_thread_of(search->stopped, root->where, &path->thread, &path->place))
 		path->root = ROOT_THREAD;
+	if (path->root == ROOT_STACK)
+		find_call(search, path);
 }
 
 static void follow_back(struct search *search, struct path *path, uint32_t node)
@@ -118,6 +175,7 @@ static void follow_back(struct search *search, struct path *path, uint32_t node)
 static void find_paths(struct search *search)
 {
 	search->hops_left = HOPS_MAX;
+	search->call_frames_left = ALL_CALL_FRAMES_MAX;
 	for (uint32_t number = 1; number < search->count; number++) {
 		uint32_t site = search->site[number];
 		if (!site || search->depth[site])
@@ -199,16 +257,20 @@ static bool find_retained(struct search *search)
 	return good;
 }
 
-bool paths_find(struct paths *paths, struct mark *mark, const struct stopped *stopped, uint32_t sites,
-		uint32_t (*site_of)(uint32_t cohort))
+bool paths_find(struct paths *paths, struct mark *mark, const struct stopped *stopped, const struct reach_self *self,
+		uint32_t sites, uint32_t (*site_of)(uint32_t cohort))
 {
-	struct search search = {
-		.paths = paths, .mark = mark, .stopped = stopped, .count = (uint32_t)mark->stack_count + 1};
+	struct search search = {.paths = paths,
+				.mark = mark,
+				.stopped = stopped,
+				.self = self,
+				.count = (uint32_t)mark->stack_count + 1};
 	*paths = (struct paths){.sites = sites};
 	bool good = !mark->trace->failed && allocate(&search);
 	if (good) {
 		number_blocks(&search, site_of);
 		find_paths(&search);
+		modules_describe(); /* those that only a stack led to */
 		good = find_retained(&search);
 	}
 	if (search.memory)
@@ -241,7 +303,33 @@ static void encode_path(struct encoder *encoder, uint32_t site, const struct pat
 	}
 }
 
-void paths_encode(struct encoder *encoder, const struct paths *paths)
+void paths_encode_frames(struct encoder *encoder, const struct paths *paths, uint32_t first_frame)
+{
+	uint32_t frame = first_frame;
+	for (uint32_t site = 1; paths->calls && site < paths->sites; site++) {
+		const struct path_place *call = &paths->path[site].call;
+		if (!call->known)
+			continue;
+		/* No parent. */
+		uint64_t row[] = {FRAME_NATIVE | (call->exact ? FRAME_EXACT : 0), frame++, call->module, call->address};
+		encode_row(encoder, row, sizeof row / sizeof row[0]);
+	}
+}
+
+static void encode_places(struct encoder *encoder, const struct paths *paths, uint32_t first_frame)
+{
+	encode_section_begin(encoder, SECTION_PLACES);
+	encode_number(encoder, paths->calls);
+	for (uint32_t site = 1, frame = first_frame; site < paths->sites; site++) {
+		if (!paths->path[site].call.known)
+			continue;
+		uint64_t row[] = {site, frame++, 0, 0};
+		encode_row(encoder, row, sizeof row / sizeof row[0]);
+	}
+	encode_section_end(encoder);
+}
+
+void paths_encode(struct encoder *encoder, const struct paths *paths, uint32_t first_frame)
 {
 	uint32_t path_count = 0, retained_count = 0;
 	for (uint32_t site = 1; site < paths->sites; site++) {
@@ -263,4 +351,5 @@ void paths_encode(struct encoder *encoder, const struct paths *paths)
 			encode_row(encoder, row, sizeof row / sizeof row[0]);
 	}
 	encode_section_end(encoder);
+	encode_places(encoder, paths, first_frame);
 }

@@ -21,11 +21,20 @@ struct path_step {
 
 enum { PATH_END_STEPS = 8 };
 
+/* What of the program a root is in. */
+struct path_place {
+	bool known;
+	bool exact;       /* as of FRAME_EXACT */
+	uint32_t module;  /* 0: none */
+	uint64_t address; /* as in FRAMES */
+};
+
 struct path {
 	enum snapshot_root root; /* 0: none */
 	uint32_t thread;
 	uint64_t place, bytes;
-	uint64_t left_out; /* blocks between the two ends of the steps */
+	struct path_place call; /* of ROOT_STACK */
+	uint64_t left_out;      /* blocks between the two ends of the steps */
 	uint32_t steps, near_root;
 	struct path_step step[2 * PATH_END_STEPS]; /* from the root on */
 };
@@ -39,17 +48,22 @@ struct paths {
 	struct path_retained *retained; /* by site; NULL: nothing is known */
 	uint32_t sites;
 	uint64_t left_out; /* sites without a path for its length */
+	uint32_t calls;    /* paths with a call that is known */
 };
+
+struct reach_self;
 
 /*
  * From a mark that is done, and has a trace. site_of: of a cohort, 0 for none. false when there is no memory.
  * paths_end() unmaps, also after a failure.
  */
-bool paths_find(struct paths *paths, struct mark *mark, const struct stopped *stopped, uint32_t sites,
-		uint32_t (*site_of)(uint32_t cohort));
+bool paths_find(struct paths *paths, struct mark *mark, const struct stopped *stopped, const struct reach_self *self,
+		uint32_t sites, uint32_t (*site_of)(uint32_t cohort));
 void paths_end(struct paths *paths);
 
-/* PATHS and RETAINED. */
-void paths_encode(struct encoder *encoder, const struct paths *paths);
+/* At the end of FRAMES: paths->calls of them, with ids from first_frame on. */
+void paths_encode_frames(struct encoder *encoder, const struct paths *paths, uint32_t first_frame);
+/* PATHS, RETAINED and PLACES. */
+void paths_encode(struct encoder *encoder, const struct paths *paths, uint32_t first_frame);
 
 #endif

@@ -373,7 +373,8 @@ static void encode_modules(struct encoder *encoder)
 static void encode_frames(struct encoder *encoder, const struct picture *picture)
 {
 	encode_section_begin(encoder, SECTION_FRAMES);
-	encode_number(encoder, picture->frames - 1);
+	const struct paths *paths = &picture->reach.paths;
+	encode_number(encoder, picture->frames - 1 + paths->calls);
 	for (uint32_t id = 1; id < picture->frames; id++) {
 		const struct frame_node *node = meta_table_at(&frame_table, id);
 		if (node->module == FRAME_MODULE_PYTHON) {
@@ -385,6 +386,7 @@ static void encode_frames(struct encoder *encoder, const struct picture *picture
 		uint64_t row[] = {FRAME_NATIVE, id - node->parent, node->module, node->pc - bias};
 		encode_row(encoder, row, sizeof row / sizeof row[0]);
 	}
+	paths_encode_frames(encoder, paths, picture->frames);
 	encode_section_end(encoder);
 }
 
@@ -631,7 +633,7 @@ void picture_encode(struct encoder *encoder, const struct picture *picture)
 			encode_suppressions(encoder, lsan_suppressions());
 	}
 	if (picture->searched && picture->reach.paths.retained)
-		paths_encode(encoder, &picture->reach.paths);
+		paths_encode(encoder, &picture->reach.paths, picture->frames);
 	if (python_found) {
 		python_codes_encode(encoder, &picture->codes);
 		encode_python(encoder, picture);

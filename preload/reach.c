@@ -284,7 +284,7 @@ static bool mark_all(struct reach *reach, struct blocks *blocks, const struct ma
 	if (good) {
 		mark_passes(&mark, &roots);
 		if (mark.trace)
-			paths_find(&reach->paths, &mark, stopped, reach->sites, site_of);
+			paths_find(&reach->paths, &mark, stopped, self, reach->sites, site_of);
 		reach->words = mark.words;
 		reach->root_bytes = roots.root_bytes;
 		reach->unread_bytes = roots.unread_bytes + mark.skipped_bytes;

@@ -19,6 +19,7 @@
 
 #include "preload/mark.h"
 #include "preload/paths.h"
+#include "preload/registers.h"
 #include "preload/stop.h"
 
 #include <stdbool.h>
@@ -54,7 +55,8 @@ struct reach {
 /* Where the caller's own stack begins to count. Its registers lie above. */
 struct reach_self {
 	uintptr_t sp;
-	bool retained; /* it asks for paths and retained sizes, too */
+	bool retained;           /* it asks for paths and retained sizes, too */
+	struct registers caller; /* from which its frames can be walked */
 };
 
 /* From the constructor: what of the address space is the library itself. */

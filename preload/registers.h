@@ -24,11 +24,21 @@ enum { DWARF_FP = 6, DWARF_SP = 7, DWARF_RETURN_ADDRESS = 16 };
 /* The return address is pushed by the call: it lies below the CFA, always. */
 enum { RETURN_ADDRESS_OFFSET = -8 };
 
+/* Below its stack pointer a function may use that much without moving it (3.2.2). */
+enum { RED_ZONE = 128 };
+
 static inline __attribute__((always_inline)) uintptr_t registers_fp(void)
 {
 	uintptr_t fp;
 	__asm__ volatile("mov %%rbp, %0" : "=r"(fp));
 	return fp;
+}
+
+/* Those that the caller of the function that this stands in will have after the return. */
+static inline __attribute__((always_inline)) struct registers registers_of_caller(void)
+{
+	const uintptr_t *frame = __builtin_frame_address(0); /* the saved frame pointer, the return address */
+	return (struct registers){frame[1], (uintptr_t)(frame + 2), frame[0]};
 }
 
 #else

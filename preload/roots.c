@@ -5,12 +5,12 @@
 #include "preload/lock.h"
 #include "preload/own.h"
 #include "preload/python.h"
+#include "preload/registers.h"
 #include "preload/sys.h"
 
 #include <dlfcn.h>
 
 enum {
-	RED_ZONE = 128, /* System V ABI, AMD64 supplement, 3.2.2 */
 	COPY_BYTES = 64 << 10,
 	SPARSE_MIN_BYTES = 1 << 20,
 	PAGEMAP_ENTRIES = 512,

@@ -410,7 +410,8 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 		/* All registers that a caller of ours may still need go into this frame. */
 		__builtin_unwind_init();
 		uintptr_t now = (uintptr_t)__builtin_frame_address(0) - FRAME_ROOM_BYTES;
-		const struct reach_self here = {request->sp ? request->sp : now, request->retained};
+		const struct reach_self here = {request->sp ? request->sp : now, request->retained,
+						registers_of_caller()};
 		const struct reach_self *self = request->leaks ? &here : NULL;
 		bool forked = wants_fork(request->trigger, &picture, request->leaks) &&
 			      take_forked(&picture, begun_ns, settled, self);

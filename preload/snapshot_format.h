@@ -88,6 +88,7 @@ enum snapshot_section_type {
 	SECTION_RETAINED = 22,     /* likewise: what would go with them */
 	SECTION_INDIRECT = 23,     /* minor version 2, with META_LEAKS: whose loss the indirect leaks go with */
 	SECTION_SUPPRESSIONS = 24, /* likewise: what the program's __lsan_default_suppressions() returned, as it is */
+	SECTION_PLACES = 25,       /* minor version 2, with META_RETAINED: what of the program the paths begin in */
 };
 
 /*
@@ -366,7 +367,7 @@ enum snapshot_leak_kind {
 enum snapshot_root {
 	ROOT_ITSELF = 1,   /* counts as in use, whoever points to it: ld.so's, ignored, not recorded; place is 0 */
 	ROOT_MEMORY = 2,   /* place: address, of a variable when a module of MODULES is there */
-	ROOT_STACK = 3,    /* of the thread; place: offset from the lowest byte that counts */
+	ROOT_STACK = 3,    /* of the thread; place: offset from the lowest byte that counts; PLACES may know the call */
 	ROOT_REGISTER = 4, /* of the thread; place: number, general registers before others */
 	ROOT_THREAD =
 		5, /* libc's data of the thread, and thread-local variables; place: bytes below its pointer + 2^32 */
@@ -377,6 +378,12 @@ enum snapshot_root {
 /*
  * RETAINED: count, then for each: site id, blocks, bytes: of the site's blocks that are reached, and of all that is
  * reached through them only. Each block counts once for a site.
+ */
+
+/*
+ * PLACES: count, then for each, in the order of PATHS: site id, frame id, module id, offset. Of a path that begins on a
+ * stack: a frame of FRAMES, the call in whose frame of the stack the pointer is; module and offset are 0. Such frames
+ * stand at the end of FRAMES, have no parent, and are in no stack.
  */
 
 enum snapshot_leaks_incomplete {

@@ -45,6 +45,7 @@ static void tell_registers(struct stop_thread *thread, const ucontext_t *context
 	for (int i = 0; i < STOP_REGISTERS; i++)
 		thread->registers[i] = (uintptr_t)context->uc_mcontext.gregs[i];
 	thread->sp = (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
+	thread->ip = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
 	thread->pointer = (uintptr_t)__builtin_thread_pointer();
 	const char *state = (const char *)context->uc_mcontext.fpregs;
 	uint32_t words[2] = {0, 0}; /* magic, extended size */
@@ -108,8 +109,9 @@ static bool blocks_signal(pid_t tid)
 	return line && parse(line + sizeof "\nSigBlk:\t" - 1, 16) >> (stop.signal - 1) & 1;
 }
 
-/* The system call that it waits in, with its stack pointer; -1: none, it runs; below that -errno. */
-static long waits_in(pid_t tid, uintptr_t *sp)
+/* The system call that it waits in, with its stack pointer and program counter; -1: none, it runs; below that -errno.
+ */
+static long waits_in(pid_t tid, uintptr_t *sp, uintptr_t *ip)
 {
 	char text[FACTS_BYTES];
 	ssize_t got = read_fact(tid, "/syscall", text);
@@ -122,6 +124,7 @@ static long waits_in(pid_t tid, uintptr_t *sp)
 	char *end = strrchr(text, ' ');
 	if (!end)
 		return -1;
+	*ip = strncmp(end, " 0x", 3) == 0 ? (uintptr_t)parse(end + 3, 16) : 0;
 	*end = '\0';
 	const char *field = strrchr(text, ' ');
 	if (!field || strncmp(field, " 0x", 3) != 0)
@@ -133,7 +136,7 @@ static long waits_in(pid_t tid, uintptr_t *sp)
 /* Without having heard of it: its place if it waits. */
 static enum stop_state ask_kernel(struct stop_thread *thread)
 {
-	long number = waits_in(thread->tid, &thread->sp);
+	long number = waits_in(thread->tid, &thread->sp, &thread->ip);
 	if (number >= 0)
 		return STOP_IN_KERNEL;
 	return number == -ENOENT || number == -ESRCH ? STOP_GONE : STOP_RUNS;
@@ -142,8 +145,8 @@ static enum stop_state ask_kernel(struct stop_thread *thread)
 /* Whether a signal can be sent to it without its seeing it. */
 static bool may_signal(const struct stop_thread *thread)
 {
-	uintptr_t sp;
-	return !blocks_signal(thread->tid) && waits_in(thread->tid, &sp) != SYS_rt_sigtimedwait;
+	uintptr_t sp, ip;
+	return !blocks_signal(thread->tid) && waits_in(thread->tid, &sp, &ip) != SYS_rt_sigtimedwait;
 }
 
 /* --- the caller --- */

@@ -29,7 +29,7 @@ enum stop_state {
 	STOP_GONE = 0, /* it ended meanwhile */
 	STOP_SENT,
 	STOP_STANDS,
-	STOP_IN_KERNEL, /* goes on when the kernel lets it; its stack pointer is known */
+	STOP_IN_KERNEL, /* goes on when the kernel lets it; its stack pointer and program counter are known */
 	STOP_RUNS,      /* nothing is known of it */
 };
 
@@ -38,10 +38,10 @@ enum { STOP_REGISTERS = 16 };
 struct stop_thread {
 	pid_t tid;
 	uint32_t generation;
-	_Atomic uint32_t state; /* enum stop_state */
-	uintptr_t sp;
+	_Atomic uint32_t state;              /* enum stop_state */
+	uintptr_t sp, ip;                    /* ip 0: not known */
 	uintptr_t pointer;                   /* thread pointer; 0: not known */
-	uintptr_t registers[STOP_REGISTERS]; /* the general ones */
+	uintptr_t registers[STOP_REGISTERS]; /* the general ones, as struct sigcontext has them */
 	uintptr_t vector, vector_end;        /* where the other ones are saved */
 };
 

@@ -92,9 +92,10 @@ static struct row row_of_site(const struct retained_rows *rows, uint32_t site)
 /* Where a root is, in the program's own words. */
 struct root_place {
 	const char *kind;   /* in JSON */
-	const char *name;   /* of a variable, a register, a thread; NULL: not known */
+	const char *name;   /* of a variable, a register; NULL: not known */
 	const char *module; /* NULL: none */
 	uint64_t offset;
+	const struct location *call; /* in whose frame of the stack it is; NULL: not known */
 };
 
 static uint32_t module_at(const struct snapshot *snapshot, uint64_t address)
@@ -139,13 +140,27 @@ static void find_memory(const struct retained_rows *rows, uint64_t address, stru
 	place->kind = place->name ? "variable" : "module";
 }
 
+/* The call itself: what is inlined into it has no frame of its own. */
+static const struct location *find_call(const struct retained_rows *rows, uint32_t frame)
+{
+	struct names *names = rows->reading->names;
+	uint32_t number = names->frame_addresses[0][frame];
+	if (!number)
+		return NULL;
+	names_resolve(names, number);
+	const struct address *address = &names->addresses[number];
+	return address->location_count ? &names->locations[address->first_location + address->location_count - 1]
+				       : NULL;
+}
+
 static struct root_place find_root(const struct retained_rows *rows, const struct retained_path *path)
 {
 	struct root_place place = {.kind = "unknown", .offset = path->place};
 	if (path->root == ROOT_MEMORY)
 		find_memory(rows, path->place, &place);
 	else if (path->root == ROOT_STACK)
-		place.kind = "stack";
+		place = (struct root_place){
+			.kind = "stack", .offset = path->place, .call = find_call(rows, path->frame)};
 	else if (path->root == ROOT_REGISTER)
 		place = (struct root_place){.kind = "register", .name = register_name(path->place)};
 	else if (path->root == ROOT_THREAD)
@@ -176,6 +191,10 @@ static void root_text(struct buffer *out, const struct retained_rows *rows, cons
 		buffer_format(out, "data of %s at 0x%" PRIx64, place.module, place.offset);
 	} else if (path->root == ROOT_MEMORY) {
 		buffer_format(out, "a mapping of the program, at 0x%" PRIx64, place.offset);
+	} else if (path->root == ROOT_STACK && place.call) {
+		thread_text(out, snapshot, path->thread);
+		buffer_text(out, ": stack frame of ");
+		location_text(out, place.call);
 	} else if (path->root == ROOT_STACK) {
 		thread_text(out, snapshot, path->thread);
 		buffer_format(out, ": stack, %" PRIu64 " bytes above its lowest", place.offset);
@@ -314,6 +333,12 @@ static void root_json(const struct retained_rows *rows, const struct retained_pa
 	json_put_text(json, "module", place.module);
 	json_put_number(json, "offset", place.offset);
 	json_put_number(json, "thread", path->thread);
+	json_put_text(json, "function", place.call ? place.call->function : NULL);
+	json_put_text(json, "file", place.call ? place.call->file : NULL);
+	if (place.call && place.call->line)
+		json_put_number(json, "line", place.call->line);
+	else
+		json_put_null(json, "line");
 	json_end_object(json);
 }
 

@@ -3,7 +3,7 @@
  */
 #include "report/snapshot_cursor.h"
 
-enum { PATH_BYTES_LEAST = 8, STEP_BYTES_LEAST = 4, RETAINED_BYTES_LEAST = 3 };
+enum { PATH_BYTES_LEAST = 8, STEP_BYTES_LEAST = 4, RETAINED_BYTES_LEAST = 3, PLACE_BYTES_LEAST = 4 };
 
 static const char site_range[] = "a site id is out of range";
 
@@ -58,12 +58,34 @@ void decode_retained(struct snapshot *snapshot, struct cursor *cursor)
 	}
 }
 
+/* Both sections go by the same order. */
+void decode_places(struct snapshot *snapshot, struct cursor *cursor)
+{
+	struct retained_data *data = &snapshot->retained;
+	uint32_t count = read_count(cursor, PLACE_BYTES_LEAST), number = 0;
+	for (uint32_t i = 0; i < count && !cursor->failed; i++) {
+		uint32_t site = read_limited(cursor, UINT32_MAX, site_range);
+		while (number < data->path_count && data->paths[number].site != site)
+			number++;
+		if (number == data->path_count) {
+			cursor_fail(cursor, "a place is of no path");
+			return;
+		}
+		data->paths[number].frame = read_limited(cursor, UINT32_MAX, "a frame id is out of range");
+		read_varint(cursor);
+		read_varint(cursor);
+	}
+}
+
 uint32_t link_retained(const struct snapshot *snapshot, const char **why)
 {
 	const struct retained_data *data = &snapshot->retained;
 	for (uint32_t i = 0; i < data->path_count; i++)
 		if (!data->paths[i].site || data->paths[i].site > snapshot->site_count)
 			return *why = "a path names a site that is not there", SECTION_PATHS;
+	for (uint32_t i = 0; i < data->path_count; i++)
+		if (data->paths[i].frame > snapshot->frame_count)
+			return *why = "it names a frame that is not there", SECTION_PLACES;
 	for (uint32_t i = 0; i < data->step_count; i++)
 		if (data->steps[i].site > snapshot->site_count)
 			return *why = "a step names a site that is not there", SECTION_PATHS;

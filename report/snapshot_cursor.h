@@ -39,9 +39,10 @@ void decode_indirect(struct snapshot *snapshot, struct cursor *cursor);
 void decode_suppressions(struct snapshot *snapshot, struct cursor *cursor);
 uint32_t link_leaks(const struct snapshot *snapshot, const char **why);
 
-/* PATHS and RETAINED: paths_read.c. */
+/* PATHS, RETAINED and PLACES, in this order: paths_read.c. */
 void decode_paths(struct snapshot *snapshot, struct cursor *cursor);
 void decode_retained(struct snapshot *snapshot, struct cursor *cursor);
+void decode_places(struct snapshot *snapshot, struct cursor *cursor);
 uint32_t link_retained(const struct snapshot *snapshot, const char **why);
 
 #endif

@@ -26,7 +26,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { KNOWN_SECTIONS = SECTION_SUPPRESSIONS + 1 };
+enum { KNOWN_SECTIONS = SECTION_PLACES + 1 };
 
 static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_END] = "END",
@@ -54,6 +54,7 @@ static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_RETAINED] = "RETAINED",
 	[SECTION_INDIRECT] = "INDIRECT",
 	[SECTION_SUPPRESSIONS] = "SUPPRESSIONS",
+	[SECTION_PLACES] = "PLACES",
 };
 
 static const uint32_t required_sections[] = {SECTION_META,   SECTION_TOTALS,  SECTION_MODULES, SECTION_FRAMES,
@@ -455,6 +456,7 @@ static void (*const section_decoders[KNOWN_SECTIONS])(struct snapshot *, struct 
 	[SECTION_RETAINED] = decode_retained,
 	[SECTION_INDIRECT] = decode_indirect,
 	[SECTION_SUPPRESSIONS] = decode_suppressions,
+	[SECTION_PLACES] = decode_places,
 };
 
 /* --- wall 3: ids across sections ------------------------------------------------------------------------------- */

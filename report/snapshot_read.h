@@ -166,7 +166,7 @@ struct census_data {
 	bool has_refs; /* SECTION_REFS was there */
 };
 
-/* SECTION_PATHS, SECTION_RETAINED. */
+/* SECTION_PATHS, SECTION_RETAINED, SECTION_PLACES. */
 struct retained_step {
 	uint32_t site; /* 0: not recorded */
 	uint64_t bytes, offset, times;
@@ -176,6 +176,7 @@ struct retained_path {
 	uint32_t first_step, step_count;
 	uint32_t near_root; /* steps before the blocks that are left out; at most step_count */
 	uint64_t place, bytes, left_out;
+	uint32_t frame; /* SECTION_PLACES: the call in whose frame a root on a stack is; 0: not known */
 };
 struct retained_sum {
 	uint32_t site;

@@ -286,6 +286,23 @@ static void encode_retained(const struct snapshot *snapshot, struct buffer *data
 	}
 }
 
+static void encode_places(const struct snapshot *snapshot, struct buffer *data)
+{
+	const struct retained_data *retained = &snapshot->retained;
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < retained->path_count; i++)
+		count += retained->paths[i].frame != 0;
+	buffer_varint(data, count);
+	for (uint32_t i = 0; i < retained->path_count; i++) {
+		if (!retained->paths[i].frame)
+			continue;
+		buffer_varint(data, retained->paths[i].site);
+		buffer_varint(data, retained->paths[i].frame);
+		buffer_varint(data, 0);
+		buffer_varint(data, 0);
+	}
+}
+
 void snapshot_encode(const struct snapshot *snapshot, struct buffer *file)
 {
 	struct buffer data = {0};
@@ -343,6 +360,8 @@ void snapshot_encode(const struct snapshot *snapshot, struct buffer *file)
 		finish_section(file, SECTION_PATHS, &data);
 		encode_retained(snapshot, &data);
 		finish_section(file, SECTION_RETAINED, &data);
+		encode_places(snapshot, &data);
+		finish_section(file, SECTION_PLACES, &data);
 	}
 	encode_timeline(snapshot, &data);
 	finish_section(file, SECTION_TIMELINE, &data);

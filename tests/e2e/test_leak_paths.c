@@ -72,7 +72,12 @@ static const struct {
 	  "96 bytes of its own, 672 bytes retained in 7 blocks\n", "+48 -> 96 bytes: grow_tree"}},
 	{"make_local",
 	 {"make_local", "(held_blocks): a thread-local variable\n    -> 500 bytes, this stack's block\n"}},
-	{"make_for_stack", {"make_for_stack", "  thread ", ": stack, ", "    -> 700 bytes, this stack's block\n"}},
+	{"make_for_stack",
+	 {"make_for_stack", "  thread ", " (held_blocks): stack frame of waits (",
+	  "/held_blocks.c:", ")\n    -> 700 bytes, this stack's block\n"}},
+	{"make_for_main",
+	 {"make_for_main", "  thread ", " (held_blocks): stack frame of ends_later (",
+	  "/held_blocks.c:", ")\n    -> 600 bytes, this stack's block\n"}},
 };
 
 START_TEST(path_is_known)
@@ -115,12 +120,14 @@ START_TEST(what_is_not_there_is_said)
 }
 END_TEST
 
-/* From outside, of a process that lives: in a copy of it and in itself. */
+/* From outside, of a process that lives: in a copy of it and in itself. Names that are in the file do as well. */
 START_TEST(living_process)
 {
 	static const char *const modes[] = {"snapshot=auto", "snapshot=inline"};
-	static const char *const lines[] = {"make_for_stack", "  thread ", ": stack, ",
-					    "    -> 700 bytes, this stack's", NULL};
+	static const char *const lines[] = {
+		"make_for_stack", "  thread ", ": stack frame of waits (",      "    -> 700 bytes, this stack's",
+		"make_for_main",  "  thread ", ": stack frame of ends_later (", "    -> 600 bytes, this stack's",
+		"make_for_main",  "  thread ", ": stack frame of ends_later (", NULL};
 	for (int i = 0; i < 2; i++) {
 		char line[4 * PATH_MAX];
 		struct running running;
@@ -128,10 +135,14 @@ START_TEST(living_process)
 		struct command command = {.line = "held_blocks 3", .preloaded = true, .options = modes[i]};
 		runner_start(&command, &running);
 		runner_sleep_ms(500);
-		snprintf(line, sizeof line,
-			 "cd %s && %s snap --retained %d >/dev/null && %s leaks --bytes --path make_for_stack *.1.mud "
-			 ">found 2>&1",
-			 running.outcome.directory, tool_path(), running.outcome.pid, tool_path());
+		snprintf(
+			line, sizeof line,
+			"cd %s && mudlark=%s && $mudlark snap --retained %d >/dev/null && "
+			"for stack in make_for_stack make_for_main; do $mudlark leaks --bytes --path $stack *.1.mud; "
+			"done "
+			">found 2>&1 && $mudlark symbolize *.1.mud -o named.mud && "
+			"$mudlark leaks --path make_for_main --sysroot /nowhere named.mud >>found 2>&1 && rm named.mud",
+			running.outcome.directory, tool_path(), running.outcome.pid);
 		ck_assert_int_eq(system(line), 0);
 		char text[TEXT_BYTES];
 		snprintf(line, sizeof line, "%s/found", running.outcome.directory);

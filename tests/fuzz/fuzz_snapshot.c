@@ -236,7 +236,8 @@ static void write_seed(const char *directory, const char *name, const void *byte
 int main(int argc, char **argv)
 {
 	assert(argc == 2);
-	static const uint8_t paths[] = {1, 1, ROOT_MEMORY, 0, 100, 24, 1, 0, 1, 2, 16, 8, 5}, sums[] = {1, 2, 5, 80};
+	static const uint8_t paths[] = {1, 1, ROOT_MEMORY, 0, 100, 24, 1, 0, 1, 2, 16, 8, 5}, sums[] = {1, 2, 5, 80},
+			     places[] = {1, 1, 1, 0, 0};
 	struct buffer good = good_file(false), sampled = good_file(true), empty = {0};
 	write_seed(argv[1], "whole", good.data, good.length, -1);
 	write_seed(argv[1], "sampled", sampled.data, sampled.length, -1);
@@ -245,6 +246,7 @@ int main(int argc, char **argv)
 	write_seed(argv[1], "no-sites", empty.data, empty.length, -1);
 	write_seed(argv[1], "PATHS", paths, sizeof paths, SECTION_PATHS);
 	write_seed(argv[1], "RETAINED", sums, sizeof sums, SECTION_RETAINED);
+	write_seed(argv[1], "PLACES", places, sizeof places, SECTION_PLACES);
 	write_seed(argv[1], "cut", good.data, good.length / 2, -1);
 	free(s);
 	for (size_t offset = sizeof(struct snapshot_header);;) {

@@ -1,6 +1,6 @@
 /*
- * Holds blocks in ways that are known: a global variable a list, whose last node a tree; a thread's stack and a
- * thread-local variable a block each; two variables one block, which neither retains for itself.
+ * Holds blocks in ways that are known: a global variable a list, whose last node a tree; the stacks of two threads
+ * and a thread-local variable a block each; two variables one block, which neither retains for itself.
  * Pitfall: a path that is not the shortest, a root under another name, a retained size that counts what others hold
  * too. Expected: what tests/e2e/test_leak_paths.c has.
  */
@@ -92,6 +92,20 @@ static void *waits(void *unused)
 	return unused;
 }
 
+static APART void *make_for_main(void)
+{
+	return calloc(1, 600);
+}
+
+/* Until a search from outside has been made. Ends the process: at the end its frame is there. */
+static APART void ends_later(unsigned seconds)
+{
+	void *volatile mine = make_for_main();
+	while (seconds && mine)
+		seconds = sleep(seconds);
+	exit(EXPECT_STATUS);
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t thread;
@@ -103,8 +117,5 @@ int main(int argc, char **argv)
 	NEED(pthread_create(&thread, NULL, waits, NULL) == 0);
 	while (!thread_ready)
 		usleep(1000);
-	/* Until a search from outside has been made. */
-	for (unsigned left = argc > 1 ? (unsigned)atoi(argv[1]) : 0; left;)
-		left = sleep(left);
-	return EXPECT_STATUS;
+	ends_later(argc > 1 ? (unsigned)atoi(argv[1]) : 0);
 }

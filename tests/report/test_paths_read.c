@@ -15,6 +15,8 @@ static const unsigned char paths[] = {
 	2, ROOT_STACK,  9, 64,  40, 0, 0, 0, /* of site 2, right on a stack */
 };
 
+static const unsigned char places[] = {1, 2, 4, 0, 0}; /* site 2: frame 4 */
+
 static const unsigned char sums[] = {2, 1, 5, 80, 3, 1, 24};
 
 static struct snapshot *decoded(const unsigned char *bytes, size_t size, const char **failed)
@@ -53,6 +55,11 @@ START_TEST(whole_sections)
 	ck_assert_uint_eq(data->paths[1].first_step, 2);
 	ck_assert_uint_eq(data->steps[0].times, 5);
 	ck_assert_uint_eq(data->sums[0].bytes, 80);
+	cursor = (struct cursor){places, places + sizeof places, NULL};
+	decode_places(snapshot, &cursor);
+	ck_assert(!cursor.failed && !cursor_left(&cursor));
+	ck_assert_uint_eq(data->paths[0].frame, 0);
+	ck_assert_uint_eq(data->paths[1].frame, 4);
 	release(snapshot);
 }
 END_TEST
@@ -63,6 +70,13 @@ START_TEST(cut_sections)
 	for (size_t length = 0; length < sizeof paths; length++) {
 		release(decoded(paths, length, &failed));
 		ck_assert_ptr_nonnull(failed);
+	}
+	for (size_t length = 0; length < sizeof places; length++) {
+		struct snapshot *snapshot = decoded(paths, sizeof paths, &failed);
+		struct cursor cursor = {places, places + length, NULL};
+		decode_places(snapshot, &cursor);
+		ck_assert_ptr_nonnull(cursor.failed);
+		release(snapshot);
 	}
 	for (size_t length = 0; length < sizeof sums; length++) {
 		struct snapshot *snapshot = must_allocate(1, sizeof *snapshot);
@@ -85,10 +99,29 @@ START_TEST(dangling_ids)
 	snapshot->retained.paths[1].site = 0;
 	ck_assert_uint_eq(link_retained(snapshot, &why), SECTION_PATHS);
 	snapshot->retained.paths[1].site = 2;
+	snapshot->retained.paths[1].frame = 1;
+	ck_assert_uint_eq(link_retained(snapshot, &why), SECTION_PLACES);
+	snapshot->frame_count = 1;
+	ck_assert_uint_eq(link_retained(snapshot, &why), SECTION_END);
 	snapshot->retained.sums = &sum;
 	snapshot->retained.sum_count = 1;
 	ck_assert_uint_eq(link_retained(snapshot, &why), SECTION_RETAINED);
 	release(snapshot);
+}
+END_TEST
+
+/* Of a site without a path, and of paths in another order. */
+START_TEST(places_of_no_path)
+{
+	static const unsigned char wrong[][9] = {{1, 1, 4, 0, 0}, {2, 2, 4, 0, 0, 3, 4, 0, 0}};
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		const char *failed;
+		struct snapshot *snapshot = decoded(paths, sizeof paths, &failed);
+		struct cursor cursor = {wrong[i], wrong[i] + sizeof wrong[i], NULL};
+		decode_places(snapshot, &cursor);
+		ck_assert_str_eq(cursor.failed, "a place is of no path");
+		release(snapshot);
+	}
 }
 END_TEST
 
@@ -119,6 +152,7 @@ int main(void)
 	tcase_add_test(tcase, whole_sections);
 	tcase_add_test(tcase, cut_sections);
 	tcase_add_test(tcase, dangling_ids);
+	tcase_add_test(tcase, places_of_no_path);
 	tcase_add_test(tcase, changed_bytes);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);

@@ -135,8 +135,20 @@ static void find_call(struct search *search, struct path *path)
 	const struct module *module = id ? modules_at(id) : NULL;
 	if (!module || atomic_load(&module->flags) & MODULE_MUDLARK)
 		return;
-	path->call = (struct path_place){true, call.exact, id, call.pc - module->bias};
-	search->paths->calls++;
+	path->in = (struct path_place){id, call.exact, call.pc - module->bias};
+	search->paths->frames++;
+}
+
+/* Of a pointer in a thread's storage: the module whose variable it is. */
+static void find_variable(struct search *search, struct path *path)
+{
+	uint64_t below = path->place - ROOT_THREAD_POINTER;
+	const struct root_variables *found = path->place > ROOT_THREAD_POINTER ? roots_variables_at(below) : NULL;
+	uint32_t id = found ? modules_find(found->module) : 0;
+	if (!id)
+		return;
+	path->in = (struct path_place){.module = id, .address = found->below - below};
+	search->paths->variables++;
 }
 
 static void describe_root(struct search *search, struct path *path, const struct trace_parent *root)
@@ -150,6 +162,8 @@ static void describe_root(struct search *search, struct path *path, const struct
 		path->root = ROOT_THREAD;
 	if (path->root == ROOT_STACK)
 		find_call(search, path);
+	else if (path->root == ROOT_THREAD)
+		find_variable(search, path);
 }
 
 static void follow_back(struct search *search, struct path *path, uint32_t node)
@@ -270,7 +284,7 @@ bool paths_find(struct paths *paths, struct mark *mark, const struct stopped *st
 	if (good) {
 		number_blocks(&search, site_of);
 		find_paths(&search);
-		modules_describe(); /* those that only a stack led to */
+		modules_describe(); /* those that only roots led to */
 		good = find_retained(&search);
 	}
 	if (search.memory)
@@ -306,12 +320,13 @@ static void encode_path(struct encoder *encoder, uint32_t site, const struct pat
 void paths_encode_frames(struct encoder *encoder, const struct paths *paths, uint32_t first_frame)
 {
 	uint32_t frame = first_frame;
-	for (uint32_t site = 1; paths->calls && site < paths->sites; site++) {
-		const struct path_place *call = &paths->path[site].call;
-		if (!call->known)
+	for (uint32_t site = 1; paths->frames && site < paths->sites; site++) {
+		const struct path *path = &paths->path[site];
+		if (path->root != ROOT_STACK || !path->in.module)
 			continue;
 		/* No parent. */
-		uint64_t row[] = {FRAME_NATIVE | (call->exact ? FRAME_EXACT : 0), frame++, call->module, call->address};
+		uint64_t row[] = {FRAME_NATIVE | (path->in.exact ? FRAME_EXACT : 0), frame++, path->in.module,
+				  path->in.address};
 		encode_row(encoder, row, sizeof row / sizeof row[0]);
 	}
 }
@@ -319,11 +334,14 @@ void paths_encode_frames(struct encoder *encoder, const struct paths *paths, uin
 static void encode_places(struct encoder *encoder, const struct paths *paths, uint32_t first_frame)
 {
 	encode_section_begin(encoder, SECTION_PLACES);
-	encode_number(encoder, paths->calls);
+	encode_number(encoder, (uint64_t)paths->frames + paths->variables);
 	for (uint32_t site = 1, frame = first_frame; site < paths->sites; site++) {
-		if (!paths->path[site].call.known)
+		const struct path *path = &paths->path[site];
+		if (!path->in.module)
 			continue;
-		uint64_t row[] = {site, frame++, 0, 0};
+		bool is_frame = path->root == ROOT_STACK;
+		uint64_t row[] = {site, is_frame ? frame++ : 0, is_frame ? 0 : path->in.module,
+				  is_frame ? 0 : path->in.address};
 		encode_row(encoder, row, sizeof row / sizeof row[0]);
 	}
 	encode_section_end(encoder);

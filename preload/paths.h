@@ -21,20 +21,19 @@ struct path_step {
 
 enum { PATH_END_STEPS = 8 };
 
-/* What of the program a root is in. */
+/* What of the program a root is in: as in PLACES. */
 struct path_place {
-	bool known;
-	bool exact;       /* as of FRAME_EXACT */
-	uint32_t module;  /* 0: none */
-	uint64_t address; /* as in FRAMES */
+	uint32_t module;  /* 0: not known */
+	bool exact;       /* of a frame: FRAME_EXACT */
+	uint64_t address; /* of a frame, as in FRAMES; or the offset among the module's thread-local variables */
 };
 
 struct path {
 	enum snapshot_root root; /* 0: none */
 	uint32_t thread;
 	uint64_t place, bytes;
-	struct path_place call; /* of ROOT_STACK */
-	uint64_t left_out;      /* blocks between the two ends of the steps */
+	struct path_place in; /* of ROOT_STACK a frame, of ROOT_THREAD a variable */
+	uint64_t left_out;    /* blocks between the two ends of the steps */
 	uint32_t steps, near_root;
 	struct path_step step[2 * PATH_END_STEPS]; /* from the root on */
 };
@@ -47,8 +46,8 @@ struct paths {
 	struct path *path;              /* by site */
 	struct path_retained *retained; /* by site; NULL: nothing is known */
 	uint32_t sites;
-	uint64_t left_out; /* sites without a path for its length */
-	uint32_t calls;    /* paths with a call that is known */
+	uint64_t left_out;          /* sites without a path for its length */
+	uint32_t frames, variables; /* paths that begin in one that is known */
 };
 
 struct reach_self;
@@ -61,7 +60,7 @@ bool paths_find(struct paths *paths, struct mark *mark, const struct stopped *st
 		uint32_t sites, uint32_t (*site_of)(uint32_t cohort));
 void paths_end(struct paths *paths);
 
-/* At the end of FRAMES: paths->calls of them, with ids from first_frame on. */
+/* At the end of FRAMES: paths->frames of them, with ids from first_frame on. */
 void paths_encode_frames(struct encoder *encoder, const struct paths *paths, uint32_t first_frame);
 /* PATHS, RETAINED and PLACES. */
 void paths_encode(struct encoder *encoder, const struct paths *paths, uint32_t first_frame);

@@ -374,7 +374,7 @@ static void encode_frames(struct encoder *encoder, const struct picture *picture
 {
 	encode_section_begin(encoder, SECTION_FRAMES);
 	const struct paths *paths = &picture->reach.paths;
-	encode_number(encoder, picture->frames - 1 + paths->calls);
+	encode_number(encoder, picture->frames - 1 + paths->frames);
 	for (uint32_t id = 1; id < picture->frames; id++) {
 		const struct frame_node *node = meta_table_at(&frame_table, id);
 		if (node->module == FRAME_MODULE_PYTHON) {

@@ -9,6 +9,7 @@
 #include "preload/sys.h"
 
 #include <dlfcn.h>
+#include <link.h>
 
 enum {
 	COPY_BYTES = 64 << 10,
@@ -16,6 +17,7 @@ enum {
 	PAGEMAP_ENTRIES = 512,
 	REGIONS_MAX = 256,
 	SPARE_SPANS = 16,
+	VARIABLES_MAX = 64,
 	THREAD_BYTES = 2304, /* what libc keeps above a thread's pointer: struct pthread */
 };
 #define PAGE_EXISTS ((uint64_t)3 << 62) /* present, swapped: Documentation/admin-guide/mm/pagemap.rst */
@@ -29,6 +31,38 @@ static struct {
 /* 0: not known; then it counts as stack. */
 static size_t tls_bytes;
 
+/* Written by the constructor. */
+static struct root_variables variables[VARIABLES_MAX];
+static uint32_t variable_modules;
+
+/* The calling thread has its storage where all have it, and those modules stay that are there at the start. */
+static int note_variables(struct dl_phdr_info *info, size_t size, void *unused)
+{
+	(void)size, (void)unused;
+	uintptr_t start = (uintptr_t)info->dlpi_tls_data;
+	if (!start || start >= lock_self() || lock_self() - start > tls_bytes)
+		return 0;
+	struct root_variables found = {.below = lock_self() - start};
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+		if (header->p_type == PT_TLS)
+			found.bytes = header->p_memsz;
+		else if (header->p_type == PT_LOAD && !found.module)
+			found.module = info->dlpi_addr + header->p_vaddr;
+	}
+	if (variable_modules < VARIABLES_MAX)
+		variables[variable_modules++] = found;
+	return 0;
+}
+
+const struct root_variables *roots_variables_at(uint64_t below)
+{
+	for (uint32_t i = 0; i < variable_modules; i++)
+		if (below <= variables[i].below && variables[i].below - below < variables[i].bytes)
+			return &variables[i];
+	return NULL;
+}
+
 void roots_init(void)
 {
 	/* ld.so's, for libpthread once; the sanitizers ask it as well. */
@@ -37,6 +71,7 @@ void roots_init(void)
 	size_t alignment;
 	if (get_info)
 		get_info(&tls_bytes, &alignment);
+	dl_iterate_phdr(note_variables, NULL);
 }
 
 bool roots_register(const void *start, size_t bytes)

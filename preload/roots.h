@@ -45,7 +45,17 @@ void roots_mark_stacks(struct roots *roots);
  */
 bool roots_thread_of(const struct stopped *stopped, uintptr_t address, uint32_t *thread, uint64_t *place);
 
-/* From the constructor: asks libc how much static thread-local storage a thread has. */
+/* A module's thread-local variables; of those that were there from the start. */
+struct root_variables {
+	uintptr_t module; /* an address of it */
+	uint64_t below;   /* where they begin, from the thread's pointer downwards */
+	uint64_t bytes;
+};
+/* The module of what is `below` bytes below a thread's pointer; NULL: it is none's. */
+const struct root_variables *roots_variables_at(uint64_t below);
+
+/* From the constructor: asks libc how much static thread-local storage a thread has, and which module has what of it.
+ */
 void roots_init(void);
 
 /* More memory that counts, for __lsan_register_root_region(). false: the table is full. */

@@ -369,8 +369,8 @@ enum snapshot_root {
 	ROOT_MEMORY = 2,   /* place: address, of a variable when a module of MODULES is there */
 	ROOT_STACK = 3,    /* of the thread; place: offset from the lowest byte that counts; PLACES may know the call */
 	ROOT_REGISTER = 4, /* of the thread; place: number, general registers before others */
-	ROOT_THREAD =
-		5, /* libc's data of the thread, and thread-local variables; place: bytes below its pointer + 2^32 */
+	ROOT_THREAD = 5,   /* libc's data of the thread, and thread-local variables; place: bytes below its pointer +
+			      2^32;   PLACES may know whose */
 	ROOT_KINDS = 6,
 };
 #define ROOT_THREAD_POINTER (UINT64_C(1) << 32)
@@ -383,7 +383,9 @@ enum snapshot_root {
 /*
  * PLACES: count, then for each, in the order of PATHS: site id, frame id, module id, offset. Of a path that begins on a
  * stack: a frame of FRAMES, the call in whose frame of the stack the pointer is; module and offset are 0. Such frames
- * stand at the end of FRAMES, have no parent, and are in no stack.
+ * stand at the end of FRAMES, have no parent, and are in no stack. Of a path that begins in a thread's storage: frame
+ * 0, the module that has the variable, and its offset among the module's thread-local ones, as symbols of type STT_TLS
+ * have it.
  */
 
 enum snapshot_leaks_incomplete {

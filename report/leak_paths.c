@@ -153,6 +153,18 @@ static const struct location *find_call(const struct retained_rows *rows, uint32
 				       : NULL;
 }
 
+static void find_thread_local(const struct retained_rows *rows, const struct retained_path *path,
+			      struct root_place *place)
+{
+	struct reading *reading = rows->reading;
+	place->kind = "thread-local";
+	if (!path->module)
+		return;
+	place->module = reading->snapshots[0]->modules[path->module].name;
+	place->offset = path->module_offset;
+	place->name = names_thread_variable(reading->names, 0, path->module, path->module_offset, &place->offset);
+}
+
 static struct root_place find_root(const struct retained_rows *rows, const struct retained_path *path)
 {
 	struct root_place place = {.kind = "unknown", .offset = path->place};
@@ -164,7 +176,7 @@ static struct root_place find_root(const struct retained_rows *rows, const struc
 	else if (path->root == ROOT_REGISTER)
 		place = (struct root_place){.kind = "register", .name = register_name(path->place)};
 	else if (path->root == ROOT_THREAD)
-		place.kind = "thread-local";
+		find_thread_local(rows, path, &place);
 	else if (path->root == ROOT_ITSELF)
 		place.kind = "in use";
 	return place;
@@ -178,15 +190,21 @@ static void thread_text(struct buffer *out, const struct snapshot *snapshot, uin
 		buffer_format(out, " (%s)", name);
 }
 
+static void variable_text(struct buffer *out, const struct root_place *place)
+{
+	buffer_text(out, place->name);
+	if (place->offset)
+		buffer_format(out, "+%" PRIu64, place->offset);
+	buffer_format(out, " in %s", place->module);
+}
+
 static void root_text(struct buffer *out, const struct retained_rows *rows, const struct retained_path *path)
 {
 	const struct snapshot *snapshot = rows->reading->snapshots[0];
 	struct root_place place = find_root(rows, path);
 	if (path->root == ROOT_MEMORY && place.name) {
-		buffer_format(out, "global variable %s", place.name);
-		if (place.offset)
-			buffer_format(out, "+%" PRIu64, place.offset);
-		buffer_format(out, " in %s", place.module);
+		buffer_text(out, "global variable ");
+		variable_text(out, &place);
 	} else if (path->root == ROOT_MEMORY && place.module) {
 		buffer_format(out, "data of %s at 0x%" PRIx64, place.module, place.offset);
 	} else if (path->root == ROOT_MEMORY) {
@@ -201,6 +219,14 @@ static void root_text(struct buffer *out, const struct retained_rows *rows, cons
 	} else if (path->root == ROOT_REGISTER) {
 		thread_text(out, snapshot, path->thread);
 		buffer_format(out, ": register %s", place.name);
+	} else if (path->root == ROOT_THREAD && place.module) {
+		thread_text(out, snapshot, path->thread);
+		if (place.name) {
+			buffer_text(out, ": thread-local variable ");
+			variable_text(out, &place);
+		} else {
+			buffer_format(out, ": thread-local data of %s at 0x%" PRIx64, place.module, place.offset);
+		}
 	} else if (path->root == ROOT_THREAD) {
 		thread_text(out, snapshot, path->thread);
 		buffer_text(out, place.offset > ROOT_THREAD_POINTER ? ": a thread-local variable"

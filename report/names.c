@@ -284,12 +284,24 @@ const char *names_note(const struct names *names, uint32_t side, uint32_t module
 	return source->symbols && !vdso ? symbol_module_note(source->symbols) : NULL;
 }
 
-const char *names_variable(struct names *names, uint32_t side, uint32_t module, uint64_t vaddr, uint64_t *offset)
+static struct symbol_module *opened_symbols(struct names *names, uint32_t side, uint32_t module)
 {
 	struct module_source *source = &names->sources[side][module];
 	if (!source->opened)
 		open_symbols(names, &names->snapshots[side]->modules[module], source);
-	return source->symbols ? symbol_module_variable(source->symbols, vaddr, offset) : NULL;
+	return source->symbols;
+}
+
+const char *names_variable(struct names *names, uint32_t side, uint32_t module, uint64_t vaddr, uint64_t *offset)
+{
+	struct symbol_module *symbols = opened_symbols(names, side, module);
+	return symbols ? symbol_module_variable(symbols, vaddr, offset) : NULL;
+}
+
+const char *names_thread_variable(struct names *names, uint32_t side, uint32_t module, uint64_t place, uint64_t *offset)
+{
+	struct symbol_module *symbols = opened_symbols(names, side, module);
+	return symbols ? symbol_module_thread_variable(symbols, place, offset) : NULL;
 }
 
 /* --- addresses ------------------------------------------------------------------------------------------------- */

@@ -98,6 +98,9 @@ const char *names_note(const struct names *names, uint32_t side, uint32_t module
  * module's file, whatever the snapshot has of names. The text lives until names_close().
  */
 const char *names_variable(struct names *names, uint32_t side, uint32_t module, uint64_t vaddr, uint64_t *offset);
+/* The same of a thread-local one, by its place in the module's thread-local storage. */
+const char *names_thread_variable(struct names *names, uint32_t side, uint32_t module, uint64_t place,
+				  uint64_t *offset);
 
 /*
  * Whether code in this file of this module works for its caller: the C and C++ runtimes, the loader, C++ and Rust

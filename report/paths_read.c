@@ -72,8 +72,8 @@ void decode_places(struct snapshot *snapshot, struct cursor *cursor)
 			return;
 		}
 		data->paths[number].frame = read_limited(cursor, UINT32_MAX, "a frame id is out of range");
-		read_varint(cursor);
-		read_varint(cursor);
+		data->paths[number].module = read_limited(cursor, UINT32_MAX, "a module id is out of range");
+		data->paths[number].module_offset = read_varint(cursor);
 	}
 }
 
@@ -86,6 +86,9 @@ uint32_t link_retained(const struct snapshot *snapshot, const char **why)
 	for (uint32_t i = 0; i < data->path_count; i++)
 		if (data->paths[i].frame > snapshot->frame_count)
 			return *why = "it names a frame that is not there", SECTION_PLACES;
+	for (uint32_t i = 0; i < data->path_count; i++)
+		if (data->paths[i].module > snapshot->module_count)
+			return *why = "it names a module that is not there", SECTION_PLACES;
 	for (uint32_t i = 0; i < data->step_count; i++)
 		if (data->steps[i].site > snapshot->site_count)
 			return *why = "a step names a site that is not there", SECTION_PATHS;

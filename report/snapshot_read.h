@@ -176,7 +176,10 @@ struct retained_path {
 	uint32_t first_step, step_count;
 	uint32_t near_root; /* steps before the blocks that are left out; at most step_count */
 	uint64_t place, bytes, left_out;
-	uint32_t frame; /* SECTION_PLACES: the call in whose frame a root on a stack is; 0: not known */
+	/* SECTION_PLACES; 0: not known. */
+	uint32_t frame;         /* of a root on a stack */
+	uint32_t module;        /* of a thread-local variable */
+	uint64_t module_offset; /* ... and where it is among the module's */
 };
 struct retained_sum {
 	uint32_t site;

@@ -291,15 +291,16 @@ static void encode_places(const struct snapshot *snapshot, struct buffer *data)
 	const struct retained_data *retained = &snapshot->retained;
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < retained->path_count; i++)
-		count += retained->paths[i].frame != 0;
+		count += retained->paths[i].frame || retained->paths[i].module;
 	buffer_varint(data, count);
 	for (uint32_t i = 0; i < retained->path_count; i++) {
-		if (!retained->paths[i].frame)
+		const struct retained_path *path = &retained->paths[i];
+		if (!path->frame && !path->module)
 			continue;
-		buffer_varint(data, retained->paths[i].site);
-		buffer_varint(data, retained->paths[i].frame);
-		buffer_varint(data, 0);
-		buffer_varint(data, 0);
+		buffer_varint(data, path->site);
+		buffer_varint(data, path->frame);
+		buffer_varint(data, path->module);
+		buffer_varint(data, path->module_offset);
 	}
 }
 

@@ -39,6 +39,13 @@ static bool is_variable(Elf *elf, const GElf_Sym *symbol, uint64_t *limit)
 	return true;
 }
 
+static bool is_thread_variable(Elf *elf, const GElf_Sym *symbol, uint64_t *limit)
+{
+	(void)elf;
+	*limit = 0; /* its size says where it ends */
+	return GELF_ST_TYPE(symbol->st_info) == STT_TLS && symbol->st_size && symbol->st_shndx != SHN_UNDEF;
+}
+
 typedef bool symbol_choice(Elf *elf, const GElf_Sym *symbol, uint64_t *limit);
 
 static uint32_t rank_of(const GElf_Sym *symbol)
@@ -111,6 +118,11 @@ bool symbol_table_add(struct symbol_table *table, const struct elf_file *file)
 bool symbol_table_add_variables(struct symbol_table *table, const struct elf_file *file)
 {
 	return add_chosen(table, file, is_variable);
+}
+
+bool symbol_table_add_thread_variables(struct symbol_table *table, const struct elf_file *file)
+{
+	return add_chosen(table, file, is_thread_variable);
 }
 
 static int compare_entries(const void *left, const void *right)

@@ -1,6 +1,6 @@
 /*
- * Function symbols of one module, or its variables, from .symtab, .dynsym and MiniDebugInfo together, sorted by
- * address.
+ * Function symbols of one module, or its variables, or its thread-local variables, from .symtab, .dynsym and
+ * MiniDebugInfo together, sorted by address.
  *
  * Used where DWARF has no answer. Of several symbols at one address the best is kept: a function before a label,
  * with a size before without, global before weak before local.
@@ -24,8 +24,9 @@ struct symbol_table {
 
 /* Adds the file's tables; the file must outlive the table. Returns false when out of memory. */
 bool symbol_table_add(struct symbol_table *table, const struct elf_file *file);
-/* The same of variables: none that are thread-local. A table has either. */
+/* The same of variables: none that are thread-local, or only these, whose addresses are offsets in PT_TLS. */
 bool symbol_table_add_variables(struct symbol_table *table, const struct elf_file *file);
+bool symbol_table_add_thread_variables(struct symbol_table *table, const struct elf_file *file);
 void symbol_table_sort(struct symbol_table *table);
 
 /* The symbol whose bytes contain the address, or NULL. */

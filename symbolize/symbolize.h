@@ -84,5 +84,7 @@ size_t symbol_module_resolve(struct symbol_module *module, uint64_t vaddr, struc
 
 /* The variable, not a thread-local one, that has this ELF virtual address, and the offset in it; NULL: not known. */
 const char *symbol_module_variable(struct symbol_module *module, uint64_t vaddr, uint64_t *offset);
+/* The thread-local variable that is at `place` from the beginning of the module's thread-local storage; likewise. */
+const char *symbol_module_thread_variable(struct symbol_module *module, uint64_t place, uint64_t *offset);
 
 #endif

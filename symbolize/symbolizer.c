@@ -30,7 +30,7 @@ struct symbol_module {
 	Dwarf *dwarf;               /* of debug, else of file */
 	Dwarf *alternate_dwarf;
 	struct dwarf_index *index; /* NULL: no DWARF */
-	struct symbol_table symbols, variables;
+	struct symbol_table symbols, variables, thread_variables;
 	bool symbols_read, variables_read;
 	struct locate_result located;
 	const char *missing_alternate;
@@ -100,6 +100,7 @@ static void close_module(struct symbol_module *module)
 	dwarf_index_close(module->index);
 	symbol_table_free(&module->symbols);
 	symbol_table_free(&module->variables);
+	symbol_table_free(&module->thread_variables);
 	dwarf_end(module->dwarf);
 	dwarf_end(module->alternate_dwarf);
 	elf_file_close(module->minidebug);
@@ -308,27 +309,46 @@ size_t symbol_module_resolve(struct symbol_module *module, uint64_t vaddr, struc
 	return count == 0 && outermost->function != NULL ? 1 : count;
 }
 
+static void add_variables(struct symbol_module *module, const struct elf_file *file)
+{
+	if (file == NULL)
+		return;
+	symbol_table_add_variables(&module->variables, file);
+	symbol_table_add_thread_variables(&module->thread_variables, file);
+}
+
 static void read_variables(struct symbol_module *module)
 {
 	if (module->variables_read)
 		return;
 	module->variables_read = true;
-	if (module->file != NULL)
-		symbol_table_add_variables(&module->variables, module->file);
-	if (module->debug != NULL)
-		symbol_table_add_variables(&module->variables, module->debug);
+	add_variables(module, module->file);
+	add_variables(module, module->debug);
 	symbol_table_sort(&module->variables);
+	symbol_table_sort(&module->thread_variables);
 }
 
-const char *symbol_module_variable(struct symbol_module *module, uint64_t vaddr, uint64_t *offset)
+static const char *name_variable(struct symbol_module *module, const struct symbol_table *table, uint64_t address,
+				 uint64_t *offset)
 {
-	read_variables(module);
-	const struct symbol_entry *entry = symbol_table_find(&module->variables, vaddr);
+	const struct symbol_entry *entry = symbol_table_find(table, address);
 	if (entry == NULL)
 		return NULL;
 	struct string_pool *pool = &module->symbolizer->pool;
 	const char *name = string_pool_add(pool, entry->name, strcspn(entry->name, "@"));
 	const char *demangled = name == NULL ? NULL : demangle(pool, name);
-	*offset = vaddr - entry->address;
+	*offset = address - entry->address;
 	return demangled != NULL ? demangled : name;
+}
+
+const char *symbol_module_variable(struct symbol_module *module, uint64_t vaddr, uint64_t *offset)
+{
+	read_variables(module);
+	return name_variable(module, &module->variables, vaddr, offset);
+}
+
+const char *symbol_module_thread_variable(struct symbol_module *module, uint64_t place, uint64_t *offset)
+{
+	read_variables(module);
+	return name_variable(module, &module->thread_variables, place, offset);
 }

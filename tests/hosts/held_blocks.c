@@ -1,8 +1,8 @@
 /*
  * Holds blocks in ways that are known: a global variable a list, whose last node a tree; the stacks of two threads
- * and a thread-local variable a block each; two variables one block, which neither retains for itself.
- * Pitfall: a path that is not the shortest, a root under another name, a retained size that counts what others hold
- * too. Expected: what tests/e2e/test_leak_paths.c has.
+ * and thread-local variables, its own and a library's, a block each; two variables one block, which neither retains for
+ * itself. Pitfall: a path that is not the shortest, a root under another name, a retained size that counts what others
+ * hold too. Expected: what tests/e2e/test_leak_paths.c has.
  */
 #define _GNU_SOURCE
 #include "expect.h"
@@ -35,6 +35,7 @@ struct registry held_registry;
 static void **volatile held_one, **volatile held_other;
 static __thread void *volatile held_by_thread;
 static volatile int thread_ready;
+void library_hold(void *block);
 
 static APART struct tree_node *grow_tree(int depth)
 {
@@ -78,6 +79,11 @@ static APART void *make_local(void)
 	return calloc(1, 500);
 }
 
+static APART void *make_for_library(void)
+{
+	return calloc(1, 550);
+}
+
 static APART void *make_for_stack(void)
 {
 	return calloc(1, 700);
@@ -114,6 +120,7 @@ int main(int argc, char **argv)
 	held_one = make_holder(shared);
 	held_other = make_holder(shared);
 	held_by_thread = make_local();
+	library_hold(make_for_library());
 	NEED(pthread_create(&thread, NULL, waits, NULL) == 0);
 	while (!thread_ready)
 		usleep(1000);

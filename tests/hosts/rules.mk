@@ -15,7 +15,7 @@ HOST_PROGRAMS := $(patsubst tests/hosts/%.c,$(HOSTS_DIRECTORY)/%,$(filter-out $(
 	$(patsubst tests/hosts/%.cc,$(HOSTS_DIRECTORY)/%,$(filter-out $(HOST_LIBRARY_SOURCES),$(wildcard tests/hosts/*.cc))) \
 	$(addprefix $(HOSTS_DIRECTORY)/,own_malloc_tcmalloc own_malloc_jemalloc leak_shapes_sanitized at_secure at_secure_linked)
 HOST_LIBRARIES := $(addprefix $(HOSTS_DIRECTORY)/lib,plugin_a.so plugin_b.so early_constructor.so python_calls.so python_fake.so python_fake_debug.so audit.so large_tls.so start.so \
-	throwing_plugin.so frame_pointer.so frame_small.so frame_large.so lazy.so)
+	throwing_plugin.so held_thread.so frame_pointer.so frame_small.so frame_large.so lazy.so)
 
 # libframes_NAME.so: one source, compiled with these options.
 FRAMES_plain       := -O2 -fomit-frame-pointer
@@ -98,6 +98,8 @@ $(HOSTS_DIRECTORY)/libthrowing_plugin.so: tests/hosts/throwing_plugin.cc
 	$(CXX) $(HOST_CXXFLAGS) -O1 -g -fPIC -shared -o $@ $<
 
 $(HOSTS_DIRECTORY)/knows_its_leaks $(HOSTS_DIRECTORY)/lsan_annotated: HOST_CFLAGS += -rdynamic
+$(HOSTS_DIRECTORY)/held_blocks: private HOST_CFLAGS += -L$(HOSTS_DIRECTORY) -Wl,-rpath,'$$ORIGIN' -Wl,--no-as-needed -lheld_thread
+$(HOSTS_DIRECTORY)/held_blocks: $(HOSTS_DIRECTORY)/libheld_thread.so
 
 $(HOSTS_DIRECTORY)/opens_by_runpath: HOST_CFLAGS += -Wl,--enable-new-dtags,-rpath,'$$ORIGIN'
 

@@ -15,7 +15,7 @@ static const unsigned char paths[] = {
 	2, ROOT_STACK,  9, 64,  40, 0, 0, 0, /* of site 2, right on a stack */
 };
 
-static const unsigned char places[] = {1, 2, 4, 0, 0}; /* site 2: frame 4 */
+static const unsigned char places[] = {2, 3, 0, 1, 24, 2, 4, 0, 0}; /* site 3: 24 in module 1; 2: frame 4 */
 
 static const unsigned char sums[] = {2, 1, 5, 80, 3, 1, 24};
 
@@ -59,6 +59,8 @@ START_TEST(whole_sections)
 	decode_places(snapshot, &cursor);
 	ck_assert(!cursor.failed && !cursor_left(&cursor));
 	ck_assert_uint_eq(data->paths[0].frame, 0);
+	ck_assert_uint_eq(data->paths[0].module, 1);
+	ck_assert_uint_eq(data->paths[0].module_offset, 24);
 	ck_assert_uint_eq(data->paths[1].frame, 4);
 	release(snapshot);
 }
@@ -102,6 +104,9 @@ START_TEST(dangling_ids)
 	snapshot->retained.paths[1].frame = 1;
 	ck_assert_uint_eq(link_retained(snapshot, &why), SECTION_PLACES);
 	snapshot->frame_count = 1;
+	snapshot->retained.paths[1].module = 1;
+	ck_assert_uint_eq(link_retained(snapshot, &why), SECTION_PLACES);
+	snapshot->module_count = 1;
 	ck_assert_uint_eq(link_retained(snapshot, &why), SECTION_END);
 	snapshot->retained.sums = &sum;
 	snapshot->retained.sum_count = 1;

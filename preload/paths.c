@@ -5,6 +5,7 @@
 #include "preload/modules.h"
 #include "preload/reach.h"
 #include "preload/roots.h"
+#include "preload/stacks.h"
 #include "preload/sys.h"
 
 /* Blocks that all paths together may have: about a second. */
@@ -27,7 +28,8 @@ struct search {
 	uint32_t *site;           /* by number, and so are the rest */
 	uint64_t *blocks, *bytes; /* of the subtree */
 	uint32_t *child, *beside; /* of the tree of dominators: first one, next one of the same parent */
-	uint32_t *depth;          /* by site: how many of it the walk is inside of */
+	uint32_t *leader;         /* by site: the first site of its stack, which has the stack's sum; of 0 it is 0 */
+	uint32_t *depth;          /* by site: whether it has a path; of leaders, how many the walk is inside of */
 	uint32_t count;           /* numbers, with the root */
 	void *memory;
 	size_t memory_bytes;
@@ -38,7 +40,7 @@ static bool allocate(struct search *search)
 {
 	size_t nodes = (size_t)blocks_count(search->mark->blocks) + 1, count = search->count;
 	search->memory_bytes = nodes * sizeof(uint32_t) + count * (3 * sizeof(uint32_t) + 2 * sizeof(uint64_t)) +
-			       search->paths->sites * sizeof(uint32_t);
+			       search->paths->sites * 2 * sizeof(uint32_t);
 	search->memory = sys_map(search->memory_bytes);
 	search->paths->path = sys_map(search->paths->sites * sizeof *search->paths->path);
 	search->paths->retained = sys_map(search->paths->sites * sizeof *search->paths->retained);
@@ -49,6 +51,7 @@ static bool allocate(struct search *search)
 	search->beside = search->child + count;
 	search->number = search->beside + count;
 	search->depth = search->number + nodes;
+	search->leader = search->depth + search->paths->sites;
 	return search->memory && search->paths->path && search->paths->retained;
 }
 
@@ -231,10 +234,30 @@ static void add_up(struct search *search, const struct dominators *dominators)
 	}
 }
 
-/* A site has its outermost blocks' subtrees: what is further in is in these already. */
+/* Several sites have one stack: of several threads, and of several sizes when blocks are sampled. */
+static bool find_leaders(struct search *search)
+{
+	uint32_t stacks = 1;
+	for (uint32_t site = 1; site < search->paths->sites; site++)
+		if (site_at(site)->stack >= stacks)
+			stacks = site_at(site)->stack + 1;
+	uint32_t *first = sys_map(stacks * sizeof *first);
+	if (!first)
+		return false;
+	for (uint32_t site = 1; site < search->paths->sites; site++) {
+		uint32_t *leader = &first[site_at(site)->stack];
+		if (!*leader)
+			*leader = site;
+		search->leader[site] = *leader;
+	}
+	sys_unmap(first, stacks * sizeof *first);
+	return true;
+}
+
+/* A stack has its outermost blocks' subtrees: what is further in is in these already. */
 static void enter(struct search *search, uint32_t number)
 {
-	uint32_t site = search->site[number];
+	uint32_t site = search->leader[search->site[number]];
 	if (search->depth[site]++)
 		return;
 	search->paths->retained[site].blocks += search->blocks[number];
@@ -250,7 +273,7 @@ static void walk_tree(struct search *search, const struct dominators *dominators
 			continue;
 		}
 		for (; number; number = dominators->dominator[number]) {
-			search->depth[search->site[number]]--;
+			search->depth[search->leader[search->site[number]]]--;
 			if (search->beside[number])
 				break;
 		}
@@ -263,6 +286,7 @@ static bool find_retained(struct search *search)
 	struct dominators dominators;
 	size_t edges = number_edges(search);
 	bool good = dominators_find(&dominators, search->count, search->mark->trace->edge, edges);
+	good = good && find_leaders(search);
 	if (good) {
 		add_up(search, &dominators);
 		walk_tree(search, &dominators);

@@ -1,8 +1,8 @@
 /*
- * Why blocks are reachable, and what would go with them: a shortest path for each site, and its retained size.
+ * Why blocks are reachable, and what would go with them: a shortest path for each site, and each stack's retained size.
  *
  *   trace (parents, pointers) --> path of the block of each site that was reached first
- *                             \-> dominators --> sum over each subtree --> by site, nested ones once
+ *                             \-> dominators --> sum over each subtree --> by stack, nested ones once
  *
  * Neighbours on a path that are alike (the nodes of a list) are one step. Of a path that is longer still its ends are
  * kept. How far all paths together are followed is bounded: those that would go on for too long are counted.
@@ -44,7 +44,7 @@ struct path_retained {
 
 struct paths {
 	struct path *path;              /* by site */
-	struct path_retained *retained; /* by site; NULL: nothing is known */
+	struct path_retained *retained; /* by site, the first one of a stack; NULL: nothing is known */
 	uint32_t sites;
 	uint64_t left_out;          /* sites without a path for its length */
 	uint32_t frames, variables; /* paths that begin in one that is known */

@@ -376,8 +376,9 @@ enum snapshot_root {
 #define ROOT_THREAD_POINTER (UINT64_C(1) << 32)
 
 /*
- * RETAINED: count, then for each: site id, blocks, bytes: of the site's blocks that are reached, and of all that is
- * reached through them only. Each block counts once for a site.
+ * RETAINED: count, then for each: site id, blocks, bytes: of the blocks of the site's stack that are reached, whichever
+ * thread allocated them, and of all that is reached through them only. Each block counts once for a stack; a stack has
+ * one row at most, with any of its sites.
  */
 
 /*

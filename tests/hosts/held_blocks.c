@@ -1,8 +1,9 @@
 /*
- * Holds blocks in ways that are known: a global variable a list, whose last node a tree; the stacks of two threads
- * and thread-local variables, its own and a library's, a block each; two variables one block, which neither retains for
- * itself. Pitfall: a path that is not the shortest, a root under another name, a retained size that counts what others
- * hold too. Expected: what tests/e2e/test_leak_paths.c has.
+ * Holds blocks in ways that are known: a global variable a list, whose last node a tree, and another one a list of what
+ * several threads allocated; the stacks of two threads, and thread-local variables, its own and a library's, a block
+ * each; two variables one block, which neither retains for itself.
+ * Pitfall: a path that is not the shortest, a root under another name, a retained size that counts what others hold
+ * too. Expected: what tests/e2e/test_leak_paths.c has.
  */
 #define _GNU_SOURCE
 #include "expect.h"
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LIST = 6, TREE_DEPTH = 4 };
+enum { LIST = 6, TREE_DEPTH = 4, THREADS = 4 };
 
 struct list_node {
 	char name[40];
@@ -35,6 +36,7 @@ struct registry held_registry;
 static void **volatile held_one, **volatile held_other;
 static __thread void *volatile held_by_thread;
 static volatile int thread_ready;
+static void *volatile held_by_threads;
 void library_hold(void *block);
 
 static APART struct tree_node *grow_tree(int depth)
@@ -89,6 +91,15 @@ static APART void *make_for_stack(void)
 	return calloc(1, 700);
 }
 
+/* Each keeps the last one's block in its own. */
+static void *adds(void *unused)
+{
+	void **block = calloc(1, 72);
+	block[3] = held_by_threads;
+	held_by_threads = block;
+	return unused;
+}
+
 static void *waits(void *unused)
 {
 	void *volatile mine = make_for_stack();
@@ -121,6 +132,8 @@ int main(int argc, char **argv)
 	held_other = make_holder(shared);
 	held_by_thread = make_local();
 	library_hold(make_for_library());
+	for (int i = 0; i < THREADS; i++)
+		NEED(pthread_create(&thread, NULL, adds, NULL) == 0 && pthread_join(thread, NULL) == 0);
 	NEED(pthread_create(&thread, NULL, waits, NULL) == 0);
 	while (!thread_ready)
 		usleep(1000);

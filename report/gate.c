@@ -174,10 +174,33 @@ void gate_find_leaks(struct gate *gate, struct names *names, const struct gate_l
 	}
 }
 
+enum {
+	LEAK_KINDS = FINDING_BIT(FINDING_DEFINITE) | FINDING_BIT(FINDING_INDIRECT) | FINDING_BIT(FINDING_POSSIBLE) |
+		     FINDING_BIT(FINDING_STACK_ONLY) | FINDING_BIT(FINDING_REACHABLE),
+	GROWTH_KINDS = FINDING_BIT(FINDING_GROWTH) | FINDING_BIT(FINDING_SATURATING) | FINDING_BIT(FINDING_SUSPECTED),
+};
+
 bool gate_asks_for_leaks(unsigned kinds)
 {
-	return kinds & (FINDING_BIT(FINDING_DEFINITE) | FINDING_BIT(FINDING_INDIRECT) | FINDING_BIT(FINDING_POSSIBLE) |
-			FINDING_BIT(FINDING_STACK_ONLY) | FINDING_BIT(FINDING_REACHABLE));
+	return kinds & LEAK_KINDS;
+}
+
+bool gate_asks_for_growth(unsigned kinds)
+{
+	return kinds & GROWTH_KINDS;
+}
+
+void gate_settle_policy(struct gate_policy *policy)
+{
+	if (!policy->fail_named || !policy->fail_on)
+		return;
+	if (!policy->warn_named)
+		policy->warn_on &= ~(gate_asks_for_leaks(policy->fail_on) ? 0u : (unsigned)LEAK_KINDS) &
+				   ~(gate_asks_for_growth(policy->fail_on) ? 0u : (unsigned)GROWTH_KINDS);
+	unsigned limits = (policy->max_live != UINT64_MAX ? FINDING_BIT(FINDING_LIVE) : 0) |
+			  (policy->max_stack != UINT64_MAX ? FINDING_BIT(FINDING_STACK) : 0) |
+			  (policy->growth_limited ? FINDING_BIT(FINDING_GROWTH) : 0);
+	policy->fail_on |= limits & ~policy->warn_on;
 }
 
 void gate_find_search(struct gate *gate, struct names *names, const struct snapshot *snapshot)

@@ -54,6 +54,8 @@ struct gate_policy {
 	unsigned tolerance;           /* percent that a known finding may be above its entry */
 	bool complete;                /* incomplete data is no pass */
 	bool leaks_asked;             /* by name, or by a run for it: without a search there is no pass */
+	bool fail_named, warn_named;  /* these kinds are not the default's */
+	bool growth_limited;          /* max_growth was named */
 };
 
 struct gate {
@@ -99,8 +101,11 @@ void gate_find_limits(struct gate *gate, struct names *names, const struct snaps
 void gate_find_leaks(struct gate *gate, struct names *names, const struct gate_leak *leaks, size_t count);
 /* What the search for leaks found whose result is in the snapshot, the newest one of names; nothing without one. */
 void gate_find_search(struct gate *gate, struct names *names, const struct snapshot *snapshot);
-/* Whether kinds have one that a search for leaks finds. */
+/* Whether kinds have one that a search for leaks finds; one of growth. */
 bool gate_asks_for_leaks(unsigned kinds);
+bool gate_asks_for_growth(unsigned kinds);
+/* What was named by --fail-on alone, or by a limit, settles the rest: what nobody asked for is not judged. */
+void gate_settle_policy(struct gate_policy *policy);
 void gate_find_increases(struct gate *gate, struct names *names);
 void gate_find_losses(struct gate *gate, const struct snapshot *snapshot);
 

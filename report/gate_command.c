@@ -72,8 +72,10 @@ static int limit_option(struct gate_options *options, int id, const char *argume
 		good = options_number("tolerance", argument, 0, 1000, &number, error);
 	else
 		good = options_number("warmup", argument, 1, 1000000000, &options->warmup, error);
-	if (id == GATE_MAX_GROWTH)
+	if (id == GATE_MAX_GROWTH) {
 		policy->max_growth = (double)bytes;
+		policy->growth_limited = true;
+	}
 	if (id == GATE_TOLERANCE)
 		policy->tolerance = (unsigned)number;
 	return good ? EXIT_FINE : error->code;
@@ -83,6 +85,8 @@ static int take_kinds(struct gate_policy *policy, const char *option, const char
 		      struct error *error)
 {
 	int status = gate_parse_kinds(option, text, kinds, error);
+	policy->fail_named |= kinds == &policy->fail_on;
+	policy->warn_named |= kinds == &policy->warn_on;
 	policy->leaks_asked |= gate_asks_for_leaks(*kinds);
 	return status;
 }
@@ -153,6 +157,7 @@ int gate_prepare(struct gate_options *options, struct error *error)
 	struct gate *gate = &options->gate;
 	if (options->prune && !options->baseline)
 		return error_set(error, EXIT_USAGE, NULL, "gate: --prune wants a --baseline to prune");
+	gate_settle_policy(&gate->policy);
 	gate->source_root = source_root(options);
 	gate->has_baseline = options->baseline != NULL;
 	return options->baseline ? baseline_load(&gate->baseline, options->baseline, error) : EXIT_FINE;
@@ -258,7 +263,7 @@ int gate_judge(struct gate_options *options, struct series *series, struct error
 	int status = grows ? series_order(series, error) : EXIT_FINE;
 	if (status == EXIT_FINE) {
 		open_names(options, series);
-		if (grows) {
+		if (grows && gate_asks_for_growth(gate->policy.fail_on | gate->policy.warn_on)) {
 			growth_build(&growth, options->reading.names, series, &by_stack, (uint32_t)options->warmup);
 			gate_find_growth(gate, &growth);
 			growth_free(&growth);

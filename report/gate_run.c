@@ -198,7 +198,8 @@ static int judge(struct run_options *options, const char *pattern, pid_t pid, st
 		return status;
 	}
 	bool marked = keep_marked(&series, &last);
-	if (!marked && series.count < SERIES_LEAST)
+	const struct gate_policy *policy = &options->gate.gate.policy;
+	if (!marked && series.count < SERIES_LEAST && gate_asks_for_growth(policy->fail_on | policy->warn_on))
 		gate_incomplete(&options->gate.gate,
 				"growth cannot be told: the program marks no iterations, and there "
 				"is no series by --every");

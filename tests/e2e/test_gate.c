@@ -35,6 +35,18 @@ START_TEST(status_tells_what_happened)
 	gate_expect(0, GROWTH "-- $H/iterates 10 1 40", "incomplete: ");
 	gate_expect(4, "mudlark gate run --complete -- $H/iterates 10 1 40", "gate INCOMPLETE");
 	gate_expect(4, "mudlark gate run --complete -- true", NULL);
+	/* Of growth nothing is said that nobody asked for; a limit is asked for by its name. */
+	gate_expect(1,
+		    "mudlark gate run --complete --fail-on definite -- $H/iterates 10 1 40 > out; status=$?; cat out; "
+		    "! grep -q -e growth -e incomplete out && exit $status",
+		    "gate FAILED");
+	gate_expect(
+		0, "mudlark gate run --complete --fail-on definite -- $H/iterates 25 0 40 | tee out; ! grep growth out",
+		"gate passed");
+	gate_expect(1, "mudlark gate run --fail-on definite --max-live 1K -- $H/iterates 25 0 40",
+		    "more is live than --max-live 1024");
+	gate_expect(1, "mudlark gate run --fail-on definite --max-growth 1 -- $H/iterates 25 1 40",
+		    "growth: about 96 bytes");
 	gate_expect(2, "mudlark gate --fail-on odd x.mud", "there is no kind of finding 'odd'");
 	gate_expect(2, "mudlark gate", "name the snapshots");
 	gate_expect(2, "mudlark gate --keep d x.mud", "are for gate run");

@@ -23,7 +23,6 @@
 _Atomic uint32_t control_pending;
 
 enum {
-	EXIT_LEAKING = 23,
 	EXIT_UNCERTAIN = 4, /* as of `mudlark gate` */
 	TOKEN_DIGITS = 16,
 	REPLY_BYTES = PATH_MAX + 1,
@@ -314,8 +313,7 @@ void control_leaks_done(void)
 void control_end_leaking(void)
 {
 	/* Like the sanitizer, without the program's handlers. */
-	int code = lsan_status();
-	sys_exit(code ? code : EXIT_LEAKING);
+	sys_exit(lsan_status());
 }
 
 /* Whether a snapshot by interval is due; the one caller that is told so sets the next time. */

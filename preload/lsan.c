@@ -205,8 +205,9 @@ EXPORT void __lsan_do_leak_check(void)
 	if (lsan.off || !control_owns_process())
 		return;
 	enum leak_verdict verdict = control_leaks(TRIGGER_API, "leak check");
-	control_leaks_done();
 	lsan.settled = verdict == LEAKS_NONE;
-	if (verdict == LEAKS_FOUND && !lsan_has_suppressions())
+	if (lsan.settled)
+		control_leaks_done();
+	if (verdict == LEAKS_FOUND && lsan_status() && !lsan_has_suppressions())
 		control_end_leaking();
 }

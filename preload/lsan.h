@@ -6,8 +6,9 @@
  *   __lsan_ignore_object(p)                    the block that has p is left out from then on, and what it points to is
  *                                              used
  *   __lsan_register_root_region and its kin    memory that counts though nothing of the program's can be written there
- *   __lsan_do_leak_check()                     a snapshot with a search; the process ends with `exitcode` when there
- * are leaks; none is done at its end
+ *   __lsan_do_leak_check()                     a snapshot with a search. When there are leaks the process ends with
+ *                                              `exitcode`, unless that is 0 or there are suppressions; when there are
+ *                                              none it is not searched at its end
  *   __lsan_do_recoverable_leak_check()         the same, but it goes on: 1 when there are leaks
  *
  * Of LSAN_OPTIONS, and of what __lsan_default_options() returns: detect_leaks, leak_check_at_exit, exitcode. The

@@ -88,20 +88,35 @@ struct finding *gate_add(struct gate *gate, enum finding_kind kind, const struct
 	must_grow(gate->findings, gate->count, gate->capacity);
 	struct finding *finding = &gate->findings[gate->count++];
 	*finding = (struct finding){
-		.kind = kind, .row = row ? *row : whole, .blocks = blocks, .bytes = bytes, .reason = "", .mend = ""};
+		.kind = kind,
+		.row = row ? *row : whole,
+		.names = gate->names,
+		.unit = gate->unit,
+		.process = gate->process,
+		.processes = 1,
+		.blocks = blocks,
+		.bytes = bytes,
+		.reason = "",
+		.mend = "",
+	};
 	fingerprint_of(gate->names, &finding->row, finding->fingerprint);
 	return finding;
 }
 
+/* Of many processes the first ones do. */
+enum { INCOMPLETE_BYTES_MOST = 2000 };
+
 void gate_incomplete(struct gate *gate, const char *format, ...)
 {
 	char line[512];
+	if (gate->incomplete && strlen(gate->incomplete) > INCOMPLETE_BYTES_MOST)
+		return;
 	va_list arguments;
 	va_start(arguments, format);
 	vsnprintf(line, sizeof line, format, arguments);
 	va_end(arguments);
-	char *whole =
-		must_format("%s%s%s", gate->incomplete ? gate->incomplete : "", gate->incomplete ? "; " : "", line);
+	char *whole = must_format("%s%s%s%s%s", gate->incomplete ? gate->incomplete : "", gate->incomplete ? "; " : "",
+				  line, gate->process ? ", in " : "", gate->process ? gate->process : "");
 	free(gate->incomplete);
 	gate->incomplete = whole;
 }
@@ -109,7 +124,9 @@ void gate_incomplete(struct gate *gate, const char *format, ...)
 void gate_find_growth(struct gate *gate, const struct growth *growth)
 {
 	gate->unit = growth_unit(growth);
-	if (growth->verdicts[GROWTH_INCONCLUSIVE])
+	gate->growth_told |= !growth->verdicts[GROWTH_INCONCLUSIVE];
+	/* Of many processes most are short. */
+	if (growth->verdicts[GROWTH_INCONCLUSIVE] && !gate->process)
 		gate_incomplete(gate,
 				"growth cannot be told from %u snapshots, %u of them for warm-up: at least %d "
 				"have to be left",
@@ -215,11 +232,15 @@ void gate_find_search(struct gate *gate, struct names *names, const struct snaps
 	if (!snapshot->numbers[META_LEAKS]) {
 		if (!gate->policy.leaks_asked)
 			return; /* the kinds are the default's: of growth and limits alone there is a verdict, too */
-		gate->scan_incomplete = true;
-		gate_incomplete(
-			gate,
-			"no search for leaks was made: take the snapshot with mudlark run --leaks or mudlark snap "
-			"--leaks");
+		if (snapshot->numbers[META_LEAKS_OFF]) {
+			gate_incomplete(gate, "no search for leaks was made: the program or LSAN_OPTIONS wanted none");
+			return;
+		}
+		gate->scan_incomplete |= !gate->started;
+		gate_incomplete(gate, "%s",
+				gate->process ? "no search for leaks was made: it did not end by itself"
+					      : "no search for leaks was made: take the snapshot with mudlark run "
+						"--leaks or mudlark snap --leaks");
 		return;
 	}
 	if (snapshot->numbers[META_LEAKS_INCOMPLETE]) {
@@ -303,8 +324,8 @@ static bool is_suppressed(struct gate *gate, struct finding *finding)
 {
 	if (!finding->row.frame)
 		return false;
-	struct suppression *rule =
-		suppressions_match_row(&gate->suppressions, suppressed_kind(finding->kind), gate->names, &finding->row);
+	struct suppression *rule = suppressions_match_row(&gate->suppressions, suppressed_kind(finding->kind),
+							  finding->names, &finding->row);
 	if (!rule)
 		return false;
 	suppression_used(rule, finding->blocks, finding->bytes);
@@ -347,7 +368,7 @@ static const char *plain_reason(struct gate *gate, const struct finding *finding
 {
 	switch (finding->kind) {
 	case FINDING_GROWTH:
-		return format_text(gate, "a part of what each %s allocates is never freed", gate->unit);
+		return format_text(gate, "a part of what each %s allocates is never freed", finding->unit);
 	case FINDING_SATURATING:
 		return "it keeps less and less: a cache that fills; a longer run tells";
 	case FINDING_SUSPECTED:
@@ -412,24 +433,61 @@ static int compare_identity(const void *left, const void *right)
 	return order ? order : (a->kind > b->kind) - (a->kind < b->kind);
 }
 
+static int compare_process(const void *left, const void *right)
+{
+	const struct finding *a = left, *b = right;
+	int order = compare_identity(left, right);
+	return order || !a->process || !b->process ? order : strcmp(a->process, b->process);
+}
+
 /* Stacks that a fingerprint does not tell apart are one finding: their figures are known and reported together. */
-static void merge_findings(struct gate *gate)
+static void add_up(struct finding *into, const struct finding *other)
+{
+	into->bytes += other->bytes;
+	into->blocks += other->blocks;
+	into->least_bytes += other->least_bytes;
+}
+
+static void keep_the_most(struct finding *into, const struct finding *other)
+{
+	size_t processes = into->processes + other->processes;
+	if (other->bytes > into->bytes)
+		*into = *other;
+	into->processes = processes;
+}
+
+static void merge(struct gate *gate, int (*compare)(const void *, const void *),
+		  void (*fold)(struct finding *, const struct finding *))
 {
 	size_t count = 0;
-	if (!gate->count)
-		return;
-	qsort(gate->findings, gate->count, sizeof *gate->findings, compare_identity);
 	for (size_t i = 0; i < gate->count; i++) {
 		struct finding *last = count ? &gate->findings[count - 1] : NULL;
-		if (last && !compare_identity(last, &gate->findings[i])) {
-			last->bytes += gate->findings[i].bytes;
-			last->blocks += gate->findings[i].blocks;
-			last->least_bytes += gate->findings[i].least_bytes;
-		} else {
+		if (last && !compare(last, &gate->findings[i]))
+			fold(last, &gate->findings[i]);
+		else
 			gate->findings[count++] = gate->findings[i];
-		}
 	}
 	gate->count = count;
+}
+
+static void merge_findings(struct gate *gate)
+{
+	if (!gate->count)
+		return;
+	qsort(gate->findings, gate->count, sizeof *gate->findings, compare_process);
+	merge(gate, compare_process, add_up);
+	merge(gate, compare_identity, keep_the_most);
+}
+
+static void name_process(struct gate *gate, struct finding *finding)
+{
+	if (gate->processes < 2 || !finding->process)
+		return;
+	if (finding->processes > 1)
+		finding->reason = format_text(gate, "%s; in %s, and in %zu other processes", finding->reason,
+					      finding->process, finding->processes - 1);
+	else
+		finding->reason = format_text(gate, "%s; in %s", finding->reason, finding->process);
 }
 
 int gate_status(const struct gate *gate)
@@ -445,6 +503,7 @@ int gate_decide(struct gate *gate)
 	memset(gate->decided, 0, sizeof gate->decided);
 	for (size_t i = 0; i < gate->count; i++) {
 		decide(gate, &gate->findings[i]);
+		name_process(gate, &gate->findings[i]);
 		gate->decided[gate->findings[i].decision]++;
 	}
 	if (gate->count)
@@ -459,8 +518,8 @@ static const char *baseline_comment(struct gate *gate, const struct finding *fin
 	static const struct aggregate_options options = {.by = BY_STACK};
 	struct stack_walk walk = {0};
 	const struct location *location;
-	for (unsigned count = 0;
-	     count < 3 && finding->row.frame && (location = stack_next(&walk, gate->names, &finding->row, &options));) {
+	for (unsigned count = 0; count < 3 && finding->row.frame &&
+				 (location = stack_next(&walk, finding->names, &finding->row, &options));) {
 		if (location->runtime)
 			continue;
 		const char *name = location->function ? location->function : location->module_name;
@@ -522,8 +581,8 @@ const struct location *finding_place(const struct gate *gate, const struct findi
 	struct stack_walk walk = {0};
 	const struct location *location, *owner = NULL;
 	if (finding->row.location)
-		owner = &gate->names->locations[finding->row.location - 1];
-	while (finding->row.frame && (location = stack_next(&walk, gate->names, &finding->row, &options)))
+		owner = &finding->names->locations[finding->row.location - 1];
+	while (finding->row.frame && (location = stack_next(&walk, finding->names, &finding->row, &options)))
 		if (location->file && location->line && !location->runtime && gate_is_project(gate, location->file))
 			return location;
 	return owner;
@@ -539,7 +598,7 @@ void finding_title(const struct gate *gate, const struct finding *finding, struc
 	const char *plural = finding->blocks == 1 ? "" : "s";
 	if (finding->kind >= FINDING_GROWTH && finding->kind <= FINDING_SUSPECTED)
 		buffer_format(out, "%s: about %s bytes in %s block%s per %s", finding_name(finding->kind), bytes,
-			      blocks, plural, gate->unit);
+			      blocks, plural, finding->unit);
 	else if (finding->kind == FINDING_INCREASE)
 		buffer_format(out, "increase: %s bytes in %s block%s more", bytes, blocks, plural);
 	else if (finding->kind == FINDING_LIVE || finding->kind == FINDING_STACK)
@@ -559,7 +618,7 @@ void finding_stack(const struct gate *gate, const struct finding *finding, unsig
 	struct stack_walk walk = {0};
 	const struct location *location;
 	unsigned count = 0;
-	while (finding->row.frame && (location = stack_next(&walk, gate->names, &finding->row, &options))) {
+	while (finding->row.frame && (location = stack_next(&walk, finding->names, &finding->row, &options))) {
 		if (count++ == most) {
 			buffer_text(out, "...\n");
 			return;

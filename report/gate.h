@@ -4,7 +4,8 @@
  *   snapshots --> findings --suppressions--> --policy--> --baseline--> decisions --> reports, exit status
  *
  * A finding is one stack with one kind of trouble, or the whole process (a limit on all that is live). Whoever finds
- * trouble adds findings; everything behind that is the same for all kinds.
+ * trouble adds findings; everything behind that is the same for all kinds. What several processes of a run have is one
+ * finding, with the figures of the process that has the most: how many workers there were is no matter of a baseline.
  */
 #ifndef MUDLARK_GATE_H
 #define MUDLARK_GATE_H
@@ -39,8 +40,12 @@ struct finding {
 	enum decision decision;
 	/* What the kind counts: of growth per unit, of an increase what there is more, else what there is. */
 	uint64_t bytes, blocks;
-	double least_bytes; /* of growth, the lower end of its interval */
-	struct row row;     /* by stack, named; frame 0: the whole process */
+	double least_bytes;        /* of growth, the lower end of its interval */
+	struct row row;            /* by stack, named; frame 0: the whole process */
+	const struct names *names; /* of the row */
+	const char *unit;          /* of growth: what the figures are per */
+	const char *process;       /* "program, pid 12": the one that has the most of it; NULL: there is only one */
+	size_t processes;          /* that have it */
 	char fingerprint[FINGERPRINT_BYTES];
 	const char *reason, *mend; /* in words; the gate's */
 	const struct suppression *suppression;
@@ -66,11 +71,15 @@ struct gate {
 	struct finding *findings; /* after gate_decide(): the worst decision first, then the most bytes */
 	size_t count, capacity;
 	size_t decided[DECISIONS];
-	char *incomplete;     /* what is missing, when something is; owned */
-	bool scan_incomplete; /* a search for leaks that did not see all: never a pass */
-	const struct names *names;
+	char *incomplete;              /* what is missing, when something is; owned */
+	bool scan_incomplete;          /* a search for leaks that did not see all: never a pass */
+	const struct names *names;     /* of findings that are added now */
+	const char *process;           /* likewise; as in struct finding */
+	bool started;                  /* likewise: it was started by what is judged, which may have ended it, too */
 	const struct snapshot *newest; /* that heads the reports */
-	const char *unit;              /* of growth; NULL: it was not judged */
+	const char *unit;              /* of growth, as judged last; NULL: it was not */
+	bool growth_told;              /* of one process at least there is a verdict on it */
+	size_t processes;              /* that were judged, of a run; of several, findings name theirs */
 	const char *source_root;       /* with a '/' at its end: files below it are the project's */
 	struct arena texts;
 };

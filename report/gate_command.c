@@ -125,8 +125,10 @@ int gate_option(void *context, int id, const char *argument, struct error *error
 	case GATE_RUN_ITERATIONS:
 	case GATE_RUN_EVERY:
 	case GATE_RUN_KEEP:
+	case GATE_RUN_PROGRAM:
+	case GATE_RUN_NO_CHILDREN:
 		return error_set(error, EXIT_USAGE, "mudlark gate run [options] -- COMMAND",
-				 "gate: --iterations, --every and --keep are for gate run");
+				 "gate: --iterations, --every, --keep, --program and --no-children are for gate run");
 	case GATE_MAX_LIVE:
 	case GATE_MAX_GROWTH:
 	case GATE_MAX_STACK:
@@ -159,6 +161,8 @@ int gate_prepare(struct gate_options *options, struct error *error)
 		return error_set(error, EXIT_USAGE, NULL, "gate: --prune wants a --baseline to prune");
 	gate_settle_policy(&gate->policy);
 	gate->source_root = source_root(options);
+	if (!options->suppressions.no_builtin)
+		suppressions_add_builtin(&gate->suppressions);
 	gate->has_baseline = options->baseline != NULL;
 	return options->baseline ? baseline_load(&gate->baseline, options->baseline, error) : EXIT_FINE;
 }
@@ -210,7 +214,7 @@ static void generate_suppressions(const struct gate *gate, enum suppression_styl
 		static const unsigned kinds[] = {SUPPRESS_DEFINITE, SUPPRESS_INDIRECT, SUPPRESS_POSSIBLE};
 		suppression_print_once(&said, style,
 				       finding->kind <= FINDING_POSSIBLE ? kinds[finding->kind] : SUPPRESS_REACHABLE,
-				       buffer_string(&what), gate->names, &finding->row);
+				       buffer_string(&what), finding->names, &finding->row);
 		buffer_free(&what);
 	}
 	intern_free(&said);
@@ -250,33 +254,37 @@ static void open_names(struct gate_options *options, const struct series *series
 		names_add(options->reading.names, options->last);
 	options->gate.newest = options->last ? options->last : series->at[series->count - 1];
 	suppressions_add_program(&options->gate.suppressions, options->gate.newest);
-	if (!options->suppressions.no_builtin)
-		suppressions_add_builtin(&options->gate.suppressions);
 }
 
-int gate_judge(struct gate_options *options, struct series *series, struct error *error)
+int gate_examine(struct gate_options *options, struct series *series, struct error *error)
 {
 	static const struct aggregate_options by_stack = {.by = BY_STACK};
 	struct gate *gate = &options->gate;
 	struct growth growth;
 	bool grows = series->count >= SERIES_LEAST;
-	int status = grows ? series_order(series, error) : EXIT_FINE;
-	if (status == EXIT_FINE) {
-		open_names(options, series);
-		if (grows && gate_asks_for_growth(gate->policy.fail_on | gate->policy.warn_on)) {
-			growth_build(&growth, options->reading.names, series, &by_stack, (uint32_t)options->warmup);
-			gate_find_growth(gate, &growth);
-			growth_free(&growth);
-		}
-		leaks_hide_indirect(options->last ? options->last : series->at[series->count - 1],
-				    options->reading.names, &gate->suppressions);
-		gate_find_search(gate, options->reading.names, gate->newest);
-		gate_find_limits(gate, options->reading.names, gate->newest);
-		gate_find_losses(gate, gate->newest);
-		status = gate_conclude(options, error);
-		names_close(options->reading.names);
-		options->reading.names = NULL;
+	if (grows && series_order(series, error) != EXIT_FINE)
+		return error->code;
+	open_names(options, series);
+	if (grows && gate_asks_for_growth(gate->policy.fail_on | gate->policy.warn_on)) {
+		growth_build(&growth, options->reading.names, series, &by_stack, (uint32_t)options->warmup);
+		gate_find_growth(gate, &growth);
+		growth_free(&growth);
 	}
+	leaks_hide_indirect(options->last ? options->last : series->at[series->count - 1], options->reading.names,
+			    &gate->suppressions);
+	gate_find_search(gate, options->reading.names, gate->newest);
+	gate_find_limits(gate, options->reading.names, gate->newest);
+	gate_find_losses(gate, gate->newest);
+	return EXIT_FINE;
+}
+
+static int judge(struct gate_options *options, struct series *series, struct error *error)
+{
+	int status = gate_examine(options, series, error);
+	if (status == EXIT_FINE)
+		status = gate_conclude(options, error);
+	names_close(options->reading.names);
+	options->reading.names = NULL;
 	series_free(series);
 	return status;
 }
@@ -334,7 +342,7 @@ static int run_gate(const struct command *command, int argc, char **argv, struct
 		if (status != EXIT_FINE)
 			series_free(&series);
 		else
-			status = compares ? diff(&options, &series, error) : gate_judge(&options, &series, error);
+			status = compares ? diff(&options, &series, error) : judge(&options, &series, error);
 	}
 	gate_options_free(&options);
 	return status;

@@ -20,7 +20,9 @@ static void finding_json(const struct gate *gate, const struct finding *finding,
 	json_put_text(json, "fingerprint", finding->fingerprint);
 	json_put_number(json, "bytes", finding->bytes);
 	json_put_number(json, "blocks", finding->blocks);
-	row_json(gate->names, &finding->row, &options, json);
+	json_put_text(json, "process", finding->process);
+	json_put_number(json, "processes", finding->processes);
+	row_json(finding->names, &finding->row, &options, json);
 	json_end_object(json);
 	buffer_free(&title);
 }

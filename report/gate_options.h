@@ -46,6 +46,8 @@ enum gate_option {
 	GATE_RUN_ITERATIONS,
 	GATE_RUN_EVERY,
 	GATE_RUN_KEEP,
+	GATE_RUN_PROGRAM,
+	GATE_RUN_NO_CHILDREN,
 };
 
 /* Also in the help of `mudlark gate`, which refuses them without `run`. */
@@ -64,9 +66,23 @@ enum gate_option {
 		 ARGUMENT_WORD,                                                                                        \
 		 NULL,                                                                                                 \
 		 "gate run: of a program that marks none, a snapshot every SECONDS"},                                  \
+		{GATE_RUN_KEEP,                                                                                        \
+		 'k',                                                                                                  \
+		 "keep",                                                                                               \
+		 "DIR",                                                                                                \
+		 ARGUMENT_DIRECTORY,                                                                                   \
+		 NULL,                                                                                                 \
+		 "gate run: keep the snapshots in DIR (default: they are removed)"},                                   \
+		{GATE_RUN_PROGRAM,                                                                                     \
+		 'p',                                                                                                  \
+		 "program",                                                                                            \
+		 "PATTERN",                                                                                            \
+		 ARGUMENT_WORD,                                                                                        \
+		 NULL,                                                                                                 \
+		 "gate run: judge processes of programs with such a name only, as 'test_*'; repeatable"},              \
 	{                                                                                                              \
-		GATE_RUN_KEEP, 'k', "keep", "DIR", ARGUMENT_DIRECTORY, NULL,                                           \
-			"gate run: keep the snapshots in DIR (default: they are removed)"                              \
+		GATE_RUN_NO_CHILDREN, 0, "no-children", NULL, ARGUMENT_NONE, NULL,                                     \
+			"gate run: judge the command itself only, not what it starts"                                  \
 	}
 
 #define GATE_OPTIONS                                                                                                   \
@@ -162,8 +178,11 @@ bool gate_parse_bytes(const char *option, const char *text, uint64_t *bytes, str
 int gate_prepare(struct gate_options *options, struct error *error);
 /* All findings are there: decides, writes reports and baseline. Returns the exit status or fills error. */
 int gate_conclude(struct gate_options *options, struct error *error);
-/* A series, or less: finds what there is to find in snapshots that are loaded, which it takes over, and concludes. */
-int gate_judge(struct gate_options *options, struct series *series, struct error *error);
+/*
+ * A series of one process, or less: adds what there is to find, and opens options->reading.names for that. Series and
+ * names, if any, have to live as long as the findings.
+ */
+int gate_examine(struct gate_options *options, struct series *series, struct error *error);
 
 /* `mudlark gate run`, with its own options; argv[0] is "run". */
 int gate_run(int argc, char **argv, struct error *error);

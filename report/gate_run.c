@@ -4,6 +4,11 @@
  * A program that marks its iterations is snapshotted at them; one that does not, at equal times. The snapshots stand in
  * a directory that goes with them, unless it is named. The command's own failure is never hidden: a test that fails and
  * leaks has failed.
+ *
+ *   files --> by pid --> by image (what runs between two execs) --> a series each --> findings of all
+ *
+ * The command is often a script, and the work is done by what it starts: each process is a series of its own. Of those
+ * that nothing is found in only figures are kept.
  */
 #include "report/gate_options.h"
 #include "report/host_options.h"
@@ -11,19 +16,41 @@
 #include "report/preflight.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { DEFAULT_ITERATIONS = 20 };
+enum { DEFAULT_ITERATIONS = 20, PROGRAMS_MOST = 64 };
 
 struct run_options {
 	struct gate_options gate;
 	unsigned long iterations;
 	const char *every, *keep;
+	const char *programs[PROGRAMS_MOST]; /* patterns of names; none: all programs are judged */
+	unsigned program_count;
+	bool alone; /* only the command itself */
+};
+
+/* What was judged: the names and snapshots that findings are about. */
+struct judged {
+	struct series series;
+	struct snapshot *last; /* apart from the series; NULL: it is in it */
+	struct names *names;
+};
+
+struct run {
+	struct run_options *options;
+	const char *pattern;
+	uint64_t begun_ns; /* real time: snapshots of processes that are older are a former run's */
+	pid_t pid;         /* of the command */
+	struct judged *judged;
+	size_t count, capacity;
+	bool marked; /* one of them marks its iterations */
 };
 
 static int run_option(void *context, int id, const char *argument, struct error *error)
@@ -44,6 +71,14 @@ static int run_option(void *context, int id, const char *argument, struct error 
 	case GATE_RUN_KEEP:
 		options->keep = argument;
 		return EXIT_FINE;
+	case GATE_RUN_NO_CHILDREN:
+		options->alone = true;
+		return EXIT_FINE;
+	case GATE_RUN_PROGRAM:
+		if (options->program_count == PROGRAMS_MOST)
+			return error_set(error, EXIT_USAGE, NULL, "gate run: more than %d programs", PROGRAMS_MOST);
+		options->programs[options->program_count++] = argument;
+		return EXIT_FINE;
 	default:
 		return gate_option(&options->gate, id, argument, error);
 	}
@@ -62,7 +97,8 @@ static const struct command gate_run_command = {
 	.summary = "run a command and judge it",
 	.description =
 		"Runs a command with libmudlark.so preloaded, takes snapshots at the iterations that it marks by "
-		"mudlark_mark(), or every so many seconds, and at its end, and judges them as `mudlark gate` does.",
+		"mudlark_mark(), or every so many seconds, and at its end, and judges them as `mudlark gate` does: its "
+		"own and those of each process that it starts.",
 	.epilogue = "Exit status: the command's own when it is not 0; else that of `mudlark gate`.\n",
 	.options = options_table,
 	.operand_kind = ARGUMENT_COMMAND,
@@ -71,27 +107,66 @@ static const struct command gate_run_command = {
 
 /* --- snapshots ------------------------------------------------------------------------------------------------- */
 
-/* Loads what the process has written. */
-static int load_snapshots(const char *pattern, pid_t pid, struct series *series, struct error *error)
+/* A file's process, as the name that the pattern gives it ends: ".PID.NUMBER.mud". 0: it is none of these. */
+static pid_t pid_of_file(const char *path)
 {
-	glob_t matches;
-	char *text = host_output_glob(pattern, (unsigned long)pid);
-	int status = EXIT_FINE;
+	size_t length = strlen(path), dots = 0;
+	while (length && dots < 3)
+		dots += path[--length] == '.';
+	return dots == 3 ? (pid_t)strtol(path + length + 1, NULL, 10) : 0;
+}
+
+static bool is_wanted(const struct run *run, const struct snapshot *snapshot, pid_t pid)
+{
+	const struct run_options *options = run->options;
+	bool wanted = !options->program_count;
+	for (unsigned i = 0; i < options->program_count; i++)
+		wanted |= fnmatch(options->programs[i], snapshot->texts[META_PROGRAM].data, 0) == 0;
+	return wanted && snapshot->numbers[META_PID] == (uint64_t)pid &&
+	       snapshot->numbers[META_START_TIME_NS] >= run->begun_ns;
+}
+
+/* What the process has written. More than can be judged at once is left out. */
+static int load_process(const struct run *run, pid_t pid, const glob_t *files, struct series *series,
+			struct error *error)
+{
 	*series = (struct series){0};
-	if (!glob(text, 0, NULL, &matches)) {
-		for (size_t i = 0; i < matches.gl_pathc && status == EXIT_FINE; i++) {
-			struct snapshot *snapshot = snapshot_load(matches.gl_pathv[i], error);
-			if (!snapshot)
-				status = error->code;
-			else if (snapshot->numbers[META_PID] != (uint64_t)pid || series->count == NAMES_LONGEST_SERIES)
-				snapshot_free(snapshot); /* a former one's; or more than can be judged at once */
-			else
-				series->at[series->count++] = snapshot;
-		}
-		globfree(&matches);
+	for (size_t i = 0; i < files->gl_pathc; i++) {
+		if (pid_of_file(files->gl_pathv[i]) != pid)
+			continue;
+		struct snapshot *snapshot = snapshot_load(files->gl_pathv[i], error);
+		if (!snapshot)
+			return error->code;
+		if (is_wanted(run, snapshot, pid) && series->count < NAMES_LONGEST_SERIES)
+			series->at[series->count++] = snapshot;
+		else
+			snapshot_free(snapshot);
 	}
-	free(text);
-	return status;
+	return EXIT_FINE;
+}
+
+static int compare_starts(const void *left, const void *right)
+{
+	const struct snapshot *a = *(const struct snapshot *const *)left, *b = *(const struct snapshot *const *)right;
+	uint64_t first = a->numbers[META_START_TIME_NS], second = b->numbers[META_START_TIME_NS];
+	return (first > second) - (first < second);
+}
+
+/* Takes the snapshots of the earliest image out of those of a process. *replaced: another one came by exec. */
+static void take_image(struct series *process, struct series *image, bool *replaced)
+{
+	uint32_t count = 0;
+	bool ended = false;
+	qsort(process->at, process->count, sizeof(struct snapshot *), compare_starts);
+	while (count < process->count && !compare_starts(&process->at[0], &process->at[count])) {
+		ended |= process->at[count]->numbers[META_TRIGGER] == TRIGGER_EXIT;
+		count++;
+	}
+	image->count = count;
+	memcpy(image->at, process->at, count * sizeof(struct snapshot *));
+	process->count -= count;
+	memmove(process->at, process->at + count, process->count * sizeof(struct snapshot *));
+	*replaced = process->count && !ended;
 }
 
 /* Where the program marks its iterations, only snapshots at them are a series; the last one has the limits. */
@@ -167,7 +242,7 @@ static int launch(struct run_options *options, const char *pattern, char **argv,
 	host_options_set(&host, "marks", number);
 	snprintf(number, sizeof number, "%lu", options->gate.warmup);
 	host_options_set(&host, "warmup", number);
-	host_options_set(&host, "children", "0");
+	host_options_set(&host, "children", options->alone ? "0" : "1");
 	if (options->every)
 		host_options_set(&host, "every", options->every);
 	/* The gate judges what was lost; the command's own status stays what it is. */
@@ -177,7 +252,8 @@ static int launch(struct run_options *options, const char *pattern, char **argv,
 		host_options_set(&host, "exitcode", "0");
 	}
 	host_options_format(&host, &text);
-	struct launch what = {.library = library, .options = buffer_string(&text), .argv = argv, .only_command = true};
+	struct launch what = {
+		.library = library, .options = buffer_string(&text), .argv = argv, .only_command = options->alone};
 	int status = launch_and_wait(&what, pid, error);
 	buffer_free(&text);
 	host_options_free(&host);
@@ -185,49 +261,151 @@ static int launch(struct run_options *options, const char *pattern, char **argv,
 	return status;
 }
 
-static int judge(struct run_options *options, const char *pattern, pid_t pid, struct error *error)
+/* Findings are about names and snapshots of theirs; what nothing was found in is given back. */
+static void keep_judged(struct run *run, struct judged *judged, bool keep)
 {
-	struct series series;
-	struct snapshot *last;
-	int status = load_snapshots(pattern, pid, &series, error);
-	if (status == EXIT_FINE && !series.count)
-		status = error_set(error, EXIT_INCOMPLETE, "'mudlark doctor -- COMMAND' tells why",
-				   "the command wrote no snapshot: there is nothing to judge");
-	if (status != EXIT_FINE) {
-		series_free(&series);
-		return status;
+	if (keep) {
+		must_grow(run->judged, run->count, run->capacity);
+		run->judged[run->count++] = *judged;
+		return;
 	}
-	bool marked = keep_marked(&series, &last);
-	const struct gate_policy *policy = &options->gate.gate.policy;
-	if (!marked && series.count < SERIES_LEAST && gate_asks_for_growth(policy->fail_on | policy->warn_on))
-		gate_incomplete(&options->gate.gate,
-				"growth cannot be told: the program marks no iterations, and there "
-				"is no series by --every");
+	names_close(judged->names);
+	series_free(&judged->series);
+	snapshot_free(judged->last);
+}
+
+static int judge_image(struct run *run, pid_t pid, struct series *image, struct error *error)
+{
+	struct gate_options *options = &run->options->gate;
+	struct gate *gate = &options->gate;
+	struct judged judged = {.series = *image};
+	struct snapshot *last;
+	bool marked = keep_marked(&judged.series, &last);
+	size_t found = gate->count;
+	if (marked && last->numbers[META_TRIGGER] != TRIGGER_MARK)
+		judged.last = last;
+	const struct snapshot *before = gate->newest;
+	unsigned long warmup = options->warmup;
 	/* What the warm-up iterations made stands in the first snapshot. */
-	options->gate.warmup = marked && options->gate.warmup ? 1 : 0;
-	bool apart = marked && last->numbers[META_TRIGGER] != TRIGGER_MARK;
-	options->gate.last = apart ? last : NULL;
-	status = gate_judge(&options->gate, &series, error);
-	if (apart)
-		snapshot_free(last);
+	options->warmup = marked && warmup ? 1 : 0;
+	options->last = judged.last;
+	char *name = must_format("%s, pid %ld", last->texts[META_PROGRAM].data, (long)pid);
+	gate->process = run->options->alone ? NULL : arena_text(&gate->texts, name, strlen(name));
+	gate->started = pid != run->pid;
+	int status = gate_examine(options, &judged.series, error);
+	judged.names = options->reading.names;
+	options->reading.names = NULL;
+	options->warmup = warmup;
+	run->marked |= marked;
+	gate->processes++;
+	/* Reports are headed by the command's own process, if it was judged. */
+	bool heads = !before || pid == run->pid;
+	if (!heads)
+		gate->newest = before;
+	keep_judged(run, &judged, heads || gate->count > found);
+	free(name);
 	return status;
+}
+
+static int judge_process(struct run *run, pid_t pid, const glob_t *files, struct error *error)
+{
+	struct series process, image;
+	int status = load_process(run, pid, files, &process, error);
+	while (status == EXIT_FINE && process.count) {
+		bool replaced;
+		take_image(&process, &image, &replaced);
+		/* One that has executed another one has not come to its end. */
+		if (replaced)
+			series_free(&image);
+		else
+			status = judge_image(run, pid, &image, error);
+	}
+	series_free(&process);
+	return status;
+}
+
+static int judge_all(struct run *run, struct error *error)
+{
+	glob_t files;
+	int status = EXIT_FINE;
+	char *text = host_output_glob(run->pattern, run->options->alone ? (unsigned long)run->pid : 0);
+	if (glob(text, 0, NULL, &files)) {
+		free(text);
+		return EXIT_FINE;
+	}
+	for (size_t i = 0; i < files.gl_pathc && status == EXIT_FINE; i++) {
+		pid_t pid = pid_of_file(files.gl_pathv[i]);
+		bool seen = !pid;
+		for (size_t j = 0; j < i && !seen; j++)
+			seen = pid_of_file(files.gl_pathv[j]) == pid;
+		if (!seen)
+			status = judge_process(run, pid, &files, error);
+	}
+	globfree(&files);
+	free(text);
+	return status;
+}
+
+static int judge(struct run *run, struct error *error)
+{
+	struct gate *gate = &run->options->gate.gate;
+	int status = judge_all(run, error);
+	gate->process = NULL;
+	if (status == EXIT_FINE && !gate->processes)
+		return error_set(error, EXIT_INCOMPLETE, "'mudlark doctor -- COMMAND' tells why",
+				 run->options->program_count
+					 ? "no process of these programs wrote a snapshot: there is "
+					   "nothing to judge"
+					 : "the command wrote no snapshot: there is nothing to judge");
+	if (status != EXIT_FINE)
+		return status;
+	if (!gate->growth_told && !run->marked && gate_asks_for_growth(gate->policy.fail_on | gate->policy.warn_on))
+		gate_incomplete(gate, "growth cannot be told: the program marks no iterations, and there "
+				      "is no series by --every");
+	else if (!gate->growth_told && !run->options->alone &&
+		 gate_asks_for_growth(gate->policy.fail_on | gate->policy.warn_on))
+		gate_incomplete(gate, "growth cannot be told: no process has snapshots enough");
+	return gate_conclude(&run->options->gate, error);
+}
+
+static void run_free(struct run *run)
+{
+	for (size_t i = 0; i < run->count; i++)
+		keep_judged(run, &run->judged[i], false);
+	free(run->judged);
+}
+
+/* Those of the environment, which hold for `mudlark run`, too. */
+static int load_suppressions(struct suppressions *set, const char *program, struct error *error)
+{
+	struct host_options host = {0};
+	host_options_parse(&host, getenv("MUDLARK_OPTIONS"));
+	int status = suppressions_load_list(set, host_options_get(&host, "suppressions"), error);
+	host_options_free(&host);
+	return status == EXIT_FINE ? suppressions_load_lsan(set, program, error) : status;
 }
 
 static int run_and_judge(struct run_options *options, char **argv, struct error *error)
 {
 	struct preflight check;
-	pid_t pid = 0;
+	struct timespec now;
+	struct run run = {.options = options};
 	int status = preflight(&check, argv[0], error);
 	for (size_t i = 0; i < check.warning_count && status == EXIT_FINE; i++)
 		notice("%s", check.warnings[i]);
+	if (status == EXIT_FINE)
+		status = load_suppressions(&options->gate.gate.suppressions, check.program, error);
 	preflight_free(&check);
 	char *directory = status == EXIT_FINE ? make_directory(options, error) : NULL;
 	if (!directory)
 		return error->code;
 	char *pattern = host_output_pattern(directory, "/");
-	int own = launch(options, pattern, argv, &pid, error);
+	clock_gettime(CLOCK_REALTIME, &now);
+	run.begun_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	run.pattern = pattern;
+	int own = launch(options, pattern, argv, &run.pid, error);
 	if (!error->code) {
-		status = judge(options, pattern, pid, error);
+		status = judge(&run, error);
 		if (own) {
 			/* What was found has been reported; the command's failure is what counts. */
 			if (error->code)
@@ -241,6 +419,7 @@ static int run_and_judge(struct run_options *options, char **argv, struct error 
 	}
 	if (!options->keep)
 		remove_directory(directory);
+	run_free(&run);
 	free(pattern);
 	free(directory);
 	return status;

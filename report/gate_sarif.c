@@ -86,7 +86,8 @@ static void put_stacks(const struct gate *gate, const struct finding *finding, s
 	json_put_object(json, NULL, false);
 	json_put_array(json, "frames", false);
 	for (int count = 0;
-	     count < LOCATIONS_MOST && (location = stack_next(&walk, gate->names, &finding->row, &options)); count++) {
+	     count < LOCATIONS_MOST && (location = stack_next(&walk, finding->names, &finding->row, &options));
+	     count++) {
 		json_put_object(json, NULL, true);
 		json_put_object(json, "location", true);
 		put_location(gate, location, json);

@@ -20,10 +20,8 @@ const int leak_kinds_worst_first[LEAK_KINDS_PRINTED] = {LEAK_DEFINITE, LEAK_INDI
 /* --- JSON ------------------------------------------------------------------------------------------------------ */
 
 static const char *const incomplete_words[] = {
-	"threads could not be stopped",
-	"the mappings or the threads of the process could not be read",
-	"there was no memory for the search",
-	"Mudlark's own memory could not be told from the program's",
+	"threads could not be stopped",           "the mappings or the threads of the process could not be read",
+	"there was no memory for the search",     "Mudlark's own memory could not be told from the program's",
 	"the program's blocks were not recorded",
 };
 

@@ -310,14 +310,25 @@ int suppressions_load(struct suppressions *set, const char *path, struct error *
 	return status;
 }
 
+static bool was_said(const struct suppressions *set, const struct text *text)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (set->rules[i].program && strlen(set->rules[i].program) == text->length &&
+		    !memcmp(set->rules[i].program, text->data, text->length))
+			return true;
+	return false;
+}
+
 void suppressions_add_program(struct suppressions *set, const struct snapshot *snapshot)
 {
+	const struct text *text = &snapshot->suppressions;
 	struct error error = {0};
 	size_t first = set->count;
-	const struct text *text = &snapshot->suppressions;
-	if (text->length &&
-	    suppressions_parse(set, "__lsan_default_suppressions()", text->data, text->length, &error) != EXIT_FINE)
+	if (!text->length || was_said(set, text))
+		return;
+	if (suppressions_parse(set, "__lsan_default_suppressions()", text->data, text->length, &error) != EXIT_FINE)
 		error_print(&error);
+	const char *kept = arena_text(&set->texts, text->data, text->length);
 	for (size_t i = first; i < set->count; i++)
-		set->rules[i].program = true;
+		set->rules[i].program = kept;
 }

@@ -53,8 +53,9 @@ struct suppression {
 	const char *name; /* the template; of Valgrind's, what it is called */
 	const char *file; /* where it stands; NULL: built in */
 	uint32_t line;
-	const char *why;                      /* of built-in ones: the reason; else NULL */
-	bool program;                         /* the program's own, which nobody minds when it hides nothing */
+	const char *why; /* of built-in ones: the reason; else NULL */
+	const char
+		*program; /* of the program's own, which nobody minds when they hide nothing: all it said; else NULL */
 	const struct frame_pattern *patterns; /* Valgrind's */
 	size_t pattern_count;
 	uint64_t stacks, blocks, bytes; /* that it hid */
@@ -73,9 +74,10 @@ int suppressions_load(struct suppressions *set, const char *path, struct error *
 /* The same of bytes; name is what messages call them. Neither is needed afterwards. */
 int suppressions_parse(struct suppressions *set, const char *name, const char *text, size_t length,
 		       struct error *error);
-/* What the program says itself (__lsan_default_suppressions). What is malformed in it is told and left out. */
+/* What the program says itself (__lsan_default_suppressions), unless another process has said the same. What is
+ * malformed in it is told and left out. */
 void suppressions_add_program(struct suppressions *set, const struct snapshot *snapshot);
-/* Once, after all others. */
+/* Once, after all files. */
 void suppressions_add_builtin(struct suppressions *set);
 void suppressions_free(struct suppressions *set);
 

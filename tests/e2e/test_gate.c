@@ -11,6 +11,57 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What the command starts is judged, and named; it may be told from what else it starts. */
+START_TEST(processes_are_judged)
+{
+	static const char lost[] = "definite leak: 2,304 bytes in 24 blocks in forget_one";
+	gate_expect(1, "mudlark gate run -- sh -c '$H/iterates 25 1 40; echo done'",
+		    "is never freed; in iterates, pid ");
+	gate_expect(1, "mudlark gate run --fail-on definite -- sh -c '$H/iterates 25 1 40; true'", lost);
+	gate_expect(1, "mudlark gate run --fail-on definite -- sh -c '(exec $H/iterates 25 1 40) & wait'", lost);
+	gate_expect(1,
+		    "mudlark gate run --fail-on none --max-live 1K --fail-on live -- sh -c '$H/iterates 25 0 40; true'",
+		    "more is live than --max-live 1024; in ");
+	gate_expect(
+		1,
+		"printf 'all:\n\t$(H)/iterates 25 1 40\n' > Makefile; mudlark gate run --program iterates -- make -s",
+		"in forget_one");
+	/* Of several with the same, the figures of the one that has the most. */
+	gate_expect(1,
+		    "mudlark gate run --fail-on definite -- sh -c '$H/iterates 10 1 40; $H/iterates 25 1 40; "
+		    "$H/iterates 10 "
+		    "1 "
+		    "40; true' | tee out; status=1; grep -q ', and in 2 other processes' out && exit $status",
+		    lost);
+	gate_expect(1,
+		    "mudlark gate run --fail-on definite -r json -- sh -c '$H/iterates 25 1 40; true' | tr -d '\n' | "
+		    "grep -q '\"process\": *\"iterates, pid [0-9]*\", *\"processes\": *1' && exit 1",
+		    NULL);
+	gate_expect(0, "mudlark gate run --fail-on definite --program 's[h]' -- sh -c '$H/iterates 25 1 40; true'",
+		    "gate passed: sh, ");
+	gate_expect(4, "mudlark gate run --program nothing -- true", "no process of these programs wrote a snapshot");
+	gate_expect(0, "mudlark gate run --fail-on definite --no-children -- sh -c '$H/iterates 25 1 40; true'",
+		    "gate passed: sh, ");
+	gate_expect(3, "mudlark gate run --fail-on definite -- sh -c '$H/iterates 25 1 40; exit 3'",
+		    "the command itself ended with status 3");
+	/* What a shell had before it became another program is no run without a search. */
+	gate_expect(0,
+		    "mudlark gate run --fail-on definite --every 0.02 -- sh -c 'sleep 0.2; exec $H/iterates 25 0 40'",
+		    "gate passed: iterates, ");
+	/* Ended by its parent, as servers are: nothing is said of what was not searched but that. */
+	gate_expect(
+		0,
+		"mudlark gate run --fail-on definite --every 0.02 -- sh -c 'sleep 30 & sleep 0.3; kill $!; wait $!; "
+		"true'",
+		"gate passed: sh, ");
+	/* Former runs' snapshots are not judged again. */
+	gate_expect(0,
+		    "mudlark gate run --keep k -- sh -c '$H/iterates 25 1 40; true' >/dev/null; "
+		    "mudlark gate run --keep k --fail-on definite -- sh -c '$H/iterates 25 0 40; true'",
+		    "gate passed: sh, ");
+}
+END_TEST
+
 /* Growth alone, of a program whose leaks are definite as well. */
 #define GROWTH "mudlark gate run --fail-on growth --warn-on saturating "
 
@@ -274,6 +325,7 @@ int main(void)
 	TCase *all = tcase_create("all");
 	tcase_set_timeout(all, 120);
 	tcase_add_test(all, one_block_an_iteration_fails);
+	tcase_add_test(all, processes_are_judged);
 	tcase_add_test(all, status_tells_what_happened);
 	tcase_add_test(all, no_directory_is_left);
 	tcase_add_test(all, baseline_round_trip);

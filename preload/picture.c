@@ -233,7 +233,7 @@ void picture_encode_meta(struct encoder *encoder, const struct picture *picture,
 	if (picture->searched) {
 		encode_tag_number(encoder, META_LEAKS, 1);
 		encode_tag_number(encoder, META_LEAKS_INCOMPLETE, picture->reach.incomplete);
-		encode_tag_number(encoder, META_STOPPED_NS, picture->reach.stopped_ns);
+		encode_tag_number(encoder, META_STOPPED_NS, times->stopped_ns);
 		encode_tag_number(encoder, META_LEAKS_STATUS, (uint64_t)lsan_status());
 		if (picture->reach.paths.retained)
 			encode_tag_number(encoder, META_RETAINED, 1);

@@ -52,9 +52,10 @@ struct picture {
 
 /* What the last section says of the snapshot itself. */
 struct picture_times {
-	uint64_t held_ns;  /* how long the thread that takes it is held */
-	uint64_t write_ns; /* how long the file has been written, all but the last section */
-	uint64_t gil_ns;   /* how long the thread that holds the GIL is held; 0: none does */
+	uint64_t held_ns;    /* how long the thread that takes it is held */
+	uint64_t write_ns;   /* how long the file has been written, all but the last section */
+	uint64_t gil_ns;     /* how long the thread that holds the GIL is held; 0: none does */
+	uint64_t stopped_ns; /* how long the other threads stood for a search for leaks */
 	bool forked;
 };
 

@@ -41,7 +41,8 @@ enum {
 /* Shared with the copy. */
 struct outcome {
 	_Atomic uint64_t held_ns;    /* by the process, 0 until it knows */
-	_Atomic uint64_t stopped_ns; /* for how long its other threads stood */
+	_Atomic uint64_t stopped_ns; /* for how long its other threads stood, likewise */
+	uint64_t stop_begun_ns;      /* before the copy was made */
 	_Atomic bool done;           /* the rest is valid */
 	int error;
 	uint32_t number; /* of the file */
@@ -116,6 +117,15 @@ static uint64_t held_ns(const struct writing *writing)
 	return held ? held : sys_monotonic_ns() - writing->begun_ns;
 }
 
+/* A copy that is quicker than the release of the threads counts them as stopped until now. */
+static uint64_t stopped_ns(const struct writing *writing)
+{
+	if (!writing->outcome)
+		return writing->picture->reach.stopped_ns;
+	uint64_t stopped = atomic_load(&writing->outcome->stopped_ns);
+	return stopped ? stopped : sys_monotonic_ns() - writing->outcome->stop_begun_ns;
+}
+
 /* All but META, then META, which tells how long that took, and the header, which makes it a snapshot. */
 static int fill(int fd, void *context)
 {
@@ -128,6 +138,7 @@ static int fill(int fd, void *context)
 		return error;
 	struct picture_times times = {
 		.held_ns = held_ns(writing),
+		.stopped_ns = stopped_ns(writing),
 		.write_ns = sys_monotonic_ns() - begun,
 		.forked = writing->outcome != NULL,
 	};
@@ -255,7 +266,6 @@ static void copy_work(void *argument)
 	if (work->self)
 		search(work->picture, &work->stopped, work->self);
 	forked_hide();
-	work->picture->reach.stopped_ns = atomic_load(&outcome->stopped_ns);
 	outcome->error = picture_write(work->picture, work->begun_ns, outcome);
 	note_lives(outcome, &work->picture->survey);
 	outcome->number = output_next_number() - 1;
@@ -279,6 +289,7 @@ static bool take_forked(struct picture *picture, uint64_t begun_ns, uint32_t set
 	tables_lock();
 	if (self) {
 		stop_world(&work.stopped);
+		snapshot.outcome->stop_begun_ns = work.stopped.begun_ns;
 		picture_bound(picture);
 		snapshot.outcome->cohorts =
 			picture->cohorts < snapshot.outcome->cohorts ? picture->cohorts : snapshot.outcome->cohorts;

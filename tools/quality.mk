@@ -38,7 +38,8 @@ lint-shell:
 	else echo "lint-shell: $(SHELLCHECK) is not installed: skipped" >&2; fi
 
 # --- bench -----------------------------------------------------------------------------------------------------------
-# make bench [BENCH=quick] [BENCH_FLAGS="--workloads handover --rounds 9"]; results in $(BUILD)/bench.
+# make bench [BENCH=quick] [BENCH_FLAGS="--workloads handover --rounds 9"]; --probes "leak scan,leak stop" measures only these
+# figures. Results in $(BUILD)/bench.
 # make bench-readme: what the last `make bench` measured goes into the README and tools/bench/results.
 # make bench-report [BENCH_FLAGS="--only diff"]: show, diff and their kin.
 

@@ -42,8 +42,9 @@ def arguments():
     parser.add_argument("--percent", type=int, help="part of the work that the C programs do (100; quick: 50)")
     parser.add_argument("--workloads", help="only these, separated by commas")
     parser.add_argument("--modes", help="only these, separated by commas")
+    parser.add_argument("--probes", help="only these figures, separated by commas; no workload that is not named")
     parser.add_argument("--no-probes", action="store_true", help="only the workloads")
-    parser.add_argument("--list", action="store_true", help="name workloads and modes, and end")
+    parser.add_argument("--list", action="store_true", help="name workloads, modes and probes, and end")
     return parser.parse_args()
 
 
@@ -122,8 +123,8 @@ def measured_workloads(chosen, place, available, options, results):
     results["runs"] = {"%s %s" % key: value for key, value in runs.items()}
 
 
-def measured_probes(place, results):
-    for name, probe in probes.PROBES:
+def measured_probes(figures, place, results):
+    for name, probe in figures:
         progress("figure: " + name)
         rows, reason = probes.measured(place, name, probe)
         results["probes"] += rows
@@ -145,9 +146,12 @@ def main():
     if options.list:
         print("workloads: " + ", ".join(workloads.BY_NAME))
         print("modes: " + ", ".join(modes.BY_NAME))
+        print("probes: " + ", ".join(name for name, _ in probes.PROBES))
         return 0
     quick = options.set == "quick"
-    chosen = chosen_of(options.workloads, workloads.BY_NAME, [w for w in workloads.WORKLOADS if w.quick or not quick])
+    otherwise = [] if options.probes else [w for w in workloads.WORKLOADS if w.quick or not quick]
+    chosen = chosen_of(options.workloads, workloads.BY_NAME, otherwise)
+    figures = chosen_of(options.probes, {probe[0]: probe for probe in probes.PROBES}, probes.PROBES)
     wanted = chosen_of(options.modes, modes.BY_NAME, modes.MODES)
     build = os.path.abspath(options.build)
     output = os.path.abspath(options.output or os.path.join(build, "bench"))
@@ -161,7 +165,7 @@ def main():
     results["modes"] = [mode.name for mode in available]
     measured_workloads(chosen, place, available, options, results)
     if not options.no_probes:
-        measured_probes(place, results)
+        measured_probes(figures, place, results)
     results["load"].append(os.getloadavg()[0])
     print(write(place, results))
     shutil.rmtree(place.scratch, ignore_errors=True)

@@ -117,7 +117,7 @@ static uint64_t held_ns(const struct writing *writing)
 	return held ? held : sys_monotonic_ns() - writing->begun_ns;
 }
 
-/* A copy that is quicker than the release of the threads counts them as stopped until now. */
+/* When the copy is quicker than the release of the threads, they stand until now. */
 static uint64_t stopped_ns(const struct writing *writing)
 {
 	if (!writing->outcome)
@@ -216,7 +216,9 @@ static void search_inline(struct picture *picture, const struct reach_self *self
 	tables_unlock();
 	picture_bound(picture);
 	search(picture, &stopped, self);
-	picture->reach.stopped_ns = stop_release(&stopped);
+	_Atomic uint64_t stood_ns;
+	stop_release(&stopped, &stood_ns);
+	picture->reach.stopped_ns = atomic_load(&stood_ns);
 	const struct reach *reach = &picture->reach;
 	atomic_store(&snapshot.verdict, reach->incomplete                     ? LEAKS_UNCERTAIN
 					: reach->total[REACH_DEFINITE].blocks ? LEAKS_FOUND
@@ -296,7 +298,7 @@ static bool take_forked(struct picture *picture, uint64_t begun_ns, uint32_t set
 	}
 	pid_t pid = forked_start(copy_work, &work, picture->threads_fd);
 	if (self)
-		atomic_store(&snapshot.outcome->stopped_ns, stop_release(&work.stopped));
+		stop_release(&work.stopped, &snapshot.outcome->stopped_ns);
 	tables_unlock();
 	if (pid < 0) {
 		copy_forget();

@@ -393,14 +393,13 @@ void stop_world(struct stopped *stopped)
 	stopped->running = count_state(stopped, STOP_SENT) + count_state(stopped, STOP_RUNS);
 }
 
-uint64_t stop_release(struct stopped *stopped)
+void stop_release(struct stopped *stopped, _Atomic uint64_t *stood_ns)
 {
-	uint64_t stood = sys_monotonic_ns() - stopped->begun_ns;
+	atomic_store(stood_ns, sys_monotonic_ns() - stopped->begun_ns);
 	if (stop.generation > atomic_load(&stop.released)) {
 		atomic_store(&stop.released, stop.generation);
 		sys_futex_wake(&stop.released, INT32_MAX);
 		give_signal_back();
 	}
 	stopped->count = 0;
-	return stood;
 }

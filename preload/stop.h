@@ -57,7 +57,7 @@ struct stopped {
 /* One at a time (the snapshot lock). Caller has all signals blocked, and no lock of ours that it needs until the
  * release. */
 void stop_world(struct stopped *stopped);
-/* How long they stood, in ns. */
-uint64_t stop_release(struct stopped *stopped);
+/* Says how long they stood before the first of them goes on: those that do may take the processor for long. */
+void stop_release(struct stopped *stopped, _Atomic uint64_t *stood_ns);
 
 #endif

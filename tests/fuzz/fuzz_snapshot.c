@@ -1,12 +1,6 @@
 /*
- * libFuzzer harness for the snapshot reader and everything behind it: decoding, names, grouping, ranking, text, JSON,
- * and writing again.
- *
- *   clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -I. -DMUDLARK_VERSION='"fuzz"' \
- *       -o build/fuzz_snapshot tests/fuzz/fuzz_snapshot.c report/{aggregate,buffer,error,filter,heading,intern}.c \
- *       report/{json_write,losses,memory,metric,names,pair_table,rows,snapshot_read,snapshot_write,table,utf8}.c \
- *       report/{estimate,sampled}.c symbolize/python_lines.c -lm
- *   build/fuzz_snapshot -max_total_time=300 tests/fuzz/corpus-snapshot
+ * libFuzzer harness (make fuzz) for the snapshot reader and everything behind it: decoding, names, grouping, ranking,
+ * text, JSON, why blocks are reachable, and writing again.
  *
  * An input is either a whole file (it starts with the magic's first byte), or a section type followed by the data of
  * that section, which replaces the section in a good file: so the fuzzer reaches each decoder without having to
@@ -17,10 +11,11 @@
  *
  * symbolize/ has its own harness; here it is a stub, so that no file of the machine has a say.
  *
- * The seeds: built with -DMAKE_SEEDS and without -fsanitize=fuzzer, the program writes them into the directory that it
- * is given.
+ * The seeds: `leaks` is a program's of 18 blocks under leaks=2. The others: built with -DMAKE_SEEDS and without
+ * -fsanitize=fuzzer, the program writes them into the directory that it is given.
  */
 #include "report/heading.h"
+#include "report/leak_paths.h"
 #include "report/metric.h"
 #include "report/rows.h"
 #include "report/snapshot_merge.h"
@@ -56,8 +51,9 @@ const char *symbol_module_note(const struct symbol_module *module)
 
 const char *symbol_module_variable(struct symbol_module *module, uint64_t vaddr, uint64_t *offset)
 {
-	(void)module, (void)vaddr, (void)offset;
-	return NULL;
+	(void)module;
+	*offset = vaddr & 7;
+	return vaddr & 8 ? "table" : NULL;
 }
 
 size_t symbol_module_resolve(struct symbol_module *module, uint64_t vaddr, struct symbol *out, size_t max)
@@ -68,14 +64,21 @@ size_t symbol_module_resolve(struct symbol_module *module, uint64_t vaddr, struc
 
 /* --- inputs ---------------------------------------------------------------------------------------------------- */
 
-static struct buffer good_file(bool sampled)
+static bool is_of_search(uint32_t type)
+{
+	return type == SECTION_LEAKS || type == SECTION_PATHS || type == SECTION_RETAINED;
+}
+
+/* One that such a section fits into. */
+static struct buffer good_file(uint32_t type)
 {
 	static uint64_t counted[sizeof((struct synthetic *)0)->sites / sizeof(struct snapshot_site)];
 	struct synthetic *s = synthetic_new(1234, 0x1000, "AAAAAAAA");
 	struct buffer file = {0};
 	synthetic_usual_sites(s);
 	synthetic_python(s, 10);
-	if (sampled) {
+	s->snapshot.numbers[META_LEAKS] = s->snapshot.numbers[META_RETAINED] = is_of_search(type);
+	if (type == SECTION_SAMPLES) {
 		s->snapshot.numbers[META_SAMPLE_BYTES] = 1024;
 		s->snapshot.sample_bytes = counted;
 		s->snapshot.sample_count = s->snapshot.site_count;
@@ -90,7 +93,7 @@ static struct buffer good_file(bool sampled)
 /* A good file with one of its sections replaced, or with one more. */
 static void replace_section(uint32_t type, const uint8_t *bytes, size_t size, struct buffer *out)
 {
-	struct buffer good = good_file(type == SECTION_SAMPLES);
+	struct buffer good = good_file(type);
 	struct buffer data = {.data = (char *)bytes, .length = size};
 	snapshot_begin(out);
 	bool found = false;
@@ -180,12 +183,37 @@ static void write_again(const struct snapshot *snapshot)
 	struct snapshot *again = snapshot_decode(file.data, file.length, "again.mud", 0, &error);
 	assert(again);
 	assert(again->site_count == snapshot->site_count && again->frame_count == snapshot->frame_count);
+	assert(!snapshot->numbers[META_LEAKS] || again->leak_count == snapshot->leak_count);
+	assert(!snapshot->numbers[META_RETAINED] || (again->retained.path_count == snapshot->retained.path_count &&
+						     again->retained.step_count == snapshot->retained.step_count &&
+						     again->retained.sum_count == snapshot->retained.sum_count));
 	for (uint32_t id = 1; id <= again->site_count; id++)
 		assert(again->sites[id].live_bytes == snapshot->sites[id].live_bytes);
 	snapshot_free(again);
 	buffer_free(&plain);
 	buffer_free(&symbols);
 	buffer_free(&file);
+	names_close(names);
+}
+
+/* Why blocks are reachable, as `mudlark leaks` tells it: it takes the place of the sites' figures. */
+static void explain(struct snapshot *snapshot)
+{
+	static const char *const paths[] = {NULL, "1", "*strdup*", "*"};
+	struct names *names = names_open(NULL);
+	names_add(names, snapshot);
+	for (size_t i = 0; i < 2 * sizeof paths / sizeof paths[0]; i++) {
+		struct error error = {0};
+		struct reading reading = {.group = {.by = BY_STACK},
+					  .top = i % 3,
+					  .json = i % 2,
+					  .names = names,
+					  .snapshots = {snapshot},
+					  .snapshot_count = 1};
+		int status = leak_paths_print(&reading, paths[i / 2], &error);
+		assert((status == EXIT_FINE) == (error.code == EXIT_FINE));
+		filter_free(&reading.filter);
+	}
 	names_close(names);
 }
 
@@ -202,8 +230,17 @@ static void examine(const void *bytes, size_t size)
 		snapshot = snapshot_merge(both, 2, &error);
 		assert(snapshot);
 		report(snapshot);
+		explain(snapshot);
 	}
 	snapshot_free(snapshot);
+}
+
+/* Commands print. What libFuzzer says goes to stderr. */
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc, (void)argv;
+	return freopen("/dev/null", "w", stdout) ? 0 : 1;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
@@ -238,12 +275,15 @@ int main(int argc, char **argv)
 	assert(argc == 2);
 	static const uint8_t paths[] = {1, 1, ROOT_MEMORY, 0, 100, 24, 1, 0, 1, 2, 16, 8, 5}, sums[] = {1, 2, 5, 80},
 			     places[] = {1, 1, 1, 0, 0};
-	struct buffer good = good_file(false), sampled = good_file(true), empty = {0};
+	static const uint8_t leaks[] = {3, 1, LEAK_DEFINITE, 2, 90, 1, 16, 2, LEAK_INDIRECT, 1, 16, 0, 0, 2, 9, 1, 8,
+					0, 0};
+	struct buffer good = good_file(SECTION_END), sampled = good_file(SECTION_SAMPLES), empty = {0};
 	write_seed(argv[1], "whole", good.data, good.length, -1);
 	write_seed(argv[1], "sampled", sampled.data, sampled.length, -1);
 	struct synthetic *s = synthetic_new(1, 0, "");
 	snapshot_encode(&s->snapshot, &empty);
 	write_seed(argv[1], "no-sites", empty.data, empty.length, -1);
+	write_seed(argv[1], "LEAKS", leaks, sizeof leaks, SECTION_LEAKS);
 	write_seed(argv[1], "PATHS", paths, sizeof paths, SECTION_PATHS);
 	write_seed(argv[1], "RETAINED", sums, sizeof sums, SECTION_RETAINED);
 	write_seed(argv[1], "PLACES", places, sizeof places, SECTION_PLACES);

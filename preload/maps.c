@@ -1,6 +1,7 @@
 /* Reading /proc/self/maps into a table; maps.h. The format is that of proc(5). */
 #include "preload/maps.h"
 
+#include "preload/own.h"
 #include "preload/proc_text.h"
 #include "preload/sys.h"
 
@@ -83,7 +84,8 @@ void maps_free(struct maps *maps)
 	*maps = (struct maps){0};
 }
 
-const struct map_range *maps_find(const struct maps *maps, uintptr_t address)
+/* The first range that ends behind the address, or the table's end. */
+static const struct map_range *range_behind(const struct maps *maps, uintptr_t address)
 {
 	size_t low = 0, high = maps->count;
 	while (low < high) {
@@ -93,7 +95,13 @@ const struct map_range *maps_find(const struct maps *maps, uintptr_t address)
 		else
 			high = middle;
 	}
-	return low < maps->count && maps->range[low].start <= address ? &maps->range[low] : NULL;
+	return &maps->range[low];
+}
+
+const struct map_range *maps_find(const struct maps *maps, uintptr_t address)
+{
+	const struct map_range *range = range_behind(maps, address);
+	return range < maps->range + maps->count && range->start <= address ? range : NULL;
 }
 
 bool maps_readable(const struct maps *maps, uintptr_t address, size_t bytes)
@@ -108,4 +116,35 @@ bool maps_readable(const struct maps *maps, uintptr_t address, size_t bytes)
 		address = range->end;
 	}
 	return false;
+}
+
+static uint64_t foreign_bytes(uintptr_t start, uintptr_t end)
+{
+	uint64_t bytes = 0;
+	while (start < end) {
+		uintptr_t foreign = own_find(start, end, false);
+		start = own_find(foreign, end, true);
+		bytes += start - foreign;
+	}
+	return bytes;
+}
+
+uint64_t maps_missing(const struct maps *maps, const struct maps *before)
+{
+	const struct map_range *last = maps->range + maps->count;
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < before->count; i++) {
+		const struct map_range *range = &before->range[i];
+		uint32_t rights = range->flags & (MAP_READABLE | MAP_WRITABLE | MAP_DEVICE);
+		if (rights != (MAP_READABLE | MAP_WRITABLE))
+			continue;
+		for (uintptr_t at = range->start; at < range->end;) {
+			const struct map_range *next = range_behind(maps, at);
+			uintptr_t there = next < last && next->start < range->end ? next->start : range->end;
+			if (there > at)
+				bytes += foreign_bytes(at, there);
+			at = there < range->end ? next->end : range->end;
+		}
+	}
+	return bytes;
 }

@@ -36,5 +36,7 @@ void maps_free(struct maps *maps);
 const struct map_range *maps_find(const struct maps *maps, uintptr_t address);
 /* Whether all of the bytes may be read, and none of them is of a device. */
 bool maps_readable(const struct maps *maps, uintptr_t address, size_t bytes);
+/* Bytes that could be read and written to `before`, and are mapped no more; without ours, and without devices. */
+uint64_t maps_missing(const struct maps *maps, const struct maps *before);
 
 #endif

@@ -2,7 +2,6 @@
 #include "preload/reach.h"
 
 #include "preload/condense.h"
-#include "preload/maps.h"
 #include "preload/modules.h"
 #include "preload/own.h"
 #include "preload/python.h"
@@ -337,6 +336,8 @@ void reach_take(struct reach *reach, const struct stopped *stopped, const struct
 		reach->incomplete |= LEAKS_NO_MAPS;
 	else if (!reach->site || !search(reach, &maps, stopped, self))
 		reach->incomplete |= LEAKS_NO_MEMORY;
+	if (listed && self->copied)
+		reach->unread_bytes += maps_missing(&maps, self->copied);
 	maps_free(&maps);
 	if (stopped->unlisted || !memory_can_be_copied())
 		reach->incomplete |= LEAKS_NO_MAPS;

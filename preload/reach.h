@@ -17,6 +17,7 @@
 #ifndef MUDLARK_REACH_H
 #define MUDLARK_REACH_H
 
+#include "preload/maps.h"
 #include "preload/mark.h"
 #include "preload/paths.h"
 #include "preload/registers.h"
@@ -57,6 +58,11 @@ struct reach_self {
 	uintptr_t sp;
 	bool retained;           /* it asks for paths and retained sizes, too */
 	struct registers caller; /* from which its frames can be walked */
+	/*
+	 * In a copy, the mappings of the process: what it has not got (MADV_DONTFORK), its search cannot read. NULL: in
+	 * the process itself, or not known.
+	 */
+	const struct maps *copied;
 };
 
 /* From the constructor: what of the address space is the library itself. */

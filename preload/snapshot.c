@@ -288,6 +288,14 @@ static bool take_forked(struct picture *picture, uint64_t begun_ns, uint32_t set
 	snapshot.outcome->cohorts = picture->cohorts;
 	snapshot.settled = settled;
 	struct copy_work work = {.picture = picture, .begun_ns = begun_ns, .self = self};
+	struct reach_self copied;
+	struct maps maps;
+	/* Before the others stand: it takes as long as the list is. */
+	if (self && maps_read(&maps)) {
+		copied = *self;
+		copied.copied = &maps;
+		work.self = &copied;
+	}
 	tables_lock();
 	if (self) {
 		stop_world(&work.stopped);
@@ -300,6 +308,8 @@ static bool take_forked(struct picture *picture, uint64_t begun_ns, uint32_t set
 	if (self)
 		stop_release(&work.stopped, &snapshot.outcome->stopped_ns);
 	tables_unlock();
+	if (self)
+		maps_free(&maps);
 	if (pid < 0) {
 		copy_forget();
 		notes_add("a forked copy for a snapshot was refused: it was taken inline");
@@ -423,8 +433,9 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 		/* All registers that a caller of ours may still need go into this frame. */
 		__builtin_unwind_init();
 		uintptr_t now = (uintptr_t)__builtin_frame_address(0) - FRAME_ROOM_BYTES;
-		const struct reach_self here = {request->sp ? request->sp : now, request->retained,
-						registers_of_caller()};
+		const struct reach_self here = {.sp = request->sp ? request->sp : now,
+						.retained = request->retained,
+						.caller = registers_of_caller()};
 		const struct reach_self *self = request->leaks ? &here : NULL;
 		bool forked = wants_fork(request->trigger, &picture, request->leaks) &&
 			      take_forked(&picture, begun_ns, settled, self);

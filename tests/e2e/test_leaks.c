@@ -285,6 +285,34 @@ START_TEST(living_process)
 }
 END_TEST
 
+/* What a copy of the process has not got is counted; the process itself reads it. */
+START_TEST(memory_kept_from_copies)
+{
+	static const char unread[] = "1,048,576 bytes could not be read in the search for leaks";
+	static const char *const modes[] = {"snapshot=fork:at_exit=0", "snapshot=inline:at_exit=0"};
+	for (int i = 0; i < 2; i++) {
+		bool forked = i == 0;
+		char line[3 * PATH_MAX], text[8192];
+		struct verdict verdict;
+		struct running running;
+		struct outcome outcome;
+		struct command command = {.line = "kept_from_copies", .preloaded = true, .options = modes[i]};
+		runner_start(&command, &running);
+		ck_assert(runner_wait_for_file(running.outcome.directory, "ready", 20));
+		snprintf(line, sizeof line, "%s snap --leaks %d >/dev/null && touch %s/end", tool_path(),
+			 running.outcome.pid, running.outcome.directory);
+		ck_assert_int_eq(system(line), 0);
+		read_verdict(running.outcome.directory, &verdict, text);
+		ck_assert_msg(verdict.bytes[DEFINITE] == (forked ? 77 : 0), "%s: %s", modes[i], text);
+		ck_assert_msg(!strstr(text, "could not be read") == !forked, "%s: %s", modes[i], text);
+		ck_assert_msg(!forked || strstr(text, unread), "%s: %s", modes[i], text);
+		runner_finish(&running, &outcome);
+		ck_assert_msg(outcome.status == 0, "%s: status %d: %s", modes[i], outcome.status, outcome.err);
+		runner_done(&outcome);
+	}
+}
+END_TEST
+
 /* Under a tracer nothing of it is refused: no ptrace is used. */
 START_TEST(under_strace)
 {
@@ -317,6 +345,7 @@ int main(void)
 	tcase_add_test(tests, search_leaves_nothing);
 	tcase_add_test(tests, child_is_judged);
 	tcase_add_test(tests, living_process);
+	tcase_add_test(tests, memory_kept_from_copies);
 	tcase_add_test(tests, under_strace);
 	suite_add_tcase(suite, tests);
 	return runner_suite(suite);

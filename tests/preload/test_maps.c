@@ -1,6 +1,7 @@
 /* The table of mappings against what /proc/self/maps says, and made-up mappings that the search must not read. */
 #include "preload/maps.h"
 
+#include "preload/own.h"
 #include "tests/preload/unit.h"
 
 #include <fcntl.h>
@@ -175,6 +176,44 @@ START_TEST(devices)
 }
 END_TEST
 
+/* What was there and is not any more: of what a program writes to, and not ours. */
+START_TEST(missing)
+{
+	struct maps before;
+	char *memory = map(8), *constant = map(2);
+	/* Not one with what lies around. */
+	ck_assert_int_eq(munmap(memory, PAGE), 0);
+	ck_assert_int_eq(munmap(memory + 7 * PAGE, PAGE), 0);
+	ck_assert_int_eq(mprotect(constant, 2 * PAGE, PROT_READ), 0);
+	ck_assert(maps_read(&before));
+	ck_assert_uint_eq(maps_missing(&before, &before), 0);
+	/* The middle, the end, and pages that are ours; then all. */
+	static const struct {
+		int first, end;
+		uint64_t missing;
+	} steps[] = {{3, 4, 1}, {5, 7, 3}, {1, 7, 5}};
+	own_add(memory + 2 * PAGE, PAGE);
+	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+		ck_assert_int_eq(munmap(memory + steps[i].first * PAGE, (size_t)(steps[i].end - steps[i].first) * PAGE),
+				 0);
+		read_maps();
+		ck_assert_uint_eq(maps_missing(&maps, &before), steps[i].missing * PAGE);
+		maps_free(&maps);
+	}
+	ck_assert_int_eq(munmap(constant, 2 * PAGE), 0);
+	read_maps();
+	ck_assert_uint_eq(maps_missing(&maps, &before), 5 * PAGE);
+	/* Other rights, or something else in its place: it is there. */
+	char *again = mmap(memory + PAGE, 6 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	ck_assert_ptr_eq(again, memory + PAGE);
+	maps_free(&maps);
+	read_maps();
+	ck_assert_uint_eq(maps_missing(&maps, &before), 0);
+	maps_free(&maps);
+	maps_free(&before);
+}
+END_TEST
+
 static void fails(long number, int after)
 {
 	fault_set(number, after, ENOMEM);
@@ -206,6 +245,7 @@ int main(void)
 	tcase_add_test(tests, guard_page);
 	tcase_add_test(tests, adjacent_ranges);
 	tcase_add_test(tests, devices);
+	tcase_add_test(tests, missing);
 	tcase_add_test(tests, failures);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);

@@ -4,10 +4,11 @@
 #include "preload/own.h"
 #include "preload/proc_text.h"
 #include "preload/sys.h"
+#include "preload/text.h"
 
 #include <string.h>
 
-enum { MOST_RANGES = 1 << 20, FEWER_RANGES = 1 << 17, BUFFER_BYTES = 64 << 10 };
+enum { MOST_RANGES = 1 << 20, FEWER_RANGES = 1 << 17, BUFFER_BYTES = 64 << 10, PATH_BYTES = 40 };
 
 static bool is_device(const char *path)
 {
@@ -54,7 +55,7 @@ static bool add_line(char *line, void *context)
 	return true;
 }
 
-bool maps_read(struct maps *maps)
+bool maps_room(struct maps *maps)
 {
 	/*
 	 * Memory for as many as there may be, of which only what is used exists, and nothing of it is given back before
@@ -67,12 +68,30 @@ bool maps_read(struct maps *maps)
 		maps->capacity = FEWER_RANGES;
 		maps->range = sys_map(maps->capacity * sizeof *maps->range);
 	}
-	int fd = maps->range && maps->buffer ? sys_open_read("/proc/self/maps") : -1;
+	return maps->range && maps->buffer;
+}
+
+bool maps_fill(struct maps *maps, pid_t pid)
+{
+	char path[PATH_BYTES];
+	struct text out = text_in(path, sizeof path);
+	text_add(&out, "/proc/");
+	if (pid)
+		text_add_number(&out, (uint64_t)pid);
+	else
+		text_add(&out, "self");
+	text_add(&out, "/maps");
+	int fd = sys_open_read(path);
 	if (fd < 0)
 		return false;
 	bool good = proc_lines(fd, maps->buffer, BUFFER_BYTES, add_line, maps) && maps->count;
 	sys_close(fd);
 	return good;
+}
+
+bool maps_read(struct maps *maps, pid_t pid)
+{
+	return maps_room(maps) && maps_fill(maps, pid);
 }
 
 void maps_free(struct maps *maps)
@@ -129,7 +148,18 @@ static uint64_t foreign_bytes(uintptr_t start, uintptr_t end)
 	return bytes;
 }
 
-uint64_t maps_missing(const struct maps *maps, const struct maps *before)
+/* Of the bytes from start to end, not ours, those that are mapped. */
+static uint64_t foreign_in(const struct maps *maps, uintptr_t start, uintptr_t end)
+{
+	const struct map_range *last = maps->range + maps->count;
+	uint64_t bytes = 0;
+	for (const struct map_range *range = range_behind(maps, start); range < last && range->start < end; range++)
+		bytes +=
+			foreign_bytes(range->start > start ? range->start : start, range->end < end ? range->end : end);
+	return bytes;
+}
+
+uint64_t maps_missing(const struct maps *maps, const struct maps *before, const struct maps *still)
 {
 	const struct map_range *last = maps->range + maps->count;
 	uint64_t bytes = 0;
@@ -142,7 +172,7 @@ uint64_t maps_missing(const struct maps *maps, const struct maps *before)
 			const struct map_range *next = range_behind(maps, at);
 			uintptr_t there = next < last && next->start < range->end ? next->start : range->end;
 			if (there > at)
-				bytes += foreign_bytes(at, there);
+				bytes += still ? foreign_in(still, at, there) : foreign_bytes(at, there);
 			at = there < range->end ? next->end : range->end;
 		}
 	}

@@ -1,5 +1,5 @@
 /*
- * The mappings of the process as /proc/self/maps has them, in a table of our own: ranges in ascending order, and what
+ * The mappings of a process as /proc/PID/maps has them, in a table of our own: ranges in ascending order, and what
  * the reachability scan has to know of each.
  */
 #ifndef MUDLARK_MAPS_H
@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum map_flag {
 	MAP_READABLE = 1,
@@ -28,15 +29,20 @@ struct maps {
 	char *buffer;
 };
 
-/* Reads them; false when the file cannot be opened or memory is short. maps_free() unmaps, also after a failure. */
-bool maps_read(struct maps *maps);
+/* Reads those of a process, 0: this one; false when the file cannot be opened or memory is short. maps_free() unmaps,
+ * also after a failure. */
+bool maps_read(struct maps *maps, pid_t pid);
+/* Its two halves: memory for the table, and the table, once. */
+bool maps_room(struct maps *maps);
+bool maps_fill(struct maps *maps, pid_t pid);
 void maps_free(struct maps *maps);
 
 /* The range that has the address, or NULL. */
 const struct map_range *maps_find(const struct maps *maps, uintptr_t address);
 /* Whether all of the bytes may be read, and none of them is of a device. */
 bool maps_readable(const struct maps *maps, uintptr_t address, size_t bytes);
-/* Bytes that could be read and written to `before`, and are mapped no more; without ours, and without devices. */
-uint64_t maps_missing(const struct maps *maps, const struct maps *before);
+/* Bytes that could be read and written to `before`, and are not mapped in maps, but in still (NULL: wherever); without
+ * ours, and without devices. */
+uint64_t maps_missing(const struct maps *maps, const struct maps *before, const struct maps *still);
 
 #endif

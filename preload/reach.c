@@ -331,14 +331,15 @@ void reach_take(struct reach *reach, const struct stopped *stopped, const struct
 	searched.inherited_epoch = inherited_epoch;
 	searched.loader = unwind_loader_module();
 	reach->site = sys_map(sites * sizeof *reach->site);
-	bool listed = maps_read(&maps);
+	bool listed = maps_read(&maps, 0);
 	if (!listed)
 		reach->incomplete |= LEAKS_NO_MAPS;
 	else if (!reach->site || !search(reach, &maps, stopped, self))
 		reach->incomplete |= LEAKS_NO_MEMORY;
-	if (listed && self->copied)
-		reach->unread_bytes += maps_missing(&maps, self->copied);
 	maps_free(&maps);
+	reach->unread_bytes += self->not_copied;
+	if (self->not_copied)
+		reach->incomplete |= LEAKS_NOT_COPIED;
 	if (stopped->unlisted || !memory_can_be_copied())
 		reach->incomplete |= LEAKS_NO_MAPS;
 	if (stopped->running)

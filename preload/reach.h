@@ -17,7 +17,6 @@
 #ifndef MUDLARK_REACH_H
 #define MUDLARK_REACH_H
 
-#include "preload/maps.h"
 #include "preload/mark.h"
 #include "preload/paths.h"
 #include "preload/registers.h"
@@ -58,11 +57,7 @@ struct reach_self {
 	uintptr_t sp;
 	bool retained;           /* it asks for paths and retained sizes, too */
 	struct registers caller; /* from which its frames can be walked */
-	/*
-	 * In a copy, the mappings of the process: what it has not got (MADV_DONTFORK), its search cannot read. NULL: in
-	 * the process itself, or not known.
-	 */
-	const struct maps *copied;
+	uint64_t not_copied;     /* bytes that the copy which searches has not got */
 };
 
 /* From the constructor: what of the address space is the library itself. */

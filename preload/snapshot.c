@@ -13,6 +13,7 @@
 #include "preload/census_growth.h"
 #include "preload/forked.h"
 #include "preload/modules.h"
+#include "preload/not_copied.h"
 #include "preload/notes.h"
 #include "preload/output.h"
 #include "preload/peak.h"
@@ -256,6 +257,7 @@ struct copy_work {
 	struct picture *picture;
 	uint64_t begun_ns;
 	const struct reach_self *self; /* where a search for leaks begins; NULL: there is none */
+	struct not_copied *lists;      /* with self */
 	struct stopped stopped;        /* the threads as they stood when the copy was made */
 };
 
@@ -265,8 +267,11 @@ static void copy_work(void *argument)
 	const struct copy_work *work = argument;
 	struct outcome *outcome = snapshot.outcome;
 	tables_unlock();
-	if (work->self)
-		search(work->picture, &work->stopped, work->self);
+	if (work->self) {
+		struct reach_self self = *work->self;
+		self.not_copied = not_copied_bytes(work->lists);
+		search(work->picture, &work->stopped, &self);
+	}
 	forked_hide();
 	outcome->error = picture_write(work->picture, work->begun_ns, outcome);
 	note_lives(outcome, &work->picture->survey);
@@ -287,15 +292,10 @@ static bool take_forked(struct picture *picture, uint64_t begun_ns, uint32_t set
 		return false;
 	snapshot.outcome->cohorts = picture->cohorts;
 	snapshot.settled = settled;
-	struct copy_work work = {.picture = picture, .begun_ns = begun_ns, .self = self};
-	struct reach_self copied;
-	struct maps maps;
-	/* Before the others stand: it takes as long as the list is. */
-	if (self && maps_read(&maps)) {
-		copied = *self;
-		copied.copied = &maps;
-		work.self = &copied;
-	}
+	struct not_copied lists;
+	struct copy_work work = {.picture = picture, .begun_ns = begun_ns, .self = self, .lists = &lists};
+	if (self)
+		not_copied_begin(&lists);
 	tables_lock();
 	if (self) {
 		stop_world(&work.stopped);
@@ -309,7 +309,7 @@ static bool take_forked(struct picture *picture, uint64_t begun_ns, uint32_t set
 		stop_release(&work.stopped, &snapshot.outcome->stopped_ns);
 	tables_unlock();
 	if (self)
-		maps_free(&maps);
+		not_copied_end(&lists);
 	if (pid < 0) {
 		copy_forget();
 		notes_add("a forked copy for a snapshot was refused: it was taken inline");

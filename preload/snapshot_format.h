@@ -395,6 +395,7 @@ enum snapshot_leaks_incomplete {
 	LEAKS_NO_MEMORY = 4,       /* there was none for the search */
 	LEAKS_OWN_UNKNOWN = 8,     /* Mudlark's own memory was taken for the program's: leaks may be missing */
 	LEAKS_NOT_RECORDED = 16,   /* the program's blocks were not recorded */
+	LEAKS_NOT_COPIED = 32,     /* the copy that searched had not got all that the program can read */
 };
 
 /*

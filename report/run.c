@@ -73,6 +73,10 @@ static const struct option_spec options_table[] = {
 	 "search for leaks when the command ends, and end with --exitcode if there are any"},
 	{OPTION_KEY + 18, 0, "exitcode", "STATUS", ARGUMENT_WORD, NULL,
 	 "with --leaks: the exit status instead of 0 when memory was lost (default 23; 0: the command's own)"},
+	{OPTION_KEY + 19, 0, "marks", "N", ARGUMENT_WORD, NULL,
+	 "write a snapshot at each of N iterations that the program marks by mudlark_mark() (default 0)"},
+	{OPTION_KEY + 20, 0, "warmup", "K", ARGUMENT_WORD, NULL,
+	 "with --marks: after the first K iterations (default 0)"},
 	{OPTION_RETAINED, 0, "retained", NULL, ARGUMENT_NONE, NULL,
 	 "as --leaks, and find out why blocks are reachable: mudlark leaks --retained, --path"},
 	{SUPPRESSION_FILE, 0, "suppressions", "FILE", ARGUMENT_FILE, NULL,
@@ -83,7 +87,7 @@ static const struct option_spec options_table[] = {
 };
 
 /* As in the library, preload/options.h. */
-enum { DEPTH_MOST = 1024 };
+enum { DEPTH_MOST = 1024, MARKS_MOST = 1000000000 };
 #define EVERY_LEAST 0.001
 #define SAMPLE_MOST (UINT64_C(1) << 40)
 
@@ -149,6 +153,10 @@ static int run_option(void *context, int id, const char *argument, struct error 
 		return error_set(error, EXIT_USAGE,
 				 "bytes, or a number with K, M, G or T behind it; 0 records every block",
 				 "run: --sample wants 0 to 1T, not '%s'", argument);
+	bool counts_marks = !strcmp(key, "marks") || !strcmp(key, "warmup");
+	if (counts_marks && (!is_number(argument, false) || strtoul(argument, NULL, 10) > MARKS_MOST))
+		return error_set(error, EXIT_USAGE, NULL, "run: --%s wants 0 to %d iterations, not '%s'", key,
+				 MARKS_MOST, argument);
 	if (!strcmp(key, "exitcode") && (!is_number(argument, false) || strtol(argument, NULL, 10) > 255))
 		return error_set(error, EXIT_USAGE, NULL, "run: --exitcode wants 0 to 255, not '%s'", argument);
 	int number = strcmp(key, "signal") ? 0 : signal_number(argument);

@@ -4,23 +4,74 @@
 #include "report/suppressions.h"
 
 #include "report/buffer.h"
+#include "symbolize/demangle.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Valgrind's own limit on what it keeps of a stack is 12 frames unless told otherwise; a rule may not be longer. */
 enum { FRAMES_GENERATED = 10 };
 
+/*
+ * A '$' would end the template. Between two '>' some demanglers put a blank, and others do not.
+ */
+static void put_name(struct buffer *out, const char *name)
+{
+	for (; *name && *name != '\n' && *name != '\r'; name++) {
+		bool blank = *name == ' ' && out->length && out->data[out->length - 1] == '>' && name[1] == '>';
+		buffer_byte(out, *name == '$' || blank ? '*' : *name);
+	}
+}
+
+/* What stands behind the last "::" that is in no template's arguments, nor in a list of parameters. */
+static const char *last_component(const char *name)
+{
+	const char *last = name;
+	int depth = 0;
+	for (const char *at = name; *at; at++) {
+		depth += (*at == '<' || *at == '(') - (*at == '>' || *at == ')');
+		if (at[0] == ':' && at[1] == ':' && !depth)
+			last = at + 2;
+	}
+	return last;
+}
+
+/*
+ * How LeakSanitizer calls a function of C++ depends on who made it: clang's has the parameters, and so has gcc's, but
+ * for functions that no other file sees. These have there the name as it stands in the source. Of an instance of a
+ * template what it returns comes first.
+ */
+static void put_cxx(struct buffer *out, const char *name, const char *linkage_name, const char *signature)
+{
+	static const char nameless[] = "(anonymous namespace)::";
+	size_t length = strlen(name);
+	bool local = !strncmp(linkage_name, "_ZL", 3) || !strncmp(linkage_name, "_ZZ", 3);
+	const char *whole = strstr(signature, name);
+	if (strstr(name, nameless)) {
+		put_name(out, last_component(name));
+		return;
+	}
+	if (name[length - 1] != '>')
+		buffer_byte(out, '^');
+	put_name(out, name);
+	if (!local && whole && whole[length] == '(')
+		buffer_byte(out, '(');
+}
+
 /* The template of LeakSanitizer's rule: the function that the stack belongs to, else its module. */
 static void put_template(struct buffer *out, const struct location *owner)
 {
-	const char *name = owner->function ? owner->function : owner->module_name;
-	/* A '$' would end the template, so it ends before one. */
-	size_t length = strcspn(name, "$\n\r");
-	if (owner->function)
+	char *signature = owner->linkage_name && owner->function ? demangle_signature(owner->linkage_name) : NULL;
+	if (!owner->function) {
+		put_name(out, owner->module_name);
+	} else if (signature && owner->function[0] && strcmp(signature, owner->function) != 0) {
+		put_cxx(out, owner->function, owner->linkage_name, signature);
+	} else {
 		buffer_byte(out, '^');
-	buffer_append(out, name, length);
-	if (owner->function && !name[length])
+		put_name(out, owner->function);
 		buffer_byte(out, '$');
+	}
+	free(signature);
 }
 
 static void generate_lsan(const char *what, const struct location *owner, FILE *stream)
@@ -40,11 +91,20 @@ static const char *kind_word(unsigned kind)
 	return words[bit];
 }
 
+/* libc's functions have several names, and which one a tool takes depends on what it has of libc. */
+static bool has_many_names(const struct location *location)
+{
+	return location->runtime &&
+	       (!strncmp(location->module_name, "libc.so.", 8) || !strncmp(location->module_name, "libc-2.", 7));
+}
+
 static void put_frame(struct buffer *out, const struct location *location)
 {
 	const char *name = location->linkage_name ? location->linkage_name : location->function;
 	buffer_text(out, "   ");
-	if (name)
+	if (has_many_names(location))
+		buffer_format(out, "obj:*/%s\n", location->module_name);
+	else if (name)
 		buffer_format(out, "fun:%s\n", name);
 	else if (location->module_path[0])
 		buffer_format(out, "obj:%s\n", location->module_path);
@@ -69,6 +129,9 @@ static void generate_valgrind(unsigned kind, const char *what, const struct loca
 		if (!count && location->linkage_name && !strncmp(location->linkage_name, "_Zn", 3))
 			continue;
 		put_frame(&text, location);
+		/* What Valgrind calls "(below main)". */
+		if (location->function && !strcmp(location->function, "main"))
+			break;
 	}
 	buffer_text(&text, "}\n");
 	fwrite(text.data, 1, text.length, stream);

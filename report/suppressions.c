@@ -3,6 +3,8 @@
  */
 #include "report/suppressions.h"
 
+#include "symbolize/demangle.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +79,16 @@ static bool lsan_matches(const struct suppressions *set, const char *text, struc
 	return false;
 }
 
+/* With its parameters, as LeakSanitizer has the names of C++. */
+static bool lsan_matches_signature(const struct suppressions *set, const struct location *location,
+				   struct suppression **found)
+{
+	char *signature = location->linkage_name ? demangle_signature(location->linkage_name) : NULL;
+	bool matches = signature && lsan_matches(set, signature, found);
+	free(signature);
+	return matches;
+}
+
 static bool whole_matches(const char *glob, const char *text)
 {
 	return glob_matches(glob, strlen(glob), GLOB_QUESTION, text);
@@ -90,6 +102,20 @@ static bool any_matches(const char *glob, const char *const *texts, size_t count
 	return false;
 }
 
+/* libc's functions have names of its own beside those that they are called by: __GI___strdup, __strdup, strdup. */
+static bool function_matches(const char *glob, const struct location *location)
+{
+	static const char unknown[] = "???";
+	const char *name = location->linkage_name ? location->linkage_name : location->function;
+	if (whole_matches(glob, name ? name : unknown))
+		return true;
+	if (!name || !location->runtime)
+		return false;
+	if (!strncmp(name, "__GI_", 5) && whole_matches(glob, name += 5))
+		return true;
+	return !strncmp(name, "__", 2) && whole_matches(glob, name + 2);
+}
+
 /* location NULL: the allocation function. */
 static bool frame_matches(const struct frame_pattern *pattern, const struct location *location)
 {
@@ -100,10 +126,8 @@ static bool frame_matches(const struct frame_pattern *pattern, const struct loca
 		       (pattern->kind == PATTERN_OBJECT &&
 			any_matches(pattern->glob, allocator_objects,
 				    sizeof allocator_objects / sizeof *allocator_objects));
-	if (pattern->kind == PATTERN_FUNCTION) {
-		const char *name = location->linkage_name ? location->linkage_name : location->function;
-		return whole_matches(pattern->glob, name ? name : unknown);
-	}
+	if (pattern->kind == PATTERN_FUNCTION)
+		return function_matches(pattern->glob, location);
 	if (pattern->kind == PATTERN_OBJECT)
 		return whole_matches(pattern->glob, location->module_path[0] ? location->module_path : unknown);
 	if (!location->file || (pattern->line && pattern->line != location->line))
@@ -114,18 +138,23 @@ static bool frame_matches(const struct frame_pattern *pattern, const struct loca
 
 /* --- one stack ------------------------------------------------------------------------------------------------- */
 
-/* The stack is an allocation function, if `allocator`, and then frames[0..count). Its beginning has to match. */
-static bool stack_matches(const struct suppression *rule, bool allocator, const struct location *const *frames,
-			  size_t count)
+/* Frames that ours begins with in Valgrind's eyes, and those that it has. In front NULL is the allocation function. */
+struct stack_of_rule {
+	const struct location *const *front, *const *frames;
+	size_t front_count, count;
+};
+
+/* Its beginning has to match. */
+static bool stack_matches(const struct suppression *rule, const struct stack_of_rule *stack)
 {
-	size_t at = 0, frame = 0, dots = SIZE_MAX, retry = 0, length = count + allocator;
+	size_t at = 0, frame = 0, dots = SIZE_MAX, retry = 0, front = stack->front_count, length = stack->count + front;
 	while (at < rule->pattern_count) {
 		const struct frame_pattern *pattern = &rule->patterns[at];
 		if (pattern->kind == PATTERN_ANY_FRAMES) {
 			dots = ++at;
 			retry = frame;
 		} else if (frame < length &&
-			   frame_matches(pattern, allocator && !frame ? NULL : frames[frame - allocator])) {
+			   frame_matches(pattern, frame < front ? stack->front[frame] : stack->frames[frame - front])) {
 			at++;
 			frame++;
 		} else if (dots != SIZE_MAX && retry < length) {
@@ -145,14 +174,40 @@ static bool is_operator_new(const struct location *location)
 	       (location->function && !strncmp(location->function, "operator new", 12));
 }
 
+/* posix_memalign by name: were it a pattern of many names, any function could stand for it. */
+static bool allocates_by_another(const struct suppression *rule)
+{
+	return rule->pattern_count > 1 && rule->patterns[1].kind == PATTERN_FUNCTION &&
+	       !strcmp(rule->patterns[1].glob, "posix_memalign");
+}
+
 static bool valgrind_matches(const struct suppression *rule, const struct location *const *frames, size_t count)
 {
-	if (stack_matches(rule, true, frames, count))
+	static const struct location *const allocator[] = {NULL, NULL};
+	/* The forms of operator new, which jump to one another, so that a stack has some of them only. */
+	static const struct location forms[] = {{.linkage_name = "_Znwm"},
+						{.linkage_name = "_Znam"},
+						{.linkage_name = "_ZnwmRKSt9nothrow_t"},
+						{.linkage_name = "_ZnamRKSt9nothrow_t"},
+						{.linkage_name = "_ZnwmSt11align_val_t"},
+						{.linkage_name = "_ZnamSt11align_val_t"}};
+	struct stack_of_rule stack = {allocator, frames, allocates_by_another(rule) ? 2 : 1, count};
+	if (stack_matches(rule, &stack))
 		return true;
-	/* operator new[] calls operator new: either may be what Valgrind would have replaced. */
-	for (; count && is_operator_new(*frames); frames++, count--)
-		if (stack_matches(rule, false, frames, count))
+	bool made_by_new = false;
+	for (; stack.count && is_operator_new(*stack.frames); stack.frames++, stack.count--) {
+		stack.front_count = 0;
+		made_by_new = true;
+		if (stack_matches(rule, &stack))
 			return true;
+	}
+	stack.front_count = 1;
+	for (size_t i = 0; made_by_new && i < sizeof forms / sizeof *forms; i++) {
+		const struct location *form = &forms[i];
+		stack.front = &form;
+		if (stack_matches(rule, &stack))
+			return true;
+	}
 	return false;
 }
 
@@ -163,7 +218,7 @@ struct suppression *suppressions_match(struct suppressions *set, unsigned kind, 
 	for (size_t i = 0; i < count; i++) {
 		const char *module = frames[i]->module_path[0] ? frames[i]->module_path : "<unknown module>";
 		if (lsan_matches(set, module, &found) || lsan_matches(set, frames[i]->function, &found) ||
-		    lsan_matches(set, frames[i]->file, &found))
+		    lsan_matches(set, frames[i]->file, &found) || lsan_matches_signature(set, frames[i], &found))
 			return found;
 	}
 	for (size_t i = 0; i < set->count; i++)

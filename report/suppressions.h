@@ -4,7 +4,8 @@
  * Two grammars, told apart by the first line that is neither empty nor a comment: "{" begins a file for Valgrind,
  * anything else is one for LeakSanitizer. Both keep their own meaning:
  *
- *   LeakSanitizer   leak:TEMPLATE          some frame's module, function (demangled) or file contains the template;
+ *   LeakSanitizer   leak:TEMPLATE          some frame's module, function (demangled, with its parameters and without)
+ *                                          or file contains the template;
  *                                          '*' is any text, '^' in front and '$' behind anchor it
  *   Valgrind        { name                 the stack begins with these frames, from the allocation function outwards;
  *                     Memcheck:Leak        "..." is any number of frames, '*' and '?' are globs on a whole name
@@ -12,8 +13,8 @@
  *                   }
  *
  * A stack of ours begins behind the allocation function. For Valgrind's rules one is put in front of it that answers to
- * the name of each: malloc, calloc, realloc, ...; where the stack begins with C++'s operator new, that one is taken, as
- * Valgrind does.
+ * the name of each: malloc, calloc, realloc, ...; or two, since Valgrind's posix_memalign calls its memalign. Where the
+ * stack begins with C++'s operator new, that one is taken, as Valgrind does, in any of its forms.
  *
  * Rules are tried in the order of the files, LeakSanitizer's of all files first; the built-in ones come last, so that a
  * rule of the user's is never called unused on their account.

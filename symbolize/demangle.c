@@ -37,26 +37,41 @@ static void append(const char *text, size_t bytes, void *opaque)
 }
 
 /* Rust first: its legacy names are valid C++ ones with a hash at the end. libiberty's recursion limit stays on. */
-static bool run_demanglers(const char *name, struct demangled *out)
+static bool run_demanglers(const char *name, int options, struct demangled *out)
 {
 	if (setjmp(out->give_up) != 0)
 		return false;
 	if (rust_demangle_callback(name, DMGL_NO_OPTS, append, out) != 0 && out->bytes > 0)
 		return true;
 	out->bytes = 0;
-	return cplus_demangle_v3_callback(name, DMGL_NO_OPTS, append, out) != 0 && out->bytes > 0;
+	return cplus_demangle_v3_callback(name, options, append, out) != 0 && out->bytes > 0;
+}
+
+/* False: there is no text. The caller frees it. */
+static bool run(const char *name, int options, struct demangled *out)
+{
+	if (name[0] != '_' || (name[1] != 'Z' && name[1] != 'R') || strnlen(name, INPUT_MAX_BYTES) == INPUT_MAX_BYTES)
+		return false;
+	return run_demanglers(name, options, out) && memchr(out->text, '\0', out->bytes) == NULL;
 }
 
 const char *demangle(struct string_pool *pool, const char *name)
 {
-	if (name[0] != '_' || (name[1] != 'Z' && name[1] != 'R') || strnlen(name, INPUT_MAX_BYTES) == INPUT_MAX_BYTES)
-		return NULL;
 	struct demangled *out = calloc(1, sizeof *out);
 	if (out == NULL)
 		return NULL;
-	const char *result = NULL;
-	if (run_demanglers(name, out) && memchr(out->text, '\0', out->bytes) == NULL)
-		result = string_pool_add(pool, out->text, out->bytes);
+	const char *result = run(name, DMGL_NO_OPTS, out) ? string_pool_add(pool, out->text, out->bytes) : NULL;
+	free(out->text);
+	free(out);
+	return result;
+}
+
+char *demangle_signature(const char *name)
+{
+	struct demangled *out = calloc(1, sizeof *out);
+	if (out == NULL)
+		return NULL;
+	char *result = run(name, DMGL_PARAMS | DMGL_ANSI, out) ? strndup(out->text, out->bytes) : NULL;
 	free(out->text);
 	free(out);
 	return result;

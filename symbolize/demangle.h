@@ -1,5 +1,5 @@
 /*
- * Readable names of C++ and Rust (legacy and v0) symbols, without parameter lists.
+ * Readable names of C++ and Rust (legacy and v0) symbols, without parameter lists or with them.
  *
  * Names are untrusted: input and output are bounded, because a mangled name of 100 bytes with back references
  * can stand for gigabytes.
@@ -11,5 +11,11 @@
 
 /* Returns the pool's string, or NULL when the name is not mangled, too long, or out of memory. */
 const char *demangle(struct string_pool *pool, const char *name);
+
+/*
+ * The whole declaration: with parameters, and with what an instance of a template returns, as sanitizers print it.
+ * Rust's names have neither. malloced; NULL likewise.
+ */
+char *demangle_signature(const char *name);
 
 #endif

@@ -1,6 +1,7 @@
 /* The passes of marking; mark.h has the rules. */
 #include "preload/mark.h"
 
+#include "preload/mix.h"
 #include "preload/sys.h"
 
 #include <string.h>
@@ -15,17 +16,20 @@ enum {
 	GC_HEADER = 16,
 	GC_LONG_HEADER = 32,
 	UNSAFE_WORDS = 512,
+	TABLE_WORDS = 20, /* of a table of virtual functions, that are looked at */
+	TABLE_FUNCTIONS = 2,
 };
 
-bool mark_begin(struct mark *mark, struct blocks *blocks, bool python)
+bool mark_begin(struct mark *mark, struct blocks *blocks, const struct maps *maps, bool python)
 {
-	*mark = (struct mark){.blocks = blocks, .python = python};
+	*mark = (struct mark){.blocks = blocks, .maps = maps, .python = python};
 	size_t count = (size_t)blocks_count(blocks) + 1;
 	mark->stack_bytes = count * sizeof *mark->stack;
 	mark->weak_bytes = count * sizeof *mark->weak;
 	mark->stack = sys_map(mark->stack_bytes);
 	mark->weak = sys_map(mark->weak_bytes);
-	return mark->stack && mark->weak;
+	mark->table = sys_map(MARK_TABLES * sizeof *mark->table);
+	return mark->stack && mark->weak && mark->table;
 }
 
 void mark_end(struct mark *mark)
@@ -34,6 +38,8 @@ void mark_end(struct mark *mark)
 		sys_unmap(mark->stack, mark->stack_bytes);
 	if (mark->weak)
 		sys_unmap(mark->weak, mark->weak_bytes);
+	if (mark->table)
+		sys_unmap(mark->table, MARK_TABLES * sizeof *mark->table);
 }
 
 static uint64_t word_at(uintptr_t address)
@@ -61,15 +67,65 @@ static bool is_python_values(const struct block_at *at)
 	       *(const uint8_t *)(at->start + values - 1) == values;
 }
 
+static bool is_in_file(const struct maps *maps, uintptr_t address, uint32_t rights, const struct map_range **range)
+{
+	const struct map_range *found = maps_find(maps, address);
+	*range = found;
+	return found && (found->flags & (MAP_FILE | MAP_DEVICE | rights)) == (MAP_FILE | rights);
+}
+
+/* As memcheck looks at one. A file may have become shorter: the kernel reads. */
+static bool find_functions(const struct maps *maps, uintptr_t address)
+{
+	uintptr_t word[TABLE_WORDS];
+	const struct map_range *home, *code;
+	if (!is_in_file(maps, address, MAP_READABLE, &home))
+		return false;
+	size_t count = (home->end - address) / WORD;
+	count = count < TABLE_WORDS ? count : TABLE_WORDS;
+	if (!sys_read_memory((const void *)address, word, count * WORD))
+		return false;
+	unsigned functions = 0;
+	for (size_t i = 0; i < count && functions < TABLE_FUNCTIONS; i++) {
+		if (!word[i])
+			continue;
+		if (!is_in_file(maps, word[i], MAP_EXECUTABLE, &code))
+			return false;
+		functions++;
+	}
+	return functions == TABLE_FUNCTIONS;
+}
+
+static bool is_function_table(struct mark *mark, uintptr_t address)
+{
+	bool is_address = address >= SYS_PAGE_BYTES && address >> ADDRESS_BITS == 0 && address % WORD == 0;
+	/* Most such words lead to other blocks: no file is there. */
+	if (!is_address || address - mark->blocks->low < mark->blocks->span)
+		return false;
+	struct mark_table *known = &mark->table[(address * MIX_MULTIPLIER) >> 56];
+	if (known->address != address)
+		*known = (struct mark_table){address, find_functions(mark->maps, address)};
+	return known->is_table;
+}
+_Static_assert(MARK_TABLES == 1 << 8, "a hash is the top byte of a product");
+
+/* The object is known by another base of it than the first one. */
+static bool is_base(struct mark *mark, const struct block_at *at)
+{
+	return mark->maps && at->offset % WORD == 0 && at->size - at->offset >= WORD &&
+	       is_function_table(mark, word_at(at->start + at->offset)) && is_function_table(mark, word_at(at->start));
+}
+
 /* Whether an address inside a block, behind its first word, is one that programs keep for its start. */
-static bool offset_is_usual(const struct mark *mark, const struct block_at *at)
+static bool offset_is_usual(struct mark *mark, const struct block_at *at)
 {
 	if (mark->blocks->state[at->node] & NODE_UNSAFE)
 		return false;
 	size_t rest = at->size - at->offset;
 	if (at->offset == WORD) {
 		uint64_t count = word_at(at->start);
-		return (count && rest % count == 0 && count <= rest) || count == rest;
+		if ((count && rest % count == 0 && count <= rest) || count == rest)
+			return true;
 	}
 	if (at->offset == STRING_HEADER && rest) {
 		uint64_t length = word_at(at->start), capacity = word_at(at->start + WORD);
@@ -77,13 +133,14 @@ static bool offset_is_usual(const struct mark *mark, const struct block_at *at)
 			return true;
 	}
 	bool header = at->offset == GC_HEADER || at->offset == GC_LONG_HEADER;
-	if (!mark->python)
-		return false;
-	return (header && rest >= 2 * WORD && is_python_object(at->start + at->offset)) || is_python_values(at);
+	bool object = header && rest >= 2 * WORD && is_python_object(at->start + at->offset);
+	if (mark->python && (object || is_python_values(at)))
+		return true;
+	return is_base(mark, at);
 }
 
 /* Whether the address counts for the block at all; *strong: as its start. */
-static inline bool counts(const struct mark *mark, const struct block_at *at, bool *strong)
+static inline bool counts(struct mark *mark, const struct block_at *at, bool *strong)
 {
 	if (at->offset < LOW_TAGS && (at->offset == 0 || at->offset < at->size)) {
 		*strong = true;

@@ -13,6 +13,8 @@
  *   new[]    8 behind the start: a number of elements that divides the rest
  *   length64 8 behind the start: the rest's length
  *   string   24 behind the start: length and capacity of an old std::string that fit
+ *   bases    at any word that, as the first one does, points to a table of virtual functions: an object by its second
+ *            base. A table is in a mapping of a file, and of its first 20 words that are not 0 two lead to code
  * Of CPython's objects, those that the collector knows: 16 behind the start, and 32 from 3.11 on.
  *
  * With a trace (trace.h) it goes level by level instead: `stack` is then a queue, of all that was marked in order.
@@ -24,6 +26,7 @@
 #define MUDLARK_MARK_H
 
 #include "preload/blocks.h"
+#include "preload/maps.h"
 #include "preload/trace.h"
 
 enum reach_kind {
@@ -44,11 +47,21 @@ struct mark_pending {
 	uint32_t node;
 };
 
+/* What was asked last of addresses with this hash. */
+struct mark_table {
+	uintptr_t address; /* 0: nothing */
+	bool is_table;     /* of virtual functions */
+};
+
+enum { MARK_TABLES = 256 };
+
 struct mark {
 	struct blocks *blocks;
-	enum reach_kind kind; /* of the pass */
-	bool python;          /* blocks may be objects of CPython */
-	bool weak_too;        /* the last pass: all pointers are followed */
+	const struct maps *maps;
+	struct mark_table *table; /* [MARK_TABLES] */
+	enum reach_kind kind;     /* of the pass */
+	bool python;              /* blocks may be objects of CPython */
+	bool weak_too;            /* the last pass: all pointers are followed */
 	struct mark_pending *stack;
 	uint32_t *weak; /* noted */
 	size_t stack_count, weak_count, stack_bytes, weak_bytes;
@@ -61,7 +74,7 @@ struct mark {
 };
 
 /* false when there is no memory. */
-bool mark_begin(struct mark *mark, struct blocks *blocks, bool python);
+bool mark_begin(struct mark *mark, struct blocks *blocks, const struct maps *maps, bool python);
 void mark_end(struct mark *mark);
 
 /* Takes words from memory that can be read. mark_follow() must come before the next pass. */

@@ -275,7 +275,7 @@ static bool mark_all(struct reach *reach, struct blocks *blocks, const struct ma
 	struct mark mark;
 	struct trace trace = {0};
 	struct roots roots = {.pagemap = -1};
-	bool good = mark_begin(&mark, blocks, python_is_there());
+	bool good = mark_begin(&mark, blocks, maps, python_is_there());
 	if (good && self->retained && trace_begin(&trace, blocks_count(blocks)))
 		mark.trace = &trace;
 	mark_hold(&mark);

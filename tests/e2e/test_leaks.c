@@ -50,6 +50,8 @@ static const struct shape shapes[] = {
 	{"past_end", {64, 1}, 23, false},
 	{"slack", {65, 1}, 23, false},
 	{"new_array", {0}, 0, false},
+	{"second_base", {0}, 0, false},
+	{"no_second_base", {0, 0, 0, 0, 48, 1}, 0, false},
 	{"new_array_of_none", {0}, 0, true},      /* its manual names this one as wrong */
 	{"tagged", {0, 0, 0, 0, 80, 1}, 0, true}, /* it knows no tags */
 	{"low_tag", {0}, 0, true},                /* likewise */

@@ -111,6 +111,40 @@ static APART void new_array(void)
 	kept[0] = cookie + 1;
 }
 
+static void one(void)
+{
+	kept[THREADS - 1] = NULL;
+}
+
+static void other(void)
+{
+	kept[THREADS - 2] = NULL;
+}
+
+/* As C++ has them: offset of the base, type, functions; objects point to the functions. */
+static void (*const virtual_functions[])(void) = {NULL, NULL, one, other, NULL, NULL, other, one};
+/* The second one has too few. */
+static void (*const one_function[])(void) = {
+	NULL, NULL, one, other, (void (*)(void)) - 16L, NULL, one, (void (*)(void)) - 24L};
+
+static APART void keep_base(void (*const functions[])(void))
+{
+	const void **object = calloc(1, 48);
+	object[0] = (const void *)&functions[2];
+	object[3] = (const void *)&functions[6];
+	kept[0] = object + 3;
+}
+
+static APART void second_base(void)
+{
+	keep_base(virtual_functions);
+}
+
+static APART void no_second_base(void)
+{
+	keep_base(one_function);
+}
+
 static APART void new_array_of_none(void)
 {
 	size_t *cookie = malloc(8);
@@ -352,6 +386,8 @@ static const struct {
 	{"past_end", past_end},
 	{"slack", slack},
 	{"new_array", new_array},
+	{"second_base", second_base},
+	{"no_second_base", no_second_base},
 	{"new_array_of_none", new_array_of_none},
 	{"tagged", tagged},
 	{"low_tag", low_tag},

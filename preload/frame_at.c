@@ -66,7 +66,8 @@ static bool registers_of_signal(const struct registers *returned, struct registe
 	unsigned char code[sizeof sigreturn];
 	gregset_t saved;
 	const char *context = (const char *)returned->sp;
-	if (!sys_read_memory((const void *)returned->ip, code, sizeof code) || memcmp(code, sigreturn, sizeof code) ||
+	if (!sys_read_memory((const void *)returned->ip, code, sizeof code) ||
+	    memcmp(code, sigreturn, sizeof code) != 0 ||
 	    !sys_read_memory(context + offsetof(ucontext_t, uc_mcontext.gregs), &saved, sizeof saved))
 		return false;
 	*interrupted =

@@ -40,7 +40,7 @@ static bool allocate(struct search *search)
 {
 	size_t nodes = (size_t)blocks_count(search->mark->blocks) + 1, count = search->count;
 	search->memory_bytes = nodes * sizeof(uint32_t) + count * (3 * sizeof(uint32_t) + 2 * sizeof(uint64_t)) +
-			       search->paths->sites * 2 * sizeof(uint32_t);
+			       (size_t)search->paths->sites * 2 * sizeof(uint32_t);
 	search->memory = sys_map(search->memory_bytes);
 	search->paths->path = sys_map(search->paths->sites * sizeof *search->paths->path);
 	search->paths->retained = sys_map(search->paths->sites * sizeof *search->paths->retained);

@@ -145,10 +145,13 @@ static int load_process(const struct run *run, pid_t pid, const glob_t *files, s
 	return EXIT_FINE;
 }
 
-static int compare_starts(const void *left, const void *right)
+/* By image, and within one in the order in which they were taken. */
+static int compare_snapshots(const void *left, const void *right)
 {
 	const struct snapshot *a = *(const struct snapshot *const *)left, *b = *(const struct snapshot *const *)right;
-	uint64_t first = a->numbers[META_START_TIME_NS], second = b->numbers[META_START_TIME_NS];
+	bool one = a->numbers[META_START_TIME_NS] == b->numbers[META_START_TIME_NS];
+	uint64_t first = a->numbers[one ? META_EPOCH : META_START_TIME_NS],
+		 second = b->numbers[one ? META_EPOCH : META_START_TIME_NS];
 	return (first > second) - (first < second);
 }
 
@@ -157,8 +160,9 @@ static void take_image(struct series *process, struct series *image, bool *repla
 {
 	uint32_t count = 0;
 	bool ended = false;
-	qsort(process->at, process->count, sizeof(struct snapshot *), compare_starts);
-	while (count < process->count && !compare_starts(&process->at[0], &process->at[count])) {
+	qsort(process->at, process->count, sizeof(struct snapshot *), compare_snapshots);
+	uint64_t start = process->at[0]->numbers[META_START_TIME_NS];
+	while (count < process->count && process->at[count]->numbers[META_START_TIME_NS] == start) {
 		ended |= process->at[count]->numbers[META_TRIGGER] == TRIGGER_EXIT;
 		count++;
 	}
@@ -169,14 +173,17 @@ static void take_image(struct series *process, struct series *image, bool *repla
 	*replaced = process->count && !ended;
 }
 
-/* Where the program marks its iterations, only snapshots at them are a series; the last one has the limits. */
+/*
+ * Where the program marks its iterations, only snapshots at them are a series; the last one has the limits. There is
+ * one at least.
+ */
 static bool keep_marked(struct series *series, struct snapshot **last)
 {
 	uint32_t marked = 0, count = 0;
-	*last = NULL;
+	*last = series->at[0];
 	for (uint32_t i = 0; i < series->count; i++) {
 		marked += series->at[i]->numbers[META_TRIGGER] == TRIGGER_MARK;
-		if (!*last || series->at[i]->numbers[META_EPOCH] > (*last)->numbers[META_EPOCH])
+		if (series->at[i]->numbers[META_EPOCH] > (*last)->numbers[META_EPOCH])
 			*last = series->at[i];
 	}
 	if (marked < SERIES_LEAST)

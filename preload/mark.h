@@ -15,7 +15,8 @@
  *   string   24 behind the start: length and capacity of an old std::string that fit
  *   bases    at any word that, as the first one does, points to a table of virtual functions: an object by its second
  *            base. A table is in a mapping of a file, and of its first 20 words that are not 0 two lead to code
- * Of CPython's objects, those that the collector knows: 16 behind the start, and 32 from 3.11 on.
+ * Of CPython's objects, those that the collector knows: 16 behind the start, and 32 from 3.11 on; and the values of
+ * attributes in 3.11 and 3.12: behind their order, which tells its own length.
  *
  * With a trace (trace.h) it goes level by level instead: `stack` is then a queue, of all that was marked in order.
  *

@@ -1,7 +1,7 @@
 /*
- * The rules that come with Mudlark. Each names one thing of libc that no scan for pointers can get right,
- * and says why: `--list-builtin` prints them. What a program merely keeps until it ends is no reason for a rule, since
- * it is reachable.
+ * The rules that come with Mudlark. Each names one thing of libc, or of a library that many programs have, which no
+ * scan for pointers can get right, and says why: `--list-builtin` prints them. What a program merely keeps until it
+ * ends is no reason for a rule, since it is reachable.
  */
 #include "report/suppressions.h"
 
@@ -15,6 +15,9 @@ static const struct {
 	 "that it alone knows"},
 	{"^allocate_dtv$", "a thread's table of thread-local storage: libc keeps the address behind its first element"},
 	{"^_dl_allocate_tls$", "the same, of a thread whose stack libc keeps for the next one"},
+	{"libfontconfig.so", "elements of a font pattern: fontconfig keeps how far they are from it, no address; what "
+			     "allocates them has no "
+			     "name without debug information, so the rule is for the library"},
 	{"^_dlerror_run$", "the text of the last dlopen error of a thread that has ended"},
 };
 

@@ -15,6 +15,7 @@ bench='python3-pip'
 tests='check clang lld llvm dwz xz-utils elfutils valgrind gdb strace procps util-linux file bash git perl ruby rustc golang-go
 	redis-server redis-tools sqlite3 nginx-light fakeroot eatmydata libjemalloc2 libmimalloc2.0 libmimalloc-dev
 	libtcmalloc-minimal4 libgoogle-perftools4 libgoogle-perftools-dev heaptrack zsh fish bash-completion
+	xvfb xauth gtk-3-examples
 	cmake python3-pytest python3-greenlet python3-numpy python3-pandas libpython3.11 libpython3.11-testsuite python3-dbg'
 package='debhelper dpkg-dev lintian'
 quality='clang-tidy clang-format cppcheck shellcheck libclang-rt-14-dev'

@@ -62,7 +62,8 @@ static bool allocate(struct builder *builder)
 	blocks->piece = map_for(pieces, sizeof *blocks->piece, &blocks->piece_bytes);
 	blocks->slab = map_for(pieces * CHUNK_SLABS, sizeof *blocks->slab, &blocks->slab_bytes);
 	blocks->large = map_for(builder->large_count + LARGES_MORE, sizeof *blocks->large, &blocks->large_bytes);
-	blocks->state = map_for(builder->slots + builder->large_count + LARGES_MORE, 1, &blocks->state_bytes);
+	blocks->state = map_for(builder->slots + builder->large_count + LARGES_MORE, sizeof *blocks->state,
+				&blocks->state_bytes);
 	blocks->slab_by_node = map_for(builder->slab_count, sizeof *blocks->slab_by_node, &blocks->order_bytes);
 	return blocks->slab_by_node && blocks->piece && blocks->slab && blocks->large && blocks->state &&
 	       builder->slots + builder->large_count + LARGES_MORE < UINT32_MAX;
@@ -70,8 +71,16 @@ static bool allocate(struct builder *builder)
 
 /* --- second pass --- */
 
-static void enter_tracked(struct builder *builder, const struct slab *slab, uint8_t *state)
+/* What is added to the state of a block for the words of its slot that it did not ask for. */
+static uint16_t spare_words(uint32_t slot, uint32_t slack)
 {
+	uint32_t words = slot / sizeof(uintptr_t) - (slot - slack) / sizeof(uintptr_t);
+	return (uint16_t)((words < NODE_SPARE_MANY ? words : NODE_SPARE_MANY) << NODE_SPARE_BITS);
+}
+
+static void enter_tracked(struct builder *builder, const struct slab *slab, uint16_t *state)
+{
+	const uint16_t *slack = slab_slack(slab);
 	uint32_t last = 0;
 	uint8_t last_state = 0;
 	for (uint32_t i = 0; i < slab->carved; i++) {
@@ -81,12 +90,12 @@ static void enter_tracked(struct builder *builder, const struct slab *slab, uint
 			last = cohort;
 			last_state = cohort ? NODE_LIVE | builder->judge(cohort) : 0;
 		}
-		state[i] = last_state;
+		state[i] = last_state ? last_state | spare_words(slab->size, slack[i]) : 0;
 	}
 }
 
 /* What other threads freed is still marked as live: it waits on the slab's list. */
-static void drop_remote(const struct slab *slab, uint8_t *state)
+static void drop_remote(const struct slab *slab, uint16_t *state)
 {
 	uint64_t remote = atomic_load_explicit(&slab->xremote, memory_order_relaxed);
 	uint32_t count = HEAP_REMOTE_COUNT(remote);
@@ -102,7 +111,7 @@ static void drop_remote(const struct slab *slab, uint8_t *state)
 	}
 }
 
-static void enter_untracked(struct builder *builder, const struct slab *slab, uint8_t *state)
+static void enter_untracked(struct builder *builder, const struct slab *slab, uint16_t *state)
 {
 	for (uint32_t i = 0; i < slab->carved; i++)
 		if (slot_is_marked(slab->base + (size_t)i * slab->size))
@@ -128,7 +137,7 @@ static void enter_slab(struct slab *slab, void *context)
 		&blocks->slab[piece->first + (((uintptr_t)slab->base >> SLAB_BITS) & (CHUNK_SLABS - 1))];
 	*entry = (struct block_slab){blocks->slots, slab->size, slab->inverse, slab->carved, slab->cohorts, slab->base};
 	blocks->slab_by_node[blocks->numbered++] = (uint32_t)(entry - blocks->slab);
-	uint8_t *state = blocks->state + blocks->slots;
+	uint16_t *state = blocks->state + blocks->slots;
 	blocks->slots += slab->carved;
 	if (slab->tracked)
 		enter_tracked(builder, slab, state);
@@ -206,7 +215,10 @@ bool block_large_find(const struct blocks *blocks, const struct block_piece *pie
 	const struct block_large *large = &blocks->large[low - 1];
 	if (address - large->start > large->size)
 		return false;
-	*at = (struct block_at){blocks->slots + low - 1, address - large->start, large->size, large->start};
+	*at = (struct block_at){.node = blocks->slots + low - 1,
+				.offset = address - large->start,
+				.size = large->size,
+				.start = large->start};
 	return true;
 }
 

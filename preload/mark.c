@@ -157,26 +157,41 @@ static inline bool counts(struct mark *mark, const struct block_at *at, bool *st
 }
 
 /* Into the ring, whose oldest goes on the stack when there is no room. */
-static inline void push(struct mark *mark, uint32_t node, uintptr_t start)
+static inline void push(struct mark *mark, struct mark_pending block)
 {
 	if (__builtin_expect(mark->trace != NULL, 0)) {
-		mark->stack[mark->stack_count++] = (struct mark_pending){start, node};
+		mark->stack[mark->stack_count++] = block;
 		return;
 	}
-	__builtin_prefetch((const void *)start);
-	__builtin_prefetch((const void *)(start + 64));
+	__builtin_prefetch((const void *)block.start);
+	__builtin_prefetch((const void *)(block.start + 64));
 	if (mark->ring_count == MARK_RING) {
 		mark->stack[mark->stack_count++] = mark->ring[mark->ring_first];
 		mark->ring_first = (mark->ring_first + 1) % MARK_RING;
 		mark->ring_count--;
 	}
-	mark->ring[(mark->ring_first + mark->ring_count++) % MARK_RING] = (struct mark_pending){start, node};
+	mark->ring[(mark->ring_first + mark->ring_count++) % MARK_RING] = block;
+}
+
+/* Of a size that was asked for. */
+static uint32_t words_of(size_t size)
+{
+	return size / WORD < MARK_MANY ? (uint32_t)(size / WORD) : MARK_MANY;
+}
+
+/* What to read of a block, without a look into the records. */
+static inline uint32_t words_at(const struct block_at *at, uint16_t state)
+{
+	uint32_t spare = state >> NODE_SPARE_BITS;
+	if (!at->slot)
+		return words_of(at->size);
+	return spare == NODE_SPARE_MANY ? MARK_MANY : at->slot / (uint32_t)WORD - spare;
 }
 
 /* A pointer that counts: strong ones of the pass's own kind, weak ones as long as the block has none. */
 static void trace(struct mark *mark, const struct block_at *at, const uintptr_t *word, bool strong)
 {
-	uint8_t state = mark->blocks->state[at->node];
+	uint16_t state = mark->blocks->state[at->node];
 	enum reach_kind known = node_kind(mark->blocks, at->node);
 	if (known == REACH_NONE)
 		trace_pointer(mark->trace, at->node, word, !strong, strong || !(state & NODE_WEAK));
@@ -192,7 +207,7 @@ static inline void meet(struct mark *mark, const uintptr_t *word)
 	bool strong;
 	if (!block_find(blocks, address, &at))
 		return;
-	uint8_t state = blocks->state[at.node];
+	uint16_t state = blocks->state[at.node];
 	bool known = state >> NODE_KIND_BITS & 7;
 	if ((known && !mark->trace) || !counts(mark, &at, &strong))
 		return;
@@ -204,7 +219,7 @@ static inline void meet(struct mark *mark, const uintptr_t *word)
 	}
 	if (strong) {
 		node_set_kind(blocks, at.node, mark->kind);
-		push(mark, at.node, at.start);
+		push(mark, (struct mark_pending){at.start, at.node, words_at(&at, state)});
 	} else if (!(state & NODE_WEAK)) {
 		blocks->state[at.node] |= NODE_WEAK;
 		mark->weak[mark->weak_count++] = at.node;
@@ -230,7 +245,8 @@ void mark_node(struct mark *mark, uint32_t node)
 	if (mark->trace && !mark->weak_too)
 		trace_itself(mark->trace, node);
 	node_set_kind(mark->blocks, node, mark->kind);
-	push(mark, node, block_start(mark->blocks, node, &size, &cohort));
+	uintptr_t start = block_start(mark->blocks, node, &size, &cohort);
+	push(mark, (struct mark_pending){start, node, words_of(size)});
 }
 
 /* Part of the block cannot be read: piece by piece, what can. */
@@ -254,7 +270,7 @@ static void read_unsafe(struct mark *mark, uintptr_t start, size_t words)
 
 static void read_block(struct mark *mark, const struct mark_pending *block)
 {
-	size_t words = block_size(mark->blocks, block->start) / WORD;
+	size_t words = block->words != MARK_MANY ? block->words : block_size(mark->blocks, block->start) / WORD;
 	if (mark->trace)
 		trace_block(mark->trace, block->node, block->start);
 	if (__builtin_expect(mark->blocks->state[block->node] & NODE_UNSAFE, 0))
@@ -291,7 +307,7 @@ void mark_follow(struct mark *mark)
 	while (mark->ring_count || mark->stack_count) {
 		if (mark->stack_count && mark->ring_count < MARK_RING / 2) {
 			struct mark_pending next = mark->stack[--mark->stack_count];
-			push(mark, next.node, next.start);
+			push(mark, next);
 			continue;
 		}
 		struct mark_pending block = mark->ring[mark->ring_first];

@@ -46,7 +46,9 @@ enum { MARK_RING = 32 };
 struct mark_pending {
 	uintptr_t start;
 	uint32_t node;
+	uint32_t words; /* to read; MARK_MANY: ask */
 };
+#define MARK_MANY UINT32_MAX
 
 /* What was asked last of addresses with this hash. */
 struct mark_table {
@@ -98,7 +100,7 @@ static inline enum reach_kind node_kind(const struct blocks *blocks, uint32_t no
 static inline void node_set_kind(const struct blocks *blocks, uint32_t node, enum reach_kind kind)
 {
 	blocks->state[node] =
-		(uint8_t)((blocks->state[node] & ~(7u << NODE_KIND_BITS)) | (unsigned)kind << NODE_KIND_BITS);
+		(uint16_t)((blocks->state[node] & ~(7u << NODE_KIND_BITS)) | (unsigned)kind << NODE_KIND_BITS);
 }
 
 /*

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { LARGES_MORE = 1024 };
+enum { LARGES_MORE = 1024, STEP_NODES = 256 };
 
 struct builder {
 	struct blocks *blocks;
@@ -64,7 +64,9 @@ static bool allocate(struct builder *builder)
 	blocks->large = map_for(builder->large_count + LARGES_MORE, sizeof *blocks->large, &blocks->large_bytes);
 	blocks->state = map_for(builder->slots + builder->large_count + LARGES_MORE, sizeof *blocks->state,
 				&blocks->state_bytes);
-	blocks->slab_by_node = map_for(builder->slab_count, sizeof *blocks->slab_by_node, &blocks->order_bytes);
+	blocks->slab_by_node = map_for(builder->slab_count + builder->slots / STEP_NODES + 1,
+				       sizeof *blocks->slab_by_node, &blocks->order_bytes);
+	blocks->place_by_step = blocks->slab_by_node + builder->slab_count;
 	return blocks->slab_by_node && blocks->piece && blocks->slab && blocks->large && blocks->state &&
 	       builder->slots + builder->large_count + LARGES_MORE < UINT32_MAX;
 }
@@ -136,6 +138,9 @@ static void enter_slab(struct slab *slab, void *context)
 	struct block_slab *entry =
 		&blocks->slab[piece->first + (((uintptr_t)slab->base >> SLAB_BITS) & (CHUNK_SLABS - 1))];
 	*entry = (struct block_slab){blocks->slots, slab->size, slab->inverse, slab->carved, slab->cohorts, slab->base};
+	for (uint32_t step = (blocks->slots + STEP_NODES - 1) / STEP_NODES;
+	     step * STEP_NODES < blocks->slots + slab->carved; step++)
+		blocks->place_by_step[step] = blocks->numbered;
 	blocks->slab_by_node[blocks->numbered++] = (uint32_t)(entry - blocks->slab);
 	uint16_t *state = blocks->state + blocks->slots;
 	blocks->slots += slab->carved;
@@ -222,18 +227,28 @@ bool block_large_find(const struct blocks *blocks, const struct block_piece *pie
 	return true;
 }
 
-/* The slab that has the slot with this number. */
+/* The slab that has the slot with this number: it, or one of the next, has the step's first node. */
 static const struct block_slab *slab_of_node(const struct blocks *blocks, uint32_t node)
 {
-	uint32_t low = 0, high = blocks->numbered;
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		if (blocks->slab[blocks->slab_by_node[middle]].first <= node)
-			low = middle + 1;
-		else
-			high = middle;
+	const uint32_t *place = &blocks->slab_by_node[blocks->place_by_step[node / STEP_NODES]];
+	const uint32_t *last = &blocks->slab_by_node[blocks->numbered - 1];
+	while (place < last && blocks->slab[place[1]].first <= node)
+		place++;
+	return &blocks->slab[*place];
+}
+
+uintptr_t block_words(const struct blocks *blocks, uint32_t node, size_t *words)
+{
+	size_t size;
+	uint32_t cohort, spare = blocks->state[node] >> NODE_SPARE_BITS;
+	if (node >= blocks->slots || spare == NODE_SPARE_MANY) {
+		uintptr_t start = block_start(blocks, node, &size, &cohort);
+		*words = size / sizeof(uintptr_t);
+		return start;
 	}
-	return &blocks->slab[blocks->slab_by_node[low - 1]];
+	const struct block_slab *slab = slab_of_node(blocks, node);
+	*words = slab->size / sizeof(uintptr_t) - spare;
+	return (uintptr_t)slab->base + (size_t)(node - slab->first) * slab->size;
 }
 
 uintptr_t block_start(const struct blocks *blocks, uint32_t node, size_t *size, uint32_t *cohort)

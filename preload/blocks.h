@@ -57,9 +57,10 @@ struct blocks {
 	struct block_large *large;
 	uint16_t *state;
 	uint32_t *slab_by_node;        /* places in `slab` in the order of their nodes */
+	uint32_t *place_by_step;       /* where in it stands the slab of node 0, 256, 512, ... */
 	uint32_t slots, larges, slabs; /* nodes are slots + larges */
 	uint32_t numbered;             /* slabs in slab_by_node */
-	size_t piece_bytes, slab_bytes, large_bytes, state_bytes, order_bytes;
+	size_t piece_bytes, slab_bytes, large_bytes, state_bytes, order_bytes; /* order: of the two */
 };
 
 /* What a block is to be taken for, by its cohort: enum node_state flags to be added. */
@@ -77,6 +78,8 @@ struct block_at {
 	uintptr_t start;
 };
 
+/* Where a node lies, and how many words of it to read; leaves the records alone where that can be. */
+uintptr_t block_words(const struct blocks *blocks, uint32_t node, size_t *words);
 /* Where a node lies, its requested size and its cohort (0: not recorded). */
 uintptr_t block_start(const struct blocks *blocks, uint32_t node, size_t *size, uint32_t *cohort);
 

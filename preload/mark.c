@@ -237,16 +237,15 @@ void mark_words(struct mark *mark, const uintptr_t *word, size_t count)
 
 void mark_node(struct mark *mark, uint32_t node)
 {
-	size_t size;
-	uint32_t cohort;
+	size_t words;
 	if (node_kind(mark->blocks, node) != REACH_NONE)
 		return;
 	/* What was noted has its parent already. */
 	if (mark->trace && !mark->weak_too)
 		trace_itself(mark->trace, node);
 	node_set_kind(mark->blocks, node, mark->kind);
-	uintptr_t start = block_start(mark->blocks, node, &size, &cohort);
-	push(mark, (struct mark_pending){start, node, words_of(size)});
+	uintptr_t start = block_words(mark->blocks, node, &words);
+	push(mark, (struct mark_pending){start, node, words_of(words * WORD)});
 }
 
 /* Part of the block cannot be read: piece by piece, what can. */
@@ -332,12 +331,11 @@ void mark_weak(struct mark *mark)
 uint32_t mark_next_unreached(const struct blocks *blocks, uint32_t node, size_t *position)
 {
 	struct mark rules = {.blocks = (struct blocks *)(uintptr_t)blocks};
-	size_t size;
-	uint32_t cohort;
+	size_t words;
 	if (blocks->state[node] & NODE_UNSAFE)
 		return UINT32_MAX;
-	const uintptr_t *word = (const uintptr_t *)block_start(blocks, node, &size, &cohort);
-	for (; *position < size / WORD; ++*position) {
+	const uintptr_t *word = (const uintptr_t *)block_words(blocks, node, &words);
+	for (; *position < words; ++*position) {
 		uintptr_t address = word[*position] & ADDRESS_MASK;
 		struct block_at at;
 		bool strong;

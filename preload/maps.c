@@ -33,12 +33,12 @@ static bool parse_line(const char *line, struct map_range *range)
 	range->start = start;
 	range->end = end;
 	range->flags = (rights[0] == 'r' ? MAP_READABLE : 0u) | (rights[1] == 'w' ? MAP_WRITABLE : 0u);
-	range->flags |= rights[2] == 'x' ? MAP_EXECUTABLE : 0u;
+	range->flags |= rights[2] == 'x' ? MAP_CODE : 0u;
 	bool has_file = inode[0] != '0' || (inode[1] != ' ' && inode[1]);
 	if (rights[3] == 'p' && !has_file)
 		range->flags |= MAP_PLAIN;
 	if (has_file)
-		range->flags |= MAP_FILE;
+		range->flags |= MAP_OF_FILE;
 	if (strcmp(path, "[stack]") == 0)
 		range->flags |= MAP_MAIN_STACK;
 	if (is_device(path))

@@ -16,8 +16,8 @@ enum map_flag {
 	MAP_PLAIN = 4,      /* private memory without a file behind it: reading it cannot fail */
 	MAP_MAIN_STACK = 8, /* of the first thread */
 	MAP_DEVICE = 16,    /* reading it may do something */
-	MAP_EXECUTABLE = 32,
-	MAP_FILE = 64, /* it is of a file */
+	MAP_CODE = 32,
+	MAP_OF_FILE = 64, /* it is of a file */
 };
 
 struct map_range {

@@ -71,7 +71,7 @@ static bool is_in_file(const struct maps *maps, uintptr_t address, uint32_t righ
 {
 	const struct map_range *found = maps_find(maps, address);
 	*range = found;
-	return found && (found->flags & (MAP_FILE | MAP_DEVICE | rights)) == (MAP_FILE | rights);
+	return found && (found->flags & (MAP_OF_FILE | MAP_DEVICE | rights)) == (MAP_OF_FILE | rights);
 }
 
 /* As memcheck looks at one. A file may have become shorter: the kernel reads. */
@@ -89,7 +89,7 @@ static bool find_functions(const struct maps *maps, uintptr_t address)
 	for (size_t i = 0; i < count && functions < TABLE_FUNCTIONS; i++) {
 		if (!word[i])
 			continue;
-		if (!is_in_file(maps, word[i], MAP_EXECUTABLE, &code))
+		if (!is_in_file(maps, word[i], MAP_CODE, &code))
 			return false;
 		functions++;
 	}

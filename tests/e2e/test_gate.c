@@ -183,13 +183,13 @@ END_TEST
 /* A series for the gate, without the gate: 14 of 20 iterations, and one at the end. */
 START_TEST(run_writes_at_marks)
 {
-	expect(1,
-	       "mudlark run -q --marks 14 --warmup 3 -o m.%n.mud $H/iterates 20 1 40; test -e m.15.mud -a ! -e "
-	       "m.16.mud && "
-	       "mudlark gate --fail-on growth m.?.mud m.1[0-4].mud",
-	       "growth: about 96 bytes in 1 block per iteration in forget_one");
-	expect(2, "mudlark run --marks many true", "run: --marks wants 0 to 1000000000 iterations, not 'many'");
-	expect(2, "mudlark run --warmup 1000000001 true", "run: --warmup wants");
+	gate_expect(1,
+		    "mudlark run -q --marks 14 --warmup 3 -o m.%n.mud $H/iterates 20 1 40; test -e m.15.mud -a ! -e "
+		    "m.16.mud && "
+		    "mudlark gate --fail-on growth m.?.mud m.1[0-4].mud",
+		    "growth: about 96 bytes in 1 block per iteration in forget_one");
+	gate_expect(2, "mudlark run --marks many true", "run: --marks wants 0 to 1000000000 iterations, not 'many'");
+	gate_expect(2, "mudlark run --warmup 1000000001 true", "run: --warmup wants");
 }
 END_TEST
 

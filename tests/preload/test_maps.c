@@ -87,8 +87,8 @@ START_TEST(kinds)
 	int here = 0;
 	char *memory = map(1);
 	read_maps();
-	ck_assert_uint_eq(flags_at((const void *)(uintptr_t)read_maps), MAP_READABLE);
-	ck_assert_uint_eq(flags_at(&written), MAP_READABLE | MAP_WRITABLE);
+	ck_assert_uint_eq(flags_at((const void *)(uintptr_t)read_maps), MAP_READABLE | MAP_CODE | MAP_OF_FILE);
+	ck_assert_uint_eq(flags_at(&written), MAP_READABLE | MAP_WRITABLE | MAP_OF_FILE);
 	ck_assert_uint_eq(flags_at(&here), MAP_READABLE | MAP_WRITABLE | MAP_PLAIN | MAP_MAIN_STACK);
 	ck_assert_uint_eq(flags_at(memory), MAP_READABLE | MAP_WRITABLE | MAP_PLAIN);
 	ck_assert_ptr_null(maps_find(&maps, 0));
@@ -103,7 +103,7 @@ START_TEST(shared_memory_is_not_plain)
 	void *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ck_assert_ptr_ne(shared, MAP_FAILED);
 	read_maps();
-	ck_assert_uint_eq(flags_at(shared), MAP_READABLE | MAP_WRITABLE);
+	ck_assert_uint_eq(flags_at(shared), MAP_READABLE | MAP_WRITABLE | MAP_OF_FILE);
 	maps_free(&maps);
 }
 END_TEST

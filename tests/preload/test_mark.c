@@ -39,7 +39,7 @@ static void leads_to(uintptr_t address)
 static void build(bool python)
 {
 	ck_assert(blocks_build(&blocks, judge_nothing, 0));
-	ck_assert(mark_begin(&mark, &blocks, python));
+	ck_assert(mark_begin(&mark, &blocks, NULL, python));
 }
 
 static void pass(enum reach_kind kind)
@@ -447,7 +447,7 @@ START_TEST(no_memory)
 	ck_assert(blocks_build(&blocks, judge_nothing, 0));
 	for (int after = 0; after < 2; after++) {
 		fault_set(SYS_mmap, after, ENOMEM);
-		ck_assert(!mark_begin(&mark, &blocks, false));
+		ck_assert(!mark_begin(&mark, &blocks, NULL, false));
 		fault_clear();
 		mark_end(&mark);
 	}

@@ -12,8 +12,8 @@
 /* What memory comes from when the stack does not say it: Valgrind's names for the function that it replaced. */
 static const char *const allocators[] = {"malloc",         "calloc",        "realloc", "reallocarray", "memalign",
 					 "posix_memalign", "aligned_alloc", "valloc",  "pvalloc"};
-static const char *const allocator_objects[] = {"/usr/lib/mudlark/libmudlark.so",
-						"/usr/libexec/valgrind/vgpreload_memcheck-amd64-linux.so"};
+#define MEMCHECK_OBJECT "/usr/libexec/valgrind/vgpreload_memcheck-amd64-linux.so"
+static const char *const allocator_objects[] = {"/usr/lib/mudlark/libmudlark.so", MEMCHECK_OBJECT};
 
 void suppressions_free(struct suppressions *set)
 {
@@ -185,12 +185,13 @@ static bool valgrind_matches(const struct suppression *rule, const struct locati
 {
 	static const struct location *const allocator[] = {NULL, NULL};
 	/* The forms of operator new, which jump to one another, so that a stack has some of them only. */
-	static const struct location forms[] = {{.linkage_name = "_Znwm"},
-						{.linkage_name = "_Znam"},
-						{.linkage_name = "_ZnwmRKSt9nothrow_t"},
-						{.linkage_name = "_ZnamRKSt9nothrow_t"},
-						{.linkage_name = "_ZnwmSt11align_val_t"},
-						{.linkage_name = "_ZnamSt11align_val_t"}};
+	static const struct location forms[] = {
+		{.linkage_name = "_Znwm", .module_path = MEMCHECK_OBJECT},
+		{.linkage_name = "_Znam", .module_path = MEMCHECK_OBJECT},
+		{.linkage_name = "_ZnwmRKSt9nothrow_t", .module_path = MEMCHECK_OBJECT},
+		{.linkage_name = "_ZnamRKSt9nothrow_t", .module_path = MEMCHECK_OBJECT},
+		{.linkage_name = "_ZnwmSt11align_val_t", .module_path = MEMCHECK_OBJECT},
+		{.linkage_name = "_ZnamSt11align_val_t", .module_path = MEMCHECK_OBJECT}};
 	struct stack_of_rule stack = {allocator, frames, allocates_by_another(rule) ? 2 : 1, count};
 	if (stack_matches(rule, &stack))
 		return true;

@@ -56,6 +56,12 @@ const char *symbol_module_variable(struct symbol_module *module, uint64_t vaddr,
 	return vaddr & 8 ? "table" : NULL;
 }
 
+const char *symbol_module_thread_variable(struct symbol_module *module, uint64_t place, uint64_t *offset)
+{
+	(void)module, (void)place, (void)offset;
+	return NULL;
+}
+
 size_t symbol_module_resolve(struct symbol_module *module, uint64_t vaddr, struct symbol *out, size_t max)
 {
 	(void)module, (void)vaddr, (void)out, (void)max;

@@ -135,6 +135,8 @@ START_TEST(valgrind_frames)
 	ck_assert(hides_kind(RULE("fun:_Zna*\nfun:_Z4leaki\n"), SUPPRESS_DEFINITE, cxx_stack, 3));
 	ck_assert(!hides_kind(RULE("fun:_Zna*\nfun:_Z4leaki\n"), SUPPRESS_DEFINITE, stack, 3));
 	ck_assert(!hides_kind(RULE("fun:_Zna*\nfun:main\n"), SUPPRESS_DEFINITE, cxx_stack, 3));
+	ck_assert(hides_kind(RULE("obj:*vgpreload*\nfun:_Z4leaki\n"), SUPPRESS_DEFINITE, cxx_stack, 3));
+	ck_assert(!hides_kind(RULE("obj:/opt/*\nfun:_Z4leaki\n"), SUPPRESS_DEFINITE, cxx_stack, 3));
 	/* Valgrind's posix_memalign calls its memalign; nothing else may stand there. */
 	ck_assert(hides(RULE("fun:memalign\nfun:posix_memalign\nfun:_Z4leaki\n")));
 	ck_assert(!hides(RULE("fun:memalign\nfun:calloc\nfun:_Z4leaki\n")));

@@ -20,9 +20,13 @@ const int leak_kinds_worst_first[LEAK_KINDS_PRINTED] = {LEAK_DEFINITE, LEAK_INDI
 /* --- JSON ------------------------------------------------------------------------------------------------------ */
 
 static const char *const incomplete_words[] = {
-	"threads could not be stopped",           "the mappings or the threads of the process could not be read",
-	"there was no memory for the search",     "Mudlark's own memory could not be told from the program's",
-	"the program's blocks were not recorded", "memory that the program keeps from copies of it could not be read",
+	"threads could not be stopped",
+	"the mappings or the threads of the process could not be read",
+	"there was no memory for the search",
+	"Mudlark's own memory could not be told from the program's",
+	"the program's blocks were not recorded",
+	"memory that the program keeps from copies of it could not be read (--snapshot inline searches the program "
+	"itself)",
 };
 
 static void incomplete_json(uint64_t incomplete, struct json *json)

@@ -239,6 +239,23 @@ START_TEST(python_objects)
 }
 END_TEST
 
+/* Attributes' values: the byte before them tells how long what stands before them is; 3.12 points to that byte. */
+START_TEST(python_values)
+{
+	prepare_recording();
+	for (size_t order = 16; order < SIZE; order += 8) {
+		char *block = (char *)block_of(SIZE);
+		block[order - 1] = (char)order;
+		ck_assert_int_eq(seen_at((uintptr_t *)block, order, 0, true), REACH_REACHABLE);
+		ck_assert_int_eq(seen_at((uintptr_t *)block, order - 1, 0, true), REACH_REACHABLE);
+		ck_assert_int_eq(seen_at((uintptr_t *)block, order, 0, false), REACH_POSSIBLE);
+		ck_assert_int_eq(seen_at((uintptr_t *)block, order - 2, 0, true), REACH_POSSIBLE);
+		block[order - 1] = (char)(order - 8);
+		ck_assert_int_eq(seen_at((uintptr_t *)block, order, 0, true), REACH_POSSIBLE);
+	}
+}
+END_TEST
+
 START_TEST(block_of_no_bytes)
 {
 	prepare_recording();
@@ -475,6 +492,7 @@ int main(void)
 	tcase_add_test(tests, array_without_elements);
 	tcase_add_test(tests, string_of_old);
 	tcase_add_test(tests, python_objects);
+	tcase_add_test(tests, python_values);
 	tcase_add_test(tests, block_of_no_bytes);
 	tcase_add_test(tests, freed_block);
 	tcase_add_test(tests, slack_is_not_read);

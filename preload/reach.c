@@ -153,17 +153,18 @@ static struct reach_indirect *indirect_place(struct reach_indirect *table, uint3
 /* At most half full, so that a free place is soon found. */
 static bool indirect_grow(struct reach *reach)
 {
-	uint32_t places = reach->indirect ? 2 * reach->indirect_places : INDIRECT_PLACES_AT_FIRST;
+	uint32_t had = reach->indirect ? reach->indirect_places : 0;
+	uint32_t places = had ? 2 * had : INDIRECT_PLACES_AT_FIRST;
 	struct reach_indirect *table = sys_map(places * sizeof *table);
 	if (!table)
 		return false;
-	for (uint32_t i = 0; i < reach->indirect_places; i++) {
+	for (uint32_t i = 0; i < had; i++) {
 		const struct reach_indirect *old = &reach->indirect[i];
 		if (old->leader)
 			*indirect_place(table, places, old->leader, old->site) = *old;
 	}
-	if (reach->indirect)
-		sys_unmap(reach->indirect, reach->indirect_places * sizeof *reach->indirect);
+	if (had)
+		sys_unmap(reach->indirect, had * sizeof *reach->indirect);
 	reach->indirect = table;
 	reach->indirect_places = places;
 	return true;

@@ -25,8 +25,7 @@ static const char *const incomplete_words[] = {
 	"there was no memory for the search",
 	"Mudlark's own memory could not be told from the program's",
 	"the program's blocks were not recorded",
-	"memory that the program keeps from copies of it could not be read (--snapshot inline searches the program "
-	"itself)",
+	"memory that the program keeps from copies of it was not read (--snapshot inline reads it)",
 };
 
 static void incomplete_json(uint64_t incomplete, struct json *json)

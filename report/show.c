@@ -72,8 +72,8 @@ static void add_figures(struct table *table, const struct reading *reading, cons
 		table_cell(table, STYLE_PLAIN, size);
 	table_cell(table, STYLE_PLAIN, count);
 	double part = total ? 100.0 * (double)metric_value(figures, reading->metric) / (double)total : 0;
-	snprintf(share, sizeof share, all ? "%.1f%%" : "", part);
-	table_cell(table, STYLE_PLAIN, share);
+	snprintf(share, sizeof share, "%.1f%%", part);
+	table_cell(table, STYLE_PLAIN, all ? share : "");
 }
 
 static void show_text(const struct reading *reading, const struct aggregate *aggregate, FILE *stream)

@@ -1,7 +1,8 @@
 /*
  * Loses blocks in two functions: 10 of 64 bytes in lose_pairs(), each with another of 32 behind it, and 3 of 100 in
  * lose_alone(). What its first argument says is what its __lsan_default_suppressions() returns; with a second one it
- * asks for a check before its end, and prints "alive" after it; with "clean" as the second one it has lost nothing then.
+ * asks for a check before its end, and prints "alive" after it; with "clean" as the second one it has lost nothing
+ * then.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -207,6 +207,11 @@ static bool hand_over(enum snapshot_trigger trigger, const char **why_not)
 {
 	if (!needs_helper(trigger, why_not))
 		return false;
+	/* The next one will do: those without objects would be no part of the series. */
+	if (trigger == TRIGGER_INTERVAL && gil_is_busy()) {
+		loss_count(LOSS_SNAPSHOTS_SKIPPED);
+		return true;
+	}
 	*why_not = no_helper;
 	return gil_ask(take_with_gil, (void *)(uintptr_t)trigger);
 }

@@ -195,6 +195,11 @@ bool gil_ask(gil_work *work, void *context)
 	return good;
 }
 
+bool gil_is_busy(void)
+{
+	return atomic_load(&gil.busy) != 0;
+}
+
 bool gil_take_back(void **context)
 {
 	uint32_t waiting = WAITING;

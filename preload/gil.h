@@ -32,6 +32,9 @@ const char *gil_why_not(void);
 typedef void gil_work(void *context, uintptr_t interp, const char *why_not);
 bool gil_ask(gil_work *work, void *context);
 
+/* Whether a thread is at work, or waits for the GIL: gil_ask() would be refused. */
+bool gil_is_busy(void);
+
 /* The calling thread's PyInterpreterState, if the thread has the GIL and no collection is under way; else 0. */
 uintptr_t gil_mine(void);
 

@@ -221,9 +221,9 @@ static void search_inline(struct picture *picture, const struct reach_self *self
 	stop_release(&stopped, &stood_ns);
 	picture->reach.stopped_ns = atomic_load(&stood_ns);
 	const struct reach *reach = &picture->reach;
-	atomic_store(&snapshot.verdict, reach->incomplete                     ? LEAKS_UNCERTAIN
-					: reach->total[REACH_DEFINITE].blocks ? LEAKS_FOUND
-									      : LEAKS_NONE);
+	/* With or without a stack to name. */
+	uint64_t lost = reach->total[REACH_DEFINITE].blocks + reach->unrecorded.blocks;
+	atomic_store(&snapshot.verdict, reach->incomplete ? LEAKS_UNCERTAIN : lost ? LEAKS_FOUND : LEAKS_NONE);
 }
 
 static int take_inline(struct picture *picture, uint64_t begun_ns, uint32_t settled, const struct reach_self *self)

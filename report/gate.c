@@ -247,6 +247,11 @@ void gate_find_search(struct gate *gate, struct names *names, const struct snaps
 		gate->scan_incomplete = true;
 		gate_incomplete(gate, "the search for leaks did not see all: mudlark leaks says why");
 	}
+	if (snapshot->totals[TOTAL_UNRECORDED_BLOCKS] && gate->policy.fail_on & FINDING_BIT(FINDING_DEFINITE)) {
+		gate->scan_incomplete = true;
+		gate_incomplete(gate, "%" PRIu64 " blocks were lost of which sampling left no stack to judge by",
+				snapshot->totals[TOTAL_UNRECORDED_BLOCKS]);
+	}
 	struct gate_leak *found = must_allocate((size_t)snapshot->leak_count + 1, sizeof *found);
 	size_t count = 0;
 	for (uint32_t i = 0; i < snapshot->leak_count; i++) {

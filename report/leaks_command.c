@@ -151,7 +151,9 @@ static int leaks(struct leaks_options *options, const char *path, struct error *
 		return EXIT_FINE;
 	if (snapshot->numbers[META_LEAKS_INCOMPLETE])
 		return EXIT_INCOMPLETE;
-	return leak_sums_of(snapshot).blocks[LEAK_DEFINITE] ? EXIT_JUDGED : EXIT_FINE;
+	/* What sampling left out is lost, too. */
+	bool lost = leak_sums_of(snapshot).blocks[LEAK_DEFINITE] || snapshot->totals[TOTAL_UNRECORDED_BLOCKS];
+	return lost ? EXIT_JUDGED : EXIT_FINE;
 }
 
 static int run_leaks(const struct command *command, int argc, char **argv, struct error *error)

@@ -27,6 +27,7 @@ static void print_lost(const struct run_leaks *run, struct reading *reading, con
 	struct snapshot *snapshot = reading->snapshots[0];
 	struct aggregate aggregate;
 	char bytes[32], blocks[32];
+	uint64_t unrecorded = snapshot->totals[TOTAL_UNRECORDED_BLOCKS];
 	char *typed = typed_path(path);
 	notice("lost by %s, pid %lu: %s bytes in %s block%s", snapshot->texts[META_PROGRAM].data,
 	       (unsigned long)snapshot->numbers[META_PID], format_count(bytes, sums->bytes[LEAK_DEFINITE]),
@@ -34,6 +35,10 @@ static void print_lost(const struct run_leaks *run, struct reading *reading, con
 	if (sums->blocks[LEAK_INDIRECT])
 		notice("and with them %s bytes in %s block%s", format_count(bytes, sums->bytes[LEAK_INDIRECT]),
 		       format_count(blocks, sums->blocks[LEAK_INDIRECT]), sums->blocks[LEAK_INDIRECT] == 1 ? "" : "s");
+	if (unrecorded)
+		notice("and %s bytes in %s block%s, which sampling left out",
+		       format_count(bytes, snapshot->totals[TOTAL_UNRECORDED_BYTES]), format_count(blocks, unrecorded),
+		       unrecorded == 1 ? "" : "s");
 	leak_show_kind(snapshot, LEAK_DEFINITE);
 	aggregate_build(&aggregate, reading->names, &reading->group);
 	rank_rows(&aggregate, 0, METRIC_LIVE_BYTES, SITES_SHOWN);
@@ -80,7 +85,7 @@ static void judge_loaded(const struct run_leaks *run, struct reading *reading, c
 	struct leak_sums sums = leak_sums_of(snapshot);
 	int status = (int)snapshot->numbers[META_LEAKS_STATUS];
 	bool uncertain = snapshot->numbers[META_LEAKS_INCOMPLETE] != 0;
-	bool found = !uncertain && sums.blocks[LEAK_DEFINITE] != 0;
+	bool found = !uncertain && (sums.blocks[LEAK_DEFINITE] || snapshot->totals[TOTAL_UNRECORDED_BLOCKS]);
 	bool shown = found && verdict->shown < PROCESSES_SHOWN;
 	if (uncertain)
 		notice("the search for leaks did not see all of %s: 'mudlark leaks' says why", path);

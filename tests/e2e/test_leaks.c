@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Bytes and blocks: definite, indirect, possible. */
@@ -207,6 +208,39 @@ START_TEST(status_is_chosen)
 }
 END_TEST
 
+/* Blocks that sampling left out are lost all the same; only there is no stack that a gate could know again. */
+START_TEST(unrecorded_blocks_count)
+{
+	static const struct {
+		const char *judge;
+		int leaks, none; /* statuses */
+	} judges[] = {{"leaks --judge", 1, 0}, {"gate --fail-on definite", 4, 0}};
+	static const char *const shapes_asked[] = {"blocks", "none"};
+	for (int i = 0; i < 2; i++) {
+		char line[3 * PATH_MAX], words[64];
+		struct outcome outcome;
+		snprintf(words, sizeof words, "leak_shapes %s", shapes_asked[i]);
+		struct command command = {.line = words, .preloaded = true, .options = "leaks=1:sample=1G"};
+		runner_run(&command, &outcome);
+		ck_assert_msg(outcome.status == (i == 0 ? 23 : 0), "%s: status %d", words, outcome.status);
+		for (size_t k = 0; k < sizeof judges / sizeof judges[0]; k++) {
+			snprintf(line, sizeof line, "%s %s %s/*.mud >/dev/null 2>&1", tool_path(), judges[k].judge,
+				 outcome.directory);
+			int status = system(line), expected = i == 0 ? judges[k].leaks : judges[k].none;
+			ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == expected, "%s: %d", line, status);
+		}
+		runner_done(&outcome);
+		struct command run = {.argv = {tool_path(), "run", "--leaks", "--sample", "1G",
+					       runner_host_path("leak_shapes"), shapes_asked[i]}};
+		runner_run(&run, &outcome);
+		ck_assert_msg(outcome.status == (i == 0 ? 23 : 0), "%s: run: %d: %s", words, outcome.status,
+			      outcome.err);
+		ck_assert_msg(!strstr(outcome.err, "which sampling left out") == (i != 0), "%s", outcome.err);
+		runner_done(&outcome);
+	}
+}
+END_TEST
+
 /* What the program exports for LeakSanitizer counts; its user's word comes after it. */
 START_TEST(program_is_asked)
 {
@@ -347,6 +381,7 @@ int main(void)
 	tcase_add_loop_test(tests, sanitizer_agrees, 0, SHAPES);
 	tcase_add_test(tests, status_is_chosen);
 	tcase_add_test(tests, program_is_asked);
+	tcase_add_test(tests, unrecorded_blocks_count);
 	tcase_add_test(tests, search_leaves_nothing);
 	tcase_add_test(tests, child_is_judged);
 	tcase_add_test(tests, living_process);

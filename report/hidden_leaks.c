@@ -3,6 +3,8 @@
  */
 #include "report/hidden_leaks.h"
 
+#include "report/leak_kinds.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,4 +116,15 @@ void leaks_hide_indirect(struct snapshot *snapshot, struct names *names, struct 
 	}
 	free(rows);
 	drop_empty(snapshot);
+}
+
+int leaks_verdict(const struct snapshot *snapshot, const struct hidden_leaks *hidden)
+{
+	if (snapshot->numbers[META_LEAKS_INCOMPLETE])
+		return EXIT_INCOMPLETE;
+	if (leak_sums_of(snapshot).blocks[LEAK_DEFINITE])
+		return EXIT_JUDGED;
+	if (!snapshot->totals[TOTAL_UNRECORDED_BLOCKS])
+		return EXIT_FINE;
+	return hidden->blocks ? EXIT_INCOMPLETE : EXIT_JUDGED;
 }

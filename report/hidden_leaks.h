@@ -21,4 +21,11 @@ void leaks_hide(struct snapshot *snapshot, struct names *names, struct suppressi
 /* Only what is lost with hidden ones: for a reader who decides on these himself. */
 void leaks_hide_indirect(struct snapshot *snapshot, struct names *names, struct suppressions *set);
 
+/*
+ * Whether memory is lost: EXIT_FINE, EXIT_JUDGED, or EXIT_INCOMPLETE when it is not certain. The snapshot's leaks are
+ * those that are left, hidden what was taken out. Of what sampling left out no stack is known, so that it may be of a
+ * hidden one.
+ */
+int leaks_verdict(const struct snapshot *snapshot, const struct hidden_leaks *hidden);
+
 #endif

@@ -147,13 +147,7 @@ static int leaks(struct leaks_options *options, const char *path, struct error *
 	if (!reading->json)
 		print_symbol_notes(reading->names, reading->group.all_frames);
 	suppressions_warn_unused(&options->suppressions, SUPPRESS_DEFINITE | SUPPRESS_INDIRECT | SUPPRESS_POSSIBLE);
-	if (!options->judge)
-		return EXIT_FINE;
-	if (snapshot->numbers[META_LEAKS_INCOMPLETE])
-		return EXIT_INCOMPLETE;
-	/* What sampling left out is lost, too. */
-	bool lost = leak_sums_of(snapshot).blocks[LEAK_DEFINITE] || snapshot->totals[TOTAL_UNRECORDED_BLOCKS];
-	return lost ? EXIT_JUDGED : EXIT_FINE;
+	return options->judge ? leaks_verdict(snapshot, &hidden) : EXIT_FINE;
 }
 
 static int run_leaks(const struct command *command, int argc, char **argv, struct error *error)

@@ -84,11 +84,13 @@ static void judge_loaded(const struct run_leaks *run, struct reading *reading, c
 	leaks_hide(snapshot, reading->names, set, lost_kinds, &hidden);
 	struct leak_sums sums = leak_sums_of(snapshot);
 	int status = (int)snapshot->numbers[META_LEAKS_STATUS];
-	bool uncertain = snapshot->numbers[META_LEAKS_INCOMPLETE] != 0;
-	bool found = !uncertain && (sums.blocks[LEAK_DEFINITE] || snapshot->totals[TOTAL_UNRECORDED_BLOCKS]);
+	int lost = leaks_verdict(snapshot, &hidden);
+	bool uncertain = lost == EXIT_INCOMPLETE, found = lost == EXIT_JUDGED;
 	bool shown = found && verdict->shown < PROCESSES_SHOWN;
-	if (uncertain)
+	if (snapshot->numbers[META_LEAKS_INCOMPLETE])
 		notice("the search for leaks did not see all of %s: 'mudlark leaks' says why", path);
+	else if (uncertain)
+		notice("%s: sampling left out blocks that were lost; what is suppressed may be all of them", path);
 	if (shown)
 		print_lost(run, reading, &sums, path);
 	if (run->show_suppressed && (shown || !found))

@@ -2,6 +2,7 @@
  * Suppression files: both grammars as their tools read them, what is refused and where, and that what we generate is
  * read back and hides the stack that it was made from.
  */
+#include "report/hidden_leaks.h"
 #include "report/suppressions.h"
 #include "tests/report/synthetic.h"
 
@@ -302,6 +303,29 @@ START_TEST(generated_rules_hide_their_stack)
 }
 END_TEST
 
+/* Of what sampling left out nobody knows whether it is what was hidden. */
+START_TEST(verdict_on_what_is_left)
+{
+	static const struct {
+		uint64_t definite, unrecorded, hidden, incomplete;
+		int verdict;
+	} cases[] = {
+		{0, 0, 0, 0, EXIT_FINE},       {0, 0, 3, 0, EXIT_FINE},       {1, 0, 0, 0, EXIT_JUDGED},
+		{1, 0, 3, 0, EXIT_JUDGED},     {0, 2, 0, 0, EXIT_JUDGED},     {0, 2, 3, 0, EXIT_INCOMPLETE},
+		{1, 2, 3, 0, EXIT_JUDGED},     {0, 0, 0, 1, EXIT_INCOMPLETE}, {1, 0, 0, 1, EXIT_INCOMPLETE},
+		{0, 0, 3, 4, EXIT_INCOMPLETE},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct snapshot_leak leak = {.site = 1, .kind = LEAK_DEFINITE, .blocks = cases[i].definite};
+		struct snapshot snapshot = {.leaks = &leak, .leak_count = 1};
+		const struct hidden_leaks hidden = {.blocks = cases[i].hidden};
+		snapshot.totals[TOTAL_UNRECORDED_BLOCKS] = cases[i].unrecorded;
+		snapshot.numbers[META_LEAKS_INCOMPLETE] = cases[i].incomplete;
+		ck_assert_msg(leaks_verdict(&snapshot, &hidden) == cases[i].verdict, "case %zu", i);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("suppressions");
@@ -312,6 +336,7 @@ int main(void)
 	tcase_add_test(all, use_is_counted_over_several_files);
 	tcase_add_test(all, builtin_rules_are_a_file);
 	tcase_add_test(all, generated_rules_hide_their_stack);
+	tcase_add_test(all, verdict_on_what_is_left);
 	suite_add_tcase(suite, all);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -15,13 +15,18 @@
 
 #include <elf.h>
 #include <link.h>
+#include <string.h>
 
 _Static_assert((int)REACH_REACHABLE == LEAK_REACHABLE && (int)REACH_STACK_ONLY == LEAK_STACK_ONLY &&
 		       (int)REACH_POSSIBLE == LEAK_POSSIBLE && (int)REACH_DEFINITE == LEAK_DEFINITE &&
 		       (int)REACH_INDIRECT == LEAK_INDIRECT,
 	       "the file has our kinds");
 
-enum { INDIRECT_PLACES_AT_FIRST = 1024 };
+enum {
+	INDIRECT_PLACES_AT_FIRST = 1024,
+	PYTHON_IMMORTAL_SINCE = 12, /* 3.12 */
+};
+#define PYTHON_IMMORTAL (UINT64_C(1) << 31)      /* in a count of references: _Py_IsImmortal() */
 #define HASH_FACTOR UINT64_C(0x9E3779B97F4A7C15) /* 2^64 / the golden ratio */
 
 /* Under the snapshot lock. */
@@ -96,6 +101,29 @@ static void find_unsafe(const struct block *block, void *context)
 	}
 	if (!safe)
 		safety->blocks->state[block->node] |= NODE_UNSAFE;
+}
+
+/* --- what CPython leaves behind --- */
+
+/*
+ * Strings that are interned are immortal from 3.12 on (PEP 683), and not given back when the interpreter has ended and
+ * forgotten its table of them: nobody has lost those.
+ */
+static void find_immortal(const struct block *block, void *context)
+{
+	const struct blocks *blocks = context;
+	uint64_t object[2]; /* references, type */
+	if (block->size < sizeof object || blocks->state[block->node] & NODE_UNSAFE)
+		return;
+	memcpy(object, (const void *)block->start, sizeof object);
+	if (object[0] & PYTHON_IMMORTAL && object[1] == python.str_type)
+		blocks->state[block->node] |= NODE_ROOT;
+}
+
+static bool interpreter_has_ended(void)
+{
+	return python_is_there() && python.layout.version >= PYTHON_IMMORTAL_SINCE && python.is_initialized &&
+	       !python.is_initialized();
 }
 
 /* --- what is left --- */
@@ -303,6 +331,8 @@ static bool search(struct reach *reach, const struct maps *maps, const struct st
 	if (good) {
 		struct safety safety = {.blocks = &blocks, .maps = maps};
 		blocks_visit(&blocks, find_unsafe, &safety);
+		if (interpreter_has_ended())
+			blocks_visit(&blocks, find_immortal, &blocks);
 		good = mark_all(reach, &blocks, maps, stopped, self) && judge_lost(reach, &blocks);
 	}
 	if (good) {

@@ -66,8 +66,10 @@ int main(int argc, char **argv)
 				if (deep(40) != 40)
 					std::abort();
 		});
+	/* A signal that another thread's snapshot is asked for by may end it early. */
 	timespec left = {seconds, 0};
-	nanosleep(&left, nullptr);
+	while (nanosleep(&left, &left) != 0) {
+	}
 	stop = true;
 	for (auto &thread : threads)
 		thread.join();

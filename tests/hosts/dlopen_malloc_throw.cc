@@ -66,7 +66,7 @@ int main(int argc, char **argv)
 				if (deep(40) != 40)
 					std::abort();
 		});
-	/* A signal that another thread's snapshot is asked for by may end it early. */
+	/* The signal by which snapshots are asked for may end it early. */
 	timespec left = {seconds, 0};
 	while (nanosleep(&left, &left) != 0) {
 	}

@@ -56,6 +56,7 @@ struct reach {
 struct reach_self {
 	uintptr_t sp;
 	bool retained;           /* it asks for paths and retained sizes, too */
+	bool process_ends;       /* behind it nothing but that comes */
 	struct registers caller; /* from which its frames can be walked */
 	uint64_t not_copied;     /* bytes that the copy which searches has not got */
 };

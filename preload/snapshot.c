@@ -218,7 +218,7 @@ static void search_inline(struct picture *picture, const struct reach_self *self
 	picture_bound(picture);
 	search(picture, &stopped, self);
 	_Atomic uint64_t stood_ns;
-	stop_release(&stopped, &stood_ns);
+	stop_release(&stopped, &stood_ns, self->process_ends);
 	picture->reach.stopped_ns = atomic_load(&stood_ns);
 	const struct reach *reach = &picture->reach;
 	/* With or without a stack to name. */
@@ -306,7 +306,7 @@ static bool take_forked(struct picture *picture, uint64_t begun_ns, uint32_t set
 	}
 	pid_t pid = forked_start(copy_work, &work, picture->threads_fd);
 	if (self)
-		stop_release(&work.stopped, &snapshot.outcome->stopped_ns);
+		stop_release(&work.stopped, &snapshot.outcome->stopped_ns, false);
 	tables_unlock();
 	if (self)
 		not_copied_end(&lists);
@@ -435,6 +435,7 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 		uintptr_t now = (uintptr_t)__builtin_frame_address(0) - FRAME_ROOM_BYTES;
 		const struct reach_self here = {.sp = request->sp ? request->sp : now,
 						.retained = request->retained,
+						.process_ends = request->sp != 0,
 						.caller = registers_of_caller()};
 		const struct reach_self *self = request->leaks ? &here : NULL;
 		bool forked = wants_fork(request->trigger, &picture, request->leaks) &&

@@ -35,8 +35,8 @@ struct snapshot_request {
 	bool wait;         /* for a snapshot that is being taken; otherwise this one is skipped */
 	bool leaks;        /* search for leaks, too */
 	bool retained;     /* and find out why blocks are reachable */
-	uintptr_t sp;      /* where the caller's stack begins for it; 0: where it is now, with its registers */
-	uint64_t token;    /* of whom answer() tells; 0: nobody */
+	uintptr_t sp;   /* of a process that ends: where the caller's stack begins for it; 0: now, with its registers */
+	uint64_t token; /* of whom answer() tells; 0: nobody */
 	struct census_request census;
 	uintptr_t interp;         /* PyInterpreterState, when the calling thread has the GIL for the census; else 0 */
 	const char *malloc_stats; /* python_stats.h; NULL: none */

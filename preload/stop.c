@@ -36,6 +36,7 @@ static struct {
 	_Atomic uint32_t answers;  /* of this stop */
 	_Atomic uint32_t asked;    /* answers that there may be: the last one wakes the caller */
 	_Atomic uint32_t released; /* stops up to this one are over */
+	_Atomic uint32_t ending;   /* and the process is about to end */
 } stop;
 
 /* --- in the thread that stops --- */
@@ -53,6 +54,17 @@ static void tell_registers(struct stop_thread *thread, const ucontext_t *context
 		memcpy(words, state + XSTATE_MAGIC_OFFSET, sizeof words);
 	thread->vector = (uintptr_t)state;
 	thread->vector_end = state ? thread->vector + (words[0] == XSTATE_MAGIC ? words[1] : LEGACY_BYTES) : 0;
+}
+
+/* Whether the signal broke a system call off, so that it returns EINTR when the handler does. */
+static bool broke_wait_off(const ucontext_t *context)
+{
+	static const unsigned char instruction[] = {0x0f, 0x05}; /* syscall */
+	unsigned char before[sizeof instruction];
+	const greg_t *registers = context->uc_mcontext.gregs;
+	return registers[REG_RAX] == -EINTR &&
+	       sys_copy_memory((const void *)((uintptr_t)registers[REG_RIP] - sizeof before), before, sizeof before) &&
+	       memcmp(before, instruction, sizeof before) == 0;
 }
 
 static void on_stop(int number, siginfo_t *info, void *context)
@@ -75,6 +87,8 @@ static void on_stop(int number, siginfo_t *info, void *context)
 		sys_futex_wake(&stop.answers, 1);
 	while ((released = atomic_load(&stop.released)) < generation)
 		sys_futex_wait(&stop.released, released);
+	while (atomic_load(&stop.ending) && broke_wait_off(context))
+		sys_futex_wait(&stop.ending, true);
 }
 
 /* --- what /proc tells of a thread --- */
@@ -393,10 +407,11 @@ void stop_world(struct stopped *stopped)
 	stopped->running = count_state(stopped, STOP_SENT) + count_state(stopped, STOP_RUNS);
 }
 
-void stop_release(struct stopped *stopped, _Atomic uint64_t *stood_ns)
+void stop_release(struct stopped *stopped, _Atomic uint64_t *stood_ns, bool ends)
 {
 	atomic_store(stood_ns, sys_monotonic_ns() - stopped->begun_ns);
 	if (stop.generation > atomic_load(&stop.released)) {
+		atomic_store(&stop.ending, ends);
 		atomic_store(&stop.released, stop.generation);
 		sys_futex_wake(&stop.released, INT32_MAX);
 		give_signal_back();

@@ -14,7 +14,8 @@
  * not stop in time goes on, and is counted.
  *
  * A thread that was waiting in the kernel goes on waiting when released, but for those calls that never do (poll,
- * epoll_wait, nanosleep and others: signal(7)): they return EINTR.
+ * epoll_wait, nanosleep and others: signal(7)): they return EINTR. Where the process ends they must not return: what
+ * comes then, as the end of main() behind a pause(), would end it with another status. Such threads stand until it has.
  */
 #ifndef MUDLARK_STOP_H
 #define MUDLARK_STOP_H
@@ -57,7 +58,10 @@ struct stopped {
 /* One at a time (the snapshot lock). Caller has all signals blocked, and no lock of ours that it needs until the
  * release. */
 void stop_world(struct stopped *stopped);
-/* Says how long they stood before the first of them goes on: those that do may take the processor for long. */
-void stop_release(struct stopped *stopped, _Atomic uint64_t *stood_ns);
+/*
+ * Says how long they stood before the first of them goes on: those that do may take the processor for long. ends: the
+ * process does, and whose wait was broken off goes on no more.
+ */
+void stop_release(struct stopped *stopped, _Atomic uint64_t *stood_ns, bool ends);
 
 #endif

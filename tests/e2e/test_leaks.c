@@ -266,6 +266,27 @@ START_TEST(program_is_asked)
 }
 END_TEST
 
+/* Who waits in the kernel when another thread ends the process is not woken by the search: its wait would be over. */
+START_TEST(thread_ends_the_process)
+{
+	static const struct {
+		const char *line;
+		int status;
+	} cases[] = {{"ends_in_a_thread 5", 5}, {"ends_in_a_thread 0", 0}, {"ends_in_a_thread 0 loses", 23}};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct command command = {.line = cases[i].line, .preloaded = true, .options = "leaks=1"};
+		struct outcome outcome;
+		struct briefs briefs;
+		runner_run(&command, &outcome);
+		ck_assert_msg(outcome.status == cases[i].status, "%s: status %d", cases[i].line, outcome.status);
+		runner_briefs(outcome.directory, "ends_in_a_thread", &briefs);
+		ck_assert_msg(briefs.count == 1, "%s: %zu snapshots", cases[i].line, (size_t)briefs.count);
+		runner_briefs_free(&briefs);
+		runner_done(&outcome);
+	}
+}
+END_TEST
+
 /* The search adds no block to those that it judges, in a program without any. */
 START_TEST(search_leaves_nothing)
 {
@@ -382,6 +403,7 @@ int main(void)
 	tcase_add_test(tests, status_is_chosen);
 	tcase_add_test(tests, program_is_asked);
 	tcase_add_test(tests, unrecorded_blocks_count);
+	tcase_add_test(tests, thread_ends_the_process);
 	tcase_add_test(tests, search_leaves_nothing);
 	tcase_add_test(tests, child_is_judged);
 	tcase_add_test(tests, living_process);

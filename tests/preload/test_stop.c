@@ -135,7 +135,7 @@ static void stop(void)
 
 static void release(void)
 {
-	stop_release(&stopped, &stood_ns);
+	stop_release(&stopped, &stood_ns, false);
 	sys_quiet_end(&quiet);
 }
 

@@ -115,7 +115,7 @@ FUZZ_PROGRAMS := $(FUZZ_NAMES:%=$(FUZZ_BUILD)/fuzz_%)
 
 # What each harness is linked with, and its own flags.
 FUZZ_SOURCES_snapshot  := $(addprefix report/,aggregate.c buffer.c census_read.c error.c estimate.c filter.c heading.c intern.c json_write.c \
-	leak_paths.c losses.c memory.c metric.c names.c pair_table.c paths_read.c python_facts.c rows.c sampled.c snapshot_merge.c snapshot_read.c snapshot_write.c table.c utf8.c) symbolize/python_lines.c
+	leak_paths.c leaks_read.c losses.c memory.c metric.c names.c pair_table.c paths_read.c python_facts.c rows.c sampled.c snapshot_merge.c snapshot_read.c snapshot_write.c table.c utf8.c) symbolize/python_lines.c
 FUZZ_LIBS_snapshot     := -lm
 FUZZ_SOURCES_suppressions := $(sort $(FUZZ_SOURCES_snapshot) $(SYMBOLIZE_SOURCES) $(addprefix report/,suppressions.c \
 	suppression_parse.c text_file.c))

@@ -11,8 +11,8 @@
  *                                              none it is not searched at its end
  *   __lsan_do_recoverable_leak_check()         the same, but it goes on: 1 when there are leaks
  *
- * Of LSAN_OPTIONS, and of what __lsan_default_options() returns: detect_leaks, leak_check_at_exit, exitcode. The
- * environment's word is the last one.
+ * Of LSAN_OPTIONS, and of what __lsan_default_options() returns: detect_leaks, leak_check_at_exit (of the search at the
+ * end only), exitcode (unless our option of that name is 0). The environment's word is the last one.
  *
  * Suppressions name functions, which only a reader of the snapshot can. Where there are some, of the option, of
  * LSAN_OPTIONS or of __lsan_default_suppressions(), the process judges nothing itself: it ends with its own status, and

@@ -193,6 +193,8 @@ START_TEST(status_is_chosen)
 		{"leaks=1", "LSAN_OPTIONS=exitcode=17", 17},
 		{"leaks=1", "LSAN_OPTIONS=detect_leaks=0", 0},
 		{"leaks=1", "LSAN_OPTIONS=max_leaks=3:leak_check_at_exit=0", 0},
+		{"leaks=1", "LSAN_OPTIONS=detect_leaks=0:leak_check_at_exit=1", 0},
+		{"leaks=1:exitcode=0", "LSAN_OPTIONS=exitcode=17", 0},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct command command = {.line = "leak_shapes list",

@@ -281,6 +281,15 @@ static void keep_judged(struct run *run, struct judged *judged, bool keep)
 	snapshot_free(judged->last);
 }
 
+/* A search that the program called for knows nothing of what was lost after it. */
+static void require_end(struct gate *gate, const struct snapshot *last)
+{
+	if (!gate->policy.leaks_asked || !last->numbers[META_LEAKS] || last->numbers[META_TRIGGER] == TRIGGER_EXIT)
+		return;
+	gate->scan_incomplete |= !gate->started;
+	gate_incomplete(gate, "no search for leaks was made at the end: it did not end by itself");
+}
+
 static int judge_image(struct run *run, pid_t pid, struct series *image, struct error *error)
 {
 	struct gate_options *options = &run->options->gate;
@@ -300,6 +309,7 @@ static int judge_image(struct run *run, pid_t pid, struct series *image, struct 
 	gate->process = run->options->alone ? NULL : arena_text(&gate->texts, name, strlen(name));
 	gate->started = pid != run->pid;
 	int status = gate_examine(options, &judged.series, error);
+	require_end(gate, last);
 	judged.names = options->reading.names;
 	options->reading.names = NULL;
 	options->warmup = warmup;

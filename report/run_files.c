@@ -60,11 +60,11 @@ void run_file_examine(struct run_file *file)
 	struct snapshot *snapshot = snapshot_load(file->path, &ignored);
 	if (!snapshot)
 		return;
-	file->readable = true;
 	file->pid = snapshot->numbers[META_PID];
 	file->parent = snapshot->numbers[META_PARENT_PID];
 	file->searched = snapshot->numbers[META_LEAKS] != 0;
 	file->declined = snapshot->numbers[META_LEAKS_OFF] != 0;
+	file->at_end = snapshot->numbers[META_TRIGGER] == TRIGGER_EXIT;
 	snapshot_free(snapshot);
 }
 

@@ -14,8 +14,8 @@ struct run_file {
 	struct timespec written;
 	unsigned long pid, parent; /* 0: not known */
 	/* Of those that were examined: */
-	bool readable;
 	bool searched, declined; /* for leaks: it was done; the program did not want it */
+	bool at_end;             /* the last one of a process that ended by itself */
 };
 
 struct run_files {

@@ -130,24 +130,35 @@ static bool is_last_search(const struct run_files *files, size_t at)
 	return true;
 }
 
-/* The last search of the command's own process. Its end is asked first: there are hardly two. */
-static void judge_own(const struct run_leaks *run, struct verdict *verdict)
+/* The last search of the command's own process; NULL: there is none. Its end is asked first: there are hardly two. */
+static const struct run_file *find_own(const struct run_leaks *run, bool *declined, bool *ended)
 {
-	bool declined = false;
 	for (size_t i = run->own->count; i > 0; i--) {
 		struct run_file *file = &run->own->files[i - 1];
 		run_file_examine(file);
-		declined |= file->declined;
-		if (file->searched) {
-			judge_file(run, file->path, verdict);
-			return;
-		}
+		*declined |= file->declined;
+		*ended |= file->at_end;
+		if (file->searched)
+			return file;
 	}
+	return NULL;
+}
+
+/* A search before the end knows nothing of what was lost after it. */
+static void judge_own(const struct run_leaks *run, int status, struct verdict *verdict)
+{
+	bool declined = false, ended = false;
+	const struct run_file *searched = find_own(run, &declined, &ended);
 	const char *exitcode = host_options_get(run->host, "exitcode");
-	verdict->declined = declined;
-	if (declined || (exitcode && !strcmp(exitcode, "0")))
+	if (searched)
+		judge_file(run, searched->path, verdict);
+	else
+		verdict->declined = declined;
+	/* Who leaked was ended with a status by a check that it called for. */
+	if (declined || (searched && (ended || status != EXIT_FINE)) || (exitcode && !strcmp(exitcode, "0")))
 		return;
-	notice("no search for leaks was made of the command: what it lost is not known");
+	notice("no search for leaks was made of the command%s: what it lost is not known",
+	       searched ? " at its end" : "");
 	verdict->uncertain = true;
 }
 
@@ -156,7 +167,7 @@ int run_leaks_judge(const struct run_leaks *run, int status)
 	struct verdict verdict = {0};
 	if (status > 128 && !run->own->count)
 		return status; /* the epilogue has said why there is nothing to judge */
-	judge_own(run, &verdict);
+	judge_own(run, status, &verdict);
 	for (size_t i = 0; i < run->children->count; i++)
 		if (is_last_search(run->children, i))
 			judge_file(run, run->children->files[i].path, &verdict);

@@ -104,6 +104,16 @@ START_TEST(checks_on_request)
 }
 END_TEST
 
+/* It is for what was there then. */
+START_TEST(search_before_the_end_is_not_enough)
+{
+	gate_expect(4, "mudlark run --leaks -- $H/searched_too_early", "at its end: what it lost is not known");
+	gate_expect(4, "mudlark gate run --fail-on definite -- $H/searched_too_early", "at the end");
+	gate_expect(4, "mudlark gate run --no-children --fail-on definite -- $H/searched_too_early", "at the end");
+	gate_expect(0, "mudlark run --leaks --exitcode 0 -- $H/searched_too_early", NULL);
+}
+END_TEST
+
 START_TEST(whoever_lost_it_fails_the_run)
 {
 	gate_expect(23, FILES "mudlark run --leaks -- sh -c '$H/knows_its_leaks; true'", "lost by knows_its_leaks");
@@ -205,6 +215,7 @@ int main(void)
 	tcase_add_test(all, environment_is_heard);
 	tcase_add_test(all, preload_alone_leaves_the_status);
 	tcase_add_test(all, checks_on_request);
+	tcase_add_test(all, search_before_the_end_is_not_enough);
 	tcase_add_test(all, whoever_lost_it_fails_the_run);
 	tcase_add_test(all, gates_of_runs_know_them);
 	tcase_add_test(all, mistakes_are_told_before_the_start);

@@ -1,6 +1,7 @@
 /* Signals, timer and requests for snapshots; control.h has the way they take. */
 #include "preload/control.h"
 
+#include "preload/broken_wait.h"
 #include "preload/gil.h"
 #include "preload/interrupted.h"
 #include "preload/losses.h"
@@ -415,6 +416,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
 	} else {
 		serve(TRIGGER_SIGNAL, number, context);
 	}
+	broken_wait_resume(context);
 	errno = saved;
 }
 

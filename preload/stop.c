@@ -1,6 +1,7 @@
 /* Threads brought to a halt by a signal; stop.h has the rules. */
 #include "preload/stop.h"
 
+#include "preload/broken_wait.h"
 #include "preload/proc_text.h"
 #include "preload/sys.h"
 #include "preload/text.h"
@@ -56,15 +57,12 @@ static void tell_registers(struct stop_thread *thread, const ucontext_t *context
 	thread->vector_end = state ? thread->vector + (words[0] == XSTATE_MAGIC ? words[1] : LEGACY_BYTES) : 0;
 }
 
-/* Whether the signal broke a system call off, so that it returns EINTR when the handler does. */
-static bool broke_wait_off(const ucontext_t *context)
+/* Where the process ends, whose wait was broken off goes on no more. */
+static void go_on_waiting(ucontext_t *context)
 {
-	static const unsigned char instruction[] = {0x0f, 0x05}; /* syscall */
-	unsigned char before[sizeof instruction];
-	const greg_t *registers = context->uc_mcontext.gregs;
-	return registers[REG_RAX] == -EINTR &&
-	       sys_copy_memory((const void *)((uintptr_t)registers[REG_RIP] - sizeof before), before, sizeof before) &&
-	       memcmp(before, instruction, sizeof before) == 0;
+	while (broken_wait(context) && atomic_load(&stop.ending))
+		sys_futex_wait(&stop.ending, true);
+	broken_wait_resume(context);
 }
 
 static void on_stop(int number, siginfo_t *info, void *context)
@@ -87,8 +85,7 @@ static void on_stop(int number, siginfo_t *info, void *context)
 		sys_futex_wake(&stop.answers, 1);
 	while ((released = atomic_load(&stop.released)) < generation)
 		sys_futex_wait(&stop.released, released);
-	while (atomic_load(&stop.ending) && broke_wait_off(context))
-		sys_futex_wait(&stop.ending, true);
+	go_on_waiting(context);
 }
 
 /* --- what /proc tells of a thread --- */

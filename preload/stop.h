@@ -13,9 +13,9 @@
  * known then. One that runs is looked at again for some time: most block signals for a moment only. A thread that does
  * not stop in time goes on, and is counted.
  *
- * A thread that was waiting in the kernel goes on waiting when released, but for those calls that never do (poll,
- * epoll_wait, nanosleep and others: signal(7)): they return EINTR. Where the process ends they must not return: what
- * comes then, as the end of main() behind a pause(), would end it with another status. Such threads stand until it has.
+ * A thread that was waiting in the kernel goes on waiting when released, but for those calls that return EINTR even so
+ * (broken_wait.h). Where the process ends they must not return: what comes then, as the end of main() behind a pause(),
+ * would end it with another status. Such threads stand until it has.
  */
 #ifndef MUDLARK_STOP_H
 #define MUDLARK_STOP_H

@@ -23,6 +23,7 @@ static const struct host_case cases[] = {
 	{.line = "leaves_directory chdir", .snapshots = 1},
 	{.line = "signals_are_default", .options = "signal=none", .snapshots = 1},
 	{.line = "signals_are_default", .options = "signal=none:every=100", .snapshots = 1},
+	{.line = "waits_undisturbed", .options = "every=0.05", .snapshots = SNAPSHOTS_ANY},
 	{.line = "file_size_limit dies", .snapshots = 0, .may_say = true, .recorded_only = true},
 	{.line = "file_size_limit handles", .snapshots = 0, .may_say = true, .recorded_only = true},
 	{.line = "allocates",

@@ -6,7 +6,12 @@
 
 #include "tests/preload/unit.h"
 
+#include <poll.h>
 #include <sched.h>
+#include <semaphore.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <time.h>
 
 enum { MANY = 24, ROUNDS = 50, YIELDS = 2000, SIGNALS = 65 };
 
@@ -70,6 +75,88 @@ static void *wait_for_byte(void *argument)
 	char byte;
 	arrive(actor, &byte);
 	actor->got = read(actor->ends[0], &byte, 1);
+	return NULL;
+}
+
+/* Calls that a signal always breaks off: what they return when there is a byte, or never. */
+enum { FOREVER_S = 3600 };
+
+static int poll_it(int fd)
+{
+	struct pollfd poll_for = {.fd = fd, .events = POLLIN};
+	return poll(&poll_for, 1, -1);
+}
+
+static int ppoll_it(int fd)
+{
+	struct pollfd poll_for = {.fd = fd, .events = POLLIN};
+	struct timespec time = {.tv_sec = FOREVER_S};
+	return ppoll(&poll_for, 1, &time, NULL);
+}
+
+static int select_it(int fd)
+{
+	fd_set set;
+	struct timeval time = {.tv_sec = FOREVER_S};
+	FD_ZERO(&set);
+	FD_SET(fd, &set);
+	return select(fd + 1, &set, NULL, NULL, &time);
+}
+
+static int epoll_it(int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int epoll = epoll_create1(0);
+	ck_assert_int_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event), 0);
+	int got = epoll_wait(epoll, &event, 1, -1);
+	close(epoll);
+	return got;
+}
+
+static int pause_it(int unused)
+{
+	(void)unused;
+	return pause();
+}
+
+static int sleep_it(int unused)
+{
+	(void)unused;
+	return (int)sleep(FOREVER_S);
+}
+
+static int sem_it(int unused)
+{
+	(void)unused;
+	sem_t semaphore;
+	struct timespec time;
+	sem_init(&semaphore, 0, 0);
+	clock_gettime(CLOCK_REALTIME, &time);
+	time.tv_sec += FOREVER_S;
+	return sem_timedwait(&semaphore, &time);
+}
+
+static const struct {
+	int (*wait)(int fd);
+	long number[2]; /* of the call, one of these */
+	bool ends;      /* with a byte */
+} broken_waits[] = {
+	{poll_it, {SYS_poll, SYS_poll}, true},         {ppoll_it, {SYS_ppoll, SYS_ppoll}, true},
+	{select_it, {SYS_select, SYS_pselect6}, true}, {epoll_it, {SYS_epoll_wait, SYS_epoll_pwait}, true},
+	{pause_it, {SYS_pause, SYS_pause}, false},     {sleep_it, {SYS_nanosleep, SYS_clock_nanosleep}, false},
+	{sem_it, {SYS_futex, SYS_futex}, false},
+};
+enum { PAUSE = 4, BROKEN_WAITS = sizeof broken_waits / sizeof broken_waits[0] };
+
+static int broken_wait_tried; /* its number */
+
+static void *wait_brokenly(void *argument)
+{
+	struct actor *actor = argument;
+	char byte;
+	arrive(actor, &byte);
+	actor->got = broken_waits[broken_wait_tried].wait(actor->ends[0]);
+	actor->count = 1;
 	return NULL;
 }
 
@@ -223,6 +310,86 @@ START_TEST(waiting_goes_on)
 	has_place(&actor);
 	release();
 	let_read(&actor);
+}
+END_TEST
+
+/* Whether it is in the call that it is to wait in, or has come back from it. */
+static bool waits_again(const struct actor *actor)
+{
+	char path[64], text[512] = "";
+	snprintf(path, sizeof path, "/proc/self/task/%d/syscall", actor->tid);
+	FILE *file = fopen(path, "r");
+	if (!file || !fgets(text, sizeof text, file))
+		text[0] = '\0';
+	if (file)
+		fclose(file);
+	long number = text[0] >= '0' && text[0] <= '9' ? strtol(text, NULL, 10) : -1;
+	return actor->count || number == broken_waits[broken_wait_tried].number[0] ||
+	       number == broken_waits[broken_wait_tried].number[1];
+}
+
+/* So does one that the kernel breaks off, which a program without handlers never meets. */
+START_TEST(broken_waits_go_on)
+{
+	struct actor actor;
+	broken_wait_tried = _i;
+	start_waiting(&actor, wait_brokenly);
+	for (int i = 0; i < 2; i++) {
+		while (!waits_again(&actor))
+			sched_yield();
+		stop_until(1);
+		release();
+	}
+	while (!waits_again(&actor))
+		sched_yield();
+	ck_assert_msg(!actor.count, "it has returned %d", (int)actor.got);
+	if (broken_waits[broken_wait_tried].ends) {
+		let_read(&actor);
+	} else {
+		ck_assert_int_eq(pthread_cancel(actor.thread), 0);
+		ck_assert_int_eq(pthread_join(actor.thread, NULL), 0);
+	}
+}
+END_TEST
+
+static void note_signal(int number)
+{
+	(void)number;
+}
+
+/* A signal of the program's own that comes meanwhile ends the wait, as it would have. */
+START_TEST(broken_wait_is_expected)
+{
+	struct actor actor;
+	struct sigaction action = {.sa_handler = note_signal};
+	ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	broken_wait_tried = PAUSE;
+	start_waiting(&actor, wait_brokenly);
+	while (!waits_again(&actor))
+		sched_yield();
+	stop_until(1);
+	ck_assert_int_eq(pthread_kill(actor.thread, SIGUSR1), 0);
+	release();
+	ck_assert_int_eq(pthread_join(actor.thread, NULL), 0);
+	ck_assert_int_eq(actor.got, -1);
+}
+END_TEST
+
+/* Where the process ends, it returns no more. */
+START_TEST(broken_wait_at_the_end)
+{
+	struct actor actor;
+	broken_wait_tried = 0;
+	start_waiting(&actor, wait_brokenly);
+	while (!waits_again(&actor))
+		sched_yield();
+	stop_until(1);
+	stop_release(&stopped, &stood_ns, true);
+	sys_quiet_end(&quiet);
+	ck_assert_int_eq(write(actor.ends[1], "x", 1), 1);
+	for (int i = 0; i < YIELDS; i++)
+		sched_yield();
+	ck_assert_uint_eq(actor.count, 0);
 }
 END_TEST
 
@@ -483,6 +650,9 @@ int main(void)
 	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, threads_stand);
 	tcase_add_test(tests, waiting_goes_on);
+	tcase_add_loop_test(tests, broken_waits_go_on, 0, BROKEN_WAITS);
+	tcase_add_test(tests, broken_wait_is_expected);
+	tcase_add_test(tests, broken_wait_at_the_end);
 	tcase_add_test(tests, sleeper_that_blocks_signals);
 	tcase_add_test(tests, waits_for_signals);
 	tcase_add_test(tests, runner_that_blocks_signals);

@@ -377,6 +377,8 @@ void reach_take(struct reach *reach, const struct stopped *stopped, const struct
 		reach->incomplete |= LEAKS_THREADS_RUNNING;
 	if (record_is_blind())
 		reach->incomplete |= LEAKS_NOT_RECORDED;
+	if (!roots_are_known())
+		reach->incomplete |= LEAKS_NO_MEMORY;
 	if (own_is_incomplete())
 		reach->incomplete |= LEAKS_OWN_UNKNOWN;
 	reach->scan_ns = sys_monotonic_ns() - begun;

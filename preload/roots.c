@@ -27,6 +27,7 @@ static struct {
 	_Atomic uintptr_t start;
 	_Atomic size_t bytes;
 } region[REGIONS_MAX];
+static _Atomic bool regions_full; /* one found no place */
 
 /* 0: not known; then it counts as stack. */
 static size_t tls_bytes;
@@ -84,7 +85,13 @@ bool roots_register(const void *start, size_t bytes)
 		atomic_store(&region[i].bytes, bytes);
 		return true;
 	}
+	atomic_store(&regions_full, true);
 	return false;
+}
+
+bool roots_are_known(void)
+{
+	return !atomic_load(&regions_full);
 }
 
 bool roots_unregister(const void *start, size_t bytes)

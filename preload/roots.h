@@ -62,5 +62,7 @@ void roots_init(void);
 bool roots_register(const void *start, size_t bytes);
 /* false: there is none like that. */
 bool roots_unregister(const void *start, size_t bytes);
+/* Whether all that was registered has found a place. */
+bool roots_are_known(void);
 
 #endif

@@ -45,9 +45,10 @@ static void print_largest(const char *path)
 	const struct snapshot *snapshot = reading.snapshots[0];
 	aggregate_build(&aggregate, reading.names, &reading.group);
 	rank_rows(&aggregate, 0, METRIC_LIVE_BYTES, SITES_SHOWN);
-	notice("live in the last one: %s%s bytes in %s blocks%s", snapshot->recorded_sites ? "about " : "",
+	notice("live in the last one: %s%s bytes in %s block%s%s", snapshot->recorded_sites ? "about " : "",
 	       format_count(bytes, snapshot->totals[TOTAL_LIVE_BYTES]),
 	       format_count(blocks, snapshot->totals[TOTAL_LIVE_BLOCKS]),
+	       snapshot->totals[TOTAL_LIVE_BLOCKS] == 1 ? "" : "s",
 	       aggregate.row_count && aggregate.rows[0].figures[0].live_bytes ? "; the largest sites:" : "");
 	print_sites(reading.names, &aggregate);
 	aggregate_free(&aggregate);

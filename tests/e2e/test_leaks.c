@@ -250,9 +250,9 @@ START_TEST(program_is_asked)
 		const char *line, *environment;
 		int status;
 	} cases[] = {
-		{"lsan_annotated", NULL, 9},
-		{"lsan_annotated", "LSAN_OPTIONS=exitcode=10", 10},
-		{"lsan_annotated off", NULL, 0},
+		{"lsan_annotated", NULL, 9},        {"lsan_annotated", "LSAN_OPTIONS=exitcode=10", 10},
+		{"lsan_annotated off", NULL, 0},    {"many_root_regions 200", NULL, 0},
+		{"many_root_regions 400", NULL, 4},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct command command = {.line = cases[i].line,

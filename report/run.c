@@ -229,8 +229,7 @@ static int prepare_leaks(struct run_options *options, struct host_options *host,
 static int conclude(struct run_options *options, const struct host_options *host, const char *pattern, pid_t pid,
 		    struct timespec since, int status)
 {
-	const char *at_exit = host_options_get(host, "at_exit");
-	bool leaks = is_on(host, "leaks") && (!at_exit || is_on(host, "at_exit"));
+	bool leaks = is_on(host, "leaks");
 	struct run_files own, children;
 	if (options->quiet && !leaks)
 		return status;

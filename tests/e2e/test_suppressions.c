@@ -108,6 +108,7 @@ END_TEST
 START_TEST(search_before_the_end_is_not_enough)
 {
 	gate_expect(4, "mudlark run --leaks -- $H/searched_too_early", "at its end: what it lost is not known");
+	gate_expect(4, "mudlark run --leaks --at_exit 0 -- $H/knows_its_leaks", "what it lost is not known");
 	gate_expect(4, "mudlark gate run --fail-on definite -- $H/searched_too_early", "at the end");
 	gate_expect(4, "mudlark gate run --no-children --fail-on definite -- $H/searched_too_early", "at the end");
 	gate_expect(0, "mudlark run --leaks --exitcode 0 -- $H/searched_too_early", NULL);

@@ -10,6 +10,10 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+/* Of this library. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char _end[] __attribute__((visibility("hidden")));
+
 enum { NO_CALL = -1, CALL_BYTES = 2, READ_BYTES = 8 };
 
 /* The call that the signal broke off, as libc made it: NO_CALL: none, or it was not libc that made it. */
@@ -78,15 +82,28 @@ bool broken_wait(const ucontext_t *context)
 	return broken;
 }
 
-/* Whether a handler of the program's runs as soon as ours is left: that one breaks the wait off by right. */
-static bool is_expected(const ucontext_t *context)
+static bool is_own(const struct sigaction *action)
 {
-	sigset_t pending;
-	if (sigpending(&pending))
-		return true;
-	for (int number = 1; number <= SIGRTMAX; number++)
-		if (sigismember(&pending, number) == 1 && sigismember(&context->uc_sigmask, number) == 0)
+	uintptr_t handler =
+		action->sa_flags & SA_SIGINFO ? (uintptr_t)action->sa_sigaction : (uintptr_t)action->sa_handler;
+	return handler >= (uintptr_t)__ehdr_start && handler < (uintptr_t)_end;
+}
+
+/*
+ * Whether the program has handlers. One of them may have run just before ours, which had to wait for it, and has broken
+ * the wait off by right: a pause() that were made again would wait for ever.
+ */
+static bool has_handlers(void)
+{
+	struct sigaction action;
+	for (int number = 1; number <= SIGRTMAX; number++) {
+		if (sigaction(number, NULL, &action))
+			continue; /* libc's own */
+		bool handled =
+			action.sa_flags & SA_SIGINFO || (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN);
+		if (handled && !is_own(&action))
 			return true;
+	}
 	return false;
 }
 
@@ -95,7 +112,7 @@ void broken_wait_resume(ucontext_t *context)
 	greg_t *registers = context->uc_mcontext.gregs;
 	bool broken;
 	int number = broken_call(registers, &broken);
-	if (number == NO_CALL || !is_repeatable(registers, number) || is_expected(context))
+	if (number == NO_CALL || !is_repeatable(registers, number) || has_handlers())
 		return;
 	/* What is left is the time to wait now. */
 	if (number == SYS_nanosleep)

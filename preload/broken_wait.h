@@ -3,6 +3,8 @@
  * SA_RESTART says (poll, epoll_wait, nanosleep and others: signal(7)), which a program without handlers of its own
  * never meets, and takes for a failure. Those of libc that wait for a file, a time, a signal or a message are made
  * again, unless that would begin a time anew of which nobody knows what is left: poll and epoll_wait with one, usleep.
+ * A program that has a handler, for whatever signal, knows EINTR, and gets it: whether that handler has just run, and
+ * EINTR is its due, cannot be told.
  *
  * The kernel does not tell a handler the number of the call: it is read from the instruction before it, which sets it.
  *

@@ -17,6 +17,7 @@ enum {
 	ROUNDS = 8, /* of looking for threads that were born meanwhile */
 	PATIENCE_NS = 50000000,
 	LAST_PATIENCE_NS = 100000000,
+	ENDING_NS = 2000000000,   /* that a process takes at most to end */
 	FIRST_SLICE_NS = 4000000, /* then they are asked about, then in twice that */
 	AGAIN_NS = 1000000,
 	FACTS_BYTES = 4096,
@@ -60,8 +61,9 @@ static void tell_registers(struct stop_thread *thread, const ucontext_t *context
 /* Where the process ends, whose wait was broken off goes on no more. */
 static void go_on_waiting(ucontext_t *context)
 {
-	while (broken_wait(context) && atomic_load(&stop.ending))
-		sys_futex_wait(&stop.ending, true);
+	/* Should the end wait for a lock that this thread has, it comes all the same. */
+	if (broken_wait(context) && atomic_load(&stop.ending))
+		sys_futex_wait_for(&stop.ending, true, ENDING_NS);
 	broken_wait_resume(context);
 }
 

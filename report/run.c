@@ -243,6 +243,7 @@ static int conclude(struct run_options *options, const struct host_options *host
 			.children = &children,
 			.host = host,
 			.suppressions = &options->suppressions,
+			.exitcode = host_options_get(&options->host, "exitcode"),
 			.suppressions_typed = buffer_string(&options->typed),
 			.quiet = options->quiet,
 			.show_suppressed = !options->quiet && (!show || strcmp(show, "0") != 0),
@@ -300,6 +301,8 @@ static int run_it(struct run_options *options, char **argv, struct error *error)
 	if (status == EXIT_FINE && !library)
 		status = error->code;
 	merge_options(options, &host);
+	if (status == EXIT_FINE && options->files.length && !is_on(&host, "leaks"))
+		status = error_set(error, EXIT_USAGE, "add --leaks", "run: --suppressions is for a search for leaks");
 	if (status == EXIT_FINE && is_on(&host, "leaks"))
 		status = prepare_leaks(options, &host, check.program, error);
 	if (status == EXIT_FINE)

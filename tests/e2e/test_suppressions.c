@@ -65,6 +65,8 @@ START_TEST(environment_is_heard)
 		    "LSAN_OPTIONS=suppressions=pairs,print_suppressions=0 mudlark run --leaks --suppressions alone "
 		    "-o a.mud -- $H/knows_its_leaks 2>&1 | tee log; ! grep suppressed: log",
 		    NULL);
+	gate_expect(5, "LSAN_OPTIONS=exitcode=9 mudlark run --leaks --exitcode 5 -o a.mud -- $H/knows_its_leaks",
+		    "lost by");
 	gate_expect(9, "LSAN_OPTIONS=exitcode=9 mudlark run --leaks -o a.mud -- $H/knows_its_leaks", "lost by");
 	gate_expect(0, "LSAN_OPTIONS=detect_leaks=0 mudlark run --leaks -o a.mud -- $H/knows_its_leaks",
 		    "no search for leaks was wanted");
@@ -154,6 +156,7 @@ END_TEST
 
 START_TEST(mistakes_are_told_before_the_start)
 {
+	gate_expect(2, FILES "mudlark run --suppressions pairs -- true", "add --leaks");
 	gate_expect(3, "mudlark run --leaks --suppressions none -- touch made; s=$?; test -e made && s=99; exit $s",
 		    "none");
 	gate_expect(2,

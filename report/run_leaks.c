@@ -83,7 +83,7 @@ static void judge_loaded(const struct run_leaks *run, struct reading *reading, c
 	suppressions_add_program(set, snapshot);
 	leaks_hide(snapshot, reading->names, set, lost_kinds, &hidden);
 	struct leak_sums sums = leak_sums_of(snapshot);
-	int status = run->exitcode ? atoi(run->exitcode) : (int)snapshot->numbers[META_LEAKS_STATUS];
+	int status = run->exitcode ? (int)strtol(run->exitcode, NULL, 10) : (int)snapshot->numbers[META_LEAKS_STATUS];
 	int lost = leaks_verdict(snapshot, &hidden);
 	bool uncertain = lost == EXIT_INCOMPLETE, found = lost == EXIT_JUDGED;
 	bool shown = found && verdict->shown < PROCESSES_SHOWN;

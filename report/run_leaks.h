@@ -19,8 +19,8 @@ struct run_leaks {
 	const struct host_options *host;
 	struct suppressions *suppressions; /* of files, and built-in ones */
 	const char *exitcode; /* what the command line says, 0 to 255; NULL: what the processes themselves say */
-	const char *suppressions_typed;    /* the options that name them, for the next command; "": there are none */
-	bool quiet;                        /* nothing but what was lost */
+	const char *suppressions_typed; /* the options that name them, for the next command; "": there are none */
+	bool quiet;                     /* nothing but what was lost */
 	bool show_suppressed;
 };
 

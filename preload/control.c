@@ -173,6 +173,9 @@ static int take_inside(enum snapshot_trigger trigger, const char *label, bool wa
 static int take(enum snapshot_trigger trigger, const char *label, bool wait, bool leaks, uintptr_t interp,
 		const char *why_not)
 {
+	/* The one at the end is the last of its series. */
+	if (trigger == TRIGGER_INTERVAL && atomic_load(&control.exit_done))
+		return 0;
 	struct python_stats stats = {0};
 	if (interp)
 		python_stats_take(&stats);

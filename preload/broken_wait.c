@@ -1,6 +1,7 @@
 /* System calls that were broken off; broken_wait.h. */
 #include "preload/broken_wait.h"
 
+#include "preload/image.h"
 #include "preload/sys.h"
 
 #include <errno.h>
@@ -9,10 +10,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
-
-/* Of this library. */
-extern const char __ehdr_start[] __attribute__((visibility("hidden")));
-extern const char _end[] __attribute__((visibility("hidden")));
 
 enum { NO_CALL = -1, CALL_BYTES = 2, READ_BYTES = 8 };
 
@@ -86,7 +83,7 @@ static bool is_own(const struct sigaction *action)
 {
 	uintptr_t handler =
 		action->sa_flags & SA_SIGINFO ? (uintptr_t)action->sa_sigaction : (uintptr_t)action->sa_handler;
-	return handler >= (uintptr_t)__ehdr_start && handler < (uintptr_t)_end;
+	return handler >= (uintptr_t)&__ehdr_start && handler < (uintptr_t)_end;
 }
 
 /*

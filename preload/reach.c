@@ -2,6 +2,8 @@
 #include "preload/reach.h"
 
 #include "preload/condense.h"
+#include "preload/image.h"
+#include "preload/mix.h"
 #include "preload/modules.h"
 #include "preload/own.h"
 #include "preload/python.h"
@@ -14,7 +16,6 @@
 #include "preload/unwind.h"
 
 #include <elf.h>
-#include <link.h>
 #include <string.h>
 
 _Static_assert((int)REACH_REACHABLE == LEAK_REACHABLE && (int)REACH_STACK_ONLY == LEAK_STACK_ONLY &&
@@ -26,8 +27,7 @@ enum {
 	INDIRECT_PLACES_AT_FIRST = 1024,
 	PYTHON_IMMORTAL_SINCE = 12, /* 3.12 */
 };
-#define PYTHON_IMMORTAL (UINT64_C(1) << 31)      /* in a count of references: _Py_IsImmortal() */
-#define HASH_FACTOR UINT64_C(0x9E3779B97F4A7C15) /* 2^64 / the golden ratio */
+#define PYTHON_IMMORTAL (UINT64_C(1) << 31) /* in a count of references: _Py_IsImmortal() */
 
 /* Under the snapshot lock. */
 static struct {
@@ -35,8 +35,6 @@ static struct {
 	uint32_t loader;          /* module id of ld.so */
 	uint32_t inherited_epoch; /* blocks up to this epoch were the fork parent's */
 } searched;
-
-extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 void reach_init(void)
 {
@@ -171,7 +169,7 @@ static void add(struct reach_count *count, size_t bytes)
 static struct reach_indirect *indirect_place(struct reach_indirect *table, uint32_t places, uint32_t leader,
 					     uint32_t site)
 {
-	uint64_t hash = ((uint64_t)leader << 32 | site) * HASH_FACTOR;
+	uint64_t hash = ((uint64_t)leader << 32 | site) * MIX_MULTIPLIER;
 	uint32_t at = (uint32_t)(hash >> 32) & (places - 1);
 	while (table[at].leader && (table[at].leader != leader || table[at].site != site))
 		at = (at + 1) & (places - 1);

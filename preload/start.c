@@ -15,6 +15,7 @@
 #include "preload/dynsym.h"
 #include "preload/foreign.h"
 #include "preload/gil.h"
+#include "preload/image.h"
 #include "preload/jemalloc_glue.h"
 #include "preload/large.h"
 #include "preload/loading.h"
@@ -61,9 +62,6 @@ enum {
 	LOCKS_MAX = 64,
 	LOCK_PATIENCE = 1000, /* yields; our locks are held for microseconds, over a survey for milliseconds */
 };
-
-/* Where the library begins: the linker's. */
-extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 static struct options options;
 

@@ -536,18 +536,30 @@ static uint32_t owner_of_stack(const struct names *names, const struct row *row,
 	return choose_owner(&owners, BY_STACK);
 }
 
+void row_name_stack(struct row *row, struct names *names, const struct aggregate_options *options)
+{
+	const struct snapshot *snapshot = names->snapshots[row->side];
+	if (options->by != BY_STACK)
+		return;
+	for (uint32_t frame = row->frame; frame; frame = snapshot->frames[frame].parent)
+		names_resolve(names, names->frame_addresses[row->side][frame]);
+	row->location = owner_of_stack(names, row, options);
+}
+
+struct row row_of_site(struct names *names, uint32_t side, uint32_t site, const struct aggregate_options *options)
+{
+	const struct snapshot *snapshot = names->snapshots[side];
+	const struct snapshot_stack *stack = &snapshot->stacks[snapshot->sites[site].stack];
+	struct row row = {.side = side, .frame = stack->frame, .cut = stack->cut, .recorded = stack->frame != 0};
+	row_name_stack(&row, names, options);
+	return row;
+}
+
 void aggregate_name_stacks(struct aggregate *aggregate, struct names *names, const struct aggregate_options *options,
 			   size_t count)
 {
-	if (options->by != BY_STACK)
-		return;
-	for (size_t i = 0; i < count; i++) {
-		struct row *row = &aggregate->rows[i];
-		const struct snapshot *snapshot = names->snapshots[row->side];
-		for (uint32_t frame = row->frame; frame; frame = snapshot->frames[frame].parent)
-			names_resolve(names, names->frame_addresses[row->side][frame]);
-		row->location = owner_of_stack(names, row, options);
-	}
+	for (size_t i = 0; i < count; i++)
+		row_name_stack(&aggregate->rows[i], names, options);
 }
 
 void aggregate_free(struct aggregate *aggregate)

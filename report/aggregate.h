@@ -75,6 +75,10 @@ void aggregate_name_stacks(struct aggregate *aggregate, struct names *names, con
 			   size_t count);
 void aggregate_free(struct aggregate *aggregate);
 
+/* The same of one row, and the row of one site by itself, named and without figures. */
+void row_name_stack(struct row *row, struct names *names, const struct aggregate_options *options);
+struct row row_of_site(struct names *names, uint32_t side, uint32_t site, const struct aggregate_options *options);
+
 /* Whether any frame of the snapshots is of this language. */
 bool has_language(const struct names *names, enum language language);
 

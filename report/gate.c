@@ -164,9 +164,8 @@ void gate_find_limits(struct gate *gate, struct names *names, const struct snaps
 		if (figures->live_bytes <= gate->policy.max_stack)
 			continue;
 		struct row *row = &aggregate.rows[i];
-		struct aggregate one = {.rows = row, .row_count = 1};
 		row->side = names->snapshot_count - 1;
-		aggregate_name_stacks(&one, names, &options, 1);
+		row_name_stack(row, names, &options);
 		gate_add(gate, FINDING_STACK, row, figures->live_blocks, figures->live_bytes);
 	}
 	aggregate_free(&aggregate);
@@ -176,17 +175,12 @@ void gate_find_limits(struct gate *gate, struct names *names, const struct snaps
 void gate_find_leaks(struct gate *gate, struct names *names, const struct gate_leak *leaks, size_t count)
 {
 	static const struct aggregate_options options = {.by = BY_STACK};
-	uint32_t side = names->snapshot_count - 1;
-	const struct snapshot *snapshot = names->snapshots[side];
 	unsigned asked = gate->policy.fail_on | gate->policy.warn_on;
 	for (size_t i = 0; i < count; i++) {
 		/* Names of all that is merely reachable would cost more than the rest of the gate. */
 		if (!(asked & FINDING_BIT(leaks[i].kind)))
 			continue;
-		const struct snapshot_stack *stack = &snapshot->stacks[snapshot->sites[leaks[i].site].stack];
-		struct row row = {.side = side, .frame = stack->frame, .cut = stack->cut};
-		struct aggregate one = {.rows = &row, .row_count = 1};
-		aggregate_name_stacks(&one, names, &options, 1);
+		struct row row = row_of_site(names, names->snapshot_count - 1, leaks[i].site, &options);
 		gate_add(gate, leaks[i].kind, &row, leaks[i].blocks, leaks[i].bytes);
 	}
 }
@@ -276,8 +270,7 @@ void gate_find_increases(struct gate *gate, struct names *names)
 		if ((double)after->live_blocks <= (double)before->live_blocks * tolerated + 1 ||
 		    (double)after->live_bytes <= (double)before->live_bytes * tolerated)
 			continue;
-		struct aggregate one = {.rows = &aggregate.rows[i], .row_count = 1};
-		aggregate_name_stacks(&one, names, &options, 1);
+		row_name_stack(&aggregate.rows[i], names, &options);
 		gate_add(gate, FINDING_INCREASE, &aggregate.rows[i], after->live_blocks - before->live_blocks,
 			 after->live_bytes - before->live_bytes);
 	}
@@ -318,7 +311,7 @@ static const char *format_text(struct gate *gate, const char *format, ...)
 	return arena_text(&gate->texts, text, strlen(text));
 }
 
-static unsigned suppressed_kind(enum finding_kind kind)
+unsigned finding_suppressed_kind(enum finding_kind kind)
 {
 	static const unsigned kinds[] = {SUPPRESS_DEFINITE, SUPPRESS_INDIRECT, SUPPRESS_POSSIBLE, SUPPRESS_REACHABLE,
 					 SUPPRESS_REACHABLE};
@@ -329,7 +322,7 @@ static bool is_suppressed(struct gate *gate, struct finding *finding)
 {
 	if (!finding->row.frame)
 		return false;
-	struct suppression *rule = suppressions_match_row(&gate->suppressions, suppressed_kind(finding->kind),
+	struct suppression *rule = suppressions_match_row(&gate->suppressions, finding_suppressed_kind(finding->kind),
 							  finding->names, &finding->row);
 	if (!rule)
 		return false;

@@ -108,6 +108,8 @@ struct gate_leak {
 void gate_find_growth(struct gate *gate, const struct growth *growth);
 void gate_find_limits(struct gate *gate, struct names *names, const struct snapshot *snapshot);
 void gate_find_leaks(struct gate *gate, struct names *names, const struct gate_leak *leaks, size_t count);
+/* Of enum suppressed_kind; what grows or is too much is reachable. */
+unsigned finding_suppressed_kind(enum finding_kind kind);
 /* What the search for leaks found whose result is in the snapshot, the newest one of names; nothing without one. */
 void gate_find_search(struct gate *gate, struct names *names, const struct snapshot *snapshot);
 /* Whether kinds have one that a search for leaks finds; one of growth. */

@@ -211,10 +211,8 @@ static void generate_suppressions(const struct gate *gate, enum suppression_styl
 		if (finding->decision > DECISION_WARN || !finding->row.frame)
 			continue;
 		finding_title(gate, finding, &what);
-		static const unsigned kinds[] = {SUPPRESS_DEFINITE, SUPPRESS_INDIRECT, SUPPRESS_POSSIBLE};
-		suppression_print_once(&said, style,
-				       finding->kind <= FINDING_POSSIBLE ? kinds[finding->kind] : SUPPRESS_REACHABLE,
-				       buffer_string(&what), finding->names, &finding->row);
+		suppression_print_once(&said, style, finding_suppressed_kind(finding->kind), buffer_string(&what),
+				       finding->names, &finding->row);
 		buffer_free(&what);
 	}
 	intern_free(&said);
@@ -244,6 +242,12 @@ int gate_conclude(struct gate_options *options, struct error *error)
 	return status;
 }
 
+/* That heads the reports, and that limits and losses are of. */
+static struct snapshot *newest_of(const struct gate_options *options, const struct series *series)
+{
+	return options->last ? options->last : series->at[series->count - 1];
+}
+
 static void open_names(struct gate_options *options, const struct series *series)
 {
 	reading_open_names(&options->reading);
@@ -252,7 +256,7 @@ static void open_names(struct gate_options *options, const struct series *series
 		names_add(options->reading.names, series->at[i]);
 	if (options->last)
 		names_add(options->reading.names, options->last);
-	options->gate.newest = options->last ? options->last : series->at[series->count - 1];
+	options->gate.newest = newest_of(options, series);
 	suppressions_add_program(&options->gate.suppressions, options->gate.newest);
 }
 
@@ -270,8 +274,7 @@ int gate_examine(struct gate_options *options, struct series *series, struct err
 		gate_find_growth(gate, &growth);
 		growth_free(&growth);
 	}
-	leaks_hide_indirect(options->last ? options->last : series->at[series->count - 1], options->reading.names,
-			    &gate->suppressions);
+	leaks_hide_indirect(newest_of(options, series), options->reading.names, &gate->suppressions);
 	gate_find_search(gate, options->reading.names, gate->newest);
 	gate_find_limits(gate, options->reading.names, gate->newest);
 	gate_find_losses(gate, gate->newest);

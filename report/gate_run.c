@@ -376,11 +376,11 @@ static int judge(struct run *run, struct error *error)
 					 : "the command wrote no snapshot: there is nothing to judge");
 	if (status != EXIT_FINE)
 		return status;
-	if (!gate->growth_told && !run->marked && gate_asks_for_growth(gate->policy.fail_on | gate->policy.warn_on))
+	bool missed = !gate->growth_told && gate_asks_for_growth(gate->policy.fail_on | gate->policy.warn_on);
+	if (missed && !run->marked)
 		gate_incomplete(gate, "growth cannot be told: the program marks no iterations, and there "
 				      "is no series by --every");
-	else if (!gate->growth_told && !run->options->alone &&
-		 gate_asks_for_growth(gate->policy.fail_on | gate->policy.warn_on))
+	else if (missed && !run->options->alone)
 		gate_incomplete(gate, "growth cannot be told: no process has snapshots enough");
 	return gate_conclude(&run->options->gate, error);
 }

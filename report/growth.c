@@ -269,10 +269,8 @@ static void judge_rows(struct builder *builder)
 /* By stack: names for the rows that somebody will want to see. */
 static void name_rows(struct growth *growth, struct names *names, const struct aggregate_options *options)
 {
-	for (size_t i = 0; i < growth->count && growth->rows[i].judgement.verdict > GROWTH_INCONCLUSIVE; i++) {
-		struct aggregate one = {.rows = &growth->rows[i].row, .row_count = 1};
-		aggregate_name_stacks(&one, names, options, 1);
-	}
+	for (size_t i = 0; i < growth->count && growth->rows[i].judgement.verdict > GROWTH_INCONCLUSIVE; i++)
+		row_name_stack(&growth->rows[i].row, names, options);
 }
 
 /* Where each snapshot stands: after so many marks, if the program marks, else so many snapshots. */

@@ -156,10 +156,8 @@ static int judge_series(struct growth_options *options, const char *const *paths
 			names_add(reading->names, series.at[i]);
 		growth_build(&growth, reading->names, &series, &reading->group, (uint32_t)options->warmup);
 		if (options->all)
-			for (size_t i = 0; i < growth.count; i++) {
-				struct aggregate one = {.rows = &growth.rows[i].row, .row_count = 1};
-				aggregate_name_stacks(&one, reading->names, &reading->group, 1);
-			}
+			for (size_t i = 0; i < growth.count; i++)
+				row_name_stack(&growth.rows[i].row, reading->names, &reading->group);
 		if (reading->json)
 			growth_json(options, &growth, &series);
 		else

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static unsigned suppressed_kind(uint32_t kind)
+unsigned leak_suppressed_kind(uint32_t kind)
 {
 	return kind == LEAK_DEFINITE   ? SUPPRESS_DEFINITE
 	       : kind == LEAK_INDIRECT ? SUPPRESS_INDIRECT
@@ -25,34 +25,17 @@ static uint32_t side_of(const struct names *names, const struct snapshot *snapsh
 }
 
 /* The rule that hides it; NULL: none does. */
-static struct suppression *match(struct suppressions *set, struct names *names, const struct snapshot *snapshot,
+static struct suppression *match(struct suppressions *set, struct names *names, uint32_t side,
 				 const struct snapshot_leak *leak)
 {
 	static const struct aggregate_options by_stack = {.by = BY_STACK};
-	const struct snapshot_stack *stack = &snapshot->stacks[snapshot->sites[leak->site].stack];
-	if (!stack->frame)
+	struct row row = row_of_site(names, side, leak->site, &by_stack);
+	if (!row.frame)
 		return NULL;
-	struct row row = {.side = side_of(names, snapshot), .frame = stack->frame, .cut = stack->cut};
-	struct aggregate one = {.rows = &row, .row_count = 1};
-	aggregate_name_stacks(&one, names, &by_stack, 1);
-	unsigned kind = suppressed_kind(leak->kind);
+	unsigned kind = leak_suppressed_kind(leak->kind);
 	struct suppression *rule = suppressions_match_row(set, kind, names, &row);
 	/* LeakSanitizer's rules are for what is lost; what is in use only Valgrind's can name. */
 	return rule && kind == SUPPRESS_REACHABLE && rule->style == STYLE_LSAN ? NULL : rule;
-}
-
-/* What is lost with the site's definite leaks is not among the indirect ones any more. */
-static void hide_lost_with(struct snapshot *snapshot, const uint32_t *indirect_row, uint32_t leader)
-{
-	for (uint32_t i = 0; i < snapshot->indirect_count; i++) {
-		const struct snapshot_indirect *lost = &snapshot->indirect[i];
-		uint32_t row = lost->leader == leader ? indirect_row[lost->site] : 0;
-		if (!row)
-			continue;
-		struct snapshot_leak *leak = &snapshot->leaks[row - 1];
-		leak->blocks -= lost->blocks < leak->blocks ? lost->blocks : leak->blocks;
-		leak->bytes -= lost->bytes < leak->bytes ? lost->bytes : leak->bytes;
-	}
 }
 
 static void drop_empty(struct snapshot *snapshot)
@@ -64,57 +47,77 @@ static void drop_empty(struct snapshot *snapshot)
 	snapshot->leak_count = count;
 }
 
-/* By site: its row of indirect leaks + 1, or 0. The caller frees. */
-static uint32_t *indirect_rows(const struct snapshot *snapshot)
+static uint64_t less(uint64_t from, uint64_t what)
 {
-	uint32_t *rows = must_allocate((size_t)snapshot->site_count + 1, sizeof *rows);
-	for (uint32_t i = 0; i < snapshot->leak_count; i++)
-		if (snapshot->leaks[i].kind == LEAK_INDIRECT)
-			rows[snapshot->leaks[i].site] = i + 1;
-	return rows;
+	return from > what ? from - what : 0;
 }
 
-static void hide(struct snapshot *snapshot, struct suppression *rule, const uint32_t *rows, struct snapshot_leak *leak,
-		 struct hidden_leaks *hidden)
+/* What is lost with the definite leaks of sites that are hidden is not among the indirect ones any more. */
+static void hide_lost_with(struct snapshot *snapshot, const bool *hidden_site)
 {
-	suppression_used(rule, leak->blocks, leak->bytes);
-	hidden->blocks += leak->blocks;
-	hidden->bytes += leak->bytes;
-	if (leak->kind == LEAK_DEFINITE) {
-		hidden->indirect_blocks += leak->indirect_blocks;
-		hidden->indirect_bytes += leak->indirect_bytes;
-		hide_lost_with(snapshot, rows, leak->site);
+	struct {
+		uint64_t blocks, bytes;
+	} *lost = must_allocate((size_t)snapshot->site_count + 1, sizeof *lost);
+	for (uint32_t i = 0; i < snapshot->indirect_count; i++) {
+		const struct snapshot_indirect *indirect = &snapshot->indirect[i];
+		if (hidden_site[indirect->leader]) {
+			lost[indirect->site].blocks += indirect->blocks;
+			lost[indirect->site].bytes += indirect->bytes;
+		}
 	}
-	leak->blocks = 0;
+	for (uint32_t i = 0; i < snapshot->leak_count; i++) {
+		struct snapshot_leak *leak = &snapshot->leaks[i];
+		if (leak->kind == LEAK_INDIRECT) {
+			leak->blocks = less(leak->blocks, lost[leak->site].blocks);
+			leak->bytes = less(leak->bytes, lost[leak->site].bytes);
+		}
+	}
+	free(lost);
+}
+
+/* hidden NULL: only what is lost with hidden ones goes. */
+static void hide(struct snapshot *snapshot, struct names *names, struct suppressions *set, unsigned kinds,
+		 bool *hidden_site, struct hidden_leaks *hidden)
+{
+	uint32_t side = side_of(names, snapshot);
+	for (uint32_t i = 0; i < snapshot->leak_count; i++) {
+		struct snapshot_leak *leak = &snapshot->leaks[i];
+		bool due =
+			leak->kind < 32 && kinds >> leak->kind & 1 && (hidden ? leak->blocks : leak->indirect_blocks);
+		struct suppression *rule = due ? match(set, names, side, leak) : NULL;
+		if (!rule)
+			continue;
+		bool leads = leak->kind == LEAK_DEFINITE;
+		hidden_site[leak->site] |= leads;
+		if (!hidden)
+			continue;
+		suppression_used(rule, leak->blocks, leak->bytes);
+		hidden->blocks += leak->blocks;
+		hidden->bytes += leak->bytes;
+		hidden->indirect_blocks += leads ? leak->indirect_blocks : 0;
+		hidden->indirect_bytes += leads ? leak->indirect_bytes : 0;
+		leak->blocks = 0;
+	}
 }
 
 void leaks_hide(struct snapshot *snapshot, struct names *names, struct suppressions *set, unsigned kinds,
 		struct hidden_leaks *hidden)
 {
-	uint32_t *rows = indirect_rows(snapshot);
+	bool *hidden_site = must_allocate((size_t)snapshot->site_count + 1, sizeof *hidden_site);
 	/* Definite ones first: what is lost with them is no leak of its own any more. */
-	for (int indirect = 0; indirect < 2; indirect++)
-		for (uint32_t i = 0; i < snapshot->leak_count; i++) {
-			struct snapshot_leak *leak = &snapshot->leaks[i];
-			bool due = (leak->kind == LEAK_INDIRECT) == indirect && leak->kind < 32 &&
-				   kinds >> leak->kind & 1 && leak->blocks;
-			struct suppression *rule = due ? match(set, names, snapshot, leak) : NULL;
-			if (rule)
-				hide(snapshot, rule, rows, leak, hidden);
-		}
-	free(rows);
+	hide(snapshot, names, set, kinds & ~(1u << LEAK_INDIRECT), hidden_site, hidden);
+	hide_lost_with(snapshot, hidden_site);
+	hide(snapshot, names, set, kinds & 1u << LEAK_INDIRECT, hidden_site, hidden);
+	free(hidden_site);
 	drop_empty(snapshot);
 }
 
 void leaks_hide_indirect(struct snapshot *snapshot, struct names *names, struct suppressions *set)
 {
-	uint32_t *rows = indirect_rows(snapshot);
-	for (uint32_t i = 0; i < snapshot->leak_count; i++) {
-		const struct snapshot_leak *leak = &snapshot->leaks[i];
-		if (leak->kind == LEAK_DEFINITE && leak->indirect_blocks && match(set, names, snapshot, leak))
-			hide_lost_with(snapshot, rows, leak->site);
-	}
-	free(rows);
+	bool *hidden_site = must_allocate((size_t)snapshot->site_count + 1, sizeof *hidden_site);
+	hide(snapshot, names, set, 1u << LEAK_DEFINITE, hidden_site, NULL);
+	hide_lost_with(snapshot, hidden_site);
+	free(hidden_site);
 	drop_empty(snapshot);
 }
 

@@ -6,6 +6,9 @@
 
 #include "report/suppressions.h"
 
+/* The kind of Valgrind's that a leak of ours (enum snapshot_leak_kind) has: enum suppressed_kind. */
+unsigned leak_suppressed_kind(uint32_t kind);
+
 struct hidden_leaks {
 	uint64_t blocks, bytes;                   /* by their own stacks */
 	uint64_t indirect_blocks, indirect_bytes; /* lost with these */

@@ -76,17 +76,6 @@ static void build_rows(struct retained_rows *rows)
 	aggregate_name_stacks(aggregate, reading->names, &reading->group, count);
 }
 
-static struct row row_of_site(const struct retained_rows *rows, uint32_t site)
-{
-	struct reading *reading = rows->reading;
-	const struct snapshot *snapshot = reading->snapshots[0];
-	const struct snapshot_stack *stack = &snapshot->stacks[snapshot->sites[site].stack];
-	struct row row = {.frame = stack->frame, .cut = stack->cut, .recorded = stack->frame != 0};
-	struct aggregate one = {.rows = &row, .row_count = 1};
-	aggregate_name_stacks(&one, reading->names, &reading->group, 1);
-	return row;
-}
-
 /* --- roots ----------------------------------------------------------------------------------------------------- */
 
 /* Where a root is, in the program's own words. */
@@ -275,7 +264,7 @@ static void print_step(const struct retained_rows *rows, const struct retained_p
 		buffer_format(&line, ", %s blocks in a row", format_count(text, steps[number].times));
 	buffer_text(&line, last ? ", this stack's block" : ": ");
 	if (!last && steps[number].site) {
-		struct row row = row_of_site(rows, steps[number].site);
+		struct row row = row_of_site(rows->reading->names, 0, steps[number].site, &rows->reading->group);
 		row_text(&line, rows->reading->names, &row, BY_STACK);
 	} else if (!last) {
 		buffer_text(&line, "(not recorded)");
@@ -380,7 +369,7 @@ static void path_json(const struct retained_rows *rows, const struct row *row, s
 	json_put_array(json, "steps", false);
 	for (uint32_t i = 0; i < path->step_count; i++) {
 		const struct retained_step *step = &rows->reading->snapshots[0]->retained.steps[path->first_step + i];
-		struct row site = row_of_site(rows, step->site);
+		struct row site = row_of_site(rows->reading->names, 0, step->site, &rows->reading->group);
 		json_put_object(json, NULL, false);
 		json_put_number(json, "bytes", step->bytes);
 		json_put_number(json, "offset", step->offset);

@@ -73,19 +73,15 @@ static void build_kind(struct reading *reading, struct kind_rows *rows, int kind
 static void generate_suppressions(const struct leaks_options *options, const struct kind_rows *rows,
 				  struct intern *said)
 {
-	static const unsigned kinds[LEAK_KINDS] = {
-		[LEAK_REACHABLE] = SUPPRESS_REACHABLE, [LEAK_STACK_ONLY] = SUPPRESS_REACHABLE,
-		[LEAK_POSSIBLE] = SUPPRESS_POSSIBLE,   [LEAK_DEFINITE] = SUPPRESS_DEFINITE,
-		[LEAK_INDIRECT] = SUPPRESS_INDIRECT,
-	};
 	static const char *const words[LEAK_KINDS] = {
 		[LEAK_REACHABLE] = "reachable",    [LEAK_STACK_ONLY] = "reachable from a stack",
 		[LEAK_POSSIBLE] = "possible leak", [LEAK_DEFINITE] = "definite leak",
 		[LEAK_INDIRECT] = "indirect leak",
 	};
 	for (size_t i = 0; i < rows_to_print(&rows->aggregate, options->reading.top); i++)
-		suppression_print_once(said, suppression_style_of(options->choices.generate), kinds[rows->kind],
-				       words[rows->kind], options->reading.names, &rows->aggregate.rows[i]);
+		suppression_print_once(said, suppression_style_of(options->choices.generate),
+				       leak_suppressed_kind((uint32_t)rows->kind), words[rows->kind],
+				       options->reading.names, &rows->aggregate.rows[i]);
 }
 
 static void print_kinds(struct leaks_options *options, const struct hidden_leaks *hidden)

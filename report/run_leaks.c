@@ -12,8 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As in the library, preload/options.h. */
-enum { EXITCODE_DEFAULT = 23, PROCESSES_SHOWN = 5 };
+enum { PROCESSES_SHOWN = 5 };
 
 struct verdict {
 	bool found, uncertain, declined, hidden;

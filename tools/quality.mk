@@ -93,7 +93,7 @@ ASAN_TESTS  := $(patsubst $(BUILD)/%,$(ASAN_BUILD)/%,$(SYMBOLIZE_TESTS) $(REPORT
 asan: $(PRELOAD_LIBRARY) fuzz-seeds
 	@mkdir -p $(ASAN_BUILD)
 	ln -f $(PRELOAD_LIBRARY) $(ASAN_BUILD)/libmudlark.so
-	$(MAKE) --no-print-directory BUILD=$(ASAN_BUILD) CFLAGS="$(ASAN_CFLAGS)" $(ASAN_BUILD)/mudlark $(ASAN_TESTS)
+	$(MAKE) --no-print-directory -o $(ASAN_BUILD)/libmudlark.so BUILD=$(ASAN_BUILD) CFLAGS="$(ASAN_CFLAGS)" $(ASAN_BUILD)/mudlark $(ASAN_TESTS)
 	@failed=; for program in $(ASAN_TESTS); do \
 		echo "== $$program"; \
 		MUDLARK=$(ASAN_BUILD)/mudlark ASAN_OPTIONS=verify_asan_link_order=0 CK_DEFAULT_TIMEOUT=120 $$program || failed="$$failed $$program"; \

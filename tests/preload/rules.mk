@@ -44,7 +44,7 @@ $(PRELOAD_CHECKED): $(PRELOAD_CHECKED_OBJECTS) $(JEMALLOC_PRIVATE) preload/libmu
 		-Wl,-soname,libmudlark.so -Wl,--version-script=preload/libmudlark.map -Wl,--exclude-libs,ALL \
 		-Wl,-z,now -Wl,-z,nodelete -Wl,-z,initfirst -Wl,-z,defs -Wl,--build-id -lm
 
-$(BUILD)/tests/preload/%: tests/preload/%.c tests/preload/unit.h tests/preload/renamed.h $(PRELOAD_TESTED) $(JEMALLOC_PRIVATE)
+$(BUILD)/tests/preload/%: tests/preload/%.c tests/preload/unit.h tests/preload/renamed.h $(PRELOAD_TESTED) $(JEMALLOC_PRIVATE) | hosts
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) -D_GNU_SOURCE -DMUDLARK_TEST -DMUDLARK_DEBUG -DHOSTS_DIRECTORY='"$(abspath $(HOSTS_DIRECTORY))"' \
 		-DPRELOAD_CHECKED='"$(abspath $(PRELOAD_CHECKED))"' $(CHECK_CFLAGS) $(CFLAGS) -o $@ $< \
@@ -53,7 +53,7 @@ $(BUILD)/tests/preload/%: tests/preload/%.c tests/preload/unit.h tests/preload/r
 $(BUILD)/tests/preload/test_lock: | $(PRELOAD_CHECKED)
 
 .PHONY: check-preload
-check-preload: $(PRELOAD_TESTS) hosts
+check-preload: $(PRELOAD_TESTS)
 	@failed=; for program in $(PRELOAD_TESTS); do \
 		echo "== $$program"; $$program || failed="$$failed $$program"; \
 	done; \
@@ -64,12 +64,12 @@ $(BUILD)/tests/e2e/test_exactness: private CHECK_LIBS += -ljansson
 
 # The bounds of test_exactness with 10^8 allocations.
 .PHONY: check-long
-check-long: $(BUILD)/tests/e2e/test_exactness hosts $(PRELOAD_LIBRARY) tool
+check-long: $(BUILD)/tests/e2e/test_exactness
 	MUDLARK_TEST_LONG=1 $<
 
 # Every stack that real programs allocate from, against libunwind's.
 .PHONY: check-capture
-check-capture: $(BUILD)/tests/e2e/test_check_capture hosts $(PRELOAD_LIBRARY)
+check-capture: $(BUILD)/tests/e2e/test_check_capture
 	MUDLARK_TEST_LONG=1 $<
 
 # Asks the interpreters that the end-to-end tests run.

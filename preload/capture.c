@@ -1,9 +1,11 @@
 /* Stacks by the memoised walk, by libunwind where that has no rule, and both compared when asked. See capture.h. */
 #include "preload/capture.h"
 
+#include "preload/go_stack.h"
 #include "preload/losses.h"
 #include "preload/meta.h"
 #include "preload/mix.h"
+#include "preload/modules.h"
 #include "preload/notes.h"
 #include "preload/stacks.h"
 #include "preload/text.h"
@@ -91,6 +93,20 @@ static struct walk *walk_by_libunwind(struct heap *heap, const struct registers 
 	return capture->unwound;
 }
 
+/* A stack that leads into Go's code; NULL: it does not. */
+static struct walk *walk_by_go(struct heap *heap, const struct registers *caller, struct capture *capture,
+			       uint32_t generation)
+{
+	if (!atomic_load_explicit(&modules_go_seen, memory_order_relaxed) || !unwind_on_own_stack(heap, caller->sp) ||
+	    !prepare_unwound(capture))
+		return NULL;
+	uint32_t n = go_stack(heap, caller, generation, capture->pcs, capture_depth + 1);
+	if (!n)
+		return NULL;
+	walk_fill(capture->unwound, capture->pcs, n);
+	return capture->unwound;
+}
+
 /* The first difference, behind i frames that are the same, is described, for whoever looks for its cause. */
 static void describe_difference(const struct walk *walk, uint32_t depth, const uintptr_t *pcs, uint32_t n, uint32_t i)
 {
@@ -149,8 +165,11 @@ void capture_stack(struct heap *heap, const struct registers *caller, struct cap
 	if (__builtin_expect(!unwind_on_own_stack(heap, caller->sp) ||
 				     !walk_stack(walk, caller, heap->stack_high, generation),
 			     0)) {
-		walk = walk_by_libunwind(heap, caller, capture);
-		atomic_fetch_add_explicit(&checks.slow, 1, memory_order_relaxed);
+		walk = walk_by_go(heap, caller, capture, generation);
+		if (!walk) {
+			walk = walk_by_libunwind(heap, caller, capture);
+			atomic_fetch_add_explicit(&checks.slow, 1, memory_order_relaxed);
+		}
 	} else if (__builtin_expect(capture_check, 0)) {
 		compare_with_libunwind(heap, caller, capture);
 	}

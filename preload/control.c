@@ -6,6 +6,7 @@
 #include "preload/interrupted.h"
 #include "preload/losses.h"
 #include "preload/lsan.h"
+#include "preload/modules.h"
 #include "preload/notes.h"
 #include "preload/python_stats.h"
 #include "preload/record.h"
@@ -18,6 +19,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,10 +31,15 @@ enum {
 	REPLY_BYTES = PATH_MAX + 1,
 	/* Ignored by default: a daemon that resets all handlers must not be killed by our timer. */
 	TIMER_SIGNAL = SIGURG,
+	/* Allocations that look whether Go has taken the signal: it does so before it starts its second thread. */
+	WATCHES_MAX = 4096,
 	AGAIN_NS = 1000000, /* until a signal that came at a bad moment comes again */
 };
 
 enum { AGAIN_NONE, AGAIN_BEING_MADE, AGAIN_MADE };
+
+/* In control_pending, where no trigger is: the signal is to be looked after. */
+enum { WATCH_SIGNAL = 0 };
 
 static struct {
 	const struct options *options;
@@ -46,7 +53,9 @@ static struct {
 	_Atomic bool search_failed; /* ... and could not be written */
 	_Atomic bool failure_named;
 	_Atomic bool left_out; /* a fork's child with children=0 */
+	_Atomic uint32_t watches; /* how often the signal was looked after */
 	bool timer_wanted;
+	int timer_signal;
 	timer_t timer;
 	_Atomic uint32_t again_state; /* AGAIN_NONE, ... */
 	timer_t again;
@@ -248,6 +257,8 @@ static void note_request(enum snapshot_trigger trigger)
 	atomic_fetch_or_explicit(&control_pending, 1u << trigger, memory_order_acq_rel);
 }
 
+static bool watch_signal(void);
+
 void control_poll_slow(struct heap *heap, bool may_make_thread)
 {
 	if (!heap_is_real(heap))
@@ -256,6 +267,9 @@ void control_poll_slow(struct heap *heap, bool may_make_thread)
 	if (!control_owns_process())
 		return;
 	uint32_t pending = atomic_exchange_explicit(&control_pending, 0, memory_order_acq_rel);
+	if (pending >> WATCH_SIGNAL & 1 && watch_signal())
+		atomic_fetch_or_explicit(&control_pending, 1u << WATCH_SIGNAL, memory_order_acq_rel);
+	pending &= ~(1u << WATCH_SIGNAL);
 	bool leaks = pending >> TRIGGER_EXIT & 1 && judge_at_exit();
 	for (; pending; pending &= pending - 1) {
 		enum snapshot_trigger trigger = (enum snapshot_trigger)__builtin_ctz(pending);
@@ -409,9 +423,9 @@ static void on_signal(int number, siginfo_t *info, void *context)
 		return;
 	if (info->si_code == SI_TIMER) {
 		serve_noted(number, context);
-		if (number == TIMER_SIGNAL && interval_due(totals_elapsed_ns()))
+		if (number == control.timer_signal && interval_due(totals_elapsed_ns()))
 			serve(TRIGGER_INTERVAL, number, context);
-		if (number == TIMER_SIGNAL && control.timer_wanted)
+		if (number == control.timer_signal && control.timer_wanted)
 			timer_arm();
 	} else if (info->si_code == SI_QUEUE && info->si_value.sival_ptr) {
 		atomic_store(&control.token, (uint64_t)(uintptr_t)info->si_value.sival_ptr);
@@ -436,17 +450,41 @@ static void on_fatal(int number, siginfo_t *info, void *context)
 	raise(number);
 }
 
-/* Takes a signal that nobody has. False: the program has it, or there is none with that number. */
-static bool take_signal(int number, void (*handler)(int, siginfo_t *, void *))
+static bool set_handler(int number, void (*handler)(int, siginfo_t *, void *))
 {
-	struct sigaction action, old;
-	if (sigaction(number, NULL, &old) || old.sa_flags & SA_SIGINFO || old.sa_handler != SIG_DFL)
-		return false;
+	struct sigaction action;
 	memset(&action, 0, sizeof action);
 	action.sa_sigaction = handler;
 	action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
 	sigfillset(&action.sa_mask);
 	return sigaction(number, &action, NULL) == 0;
+}
+
+/* Takes a signal that nobody has. False: the program has it, or there is none with that number. */
+static bool take_signal(int number, void (*handler)(int, siginfo_t *, void *))
+{
+	struct sigaction old;
+	if (sigaction(number, NULL, &old) || old.sa_flags & SA_SIGINFO || old.sa_handler != SIG_DFL)
+		return false;
+	return set_handler(number, handler);
+}
+
+/*
+ * Go's runtime, as it starts, takes all signals there are, by system calls of its own, and drops those that the program
+ * has not asked for: no request would be heard. So the one for snapshots is taken back, once. Whether it is still to be
+ * watched.
+ */
+static bool watch_signal(void)
+{
+	struct sigaction now;
+	int number = control.options->signal;
+	if (sigaction(number, NULL, &now))
+		return false;
+	if (now.sa_sigaction == on_signal)
+		return atomic_fetch_add(&control.watches, 1) < WATCHES_MAX;
+	if (modules_is_go((uintptr_t)now.sa_sigaction) && set_handler(number, on_signal) && control.timer_wanted)
+		timer_arm();
+	return false;
 }
 
 static void timer_begin(void)
@@ -459,7 +497,7 @@ static void timer_begin(void)
 	struct sigevent event;
 	memset(&event, 0, sizeof event);
 	event.sigev_notify = SIGEV_SIGNAL;
-	event.sigev_signo = TIMER_SIGNAL;
+	event.sigev_signo = control.timer_signal;
 	if (timer_create(CLOCK_MONOTONIC, &event, &control.timer) == 0)
 		timer_arm();
 }
@@ -473,7 +511,13 @@ void control_init(const struct options *options, pid_t pid)
 	atomic_store(&control.pid, pid);
 	if (options->signal && !take_signal(options->signal, on_signal))
 		notes_add("the signal for snapshots is taken: choose another one with signal=");
-	control.timer_wanted = options->every_ns && options->signal && take_signal(TIMER_SIGNAL, on_signal);
+	/* Go uses the other one itself, to interrupt goroutines. */
+	(void)modules_find(getauxval(AT_ENTRY));
+	bool go = modules_is_go(getauxval(AT_ENTRY));
+	control.timer_signal = go ? options->signal : TIMER_SIGNAL;
+	control.timer_wanted = options->every_ns && options->signal && (go || take_signal(TIMER_SIGNAL, on_signal));
+	if (go && options->signal)
+		atomic_fetch_or(&control_pending, 1u << WATCH_SIGNAL);
 	for (size_t i = 0; options->fatal && i < sizeof fatal / sizeof fatal[0]; i++)
 		take_signal(fatal[i], on_fatal);
 	timer_begin();

@@ -21,6 +21,7 @@
 
 _Atomic uint32_t modules_generation;
 _Atomic uint32_t modules_closing;
+_Atomic bool modules_go_seen;
 struct lock modules_lock = LOCK_INIT(RANK_MODULES);
 
 static struct {
@@ -55,6 +56,12 @@ uint32_t modules_known(uintptr_t pc)
 			return id;
 	}
 	return 0;
+}
+
+bool modules_is_go(uintptr_t pc)
+{
+	uint32_t id = modules_known(pc);
+	return id && modules_at(id)->go;
 }
 
 struct object {
@@ -109,8 +116,25 @@ static bool find_object(uintptr_t pc, struct object *object)
 	return object->map != NULL;
 }
 
+/* The note that Go's linker leaves, its own build-id. The owner's name is "Go", padded with NULs that count. */
+enum { NT_GO_BUILD_ID = 4, GO_OWNER_BYTES = 4 };
+
+static void read_note(struct module *module, const ElfW(Nhdr) * header, const char *name, const char *descriptor)
+{
+	if (header->n_type == NT_GNU_BUILD_ID && header->n_namesz == 4 && header->n_descsz <= BUILD_ID_MAX &&
+	    memcmp(name, "GNU", 4) == 0 && !module->build_id_bytes) {
+		module->build_id_bytes = (uint8_t)header->n_descsz;
+		memcpy(module->build_id, descriptor, header->n_descsz);
+	}
+	if (header->n_type == NT_GO_BUILD_ID && header->n_namesz == GO_OWNER_BYTES &&
+	    memcmp(name, "Go\0", GO_OWNER_BYTES) == 0) {
+		module->go = true;
+		atomic_store_explicit(&modules_go_seen, true, memory_order_relaxed);
+	}
+}
+
 /* Notes: name size, descriptor size, type, then both padded to 4 (ELF gABI, chapter 5). */
-static void read_build_id(struct module *module, const char *note, size_t bytes)
+static void read_notes(struct module *module, const char *note, size_t bytes)
 {
 	while (bytes >= sizeof(ElfW(Nhdr))) {
 		const ElfW(Nhdr) *header = (const ElfW(Nhdr) *)note;
@@ -118,12 +142,7 @@ static void read_build_id(struct module *module, const char *note, size_t bytes)
 		size_t total = sizeof *header + name_bytes + ((header->n_descsz + 3u) & ~(size_t)3);
 		if (total > bytes)
 			return;
-		if (header->n_type == NT_GNU_BUILD_ID && header->n_namesz == 4 && header->n_descsz <= BUILD_ID_MAX &&
-		    memcmp(note + sizeof *header, "GNU", 4) == 0) {
-			module->build_id_bytes = (uint8_t)header->n_descsz;
-			memcpy(module->build_id, note + sizeof *header + name_bytes, header->n_descsz);
-			return;
-		}
+		read_note(module, header, note + sizeof *header, note + sizeof *header + name_bytes);
 		note += total;
 		bytes -= total;
 	}
@@ -136,8 +155,8 @@ static void read_headers(struct module *module, const ElfW(Phdr) * header, size_
 			module->segment[module->segment_count++] =
 				(struct module_load){header[i].p_vaddr, header[i].p_offset, header[i].p_filesz,
 						     header[i].p_memsz, header[i].p_flags};
-		if (header[i].p_type == PT_NOTE && !module->build_id_bytes)
-			read_build_id(module, (const char *)(module->bias + header[i].p_vaddr), header[i].p_memsz);
+		if (header[i].p_type == PT_NOTE)
+			read_notes(module, (const char *)(module->bias + header[i].p_vaddr), header[i].p_memsz);
 	}
 }
 

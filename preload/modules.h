@@ -37,6 +37,7 @@ struct module {
 	uint64_t device, inode, size, mtime_ns;
 	_Atomic uint32_t flags; /* enum snapshot_module_flag */
 	bool described;         /* the files' facts were looked up */
+	bool go;                /* has code that Go's linker put there */
 	uint8_t build_id_bytes;
 	uint8_t segment_count;
 	uint8_t build_id[BUILD_ID_MAX];
@@ -54,6 +55,11 @@ uint32_t modules_find(uintptr_t pc);
 
 /* The same without entering it: 0 when it is not known yet. Takes no lock. */
 uint32_t modules_known(uintptr_t pc);
+
+/* Whether the address lies in a loaded module with Go code that is known already. Async-signal-safe. */
+bool modules_is_go(uintptr_t pc);
+/* Whether any module with Go code has been seen so far. */
+extern _Atomic bool modules_go_seen;
 
 /* What dl_iterate_phdr would tell of the module at pc; no lock of ld.so's is taken. False: there is none. */
 struct dl_phdr_info;

@@ -159,6 +159,17 @@ static inline enum stepped step_by_rule(struct walk_step *step, uintptr_t high, 
 	return step_to_end(step, return_address_at(cfa), out->ip);
 }
 
+bool walk_step(struct registers *here, uintptr_t high, uint32_t generation)
+{
+	struct registers next = *here;
+	struct walk_step step = {
+		.ip = here->ip, .sp = here->sp, .fp = here->fp, .rule = rules_find(here->ip, generation)};
+	if (here->sp % sizeof(uintptr_t) || step_by_rule(&step, high, &next) != STEPPED)
+		return false;
+	*here = next;
+	return true;
+}
+
 static void add_word(struct walk *walk, uint32_t k, uintptr_t at, uintptr_t value)
 {
 	walk->word[walk->frame[k].words++] = (struct walk_word){at, value};

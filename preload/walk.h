@@ -76,6 +76,12 @@ static inline void walk_forget(struct walk *walk)
  */
 bool walk_stack(struct walk *walk, const struct registers *start, uintptr_t high, uint32_t generation);
 
+/*
+ * One step by rule, from a frame to its caller, without the memo; rules_hold() said that there are rules. False: there
+ * is no rule for it, or the stack ends; *here is as it was.
+ */
+bool walk_step(struct registers *here, uintptr_t high, uint32_t generation);
+
 static inline uintptr_t walk_word_at(uintptr_t address)
 {
 	return *(const uintptr_t *)address;

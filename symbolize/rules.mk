@@ -17,6 +17,6 @@ $(SYMBOLIZE_LIBRARY): $(SYMBOLIZE_OBJECTS)
 SYMBOLIZE_FIXTURES := $(BUILD)/tests/symbolize/fixtures/stamp
 $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/symbolize/test_*.c)): | $(SYMBOLIZE_FIXTURES)
 
-$(SYMBOLIZE_FIXTURES): tests/symbolize/fixtures/build.sh tests/symbolize/fixtures/hostile.sh $(wildcard tests/symbolize/fixtures/*.c tests/symbolize/fixtures/*.cc tests/symbolize/fixtures/*.rs)
+$(SYMBOLIZE_FIXTURES): tests/symbolize/fixtures/build.sh tests/symbolize/fixtures/hostile.sh $(wildcard tests/symbolize/fixtures/*.c tests/symbolize/fixtures/*.cc tests/symbolize/fixtures/*.rs tests/symbolize/fixtures/*.S)
 	rm -rf $(@D)
 	tests/symbolize/fixtures/build.sh tests/symbolize/fixtures $(@D)

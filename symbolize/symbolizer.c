@@ -4,13 +4,15 @@
  *   locate ---> elf_file (module, debug, shared by dwz, MiniDebugInfo)
  *                  |
  *                  +--> dwarf_index    functions, inline frames, lines
- *                  +--> symbol_table   names where DWARF has none; read when first needed
+ *                  +--> go_table       the same of Go code, where there is no DWARF
+ *                  +--> symbol_table   names where neither has one; read when first needed
  *                  +--> notes          what is missing, and the mend
  */
 #include "symbolize/symbolize.h"
 
 #include "symbolize/demangle.h"
 #include "symbolize/dwarf_index.h"
+#include "symbolize/go_table.h"
 #include "symbolize/locate.h"
 #include "symbolize/notes.h"
 #include "symbolize/symbol_table.h"
@@ -30,6 +32,7 @@ struct symbol_module {
 	Dwarf *dwarf;               /* of debug, else of file */
 	Dwarf *alternate_dwarf;
 	struct dwarf_index *index; /* NULL: no DWARF */
+	struct go_table *go;       /* NULL: no Go code */
 	struct symbol_table symbols, variables, thread_variables;
 	bool symbols_read, variables_read;
 	struct locate_result located;
@@ -98,6 +101,7 @@ struct symbolizer *symbolizer_open(const struct symbolizer_options *options)
 static void close_module(struct symbol_module *module)
 {
 	dwarf_index_close(module->index);
+	go_table_close(module->go);
 	symbol_table_free(&module->symbols);
 	symbol_table_free(&module->variables);
 	symbol_table_free(&module->thread_variables);
@@ -249,6 +253,8 @@ struct symbol_module *symbolizer_module(struct symbolizer *symbolizer, const str
 		}
 		if (module->file == NULL && module->debug == NULL)
 			module->file = locate_remote_module(&symbolizer->debuginfod, &module->identity);
+		if (module->file != NULL)
+			module->go = go_table_open(module->file);
 	}
 	write_note(module);
 	module->next = symbolizer->modules;
@@ -263,7 +269,7 @@ const char *symbol_module_note(const struct symbol_module *module)
 
 bool symbol_module_has_lines(const struct symbol_module *module)
 {
-	return module->index != NULL && dwarf_index_has_lines(module->index);
+	return module->go != NULL || (module->index != NULL && dwarf_index_has_lines(module->index));
 }
 
 /* Fills in what the symbol table knows of the function at the address; with only_mangled, when that is a mangled name.
@@ -297,12 +303,15 @@ size_t symbol_module_resolve(struct symbol_module *module, uint64_t vaddr, struc
 		    dwarf_index_missing_dwo(module->index) != missing_dwo)
 			write_note(module);
 	}
+	if (count == 0 && module->go != NULL)
+		count = go_table_resolve(module->go, vaddr, module->symbolizer->no_inlines, &module->symbolizer->pool,
+					 out, max);
 	if (count == 0)
 		memset(&out[0], 0, sizeof out[0]);
 	struct symbol *outermost = &out[count == 0 ? 0 : count - 1];
 	if (outermost->function == NULL)
 		name_by_symbol(module, vaddr, false, outermost);
-	else if (outermost->linkage_name == NULL && dwarf_index_is_cxx(module->index, vaddr))
+	else if (outermost->linkage_name == NULL && module->index != NULL && dwarf_index_is_cxx(module->index, vaddr))
 		/* gcc gives functions of anonymous namespaces, lambdas and local classes only a bare name: operator().
 		 */
 		name_by_symbol(module, vaddr, true, outermost);

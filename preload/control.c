@@ -155,11 +155,14 @@ static int take_inside(enum snapshot_trigger trigger, const char *label, bool wa
 	leaks |= token && request_flags(token) & REQUEST_LEAKS;
 	bool retained = token ? request_flags(token) & REQUEST_RETAINED : control.options->leaks == LEAKS_RETAINED;
 	uintptr_t sp = trigger == TRIGGER_EXIT ? control.exit_sp : 0;
+	/* Of two at the end the first one is not the last. */
+	bool ends = trigger == TRIGGER_EXIT && (sp || control.options->at_exit < AT_EXIT_TWICE);
 	struct snapshot_request request = {.trigger = trigger,
 					   .label = label,
 					   .wait = wait,
 					   .leaks = leaks,
 					   .retained = leaks && retained,
+					   .ends = ends,
 					   .sp = sp,
 					   .token = token,
 					   .census = census_wanted(trigger, token),
@@ -182,9 +185,6 @@ static int take_inside(enum snapshot_trigger trigger, const char *label, bool wa
 static int take(enum snapshot_trigger trigger, const char *label, bool wait, bool leaks, uintptr_t interp,
 		const char *why_not)
 {
-	/* The one at the end is the last of its series. */
-	if (trigger == TRIGGER_INTERVAL && atomic_load(&control.exit_done))
-		return 0;
 	struct python_stats stats = {0};
 	if (interp)
 		python_stats_take(&stats);

@@ -64,6 +64,7 @@ static struct {
 	const struct snapshot_listener *listener;
 	uint32_t settled;    /* epochs before this one had no allocation under way when it was made */
 	bool distrusted;     /* one died: no more of them */
+	bool ended;          /* the last one of the process was written */
 	_Atomic int verdict; /* enum leak_verdict */
 } snapshot;
 
@@ -85,6 +86,7 @@ void snapshot_fork_child(pid_t pid)
 {
 	if (snapshot.outcome)
 		copy_forget();
+	snapshot.ended = false;
 	picture_fork_child(pid);
 	output_fork_child();
 }
@@ -461,8 +463,13 @@ int snapshot_take(const struct snapshot_request *request, const struct snapshot_
 	struct sys_quiet quiet;
 	sys_quiet_begin(&quiet);
 	if (take_lock(request->wait)) {
-		if (settle(request->wait || is_last(request->trigger)))
+		/* Under the lock: a timer's signal that waited for the end of sys_quiet runs before control.c goes on.
+		 */
+		if (snapshot.ended && request->trigger == TRIGGER_INTERVAL)
+			error = 0;
+		else if (settle(request->wait || is_last(request->trigger)))
 			error = snapshot_locked(request, listener);
+		snapshot.ended |= request->ends && !error;
 		lock_release(&survey_lock);
 	}
 	sys_quiet_end(&quiet);

@@ -35,6 +35,7 @@ struct snapshot_request {
 	bool wait;         /* for a snapshot that is being taken; otherwise this one is skipped */
 	bool leaks;        /* search for leaks, too */
 	bool retained;     /* and find out why blocks are reachable */
+	bool ends;         /* the process ends: no snapshot by interval comes after this one */
 	uintptr_t sp;   /* of a process that ends: where the caller's stack begins for it; 0: now, with its registers */
 	uint64_t token; /* of whom answer() tells; 0: nobody */
 	struct census_request census;

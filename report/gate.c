@@ -51,6 +51,7 @@ void gate_free(struct gate *gate)
 	suppressions_free(&gate->suppressions);
 	baseline_free(&gate->baseline);
 	free(gate->findings);
+	free(gate->series);
 	free(gate->incomplete);
 	arena_free(&gate->texts);
 }
@@ -103,34 +104,54 @@ struct finding *gate_add(struct gate *gate, enum finding_kind kind, const struct
 	return finding;
 }
 
-/* Of many processes the first ones do. */
+/* Of many processes the reasons of the first ones are named, and the rest is counted. */
 enum { INCOMPLETE_BYTES_MOST = 2000 };
+
+static char *must_format_list(const char *format, va_list arguments)
+{
+	va_list again;
+	va_copy(again, arguments);
+	int length = vsnprintf(NULL, 0, format, again);
+	va_end(again);
+	size_t size = (size_t)(length < 0 ? 0 : length) + 1;
+	char *text = must_allocate(size, 1);
+	if (length > 0)
+		vsnprintf(text, size, format, arguments);
+	return text;
+}
 
 void gate_incomplete(struct gate *gate, const char *format, ...)
 {
-	char line[512];
-	if (gate->incomplete && strlen(gate->incomplete) > INCOMPLETE_BYTES_MOST)
+	if (gate->incomplete && strlen(gate->incomplete) > INCOMPLETE_BYTES_MOST) {
+		gate->incomplete_left_out++;
 		return;
+	}
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(line, sizeof line, format, arguments);
+	char *line = must_format_list(format, arguments);
 	va_end(arguments);
 	char *whole = must_format("%s%s%s%s%s", gate->incomplete ? gate->incomplete : "", gate->incomplete ? "; " : "",
 				  line, gate->process ? ", in " : "", gate->process ? gate->process : "");
 	free(gate->incomplete);
+	free(line);
 	gate->incomplete = whole;
+}
+
+/* What was not named is said once. */
+static void count_incomplete(struct gate *gate)
+{
+	if (!gate->incomplete_left_out)
+		return;
+	char *whole = must_format("%s; and %zu more", gate->incomplete, gate->incomplete_left_out);
+	free(gate->incomplete);
+	gate->incomplete = whole;
+	gate->incomplete_left_out = 0;
 }
 
 void gate_find_growth(struct gate *gate, const struct growth *growth)
 {
 	gate->unit = growth_unit(growth);
 	gate->growth_told |= !growth->verdicts[GROWTH_INCONCLUSIVE];
-	/* Of many processes most are short. */
-	if (growth->verdicts[GROWTH_INCONCLUSIVE] && !gate->process)
-		gate_incomplete(gate,
-				"growth cannot be told from %u snapshots, %u of them for warm-up: at least %d "
-				"have to be left",
-				growth->times, growth->warmup, GROWTH_LEAST_JUDGED);
 	for (size_t i = 0; i < growth->count; i++) {
 		const struct growth_row *row = &growth->rows[i];
 		const struct growth_judgement *judgement = &row->judgement;
@@ -144,6 +165,69 @@ void gate_find_growth(struct gate *gate, const struct growth *growth)
 				 (uint64_t)fmin(ceil(judgement->bytes.value), 1e18));
 		finding->least_bytes = judgement->bytes.low;
 	}
+}
+
+void gate_note_series(struct gate *gate, const struct series *series, const struct growth *growth, uint32_t enough)
+{
+	must_grow(gate->series, gate->series_count, gate->series_capacity);
+	struct gate_series *noted = &gate->series[gate->series_count++];
+	*noted = (struct gate_series){.process = gate->process,
+				      .series = *series,
+				      .warmup = growth ? growth->warmup : 0,
+				      .enough = enough,
+				      .told = growth && !growth->verdicts[GROWTH_INCONCLUSIVE]};
+	noted->series.at = NULL;
+	noted->series.number = NULL;
+	noted->series.capacity = 0;
+}
+
+/* Whether the process left snapshots that could be a series, if another kind had been asked for. */
+static bool has_other_kinds(const struct series *series)
+{
+	uint32_t count = 0;
+	for (unsigned kind = SERIES_MARK; kind <= SERIES_REQUEST; kind++)
+		count += series->of_kind[kind];
+	return count > 0;
+}
+
+void gate_require_growth(struct gate *gate, const char *nothing)
+{
+	const struct gate_series *longest = gate->series;
+	if (gate->growth_told || !gate->series_count)
+		return;
+	for (size_t i = 0; i < gate->series_count; i++)
+		if (gate->series[i].series.found > longest->series.found)
+			longest = &gate->series[i];
+	struct buffer words = {0};
+	const struct series *series = &longest->series;
+	gate->process = NULL;
+	if (series->found) {
+		gate->process = gate->series_count > 1 ? longest->process : NULL;
+		series_count_words(series->kind, series->found, &words);
+		gate_incomplete(gate, "growth cannot be judged by %s%s: at least %u are required",
+				gate->series_count > 1 ? "the longest series, " : "", buffer_string(&words),
+				longest->enough);
+	} else if (has_other_kinds(series)) {
+		series_words(series, &words);
+		gate_incomplete(gate, "growth cannot be judged by %s", buffer_string(&words));
+	} else {
+		gate_incomplete(gate, "growth cannot be judged: %s", nothing);
+	}
+	gate->process = NULL;
+	buffer_free(&words);
+}
+
+bool gate_says_series(const struct gate *gate, const struct gate_series *series)
+{
+	return series->told && (gate->series_count == 1 || series->series.count < series->series.found);
+}
+
+void gate_series_text(const struct gate *gate, const struct gate_series *series, struct buffer *out)
+{
+	buffer_text(out, "growth judged by ");
+	series_words(&series->series, out);
+	if (gate->series_count > 1 && series->process)
+		buffer_format(out, ", in %s", series->process);
 }
 
 void gate_find_limits(struct gate *gate, struct names *names, const struct snapshot *snapshot)
@@ -303,12 +387,13 @@ void gate_find_losses(struct gate *gate, const struct snapshot *snapshot)
 static const char *format_text(struct gate *gate, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static const char *format_text(struct gate *gate, const char *format, ...)
 {
-	char text[512];
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof text, format, arguments);
+	char *text = must_format_list(format, arguments);
 	va_end(arguments);
-	return arena_text(&gate->texts, text, strlen(text));
+	const char *kept = arena_text(&gate->texts, text, strlen(text));
+	free(text);
+	return kept;
 }
 
 unsigned finding_suppressed_kind(enum finding_kind kind)
@@ -498,6 +583,7 @@ int gate_status(const struct gate *gate)
 int gate_decide(struct gate *gate)
 {
 	merge_findings(gate);
+	count_incomplete(gate);
 	memset(gate->decided, 0, sizeof gate->decided);
 	for (size_t i = 0; i < gate->count; i++) {
 		decide(gate, &gate->findings[i]);

@@ -63,6 +63,15 @@ struct gate_policy {
 	bool growth_limited;          /* max_growth was named */
 };
 
+/* What there was of one process to judge growth by. */
+struct gate_series {
+	const char *process;  /* as in struct finding; NULL: there is only one */
+	struct series series; /* its figures; no snapshots */
+	uint32_t warmup;      /* snapshots that were not judged */
+	uint32_t enough;      /* snapshots that it takes */
+	bool told;            /* there is a verdict */
+};
+
 struct gate {
 	struct gate_policy policy;
 	struct suppressions suppressions;
@@ -72,6 +81,7 @@ struct gate {
 	size_t count, capacity;
 	size_t decided[DECISIONS];
 	char *incomplete;              /* what is missing, when something is; owned */
+	size_t incomplete_left_out;    /* reasons that are not in it; said by gate_decide() */
 	bool scan_incomplete;          /* a search for leaks that did not see all: never a pass */
 	const struct names *names;     /* of findings that are added now */
 	const char *process;           /* likewise; as in struct finding */
@@ -79,8 +89,10 @@ struct gate {
 	const struct snapshot *newest; /* that heads the reports */
 	const char *unit;              /* of growth, as judged last; NULL: it was not */
 	bool growth_told;              /* of one process at least there is a verdict on it */
-	size_t processes;              /* that were judged, of a run; of several, findings name theirs */
-	const char *source_root;       /* with a '/' at its end: files below it are the project's */
+	struct gate_series *series;    /* [series_count], owned; none where nobody asked for growth */
+	size_t series_count, series_capacity;
+	size_t processes;        /* that were judged, of a run; of several, findings name theirs */
+	const char *source_root; /* with a '/' at its end: files below it are the project's */
 	struct arena texts;
 };
 
@@ -106,6 +118,13 @@ struct gate_leak {
 
 /* Where the findings come from. Names have the snapshots. */
 void gate_find_growth(struct gate *gate, const struct growth *growth);
+/* Notes what growth was judged by, or too little of it. growth: NULL if the series was too short to be looked at. */
+void gate_note_series(struct gate *gate, const struct series *series, const struct growth *growth, uint32_t enough);
+/* Without a verdict on growth, where one was asked for: says what there was. nothing: why there is no series at all. */
+void gate_require_growth(struct gate *gate, const char *nothing);
+/* "growth judged by 12 snapshots by interval": of one process, or of each of several whose series was thinned. */
+void gate_series_text(const struct gate *gate, const struct gate_series *series, struct buffer *out);
+bool gate_says_series(const struct gate *gate, const struct gate_series *series);
 void gate_find_limits(struct gate *gate, struct names *names, const struct snapshot *snapshot);
 void gate_find_leaks(struct gate *gate, struct names *names, const struct gate_leak *leaks, size_t count);
 /* Of enum suppressed_kind; what grows or is too much is reachable. */

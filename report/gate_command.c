@@ -14,7 +14,7 @@
 
 void gate_options_init(struct gate_options *options)
 {
-	*options = (struct gate_options){0};
+	*options = (struct gate_options){.kind = SERIES_AUTO};
 	gate_init(&options->gate);
 	reading_init(&options->reading);
 }
@@ -121,6 +121,9 @@ int gate_option(void *context, int id, const char *argument, struct error *error
 		return add_report(options, argument, error);
 	case GATE_SOURCE_ROOT:
 		options->source_root = argument;
+		return EXIT_FINE;
+	case GATE_SERIES:
+		options->kind = series_choice_kind(options_choice(SERIES_CHOICES, argument));
 		return EXIT_FINE;
 	case GATE_RUN_ITERATIONS:
 	case GATE_RUN_EVERY:
@@ -242,86 +245,123 @@ int gate_conclude(struct gate_options *options, struct error *error)
 	return status;
 }
 
-/* That heads the reports, and that limits and losses are of. */
-static struct snapshot *newest_of(const struct gate_options *options, const struct series *series)
+void gate_examined_free(struct gate_examined *examined)
 {
-	return options->last ? options->last : series->at[series->count - 1];
+	names_close(examined->names);
+	series_free(&examined->series);
+	snapshot_free(examined->last);
+	*examined = (struct gate_examined){0};
 }
 
-static void open_names(struct gate_options *options, const struct series *series)
+/* The snapshot with this brief: of the series, or loaded apart from it. */
+static struct snapshot *load_last(struct gate_examined *examined, struct snapshot_brief *brief, struct error *error)
 {
+	for (uint32_t i = 0; i < examined->series.count; i++)
+		if (examined->series.at[i]->numbers[META_EPOCH] == brief->numbers[META_EPOCH])
+			return examined->series.at[i];
+	return examined->last = snapshot_of_brief(brief, error);
+}
+
+/* The newest one has the last side, also where the series goes on behind it. */
+static void open_names(struct gate_options *options, struct gate_examined *examined, struct snapshot *newest)
+{
+	const struct series *series = &examined->series;
 	reading_open_names(&options->reading);
-	options->gate.names = options->reading.names;
+	examined->names = options->reading.names;
+	options->reading.names = NULL;
+	options->gate.names = examined->names;
 	for (uint32_t i = 0; i < series->count; i++)
-		names_add(options->reading.names, series->at[i]);
-	if (options->last)
-		names_add(options->reading.names, options->last);
-	options->gate.newest = newest_of(options, series);
-	suppressions_add_program(&options->gate.suppressions, options->gate.newest);
+		names_add(examined->names, series->at[i]);
+	if (!series->count || series->at[series->count - 1] != newest)
+		names_add(examined->names, newest);
+	options->gate.newest = newest;
+	suppressions_add_program(&options->gate.suppressions, newest);
 }
 
-int gate_examine(struct gate_options *options, struct series *series, struct error *error)
+static void examine_growth(struct gate_options *options, struct gate_examined *examined, const struct series_wish *wish)
 {
 	static const struct aggregate_options by_stack = {.by = BY_STACK};
 	struct gate *gate = &options->gate;
-	struct growth growth;
-	bool grows = series->count >= SERIES_LEAST;
-	if (grows && series_order(series, error) != EXIT_FINE)
-		return error->code;
-	open_names(options, series);
-	if (grows && gate_asks_for_growth(gate->policy.fail_on | gate->policy.warn_on)) {
-		growth_build(&growth, options->reading.names, series, &by_stack, (uint32_t)options->warmup);
-		gate_find_growth(gate, &growth);
-		growth_free(&growth);
+	const struct series *series = &examined->series;
+	bool marked = series->kind == SERIES_MARK;
+	uint32_t enough = marked ? wish->enough_marks : wish->enough;
+	if (!series->count) {
+		gate_note_series(gate, series, NULL, enough);
+		return;
 	}
-	leaks_hide_indirect(newest_of(options, series), options->reading.names, &gate->suppressions);
-	gate_find_search(gate, options->reading.names, gate->newest);
-	gate_find_limits(gate, options->reading.names, gate->newest);
-	gate_find_losses(gate, gate->newest);
+	struct growth growth;
+	unsigned long warmup = options->runs ? marked && options->warmup : options->warmup;
+	growth_build(&growth, examined->names, series, &by_stack, (uint32_t)warmup);
+	gate_find_growth(gate, &growth);
+	gate_note_series(gate, series, &growth, enough);
+	growth_free(&growth);
+}
+
+int gate_examine(struct gate_options *options, struct snapshot_brief *briefs, size_t count,
+		 struct gate_examined *examined, struct error *error)
+{
+	struct gate *gate = &options->gate;
+	bool grows = gate_asks_for_growth(gate->policy.fail_on | gate->policy.warn_on);
+	uint32_t judged = GROWTH_LEAST_JUDGED + (uint32_t)options->warmup;
+	struct series_wish wish = {.kind = options->kind,
+				   .enough = options->runs || !options->warmup ? SERIES_ENOUGH : judged,
+				   .enough_marks = !options->warmup ? SERIES_ENOUGH
+						   : options->runs  ? GROWTH_LEAST_JUDGED + 1
+								    : judged};
+	*examined = (struct gate_examined){0};
+	int status = series_order(briefs, count, error);
+	if (status == EXIT_FINE && grows)
+		status = series_load(&examined->series, briefs, count, &wish, error);
+	struct snapshot *newest = status == EXIT_FINE ? load_last(examined, series_last(briefs, count), error) : NULL;
+	if (!newest)
+		return error->code;
+	open_names(options, examined, newest);
+	if (grows)
+		examine_growth(options, examined, &wish);
+	leaks_hide_indirect(newest, examined->names, &gate->suppressions);
+	gate_find_search(gate, examined->names, newest);
+	gate_find_limits(gate, examined->names, newest);
+	gate_find_losses(gate, newest);
 	return EXIT_FINE;
 }
 
-static int judge(struct gate_options *options, struct series *series, struct error *error)
+static int judge(struct gate_options *options, struct snapshot_briefs *briefs, struct error *error)
 {
-	int status = gate_examine(options, series, error);
-	if (status == EXIT_FINE)
+	struct gate_examined examined;
+	int status = gate_examine(options, briefs->at, briefs->count, &examined, error);
+	if (status == EXIT_FINE) {
+		gate_require_growth(&options->gate, "there is no series: 'mudlark run --every SECONDS' writes one");
 		status = gate_conclude(options, error);
-	names_close(options->reading.names);
-	options->reading.names = NULL;
-	series_free(series);
+	}
+	gate_examined_free(&examined);
 	return status;
 }
 
-static int load(struct series *series, const char *const *paths, uint32_t count, struct error *error)
+static int diff(struct gate_options *options, struct snapshot_briefs *briefs, struct error *error)
 {
-	*series = (struct series){0};
-	if (count > NAMES_LONGEST_SERIES)
-		return error_set(error, EXIT_USAGE, "name every second one, or fewer", "gate: more than %d snapshots",
-				 NAMES_LONGEST_SERIES);
-	for (; series->count < count; series->count++) {
-		series->at[series->count] = snapshot_load(paths[series->count], error);
-		if (!series->at[series->count])
-			return error->code;
+	struct gate_examined examined = {0};
+	int status = EXIT_FINE;
+	for (uint32_t i = 0; i < 2 && status == EXIT_FINE; i++) {
+		struct snapshot *snapshot = snapshot_of_brief(&briefs->at[i], error);
+		if (snapshot)
+			series_add(&examined.series, snapshot, i);
+		else
+			status = error->code;
 	}
-	return EXIT_FINE;
-}
-
-static int diff(struct gate_options *options, struct series *series, struct error *error)
-{
-	open_names(options, series);
-	gate_find_increases(&options->gate, options->reading.names);
-	gate_find_losses(&options->gate, options->gate.newest);
-	int status = gate_conclude(options, error);
-	names_close(options->reading.names);
-	options->reading.names = NULL;
-	series_free(series);
+	if (status == EXIT_FINE) {
+		open_names(options, &examined, examined.series.at[1]);
+		gate_find_increases(&options->gate, examined.names);
+		gate_find_losses(&options->gate, options->gate.newest);
+		status = gate_conclude(options, error);
+	}
+	gate_examined_free(&examined);
 	return status;
 }
 
 static int run_gate(const struct command *command, int argc, char **argv, struct error *error)
 {
 	struct gate_options options;
-	struct series series;
+	struct snapshot_briefs briefs = {0};
 	int first;
 	if (argc > 1 && !strcmp(argv[1], "run"))
 		return gate_run(argc - 1, argv + 1, error);
@@ -340,13 +380,11 @@ static int run_gate(const struct command *command, int argc, char **argv, struct
 		status = options_operands(command, "name the snapshots of one process", error);
 	if (status == EXIT_FINE)
 		status = gate_prepare(&options, error);
-	if (status == EXIT_FINE) {
-		status = load(&series, (const char *const *)argv + first, (uint32_t)(argc - first), error);
-		if (status != EXIT_FINE)
-			series_free(&series);
-		else
-			status = compares ? diff(&options, &series, error) : judge(&options, &series, error);
-	}
+	for (int i = first; i < argc && status == EXIT_FINE; i++)
+		status = snapshot_briefs_add(&briefs, argv[i], error);
+	if (status == EXIT_FINE)
+		status = compares ? diff(&options, &briefs, error) : judge(&options, &briefs, error);
+	snapshot_briefs_free(&briefs);
 	gate_options_free(&options);
 	return status;
 }
@@ -359,10 +397,11 @@ const struct command gate_command = {
 	.name = "gate",
 	.operands = "SNAP... | run [options] -- COMMAND | diff [options] BASE NEW",
 	.summary = "decide, for CI",
-	.description =
-		"Judges the snapshots of one process: what grows over a series of them (12 or more), and what is more "
-		"than a limit in the last one. `gate run` runs a command and judges it; `gate diff` compares the last "
-		"snapshots of two runs. Findings that a suppression or the baseline names pass.",
+	.description = "Judges the snapshots of one process: what grows over a series of them (12 or more of one "
+		       "kind), and what is "
+		       "more than a limit in the last one. `gate run` runs a command and judges it; `gate diff` "
+		       "compares the last "
+		       "snapshots of two runs. Findings that a suppression or the baseline names pass.",
 	.epilogue = "Exit status: 0 passed; 1 failed; 2 wrong usage; 3 a file cannot be read; 4 the data are "
 		    "incomplete and\n"
 		    "--complete was asked for. `gate run`: the command's own when that is not 0.\n",

@@ -37,6 +37,16 @@ void gate_report_json(const struct gate *gate, FILE *stream)
 	json_put_number(&json, "status", (uint64_t)gate_status(gate));
 	json_put_text(&json, "incomplete", gate->incomplete);
 	json_put_text(&json, "unit", gate->unit);
+	json_put_array(&json, "series", false);
+	for (size_t i = 0; i < gate->series_count; i++) {
+		json_put_object(&json, NULL, true);
+		json_put_text(&json, "process", gate->series[i].process);
+		series_json(&gate->series[i].series, &json);
+		json_put_number(&json, "warmup", gate->series[i].warmup);
+		json_put_boolean(&json, "told", gate->series[i].told);
+		json_end_object(&json);
+	}
+	json_end_array(&json);
 	json_put_object(&json, "decisions", true);
 	for (int decision = 0; decision < DECISIONS; decision++)
 		json_put_number(&json, decision_name((enum decision)decision), gate->decided[decision]);

@@ -91,6 +91,16 @@ void gate_report_markdown(const struct gate *gate, FILE *stream)
 		put_plain(&out, gate->incomplete);
 		buffer_byte(&out, '\n');
 	}
+	for (size_t i = 0; i < gate->series_count; i++) {
+		struct buffer words = {0};
+		if (!gate_says_series(gate, &gate->series[i]))
+			continue;
+		gate_series_text(gate, &gate->series[i], &words);
+		buffer_byte(&out, '\n');
+		put_plain(&out, buffer_string(&words));
+		buffer_byte(&out, '\n');
+		buffer_free(&words);
+	}
 	if (matters)
 		buffer_text(&out, "\n| | Finding | Why |\n|---|---|---|\n");
 	for (size_t i = 0; i < matters && i < TABLE_ROWS; i++)

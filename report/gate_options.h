@@ -23,7 +23,8 @@ struct gate_options {
 	struct suppression_choices suppressions;
 	unsigned long warmup; /* of growth; 0: the default */
 	const char *source_root;
-	struct snapshot *last; /* after the series and no part of it: the limits are judged there; NULL: its last one */
+	bool runs;             /* gate run: warm-up is of iterations, and what they made is in the first snapshot */
+	enum series_kind kind; /* that growth is judged by */
 	struct gate_report_choice reports[GATE_REPORTS];
 	unsigned report_count;
 };
@@ -42,6 +43,7 @@ enum gate_option {
 	GATE_REPORT,
 	GATE_SOURCE_ROOT,
 	GATE_WARMUP,
+	GATE_SERIES,
 	/* of run only */
 	GATE_RUN_ITERATIONS,
 	GATE_RUN_EVERY,
@@ -165,6 +167,14 @@ enum gate_option {
 		 ARGUMENT_DIRECTORY,                                                                                   \
 		 NULL,                                                                                                 \
 		 "where the project's sources are: paths are reported from there (default: the current directory)"},   \
+		{GATE_SERIES,                                                                                          \
+		 's',                                                                                                  \
+		 "series",                                                                                             \
+		 "KIND",                                                                                               \
+		 ARGUMENT_CHOICE,                                                                                      \
+		 SERIES_CHOICES,                                                                                       \
+		 "judge growth by the snapshots of this kind (default auto: the first of mark, interval, api and "     \
+		 "request that has enough of them)"},                                                                  \
 		{GATE_WARMUP, 'w', "warmup", "N", ARGUMENT_WORD, NULL, GATE_WARMUP_HELP}, SYMBOL_OPTIONS
 
 void gate_options_init(struct gate_options *options);
@@ -178,11 +188,20 @@ bool gate_parse_bytes(const char *option, const char *text, uint64_t *bytes, str
 int gate_prepare(struct gate_options *options, struct error *error);
 /* All findings are there: decides, writes reports and baseline. Returns the exit status or fills error. */
 int gate_conclude(struct gate_options *options, struct error *error);
+/* What the findings of a process refer to: it must live as long as they do. */
+struct gate_examined {
+	struct names *names;
+	struct series series;
+	struct snapshot *last; /* of the process' end, if it is not in the series; owned */
+};
+
 /*
- * A series of one process, or less: adds what there is to find, and opens options->reading.names for that. Series and
- * names, if any, have to live as long as the findings.
+ * Adds what there is to find in the snapshots of one process: growth in the series among them, the rest in the last
+ * one. Returns EXIT_FINE or fills error; gate_examined_free() in either case.
  */
-int gate_examine(struct gate_options *options, struct series *series, struct error *error);
+int gate_examine(struct gate_options *options, struct snapshot_brief *briefs, size_t count,
+		 struct gate_examined *examined, struct error *error);
+void gate_examined_free(struct gate_examined *examined);
 
 /* `mudlark gate run`, with its own options; argv[0] is "run". */
 int gate_run(int argc, char **argv, struct error *error);

@@ -65,6 +65,14 @@ void gate_report_text(const struct gate *gate, FILE *stream)
 	buffer_free(&program);
 	if (gate->incomplete)
 		print_clean("incomplete: ", gate->incomplete, stream);
+	for (size_t i = 0; i < gate->series_count; i++) {
+		struct buffer words = {0};
+		if (!gate_says_series(gate, &gate->series[i]))
+			continue;
+		gate_series_text(gate, &gate->series[i], &words);
+		print_clean("", buffer_string(&words), stream);
+		buffer_free(&words);
+	}
 	for (size_t i = 0; i < gate->count; i++)
 		if (gate->findings[i].decision <= DECISION_WARN)
 			print_finding(gate, &gate->findings[i], stream);

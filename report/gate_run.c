@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEFAULT_ITERATIONS = 20, PROGRAMS_MOST = 64 };
+enum { DEFAULT_ITERATIONS = 20, ITERATIONS_MOST = 1000000000, PROGRAMS_MOST = 64 };
 
 struct run_options {
 	struct gate_options gate;
@@ -36,21 +36,13 @@ struct run_options {
 	bool alone; /* only the command itself */
 };
 
-/* What was judged: the names and snapshots that findings are about. */
-struct judged {
-	struct series series;
-	struct snapshot *last; /* apart from the series; NULL: it is in it */
-	struct names *names;
-};
-
 struct run {
 	struct run_options *options;
 	const char *pattern;
 	uint64_t begun_ns; /* real time: snapshots of processes that are older are a former run's */
 	pid_t pid;         /* of the command */
-	struct judged *judged;
+	struct gate_examined *judged;
 	size_t count, capacity;
-	bool marked; /* one of them marks its iterations */
 };
 
 static int run_option(void *context, int id, const char *argument, struct error *error)
@@ -59,7 +51,7 @@ static int run_option(void *context, int id, const char *argument, struct error 
 	char *end;
 	switch (id) {
 	case GATE_RUN_ITERATIONS:
-		return options_number("iterations", argument, 1, NAMES_LONGEST_SERIES - 1, &options->iterations, error)
+		return options_number("iterations", argument, 1, ITERATIONS_MOST, &options->iterations, error)
 			       ? EXIT_FINE
 			       : error->code;
 	case GATE_RUN_EVERY:
@@ -116,86 +108,51 @@ static pid_t pid_of_file(const char *path)
 	return dots == 3 ? (pid_t)strtol(path + length + 1, NULL, 10) : 0;
 }
 
-static bool is_wanted(const struct run *run, const struct snapshot *snapshot, pid_t pid)
+static bool is_wanted(const struct run *run, const struct snapshot_brief *brief, pid_t pid)
 {
 	const struct run_options *options = run->options;
 	bool wanted = !options->program_count;
 	for (unsigned i = 0; i < options->program_count; i++)
-		wanted |= fnmatch(options->programs[i], snapshot->texts[META_PROGRAM].data, 0) == 0;
-	return wanted && snapshot->numbers[META_PID] == (uint64_t)pid &&
-	       snapshot->numbers[META_START_TIME_NS] >= run->begun_ns;
-}
-
-/* What the process has written. More than can be judged at once is left out. */
-static int load_process(const struct run *run, pid_t pid, const glob_t *files, struct series *series,
-			struct error *error)
-{
-	*series = (struct series){0};
-	for (size_t i = 0; i < files->gl_pathc; i++) {
-		if (pid_of_file(files->gl_pathv[i]) != pid)
-			continue;
-		struct snapshot *snapshot = snapshot_load(files->gl_pathv[i], error);
-		if (!snapshot)
-			return error->code;
-		if (is_wanted(run, snapshot, pid) && series->count < NAMES_LONGEST_SERIES)
-			series->at[series->count++] = snapshot;
-		else
-			snapshot_free(snapshot);
-	}
-	return EXIT_FINE;
+		wanted |= fnmatch(options->programs[i], brief->program, 0) == 0;
+	return wanted && brief->numbers[META_PID] == (uint64_t)pid &&
+	       brief->numbers[META_START_TIME_NS] >= run->begun_ns;
 }
 
 /* By image, and within one in the order in which they were taken. */
-static int compare_snapshots(const void *left, const void *right)
+static int compare_briefs(const void *left, const void *right)
 {
-	const struct snapshot *a = *(const struct snapshot *const *)left, *b = *(const struct snapshot *const *)right;
+	const struct snapshot_brief *a = left, *b = right;
 	bool one = a->numbers[META_START_TIME_NS] == b->numbers[META_START_TIME_NS];
 	uint64_t first = a->numbers[one ? META_EPOCH : META_START_TIME_NS],
 		 second = b->numbers[one ? META_EPOCH : META_START_TIME_NS];
 	return (first > second) - (first < second);
 }
 
-/* Takes the snapshots of the earliest image out of those of a process. *replaced: another one came by exec. */
-static void take_image(struct series *process, struct series *image, bool *replaced)
+/* What the process has written and is to be judged. */
+static int find_process(const struct run *run, pid_t pid, const glob_t *files, struct snapshot_briefs *process,
+			struct error *error)
 {
-	uint32_t count = 0;
-	bool ended = false;
-	qsort(process->at, process->count, sizeof(struct snapshot *), compare_snapshots);
-	uint64_t start = process->at[0]->numbers[META_START_TIME_NS];
-	while (count < process->count && process->at[count]->numbers[META_START_TIME_NS] == start) {
-		ended |= process->at[count]->numbers[META_TRIGGER] == TRIGGER_EXIT;
-		count++;
+	for (size_t i = 0; i < files->gl_pathc; i++) {
+		if (pid_of_file(files->gl_pathv[i]) != pid)
+			continue;
+		if (snapshot_briefs_add(process, files->gl_pathv[i], error) != EXIT_FINE)
+			return error->code;
+		if (!is_wanted(run, &process->at[process->count - 1], pid))
+			snapshot_briefs_drop(process);
 	}
-	image->count = count;
-	memcpy(image->at, process->at, count * sizeof(struct snapshot *));
-	process->count -= count;
-	memmove(process->at, process->at + count, process->count * sizeof(struct snapshot *));
-	*replaced = process->count && !ended;
+	if (process->count)
+		qsort(process->at, process->count, sizeof *process->at, compare_briefs);
+	return EXIT_FINE;
 }
 
-/*
- * Where the program marks its iterations, only snapshots at them are a series; the last one has the limits. There is
- * one at least.
- */
-static bool keep_marked(struct series *series, struct snapshot **last)
+/* The end of the image that begins with brief number first. *ended: it has come to its end. */
+static size_t image_end(const struct snapshot_briefs *process, size_t first, bool *ended)
 {
-	uint32_t marked = 0, count = 0;
-	*last = series->at[0];
-	for (uint32_t i = 0; i < series->count; i++) {
-		marked += series->at[i]->numbers[META_TRIGGER] == TRIGGER_MARK;
-		if (series->at[i]->numbers[META_EPOCH] > (*last)->numbers[META_EPOCH])
-			*last = series->at[i];
-	}
-	if (marked < SERIES_LEAST)
-		return false;
-	for (uint32_t i = 0; i < series->count; i++) {
-		if (series->at[i]->numbers[META_TRIGGER] == TRIGGER_MARK)
-			series->at[count++] = series->at[i];
-		else if (series->at[i] != *last)
-			snapshot_free(series->at[i]);
-	}
-	series->count = count;
-	return true;
+	size_t end = first;
+	uint64_t start = process->at[first].numbers[META_START_TIME_NS];
+	for (*ended = false; end < process->count && process->at[end].numbers[META_START_TIME_NS] == start; end++)
+		*ended |= process->at[end].numbers[META_TRIGGER] == TRIGGER_EXIT;
+	return end;
 }
 
 static void remove_directory(const char *directory)
@@ -268,19 +225,6 @@ static int launch(struct run_options *options, const char *pattern, char **argv,
 	return status;
 }
 
-/* Findings are about names and snapshots of theirs; what nothing was found in is given back. */
-static void keep_judged(struct run *run, struct judged *judged, bool keep)
-{
-	if (keep) {
-		must_grow(run->judged, run->count, run->capacity);
-		run->judged[run->count++] = *judged;
-		return;
-	}
-	names_close(judged->names);
-	series_free(&judged->series);
-	snapshot_free(judged->last);
-}
-
 /* A search that the program called for knows nothing of what was lost after it. */
 static void require_end(struct gate *gate, const struct snapshot *last)
 {
@@ -290,54 +234,49 @@ static void require_end(struct gate *gate, const struct snapshot *last)
 	gate_incomplete(gate, "no search for leaks was made at the end: it did not end by itself");
 }
 
-static int judge_image(struct run *run, pid_t pid, struct series *image, struct error *error)
+static int judge_image(struct run *run, pid_t pid, struct snapshot_brief *briefs, size_t count, struct error *error)
 {
-	struct gate_options *options = &run->options->gate;
-	struct gate *gate = &options->gate;
-	struct judged judged = {.series = *image};
-	struct snapshot *last;
-	bool marked = keep_marked(&judged.series, &last);
+	struct gate *gate = &run->options->gate.gate;
+	struct gate_examined examined;
 	size_t found = gate->count;
-	if (marked && last->numbers[META_TRIGGER] != TRIGGER_MARK)
-		judged.last = last;
 	const struct snapshot *before = gate->newest;
-	unsigned long warmup = options->warmup;
-	/* What the warm-up iterations made stands in the first snapshot. */
-	options->warmup = marked && warmup ? 1 : 0;
-	options->last = judged.last;
-	char *name = must_format("%s, pid %ld", last->texts[META_PROGRAM].data, (long)pid);
+	char *name = must_format("%s, pid %ld", briefs->program, (long)pid);
 	gate->process = run->options->alone ? NULL : arena_text(&gate->texts, name, strlen(name));
 	gate->started = pid != run->pid;
-	int status = gate_examine(options, &judged.series, error);
-	require_end(gate, last);
-	judged.names = options->reading.names;
-	options->reading.names = NULL;
-	options->warmup = warmup;
-	run->marked |= marked;
+	free(name);
+	int status = gate_examine(&run->options->gate, briefs, count, &examined, error);
+	if (status != EXIT_FINE) {
+		gate_examined_free(&examined);
+		return status;
+	}
+	require_end(gate, gate->newest);
 	gate->processes++;
 	/* Reports are headed by the command's own process, if it was judged. */
 	bool heads = !before || pid == run->pid;
 	if (!heads)
 		gate->newest = before;
-	keep_judged(run, &judged, heads || gate->count > found);
-	free(name);
-	return status;
+	/* What nothing was found in is given back. */
+	if (heads || gate->count > found) {
+		must_grow(run->judged, run->count, run->capacity);
+		run->judged[run->count++] = examined;
+	} else {
+		gate_examined_free(&examined);
+	}
+	return EXIT_FINE;
 }
 
 static int judge_process(struct run *run, pid_t pid, const glob_t *files, struct error *error)
 {
-	struct series process, image;
-	int status = load_process(run, pid, files, &process, error);
-	while (status == EXIT_FINE && process.count) {
-		bool replaced;
-		take_image(&process, &image, &replaced);
+	struct snapshot_briefs process = {0};
+	int status = find_process(run, pid, files, &process, error);
+	for (size_t first = 0, end; first < process.count && status == EXIT_FINE; first = end) {
+		bool ended;
+		end = image_end(&process, first, &ended);
 		/* One that has executed another one has not come to its end. */
-		if (replaced)
-			series_free(&image);
-		else
-			status = judge_image(run, pid, &image, error);
+		if (ended || end == process.count)
+			status = judge_image(run, pid, &process.at[first], end - first, error);
 	}
-	series_free(&process);
+	snapshot_briefs_free(&process);
 	return status;
 }
 
@@ -376,19 +315,15 @@ static int judge(struct run *run, struct error *error)
 					 : "the command wrote no snapshot: there is nothing to judge");
 	if (status != EXIT_FINE)
 		return status;
-	bool missed = !gate->growth_told && gate_asks_for_growth(gate->policy.fail_on | gate->policy.warn_on);
-	if (missed && !run->marked)
-		gate_incomplete(gate, "growth cannot be told: the program marks no iterations, and there "
-				      "is no series by --every");
-	else if (missed && !run->options->alone)
-		gate_incomplete(gate, "growth cannot be told: no process has snapshots enough");
+	gate_require_growth(gate, run->options->every ? "no process lived long enough for a snapshot by --every"
+						      : "the program marks no iterations, and --every was not given");
 	return gate_conclude(&run->options->gate, error);
 }
 
 static void run_free(struct run *run)
 {
 	for (size_t i = 0; i < run->count; i++)
-		keep_judged(run, &run->judged[i], false);
+		gate_examined_free(&run->judged[i]);
 	free(run->judged);
 }
 
@@ -447,6 +382,7 @@ int gate_run(int argc, char **argv, struct error *error)
 	struct run_options options = {.iterations = DEFAULT_ITERATIONS};
 	int first;
 	gate_options_init(&options.gate);
+	options.gate.runs = true;
 	options.gate.warmup = 5;
 	int status = options_parse(&gate_run_command, argc, argv, run_option, &options, &first, error);
 	if (status == EXIT_FINE && first == argc)

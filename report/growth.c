@@ -4,63 +4,9 @@
  */
 #include "report/growth.h"
 
-#include "report/heading.h"
-
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* --- the series ------------------------------------------------------------------------------------------------ */
-
-void series_free(struct series *series)
-{
-	for (uint32_t i = 0; i < series->count; i++)
-		snapshot_free(series->at[i]);
-	series->count = 0;
-}
-
-static int compare_snapshots(const void *left, const void *right)
-{
-	const struct snapshot *a = *(const struct snapshot *const *)left, *b = *(const struct snapshot *const *)right;
-	uint64_t first = a->numbers[META_EPOCH], second = b->numbers[META_EPOCH];
-	return (first > second) - (first < second);
-}
-
-int series_order(struct series *series, struct error *error)
-{
-	if (series->count)
-		qsort(series->at, series->count, sizeof(struct snapshot *), compare_snapshots);
-	for (uint32_t i = 1; i < series->count; i++) {
-		const struct snapshot *before = series->at[i - 1], *after = series->at[i];
-		if (!same_process(before, after))
-			return error_set(error, EXIT_INPUT,
-					 "growth is judged in one process: name the snapshots of one, as with its "
-					 "number in the pattern",
-					 "%s and %s are of two processes", before->file_name, after->file_name);
-		if (before->numbers[META_EPOCH] == after->numbers[META_EPOCH])
-			return error_set(error, EXIT_INPUT, "name each snapshot once",
-					 "%s and %s are the same snapshot", before->file_name, after->file_name);
-	}
-	if (series->count < SERIES_LEAST)
-		return error_set(error, EXIT_USAGE, "mudlark run --every SECONDS writes a series",
-				 "growth wants at least %d snapshots of one process", SERIES_LEAST);
-	return EXIT_FINE;
-}
-
-int series_load(struct series *series, const char *const *paths, uint32_t count, struct error *error)
-{
-	*series = (struct series){0};
-	if (count > NAMES_LONGEST_SERIES)
-		return error_set(error, EXIT_USAGE, "name every second one, or fewer",
-				 "%u snapshots are more than the %d that can be judged at once", count,
-				 NAMES_LONGEST_SERIES);
-	for (; series->count < count; series->count++) {
-		series->at[series->count] = snapshot_load(paths[series->count], error);
-		if (!series->at[series->count])
-			return error->code;
-	}
-	return series_order(series, error);
-}
 
 /* --- from cohorts to entries ----------------------------------------------------------------------------------- */
 
@@ -201,14 +147,22 @@ static int compare_entries(const void *left, const void *right)
 	return (a->row > b->row) - (a->row < b->row);
 }
 
-/* Judges the row of these entries. left is all zeros, and is so again afterwards. */
-static void judge_row(const struct builder *builder, const struct entry *entries, size_t count, uint64_t *left,
-		      struct growth_row *row)
+/* Room for the figures of one row: [birth * times + time], and [times] each. */
+struct row_room {
+	uint64_t *left; /* all zeros between two rows */
+	double *blocks, *bytes, *totals;
+};
+
+/* Judges the row of these entries. */
+static void judge_row(const struct builder *builder, const struct entry *entries, size_t count,
+		      const struct row_room *room, struct growth_row *row)
 {
 	struct growth *growth = builder->growth;
 	uint32_t times = growth->times;
-	double blocks[NAMES_LONGEST_SERIES] = {0}, bytes[NAMES_LONGEST_SERIES] = {0};
-	double totals[NAMES_LONGEST_SERIES] = {0};
+	uint64_t *left = room->left;
+	double *blocks = room->blocks, *bytes = room->bytes, *totals = room->totals;
+	for (uint32_t time = 0; time < times; time++)
+		blocks[time] = bytes[time] = totals[time] = 0;
 	*row = (struct growth_row){.row = builder->stacks.rows[entries->row]};
 	for (size_t i = 0; i < count; i++) {
 		const struct entry *entry = &entries[i];
@@ -252,7 +206,11 @@ static int compare_rows(const void *left, const void *right)
 static void judge_rows(struct builder *builder)
 {
 	struct growth *growth = builder->growth;
-	uint64_t *left = must_allocate((size_t)growth->times * growth->times, sizeof *left);
+	size_t times = growth->times;
+	struct row_room room = {.left = must_allocate(times * times, sizeof *room.left),
+				.blocks = must_allocate(times, sizeof *room.blocks),
+				.bytes = must_allocate(times, sizeof *room.bytes),
+				.totals = must_allocate(times, sizeof *room.totals)};
 	growth->rows = must_allocate(builder->stacks.row_count + 1, sizeof *growth->rows);
 	if (builder->count)
 		qsort(builder->entries, builder->count, sizeof *builder->entries, compare_entries);
@@ -260,10 +218,13 @@ static void judge_rows(struct builder *builder)
 		for (end = first; end < builder->count && builder->entries[end].row == builder->entries[first].row;)
 			end++;
 		struct growth_row *row = &growth->rows[growth->count++];
-		judge_row(builder, builder->entries + first, end - first, left, row);
+		judge_row(builder, builder->entries + first, end - first, &room, row);
 		growth->verdicts[row->judgement.verdict]++;
 	}
-	free(left);
+	free(room.left);
+	free(room.blocks);
+	free(room.bytes);
+	free(room.totals);
 }
 
 /* By stack: names for the rows that somebody will want to see. */
@@ -273,15 +234,17 @@ static void name_rows(struct growth *growth, struct names *names, const struct a
 		row_name_stack(&growth->rows[i].row, names, options);
 }
 
-/* Where each snapshot stands: after so many marks, if the program marks, else so many snapshots. */
+/* The place of each snapshot: after so many marks, if the program marks, else so many snapshots of its kind. */
 static void find_positions(struct growth *growth, const struct series *series)
 {
 	growth->by_marks = true;
 	for (uint32_t i = 1; i < series->count; i++)
 		growth->by_marks &= series->at[i]->numbers[META_MARKS] >= series->at[i - 1]->numbers[META_MARKS];
 	growth->by_marks &= series->at[series->count - 1]->numbers[META_MARKS] > series->at[0]->numbers[META_MARKS];
+	growth->position = must_allocate(series->count, sizeof *growth->position);
 	for (uint32_t i = 0; i < series->count; i++)
-		growth->position[i] = growth->by_marks ? (double)series->at[i]->numbers[META_MARKS] : i;
+		growth->position[i] =
+			growth->by_marks ? (double)series->at[i]->numbers[META_MARKS] : (double)series->number[i];
 }
 
 void growth_build(struct growth *growth, struct names *names, const struct series *series,
@@ -289,7 +252,10 @@ void growth_build(struct growth *growth, struct names *names, const struct serie
 {
 	struct builder builder = {.growth = growth, .names = names, .series = series};
 	*growth = (struct growth){.times = series->count};
-	growth->warmup = warmup ? warmup : growth_default_warmup(series->count);
+	growth->warmup = growth_default_warmup(series->count);
+	if (warmup)
+		for (growth->warmup = 0; growth->warmup < series->count && series->number[growth->warmup] < warmup;)
+			growth->warmup++;
 	find_positions(growth, series);
 	for (uint32_t side = 0; side < series->count; side++)
 		add_snapshot(&builder, side);
@@ -308,6 +274,7 @@ void growth_build(struct growth *growth, struct names *names, const struct serie
 void growth_free(struct growth *growth)
 {
 	free(growth->rows);
+	free(growth->position);
 	*growth = (struct growth){0};
 }
 

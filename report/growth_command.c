@@ -9,23 +9,27 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { OPTION_WARMUP = 1, OPTION_ALL };
+enum { OPTION_WARMUP = 1, OPTION_ALL, OPTION_SERIES, WARMUP_MOST = 1000000000 };
 
 struct growth_options {
 	struct reading reading;
 	unsigned long warmup; /* 0: the default */
 	bool all;             /* steady rows too */
+	enum series_kind kind;
 };
 
 static int growth_option(void *context, int id, const char *argument, struct error *error)
 {
 	struct growth_options *options = context;
 	if (id == OPTION_WARMUP)
-		return options_number("warmup", argument, 1, NAMES_LONGEST_SERIES, &options->warmup, error)
-			       ? EXIT_FINE
-			       : error->code;
+		return options_number("warmup", argument, 1, WARMUP_MOST, &options->warmup, error) ? EXIT_FINE
+												   : error->code;
 	if (id == OPTION_ALL) {
 		options->all = true;
+		return EXIT_FINE;
+	}
+	if (id == OPTION_SERIES) {
+		options->kind = series_choice_kind(options_choice(SERIES_CHOICES, argument));
 		return EXIT_FINE;
 	}
 	return reading_option(&options->reading, id, argument, error);
@@ -47,6 +51,9 @@ static void growth_json(const struct growth_options *options, const struct growt
 	heading_json(series->at[series->count - 1], &json);
 	json_put_text(&json, "by", grouping_name(reading->group.by));
 	json_put_number(&json, "snapshots", growth->times);
+	json_put_object(&json, "series", true);
+	series_json(series, &json);
+	json_end_object(&json);
 	json_put_number(&json, "warmup", growth->warmup);
 	json_put_text(&json, "unit", growth_unit(growth));
 	json_put_object(&json, "verdicts", true);
@@ -99,20 +106,23 @@ static void add_row(struct table *table, const struct growth_options *options, c
 static void print_summary(const struct growth *growth, const struct series *series, const struct terminal *terminal)
 {
 	const struct snapshot *first = series->at[0], *last = series->at[series->count - 1];
-	struct buffer program = {0};
+	struct buffer program = {0}, words = {0};
 	char duration[64], count[32];
 	text_clean(&program, last->texts[META_PROGRAM].data);
 	uint64_t between = last->numbers[META_ELAPSED_NS] - first->numbers[META_ELAPSED_NS];
 	printf("%s%s, pid %llu%s: %u snapshots over %s, the first %u for warm-up\n", style_on(terminal, STYLE_BOLD),
 	       buffer_string(&program), (unsigned long long)last->numbers[META_PID], style_off(terminal, STYLE_BOLD),
 	       growth->times, format_duration(duration, between), growth->warmup);
+	series_words(series, &words);
+	printf("judged by %s\n", buffer_string(&words));
+	buffer_free(&words);
 	for (int verdict = GROWTH_GROWING; verdict >= GROWTH_STEADY; verdict--)
 		printf("%s%s %s", verdict == GROWTH_GROWING ? "" : ", ",
 		       growth_verdict_name((enum growth_verdict)verdict),
 		       format_count(count, growth->verdicts[verdict]));
 	putchar('\n');
 	if (growth->verdicts[GROWTH_INCONCLUSIVE])
-		printf("inconclusive: %u snapshots are left to judge, at least %d are wanted: 12 in all\n",
+		printf("inconclusive: %u snapshots are left to judge, at least %d are required: 12 in all\n",
 		       growth->times > growth->warmup ? growth->times - growth->warmup : 0, GROWTH_LEAST_JUDGED);
 	buffer_free(&program);
 }
@@ -141,40 +151,72 @@ static void growth_text(const struct growth_options *options, const struct growt
 	table_free(&table);
 }
 
-static int judge_series(struct growth_options *options, const char *const *paths, uint32_t count, struct error *error)
+/* Of ordered briefs: chooses, loads, and says what is missing if there is no series. */
+static int load_series(const struct growth_options *options, struct snapshot_briefs *briefs, struct series *series,
+		       struct error *error)
 {
-	struct series series;
+	uint32_t enough = options->warmup ? (uint32_t)options->warmup + GROWTH_LEAST_JUDGED : SERIES_ENOUGH;
+	const struct series_wish wish = {options->kind, enough, enough};
+	int status = series_load(series, briefs->at, briefs->count, &wish, error);
+	if (status != EXIT_FINE || series->count) {
+		if (status == EXIT_FINE && options->warmup >= series->found)
+			return error_set(error, EXIT_USAGE, NULL,
+					 "growth: --warmup %lu leaves none of the %u snapshots", options->warmup,
+					 series->found);
+		return status;
+	}
+	struct buffer words = {0};
+	series_words(series, &words);
+	error_set(error, EXIT_USAGE,
+		  "'mudlark run --every SECONDS' writes a series; --series all judges snapshots of all kinds together",
+		  "growth needs at least %d snapshots of one kind; there are %s", SERIES_LEAST, buffer_string(&words));
+	buffer_free(&words);
+	return error->code;
+}
+
+static void print_growth(struct growth_options *options, const struct series *series)
+{
 	struct growth growth;
 	struct reading *reading = &options->reading;
-	int status = series_load(&series, paths, count, error);
-	if (status == EXIT_FINE && options->warmup >= count)
-		status = error_set(error, EXIT_USAGE, NULL, "growth: --warmup %lu leaves none of the %u snapshots",
-				   options->warmup, count);
-	if (status == EXIT_FINE) {
-		reading_open_names(reading);
-		for (uint32_t i = 0; i < series.count; i++)
-			names_add(reading->names, series.at[i]);
-		growth_build(&growth, reading->names, &series, &reading->group, (uint32_t)options->warmup);
-		if (options->all)
-			for (size_t i = 0; i < growth.count; i++)
-				row_name_stack(&growth.rows[i].row, reading->names, &reading->group);
-		if (reading->json)
-			growth_json(options, &growth, &series);
-		else
-			growth_text(options, &growth, &series);
-		if (!reading->json)
-			print_symbol_notes(reading->names, reading->group.all_frames);
-		growth_free(&growth);
-	}
+	reading_open_names(reading);
+	for (uint32_t i = 0; i < series->count; i++)
+		names_add(reading->names, series->at[i]);
+	growth_build(&growth, reading->names, series, &reading->group, (uint32_t)options->warmup);
+	if (options->all)
+		for (size_t i = 0; i < growth.count; i++)
+			row_name_stack(&growth.rows[i].row, reading->names, &reading->group);
+	if (reading->json)
+		growth_json(options, &growth, series);
+	else
+		growth_text(options, &growth, series);
+	if (!reading->json)
+		print_symbol_notes(reading->names, reading->group.all_frames);
+	growth_free(&growth);
+}
+
+static int judge_series(struct growth_options *options, const char *const *paths, size_t count, struct error *error)
+{
+	struct series series = {0};
+	struct snapshot_briefs briefs = {0};
+	int status = EXIT_FINE;
+	for (size_t i = 0; i < count && status == EXIT_FINE; i++)
+		status = snapshot_briefs_add(&briefs, paths[i], error);
+	if (status == EXIT_FINE)
+		status = series_order(briefs.at, briefs.count, error);
+	if (status == EXIT_FINE)
+		status = load_series(options, &briefs, &series, error);
+	if (status == EXIT_FINE)
+		print_growth(options, &series);
 	/* Names refer to the snapshots. */
-	reading_free(reading);
+	reading_free(&options->reading);
 	series_free(&series);
+	snapshot_briefs_free(&briefs);
 	return status;
 }
 
 static int run_growth(const struct command *command, int argc, char **argv, struct error *error)
 {
-	struct growth_options options = {0};
+	struct growth_options options = {.kind = SERIES_AUTO};
 	int first;
 	reading_init(&options.reading);
 	int status = options_parse(command, argc, argv, growth_option, &options, &first, error);
@@ -186,7 +228,7 @@ static int run_growth(const struct command *command, int argc, char **argv, stru
 		reading_free(&options.reading);
 		return status;
 	}
-	return judge_series(&options, (const char *const *)argv + first, (uint32_t)(argc - first), error);
+	return judge_series(&options, (const char *const *)argv + first, (size_t)(argc - first), error);
 }
 
 static const struct option_spec options_table[] = {
@@ -194,6 +236,10 @@ static const struct option_spec options_table[] = {
 	 "what a row is: stack (the default), line or function"},
 	{OPTION_WARMUP, 'w', "warmup", "N", ARGUMENT_WORD, NULL,
 	 "do not judge what was allocated before the first N snapshots (default: a quarter of them, at least 2)"},
+	{OPTION_SERIES, 's', "series", "KIND", ARGUMENT_CHOICE, SERIES_CHOICES,
+	 "judge the snapshots of this kind: mark, interval, api or request; all: of all kinds together, also the one "
+	 "at the "
+	 "end (default auto: the first of these kinds that has enough of them)"},
 	{OPTION_ALL, 'a', "all", NULL, ARGUMENT_NONE, NULL, "show steady rows too"},
 	{READING_TOP, 'n', "top", "N", ARGUMENT_WORD, NULL, "rows to print (default 20; 0: all)"},
 	{READING_ALL_FRAMES, 0, "all-frames", NULL, ARGUMENT_NONE, NULL, "show all frames of a stack"},
@@ -208,7 +254,8 @@ const struct command growth_command = {
 	.operands = "SNAP...",
 	.summary = "what grows without an end, over a series of snapshots",
 	.description =
-		"Judges a series of snapshots of one process, 12 or more, by what became of the blocks of each "
+		"Judges a series of snapshots of one process, 12 or more of one kind, by what became of the blocks of "
+		"each "
 		"interval: a site grows when a part of each interval's blocks is never freed. Caches that fill, rising "
 		"load and queues are told apart from that.",
 	.epilogue =

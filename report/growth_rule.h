@@ -26,7 +26,8 @@
 enum growth_verdict { GROWTH_STEADY, GROWTH_INCONCLUSIVE, GROWTH_SUSPECTED, GROWTH_SATURATING, GROWTH_GROWING };
 enum growth_evidence { EVIDENCE_NONE, EVIDENCE_TREND, EVIDENCE_TAIL, EVIDENCE_EVERY_COHORT };
 
-enum { GROWTH_LEAST_JUDGED = 9 };
+/* A series that is long enough has as many behind the warm-up: with the default one, 12 in all. */
+enum { GROWTH_LEAST_JUDGED = 9, SERIES_ENOUGH = 12 };
 
 struct cohort_table {
 	uint32_t times;       /* snapshots; as many births */

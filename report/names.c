@@ -46,6 +46,12 @@ void names_close(struct names *names)
 		free(names->module_identities[side]);
 		free(names->module_keys[side]);
 	}
+	free(names->snapshots);
+	free(names->frame_addresses);
+	free(names->module_identities);
+	free(names->module_keys);
+	free(names->sources);
+	free(names->interpreters);
 	symbolizer_close(names->symbolizer);
 	intern_free(&names->texts);
 	intern_free(&names->identities);
@@ -422,9 +428,27 @@ static void number_python_frames(struct names *names, uint32_t side)
 	free(uses);
 }
 
+/* Room for one side more. */
+static void grow_sides(struct names *names)
+{
+	if (names->snapshot_count < names->side_capacity)
+		return;
+	uint32_t capacity = names->side_capacity = names->side_capacity ? names->side_capacity * 2 : 2;
+	/* NOLINTBEGIN(bugprone-sizeof-expression): arrays of pointers */
+	names->snapshots = must_resize(names->snapshots, capacity, sizeof *names->snapshots);
+	names->frame_addresses = must_resize(names->frame_addresses, capacity, sizeof *names->frame_addresses);
+	names->module_identities = must_resize(names->module_identities, capacity, sizeof *names->module_identities);
+	names->module_keys = must_resize(names->module_keys, capacity, sizeof *names->module_keys);
+	names->sources = must_resize(names->sources, capacity, sizeof *names->sources);
+	/* NOLINTEND(bugprone-sizeof-expression) */
+	names->interpreters = must_resize(names->interpreters, capacity, sizeof *names->interpreters);
+}
+
 uint32_t names_add(struct names *names, const struct snapshot *snapshot)
 {
+	grow_sides(names);
 	uint32_t side = names->snapshot_count++;
+	names->interpreters[side] = 0;
 	size_t modules = (size_t)snapshot->module_count + 1;
 	names->snapshots[side] = snapshot;
 	names->module_identities[side] = must_allocate(modules, sizeof **names->module_identities);

@@ -21,8 +21,8 @@
 #include "report/pair_table.h"
 #include "report/snapshot_read.h"
 
-/* Two are compared with each other, row by row; a series of a process has its names in common. */
-enum { NAMES_MOST_SNAPSHOTS = 2, NAMES_LONGEST_SERIES = 256 };
+/* Two are compared with each other, row by row; a series of a process, of any length, has its names in common. */
+enum { NAMES_MOST_SNAPSHOTS = 2 };
 
 /* One function at one address. Texts live until names_close(). */
 struct location {
@@ -69,12 +69,14 @@ struct names {
 	struct python_line *python_lines;
 	struct address *addresses; /* [address_count + 1] */
 	struct location *locations;
-	const struct snapshot *snapshots[NAMES_LONGEST_SERIES];
-	uint32_t *frame_addresses[NAMES_LONGEST_SERIES];     /* by frame id: number of its address */
-	uint32_t *module_identities[NAMES_LONGEST_SERIES];   /* by module id */
-	uint32_t *module_keys[NAMES_LONGEST_SERIES];         /* by module id: its locations' module_key */
-	struct module_source *sources[NAMES_LONGEST_SERIES]; /* by module id */
-	uint32_t interpreters[NAMES_LONGEST_SERIES];         /* id of the interpreter's module; 0: not known */
+	/* By side, [side_capacity] each. */
+	const struct snapshot **snapshots;
+	uint32_t **frame_addresses;     /* by frame id: number of its address */
+	uint32_t **module_identities;   /* by module id */
+	uint32_t **module_keys;         /* by module id: its locations' module_key */
+	struct module_source **sources; /* by module id */
+	uint32_t *interpreters;         /* id of the interpreter's module; 0: not known */
+	uint32_t side_capacity;
 	uint32_t address_count, address_capacity, location_count, location_capacity, snapshot_count;
 	uint32_t python_line_capacity;
 };

@@ -25,6 +25,15 @@ uint32_t read_limited(struct cursor *cursor, uint64_t limit, const char *why);
 uint32_t read_count(struct cursor *cursor, size_t least_bytes);
 struct text read_text(struct cursor *cursor, struct arena *arena);
 
+/* META; texts are of the snapshot's arena. */
+void decode_meta(struct snapshot *snapshot, struct cursor *cursor);
+/*
+ * Checks the header of a file of size bytes, of which the first sizeof *header, or all of a shorter one, are at start.
+ * Returns false and fills error (EXIT_INPUT) if this mudlark cannot read such a file.
+ */
+bool snapshot_check_header(const unsigned char *start, size_t size, const char *name, struct snapshot_header *header,
+			   struct error *error);
+
 /* The sections of a census: census_read.c. */
 void decode_types(struct snapshot *snapshot, struct cursor *cursor);
 void decode_type_sites(struct snapshot *snapshot, struct cursor *cursor);

@@ -144,7 +144,7 @@ struct text read_text(struct cursor *cursor, struct arena *arena)
 
 /* --- sections -------------------------------------------------------------------------------------------------- */
 
-static void decode_meta(struct snapshot *snapshot, struct cursor *cursor)
+void decode_meta(struct snapshot *snapshot, struct cursor *cursor)
 {
 	while (cursor_left(cursor)) {
 		uint64_t key = read_varint(cursor);
@@ -564,6 +564,13 @@ static bool check_header(struct decoder *decoder, const unsigned char *bytes, si
 	return true;
 }
 
+bool snapshot_check_header(const unsigned char *start, size_t size, const char *name, struct snapshot_header *header,
+			   struct error *error)
+{
+	struct decoder decoder = {.error = error, .name = name};
+	return check_header(&decoder, start, size, 0, header);
+}
+
 /* Finds and checks every section up to END. */
 static bool find_sections(struct decoder *decoder, const unsigned char *bytes, size_t size, unsigned flags,
 			  const struct snapshot_header *header)
@@ -664,17 +671,25 @@ struct snapshot *snapshot_decode(const void *bytes, size_t size, const char *nam
 	return NULL;
 }
 
+int snapshot_open(const char *path, struct error *error)
+{
+	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+	if (descriptor >= 0)
+		return descriptor;
+	bool missing = errno == ENOENT;
+	error_set(error, EXIT_INPUT, NULL, "%s: cannot open it: %s", path, strerror(errno));
+	if (missing)
+		error_hint(error, "snapshots are named mudlark.PROGRAM.PID.NUMBER.mud unless `output` says "
+				  "otherwise; `mudlark run` prints where they are");
+	return -1;
+}
+
 unsigned char *snapshot_file_bytes(const char *path, size_t *size, struct error *error)
 {
 	bool standard_input = !strcmp(path, "-");
-	int descriptor = standard_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	if (descriptor < 0) {
-		error_set(error, EXIT_INPUT, NULL, "%s: cannot open it: %s", path, strerror(errno));
-		if (errno == ENOENT)
-			error_hint(error, "snapshots are named mudlark.PROGRAM.PID.NUMBER.mud unless `output` says "
-					  "otherwise; `mudlark run` prints where they are");
+	int descriptor = standard_input ? STDIN_FILENO : snapshot_open(path, error);
+	if (descriptor < 0)
 		return NULL;
-	}
 	struct stat status;
 	size_t capacity = 1 << 16;
 	if (!fstat(descriptor, &status) && S_ISREG(status.st_mode) && status.st_size > 0)

@@ -264,6 +264,9 @@ struct snapshot *snapshot_decode(const void *bytes, size_t size, const char *nam
 /* Reads and decodes the file at path; "-" is standard input. As snapshot_decode(). */
 struct snapshot *snapshot_load(const char *path, struct error *error);
 
+/* Opens the file for reading. Returns the descriptor, or -1 with error filled (EXIT_INPUT). */
+int snapshot_open(const char *path, struct error *error);
+
 /* The raw bytes of the file, malloced; NULL and error when it cannot be read. */
 unsigned char *snapshot_file_bytes(const char *path, size_t *size, struct error *error);
 

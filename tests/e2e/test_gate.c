@@ -3,6 +3,7 @@
  */
 #define _GNU_SOURCE
 #include "tests/e2e/gate_shell.h"
+#include "tests/e2e/pythons.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -73,6 +74,68 @@ START_TEST(one_block_an_iteration_fails)
 	gate_expect(0, "mudlark gate run --complete -- $H/iterates 25 0 200", "gate passed");
 	gate_expect(0, GROWTH "--max-growth 200 -- $H/iterates 25 1 40", "it may be no more than --max-growth");
 	gate_expect(1, "mudlark gate run --max-live 1K -- $H/iterates 25 0 40", "more is live than --max-live 1024");
+}
+END_TEST
+
+/* What lives at the end says nothing of how a program grew: it is no step of the series. */
+START_TEST(the_end_is_no_step_of_growth)
+{
+	gate_expect(1,
+		    "mudlark gate run --keep k --every .1 -- $H/tidy_server 400 > out; s=$?; cat out; "
+		    "grep -q 'growth: about .* per snapshot in request' out && "
+		    "mudlark growth k/*.mud | grep -q 'growing 1,' && "
+		    "mudlark growth --series all k/*.mud | grep -q 'growing 0,' && exit $s",
+		    " snapshots by interval; not of the series: 1 at the end");
+	gate_expect(1, "mudlark gate run --every .1 --report json -- $H/tidy_server 400",
+		    "\"kind\": \"interval\", \"found\": ");
+}
+END_TEST
+
+/* However many snapshots a process leaves, the one at its end is judged. */
+START_TEST(no_number_of_snapshots_hides_the_end)
+{
+	static const char *const every[] = {"0.2", "0.01", "0.002"};
+	for (size_t i = 0; i < sizeof every / sizeof *every; i++) {
+		char script[256];
+		snprintf(script, sizeof script,
+			 "mudlark gate run --every %s --max-live 1M --fail-on live -- $H/large_at_the_end 3", every[i]);
+		gate_expect(1, script, "5,000,000 bytes live in 50 blocks in the whole process");
+	}
+}
+END_TEST
+
+/* A timer that is due while the last snapshot is written must not have the last word. */
+START_TEST(a_short_interval_does_not_outlive_the_end)
+{
+	static const char program[] = "import time\nfor i in range(20): [dict(a=i) for i in range(300)]; "
+				      "time.sleep(.002)\n";
+	const struct python_found *found;
+	if (!pythons_supported(&found)) {
+		runner_skip("the end of a Python program: no interpreter is installed");
+		return;
+	}
+	char script[2 * PATH_MAX];
+	snprintf(script, sizeof script,
+		 "printf '%s' > p.py; for i in 1 2 3 4 5 6; do "
+		 "mudlark gate run --every 0.002 --fail-on definite --warn-on none -- '%s' -S p.py || exit; done",
+		 program, found->path);
+	gate_expect(0, script, "gate passed");
+}
+END_TEST
+
+START_TEST(what_there_was_of_a_series_is_said)
+{
+	gate_expect(0, "mudlark gate run -- sleep 0.1",
+		    "growth cannot be judged: the program marks no iterations, and --every was not given");
+	gate_expect(0, "mudlark gate run --every 60 -- sleep 0.1",
+		    "growth cannot be judged: no process lived long enough for a snapshot by --every");
+	gate_expect(0, "mudlark gate run --every 0.1 -- sleep 0.5", " by interval: at least 12 are required");
+	gate_expect(4, "mudlark gate run --complete --every 0.1 -- sleep 0.5", "gate INCOMPLETE");
+	gate_expect(2, "mudlark run -q -o n.%n.mud --every 0.1 sleep 0.5; mudlark growth --series request n.*.mud",
+		    "growth needs at least 3 snapshots of one kind; there are 0 snapshots on request; "
+		    "not of the series: ");
+	gate_expect(3, "mudlark run -q -o a.mud true; mudlark run -q -o b.mud true; mudlark gate a.mud b.mud",
+		    "are of two processes");
 }
 END_TEST
 
@@ -339,6 +402,10 @@ int main(void)
 	tcase_set_timeout(all, 120);
 	tcase_add_test(all, one_block_an_iteration_fails);
 	tcase_add_test(all, processes_are_judged);
+	tcase_add_test(all, the_end_is_no_step_of_growth);
+	tcase_add_test(all, no_number_of_snapshots_hides_the_end);
+	tcase_add_test(all, a_short_interval_does_not_outlive_the_end);
+	tcase_add_test(all, what_there_was_of_a_series_is_said);
 	tcase_add_test(all, status_tells_what_happened);
 	tcase_add_test(all, no_directory_is_left);
 	tcase_add_test(all, baseline_round_trip);

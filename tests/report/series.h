@@ -12,16 +12,16 @@ typedef uint64_t series_blocks(uint32_t stack, uint32_t birth, uint32_t epoch);
 
 enum { SERIES_BLOCK_BYTES = 100 };
 
-/* Snapshot number `epoch` of process pid. marks: how many iterations it marked so far. */
-static inline struct snapshot *series_snapshot(uint64_t pid, uint32_t epoch, uint64_t marks, series_blocks *blocks)
+/* The file of snapshot number `epoch` of process pid. marks: how many iterations it marked so far. */
+static inline void series_file(uint64_t pid, uint32_t epoch, uint64_t marks, enum snapshot_trigger trigger,
+			       series_blocks *blocks, struct buffer *file)
 {
 	struct synthetic *s = synthetic_new(pid, 0, "AAAAAAAA");
 	struct snapshot_cohort *cohorts = calloc((size_t)4 * epoch, sizeof *cohorts);
-	struct buffer file = {0};
-	struct error error = {0};
+	s->snapshot.numbers[META_TRIGGER] = trigger;
 	s->snapshot.numbers[META_EPOCH] = s->snapshot.numbers[META_NUMBER] = epoch;
 	s->snapshot.numbers[META_MARKS] = marks;
-	s->snapshot.numbers[META_ELAPSED_NS] = epoch * 1000000000u;
+	s->snapshot.numbers[META_ELAPSED_NS] = epoch * UINT64_C(1000000000);
 	s->snapshot.cohorts = cohorts;
 	for (uint32_t stack = 1; stack <= 4; stack++) {
 		uint32_t id = ++s->snapshot.site_count;
@@ -37,13 +37,21 @@ static inline struct snapshot *series_snapshot(uint64_t pid, uint32_t epoch, uin
 			s->snapshot.totals[TOTAL_LIVE_BYTES] += count * SERIES_BLOCK_BYTES;
 		}
 	}
-	synthetic_file(s, true, 100, &file);
-	char name[32];
-	snprintf(name, sizeof name, "series.%u.mud", epoch);
-	struct snapshot *snapshot = snapshot_decode(file.data, file.length, name, 0, &error);
-	buffer_free(&file);
+	synthetic_file(s, true, 100, file);
 	free(cohorts);
 	free(s);
+}
+
+/* The same, decoded; taken by interval. */
+static inline struct snapshot *series_snapshot(uint64_t pid, uint32_t epoch, uint64_t marks, series_blocks *blocks)
+{
+	struct buffer file = {0};
+	struct error error = {0};
+	char name[32];
+	snprintf(name, sizeof name, "series.%u.mud", epoch);
+	series_file(pid, epoch, marks, TRIGGER_INTERVAL, blocks, &file);
+	struct snapshot *snapshot = snapshot_decode(file.data, file.length, name, 0, &error);
+	buffer_free(&file);
 	return snapshot;
 }
 
@@ -62,12 +70,12 @@ static inline uint64_t series_usual(uint32_t stack, uint32_t birth, uint32_t epo
 	}
 }
 
-/* Epochs 1 .. count, handed over from the newest on: the order is found. */
+/* Epochs 1 .. count. */
 static inline void series_make(struct series *series, uint32_t count, uint64_t marks_per_epoch, series_blocks *blocks)
 {
-	*series = (struct series){.count = count};
+	*series = (struct series){.kind = SERIES_INTERVAL, .found = count};
 	for (uint32_t i = 0; i < count; i++)
-		series->at[i] = series_snapshot(77, count - i, (count - i) * marks_per_epoch, blocks);
+		series_add(series, series_snapshot(77, i + 1, (i + 1) * marks_per_epoch, blocks), i);
 }
 
 #endif

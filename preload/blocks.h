@@ -60,6 +60,7 @@ struct blocks {
 	uint32_t *place_by_step;       /* where in it stands the slab of node 0, 256, 512, ... */
 	uint32_t slots, larges, slabs; /* nodes are slots + larges */
 	uint32_t numbered;             /* slabs in slab_by_node */
+	bool unaligned;                /* pointers count wherever they are stored, not only at multiples of 8 */
 	size_t piece_bytes, slab_bytes, large_bytes, state_bytes, order_bytes; /* order: of the two */
 };
 

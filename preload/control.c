@@ -532,6 +532,7 @@ void control_fork_child(pid_t pid)
 	atomic_store(&control.exit_done, false);
 	atomic_store(&control.judged, false);
 	atomic_store(&control.search_failed, false);
+	lsan_fork_child();
 	if (!control.options)
 		return;
 	if (control.options->children) {

@@ -3,13 +3,14 @@
 
 #include "preload/control.h"
 #include "preload/large.h"
+#include "preload/lsan_flags.h"
+#include "preload/meta.h"
 #include "preload/mudlark.h"
 #include "preload/record.h"
 #include "preload/roots.h"
 #include "preload/stacks.h"
-#include "preload/sys.h"
-#include "preload/text.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -19,61 +20,67 @@ extern const char *__lsan_default_options(void) __attribute__((weak, visibility(
 extern const char *__lsan_default_suppressions(void) __attribute__((weak, visibility("default")));
 extern int __lsan_is_turned_off(void) __attribute__((weak, visibility("default")));
 
-enum { ENVIRONMENT_BYTES = 1024, WORD_BYTES = 64 };
+/* As the options say; all zero but the status: nothing was said. */
+struct values {
+	bool off;                   /* no search at all */
+	bool off_at_exit;           /* none that nobody calls for */
+	bool suppressions_file;     /* LSAN_OPTIONS names one */
+	int exitcode;               /* negative: nobody says */
+	struct reach_choice choice; /* what a search leaves out, and what it lists */
+};
+#define NOTHING_SAID ((struct values){.exitcode = -1})
 
 static struct {
-	char environment[ENVIRONMENT_BYTES]; /* LSAN_OPTIONS */
-	bool asked;                          /* the program's functions were */
-	bool off;                            /* no search at all */
-	bool off_at_exit;                    /* none that nobody calls for */
-	bool settled; /* a check was made on request, there was nothing, and none comes after it */
-	int exitcode; /* negative: nobody says */
+	const char *environment; /* LSAN_OPTIONS, a copy: programs overwrite their environment; NULL: there is none */
+	const char *defaults;    /* what __lsan_default_options() returned, likewise */
+	bool asked;              /* the program's functions were */
+	bool settled;            /* a check was made on request, there was nothing, and none comes after it */
+	_Atomic bool checks;     /* the program has called for a check that goes on whatever it finds */
+	_Atomic bool judges;     /* ... and leaves without its handlers: its status is what it says */
+	struct values values;
 	const struct options *options;
 	const char *suppressions; /* the program's own; NULL: none */
-	bool suppressions_file;   /* LSAN_OPTIONS names one */
-} lsan = {.exitcode = -1};
+} lsan = {.values = NOTHING_SAID};
 
-static bool separates(char c)
+static void set_truth(struct values *values, const struct lsan_flag *flag)
 {
-	return c == ' ' || c == ',' || c == ':' || c == '\n' || c == '\t' || c == '\r';
+	struct reach_choice *choice = &values->choice;
+	const struct {
+		const char *name;
+		bool *field;
+		bool stored; /* when the option is on */
+	} truths[] = {
+		{"detect_leaks", &values->off, false},
+		{"leak_check_at_exit", &values->off_at_exit, false},
+		{"use_globals", &choice->no_globals, false},
+		{"use_stacks", &choice->no_stacks, false},
+		{"use_registers", &choice->no_registers, false},
+		{"use_tls", &choice->no_storage, false},
+		{"use_root_regions", &choice->no_regions, false},
+		{"use_unaligned", &choice->unaligned, true},
+		{"report_objects", &choice->list_objects, true},
+		{"log_threads", &choice->list_threads, true},
+	};
+	bool truth;
+	for (size_t i = 0; i < sizeof truths / sizeof truths[0]; i++)
+		if (lsan_flag_is(flag, truths[i].name) && lsan_flag_truth(flag, &truth))
+			*truths[i].field = truth == truths[i].stored;
 }
 
-static bool is_no(const char *value)
+/* What is not understood is left as it was: who reads the snapshot says so. */
+static void parse(struct values *values, const char *text)
 {
-	return strcmp(value, "0") == 0 || strcmp(value, "false") == 0 || strcmp(value, "no") == 0;
-}
-
-static void set(const char *word)
-{
-	const char *value = strchr(word, '=');
-	if (!value)
-		return;
-	size_t length = (size_t)(value++ - word);
-	if (length == 12 && memcmp(word, "detect_leaks", length) == 0) {
-		lsan.off = is_no(value);
-	} else if (length == 18 && memcmp(word, "leak_check_at_exit", length) == 0) {
-		lsan.off_at_exit = is_no(value);
-	} else if (length == 8 && memcmp(word, "exitcode", length) == 0) {
-		int code = 0;
-		for (; *value >= '0' && *value <= '9' && code <= UINT8_MAX; value++)
-			code = code * 10 + (*value - '0');
-		if (!*value && code <= UINT8_MAX)
-			lsan.exitcode = code;
-	} else if (length == 12 && memcmp(word, "suppressions", length) == 0) {
-		lsan.suppressions_file = *value != '\0';
-	}
-}
-
-static void parse(const char *text)
-{
-	while (text && *text) {
-		char word[WORD_BYTES];
-		struct text out = text_in(word, sizeof word);
-		for (; *text && !separates(*text); text++)
-			if (*text != '"' && *text != '\'')
-				text_add_char(&out, *text);
-		set(word);
-		text += *text != '\0';
+	struct lsan_flag flag;
+	unsigned long code;
+	while (lsan_next_flag(&text, &flag)) {
+		if (lsan_flag_is(&flag, "exitcode")) {
+			if (lsan_flag_number(&flag, UINT8_MAX, &code))
+				values->exitcode = (int)code;
+		} else if (lsan_flag_is(&flag, "suppressions")) {
+			values->suppressions_file = flag.value_length != 0;
+		} else {
+			set_truth(values, &flag);
+		}
 	}
 }
 
@@ -83,7 +90,8 @@ void lsan_init(char **environment, const struct options *options)
 	static const char name[] = "LSAN_OPTIONS=";
 	for (; environment && *environment; environment++)
 		if (strncmp(*environment, name, sizeof name - 1) == 0)
-			strncpy(lsan.environment, *environment + sizeof name - 1, sizeof lsan.environment - 1);
+			lsan.environment = meta_copy(*environment + sizeof name - 1);
+	parse(&lsan.values, lsan.environment);
 }
 
 /* Once, when they are needed: the program is whole by then. */
@@ -92,13 +100,17 @@ static void ask(void)
 	if (lsan.asked)
 		return;
 	lsan.asked = true;
-	if (__lsan_default_options)
-		parse(__lsan_default_options());
-	parse(lsan.environment);
-	const char *text = __lsan_default_suppressions ? __lsan_default_suppressions() : NULL;
-	lsan.suppressions = text && *text ? text : NULL;
+	const char *text = __lsan_default_options ? __lsan_default_options() : NULL;
+	if (text && *text)
+		lsan.defaults = meta_copy(text);
+	struct values values = NOTHING_SAID;
+	parse(&values, lsan.defaults);
+	parse(&values, lsan.environment);
 	if (__lsan_is_turned_off && __lsan_is_turned_off())
-		lsan.off = true;
+		values.off = true;
+	lsan.values = values;
+	text = __lsan_default_suppressions ? __lsan_default_suppressions() : NULL;
+	lsan.suppressions = text && *text ? text : NULL;
 }
 
 bool lsan_wants_check(bool leaks)
@@ -106,18 +118,47 @@ bool lsan_wants_check(bool leaks)
 	if (!leaks)
 		return false;
 	ask();
-	return !lsan.off && !lsan.off_at_exit;
+	return !lsan.values.off && !lsan.values.off_at_exit;
 }
 
 bool lsan_is_off(void)
 {
-	return lsan.settled || (lsan.asked && (lsan.off || lsan.off_at_exit));
+	return lsan.settled || (lsan.asked && (lsan.values.off || lsan.values.off_at_exit));
 }
 
 int lsan_status(void)
 {
-	/* Who has said that it is the process's own judges by himself, as `mudlark gate run` does. */
-	return lsan.exitcode >= 0 && lsan.options->exitcode ? lsan.exitcode : lsan.options->exitcode;
+	int own = lsan.options->exitcode;
+	if (atomic_load(&lsan.judges))
+		return 0;
+	/* exitcode=0 in MUDLARK_OPTIONS: the caller judges, as `mudlark gate run` does. */
+	return lsan.values.exitcode >= 0 && own ? lsan.values.exitcode : own;
+}
+
+void lsan_leaves_at_once(void)
+{
+	if (atomic_load(&lsan.checks))
+		atomic_store(&lsan.judges, true);
+}
+
+void lsan_fork_child(void)
+{
+	atomic_store(&lsan.checks, false);
+}
+
+struct reach_choice lsan_choice(void)
+{
+	return lsan.values.choice;
+}
+
+const char *lsan_options_of_program(void)
+{
+	return lsan.defaults;
+}
+
+const char *lsan_options_of_environment(void)
+{
+	return lsan.environment;
 }
 
 const char *lsan_suppressions(void)
@@ -127,7 +168,7 @@ const char *lsan_suppressions(void)
 
 bool lsan_has_suppressions(void)
 {
-	return lsan.suppressions || lsan.suppressions_file || lsan.options->suppressions;
+	return lsan.suppressions || lsan.values.suppressions_file || lsan.options->suppressions;
 }
 
 /* --- the functions --- */
@@ -198,14 +239,15 @@ EXPORT int __lsan_do_recoverable_leak_check(void);
 EXPORT int __lsan_do_recoverable_leak_check(void)
 {
 	ask();
-	return !lsan.off && control_leaks(TRIGGER_API, "leak check") == LEAKS_FOUND;
+	atomic_store(&lsan.checks, true);
+	return !lsan.values.off && control_leaks(TRIGGER_API, "leak check") == LEAKS_FOUND;
 }
 
 EXPORT void __lsan_do_leak_check(void);
 EXPORT void __lsan_do_leak_check(void)
 {
 	ask();
-	if (lsan.off || !control_owns_process())
+	if (lsan.values.off || !control_owns_process())
 		return;
 	enum leak_verdict verdict = control_leaks(TRIGGER_API, "leak check");
 	lsan.settled = verdict == LEAKS_NONE;

@@ -9,10 +9,22 @@
  *   __lsan_do_leak_check()                     a snapshot with a search. When there are leaks the process ends with
  *                                              `exitcode`, unless that is 0 or there are suppressions; when there are
  *                                              none it is not searched at its end
- *   __lsan_do_recoverable_leak_check()         the same, but it goes on: 1 when there are leaks
+ *   __lsan_do_recoverable_leak_check()         the same, but it goes on: 1 when there are leaks. A program that calls
+ *                                              it and leaves by _exit() or quick_exit() has judged for itself, as with
+ *                                              LeakSanitizer, which does not search there: its status stays
  *
- * Of LSAN_OPTIONS, and of what __lsan_default_options() returns: detect_leaks, leak_check_at_exit (of the search at the
- * end only), exitcode (unless our option of that name is 0). The environment's word is the last one.
+ * Of LSAN_OPTIONS, and of what __lsan_default_options() returns:
+ *
+ *   detect_leaks, leak_check_at_exit           no search; none at the end
+ *   exitcode                                   unless our option of that name is 0
+ *   use_globals, use_stacks, use_registers,    0: what the search does not begin with. A place that is only this is not
+ *   use_tls, use_root_regions                  read as plain memory either
+ *   use_unaligned                              1: pointers count wherever they are stored
+ *   report_objects, log_threads                1: the snapshot lists what leaked, and how each thread was searched
+ *   suppressions                               that there are some
+ *
+ * The environment's word is the last one. The snapshot has both texts whole: `mudlark run` and `mudlark leaks` do what
+ * the others ask for (log_path, max_leaks, print_suppressions), and name those that mean nothing here.
  *
  * Suppressions name functions, which only a reader of the snapshot can. Where there are some, of the option, of
  * LSAN_OPTIONS or of __lsan_default_suppressions(), the process judges nothing itself: it ends with its own status, and
@@ -22,6 +34,7 @@
 #define MUDLARK_LSAN_H
 
 #include "preload/options.h"
+#include "preload/reach.h"
 
 #include <stdbool.h>
 
@@ -37,6 +50,15 @@ bool lsan_wants_check(bool leaks);
 bool lsan_is_off(void);
 /* The status of a process that leaks; 0: its own. */
 int lsan_status(void);
+/* The process ends without its handlers: by _exit() or quick_exit(). Before the search at its end. */
+void lsan_leaves_at_once(void);
+/* What the parent has called for does not count for the child. */
+void lsan_fork_child(void);
+/* What a search leaves out and lists. */
+struct reach_choice lsan_choice(void);
+/* The options' texts, to be kept with what was found by them; NULL: there are none. */
+const char *lsan_options_of_program(void);
+const char *lsan_options_of_environment(void);
 /* What __lsan_default_suppressions() returned; NULL: nothing, or it was not asked yet. */
 const char *lsan_suppressions(void);
 /* Whether leaks may be there that somebody has decided to live with. */

@@ -189,7 +189,7 @@ static inline uint32_t words_at(const struct block_at *at, uint16_t state)
 }
 
 /* A pointer that counts: strong ones of the pass's own kind, weak ones as long as the block has none. */
-static void trace(struct mark *mark, const struct block_at *at, const uintptr_t *word, bool strong)
+static void trace(struct mark *mark, const struct block_at *at, const void *word, bool strong)
 {
 	uint16_t state = mark->blocks->state[at->node];
 	enum reach_kind known = node_kind(mark->blocks, at->node);
@@ -199,10 +199,10 @@ static void trace(struct mark *mark, const struct block_at *at, const uintptr_t 
 		trace_pointer(mark->trace, at->node, word, false, false);
 }
 
-static inline void meet(struct mark *mark, const uintptr_t *word)
+static inline void meet(struct mark *mark, uintptr_t value, const void *word)
 {
 	const struct blocks *blocks = mark->blocks;
-	uintptr_t value = *word, address = value & ADDRESS_MASK;
+	uintptr_t address = value & ADDRESS_MASK;
 	struct block_at at;
 	bool strong;
 	if (!block_find(blocks, address, &at))
@@ -226,13 +226,29 @@ static inline void meet(struct mark *mark, const uintptr_t *word)
 	}
 }
 
+/* What begins at every byte, and ends in these. */
+static void mark_bytes(struct mark *mark, const char *byte, size_t count)
+{
+	uintptr_t low = mark->blocks->low, span = mark->blocks->span, value;
+	mark->words += count / WORD;
+	for (size_t i = 0; i + WORD <= count; i++) {
+		memcpy(&value, byte + i, WORD);
+		if ((value & ADDRESS_MASK) - low < span)
+			meet(mark, value, byte + i);
+	}
+}
+
 void mark_words(struct mark *mark, const uintptr_t *word, size_t count)
 {
 	uintptr_t low = mark->blocks->low, span = mark->blocks->span;
+	if (mark->blocks->unaligned) {
+		mark_bytes(mark, (const char *)word, count * WORD);
+		return;
+	}
 	mark->words += count;
 	for (size_t i = 0; i < count; i++)
 		if (__builtin_expect((word[i] & ADDRESS_MASK) - low < span, 0))
-			meet(mark, &word[i]);
+			meet(mark, word[i], &word[i]);
 }
 
 void mark_node(struct mark *mark, uint32_t node)
@@ -274,6 +290,8 @@ static void read_block(struct mark *mark, const struct mark_pending *block)
 		trace_block(mark->trace, block->node, block->start);
 	if (__builtin_expect(mark->blocks->state[block->node] & NODE_UNSAFE, 0))
 		read_unsafe(mark, block->start, words);
+	else if (__builtin_expect(mark->blocks->unaligned, 0))
+		mark_bytes(mark, (const char *)block->start, block_size(mark->blocks, block->start));
 	else
 		mark_words(mark, (const uintptr_t *)block->start, words);
 }
@@ -334,9 +352,11 @@ uint32_t mark_next_unreached(const struct blocks *blocks, uint32_t node, size_t 
 	size_t words;
 	if (blocks->state[node] & NODE_UNSAFE)
 		return UINT32_MAX;
-	const uintptr_t *word = (const uintptr_t *)block_words(blocks, node, &words);
-	for (; *position < words; ++*position) {
-		uintptr_t address = word[*position] & ADDRESS_MASK;
+	uintptr_t start = block_words(blocks, node, &words);
+	size_t step = blocks->unaligned ? 1 : WORD;
+	size_t bytes = blocks->unaligned ? block_size(blocks, start) : words * WORD;
+	for (; *position * step + WORD <= bytes; ++*position) {
+		uintptr_t address = word_at(start + *position * step) & ADDRESS_MASK;
 		struct block_at at;
 		bool strong;
 		if (address - blocks->low >= blocks->span || !block_find(blocks, address, &at) || at.node == node)

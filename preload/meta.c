@@ -3,6 +3,8 @@
 
 #include "preload/sys.h"
 
+#include <string.h>
+
 /* Blocks that the bump allocator cuts from: small enough for /bin/true, large enough for few system calls. */
 enum { META_BLOCK_BYTES = 256 * 1024, META_ALIGN = 16 };
 
@@ -64,6 +66,13 @@ void *meta_allocate(size_t bytes)
 	}
 }
 _Static_assert(sizeof(struct meta_block) <= META_ALIGN, "a block's header is its first unit");
+
+const char *meta_copy(const char *text)
+{
+	size_t bytes = strlen(text) + 1;
+	char *copy = meta_allocate(bytes);
+	return copy ? memcpy(copy, text, bytes) : NULL;
+}
 
 uint32_t meta_table_add(struct meta_table *table)
 {

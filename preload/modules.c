@@ -30,7 +30,7 @@ static struct {
 	int (*find_object)(void *, struct dl_find_object *);
 	uintptr_t vdso;
 	uintptr_t own_code;
-	char executable[PATH_MAX];
+	const char *executable;
 } modules;
 
 uint32_t modules_count(void)
@@ -162,12 +162,8 @@ static void read_headers(struct module *module, const ElfW(Phdr) * header, size_
 
 static const char *copy_path(const char *path)
 {
-	size_t length = strlen(path);
-	char *copy = meta_allocate(length + 1);
-	if (!copy)
-		return "";
-	memcpy(copy, path, length + 1);
-	return copy;
+	const char *copy = meta_copy(path);
+	return copy ? copy : "";
 }
 
 static void module_read(struct module *module, const struct object *object)
@@ -465,11 +461,10 @@ void modules_init(void)
 	modules.find_object = (int (*)(void *, struct dl_find_object *))dlsym(RTLD_DEFAULT, "_dl_find_object");
 	modules.vdso = getauxval(AT_SYSINFO_EHDR);
 	modules.own_code = (uintptr_t)modules_init;
-	ssize_t length = sys_readlink("/proc/self/exe", modules.executable, sizeof modules.executable - 1);
-	if (length > 0) {
-		modules.executable[length] = '\0';
-		return;
-	}
-	const char *name = (const char *)getauxval(AT_EXECFN);
-	strncpy(modules.executable, name ? name : "", sizeof modules.executable - 1);
+	/* The kernel refuses a path that does not fit: then it is the one that was executed, relative or not. */
+	char path[PATH_MAX];
+	ssize_t length = sys_readlink("/proc/self/exe", path, sizeof path - 1);
+	path[length > 0 ? length : 0] = '\0';
+	const char *name = length > 0 ? path : (const char *)getauxval(AT_EXECFN);
+	modules.executable = copy_path(name ? name : "");
 }

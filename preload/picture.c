@@ -5,6 +5,7 @@
 #include "preload/large.h"
 #include "preload/losses.h"
 #include "preload/lsan.h"
+#include "preload/meta.h"
 #include "preload/modules.h"
 #include "preload/notes.h"
 #include "preload/output.h"
@@ -24,7 +25,8 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-enum { COMMAND_LINE_MAX = 16384, OPTIONS_TEXT_BYTES = 1024 };
+/* Of the command line, to find out how long it is. */
+enum { COMMAND_LINE_PIECE = 512 };
 
 #if defined(__x86_64__)
 #define OWN_MACHINE EM_X86_64
@@ -37,21 +39,31 @@ static struct {
 	pid_t pid;
 	uint64_t start_real_ns;
 	uint32_t inherited_epoch;
-	char options_text[OPTIONS_TEXT_BYTES];
-	char command_line[COMMAND_LINE_MAX];
+	const char *options_text;
+	char *command_line; /* NULL: not known */
 	size_t command_line_bytes;
 	struct utsname system;
 	struct timeline_point timeline[TIMELINE_POINTS];
 	struct site_sum thread[THREADS_MAX + 1]; /* by thread number: sums of its sites */
 } state;
 
+/* Whole, twice: the kernel does not say how long it is. */
 static void read_command_line(void)
 {
+	char piece[COMMAND_LINE_PIECE];
+	size_t bytes = 0;
+	ssize_t got;
 	int fd = sys_open_read("/proc/self/cmdline");
 	if (fd < 0)
 		return;
-	ssize_t got = sys_read(fd, state.command_line, sizeof state.command_line);
-	state.command_line_bytes = got > 0 ? (size_t)got : 0;
+	while ((got = sys_read(fd, piece, sizeof piece)) > 0)
+		bytes += (size_t)got;
+	state.command_line = bytes ? meta_allocate(bytes) : NULL;
+	sys_rewind(fd);
+	while (state.command_line && state.command_line_bytes < bytes &&
+	       (got = sys_read(fd, state.command_line + state.command_line_bytes, bytes - state.command_line_bytes)) >
+		       0)
+		state.command_line_bytes += (size_t)got;
 	sys_close(fd);
 }
 
@@ -60,7 +72,8 @@ void picture_init(const char *options_text, pid_t pid)
 	state.pid = pid;
 	state.start_real_ns = sys_real_ns();
 	/* A copy: programs overwrite their environment (setproctitle). */
-	strncpy(state.options_text, options_text ? options_text : "", sizeof state.options_text - 1);
+	const char *copy = options_text ? meta_copy(options_text) : NULL;
+	state.options_text = copy ? copy : "";
 	if (uname(&state.system))
 		state.system.release[0] = '\0';
 	read_command_line();
@@ -237,6 +250,10 @@ void picture_encode_meta(struct encoder *encoder, const struct picture *picture,
 		encode_tag_number(encoder, META_LEAKS_STATUS, (uint64_t)lsan_status());
 		if (picture->reach.paths.retained)
 			encode_tag_number(encoder, META_RETAINED, 1);
+		if (lsan_options_of_program())
+			encode_tag_text(encoder, META_LSAN_DEFAULTS, lsan_options_of_program());
+		if (lsan_options_of_environment())
+			encode_tag_text(encoder, META_LSAN_OPTIONS, lsan_options_of_environment());
 	}
 	if (lsan_is_off())
 		encode_tag_number(encoder, META_LEAKS_OFF, 1);
@@ -552,6 +569,31 @@ static void encode_indirect(struct encoder *encoder, const struct reach *reach)
 	encode_section_end(encoder);
 }
 
+static void encode_objects(struct encoder *encoder, const struct reach *reach)
+{
+	encode_section_begin(encoder, SECTION_OBJECTS);
+	encode_number(encoder, reach->objects);
+	for (size_t i = 0; i < reach->objects; i++) {
+		const struct reach_object *object = &reach->object[i];
+		uint64_t row[] = {object->kind, object->site, object->start, object->size};
+		encode_row(encoder, row, sizeof row / sizeof row[0]);
+	}
+	encode_section_end(encoder);
+}
+
+static void encode_searched(struct encoder *encoder, const struct reach *reach)
+{
+	encode_section_begin(encoder, SECTION_SEARCHED);
+	encode_number(encoder, reach->threads);
+	for (size_t i = 0; i < reach->threads; i++) {
+		const struct reach_thread *thread = &reach->thread[i];
+		uint64_t row[] = {thread->tid,       thread->state,   thread->sp,
+				  thread->stack_end, thread->storage, thread->storage_end};
+		encode_row(encoder, row, sizeof row / sizeof row[0]);
+	}
+	encode_section_end(encoder);
+}
+
 static void encode_suppressions(struct encoder *encoder, const char *text)
 {
 	encode_section_begin(encoder, SECTION_SUPPRESSIONS);
@@ -631,6 +673,10 @@ void picture_encode(struct encoder *encoder, const struct picture *picture)
 		encode_indirect(encoder, &picture->reach);
 		if (lsan_suppressions())
 			encode_suppressions(encoder, lsan_suppressions());
+		if (picture->reach.object)
+			encode_objects(encoder, &picture->reach);
+		if (picture->reach.thread)
+			encode_searched(encoder, &picture->reach);
 	}
 	if (picture->searched && picture->reach.paths.retained)
 		paths_encode(encoder, &picture->reach.paths, picture->frames);

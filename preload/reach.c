@@ -33,6 +33,7 @@ enum {
 static struct {
 	uint32_t sites, cohorts;
 	uint32_t loader;          /* module id of ld.so */
+	bool no_storage;          /* thread-local storage is no root, nor what ld.so allocated for it */
 	uint32_t inherited_epoch; /* blocks up to this epoch were the fork parent's */
 } searched;
 
@@ -59,6 +60,15 @@ static uint32_t site_of(uint32_t cohort)
 	return site && site < searched.sites ? site : SITE_UNKNOWN;
 }
 
+static bool is_of_loader(uint32_t cohort)
+{
+	uint32_t stack = site_at(site_of(cohort))->stack;
+	if (!stack || !searched.loader)
+		return false;
+	const struct frame_node *frame = meta_table_at(&frame_table, stack);
+	return frame->module == searched.loader;
+}
+
 /* Roots by who allocated them. */
 static uint8_t judge(uint32_t cohort)
 {
@@ -68,11 +78,7 @@ static uint8_t judge(uint32_t cohort)
 	if (cohort < searched.cohorts && cohort > COHORT_IGNORED &&
 	    ((const struct cohort *)meta_table_at(&cohort_table, cohort))->epoch <= searched.inherited_epoch)
 		return NODE_ROOT;
-	uint32_t stack = site_at(site_of(cohort))->stack;
-	if (!stack || !searched.loader)
-		return 0;
-	const struct frame_node *frame = meta_table_at(&frame_table, stack);
-	return frame->module == searched.loader ? NODE_ROOT : 0;
+	return is_of_loader(cohort) ? NODE_ROOT : 0;
 }
 
 /* --- what the program has changed the protection of --- */
@@ -275,10 +281,38 @@ static void sum(const struct block *block, void *context)
 	add(&reach->site[site_of(block->cohort)].kind[kind], block->size);
 }
 
+static void note_object(const struct block *block, void *context)
+{
+	const struct summing *summing = context;
+	struct reach *reach = summing->reach;
+	enum reach_kind kind = node_kind(summing->blocks, block->node);
+	bool recorded = !(summing->blocks->state[block->node] & NODE_UNRECORDED) && block->cohort != COHORT_IGNORED;
+	if (recorded && (kind == REACH_DEFINITE || kind == REACH_INDIRECT))
+		reach->object[reach->objects++] =
+			(struct reach_object){block->start, block->size, site_of(block->cohort), kind};
+}
+
+/* After the sums, which say how many there are. false: there is no memory. */
+static bool list_objects(struct reach *reach, const struct blocks *blocks)
+{
+	size_t count = reach->total[REACH_DEFINITE].blocks + reach->total[REACH_INDIRECT].blocks;
+	reach->object_bytes = (count + 1) * sizeof *reach->object;
+	reach->object = sys_map(reach->object_bytes);
+	struct summing summing = {reach, blocks};
+	if (reach->object)
+		blocks_visit(blocks, note_object, &summing);
+	return reach->object != NULL;
+}
+
 static void mark_root_node(const struct block *block, void *context)
 {
 	struct mark *mark = context;
-	if (mark->blocks->state[block->node] & NODE_ROOT)
+	if (!(mark->blocks->state[block->node] & NODE_ROOT))
+		return;
+	/* In use, but what it points to is not for that: storage of threads is among ld.so's blocks. */
+	if (searched.no_storage && is_of_loader(block->cohort))
+		node_set_kind(mark->blocks, block->node, REACH_REACHABLE);
+	else
 		mark_node(mark, block->node);
 }
 
@@ -314,6 +348,8 @@ static bool mark_all(struct reach *reach, struct blocks *blocks, const struct ma
 		reach->words = mark.words;
 		reach->root_bytes = roots.root_bytes;
 		reach->unread_bytes = roots.unread_bytes + mark.skipped_bytes;
+		if (self->choice.list_threads)
+			good = roots_list_threads(&roots, self, reach);
 	}
 	roots_end(&roots);
 	mark_end(&mark);
@@ -328,6 +364,7 @@ static bool search(struct reach *reach, const struct maps *maps, const struct st
 	bool good = blocks_build(&blocks, judge, sample_bytes ? 0 : NODE_ROOT);
 	if (good) {
 		struct safety safety = {.blocks = &blocks, .maps = maps};
+		blocks.unaligned = self->choice.unaligned;
 		blocks_visit(&blocks, find_unsafe, &safety);
 		if (interpreter_has_ended())
 			blocks_visit(&blocks, find_immortal, &blocks);
@@ -336,6 +373,7 @@ static bool search(struct reach *reach, const struct maps *maps, const struct st
 	if (good) {
 		struct summing summing = {reach, &blocks};
 		blocks_visit(&blocks, sum, &summing);
+		good = !self->choice.list_objects || list_objects(reach, &blocks);
 	}
 	blocks_free(&blocks);
 	return good;
@@ -359,6 +397,7 @@ void reach_take(struct reach *reach, const struct stopped *stopped, const struct
 	searched.cohorts = cohorts;
 	searched.inherited_epoch = inherited_epoch;
 	searched.loader = unwind_loader_module();
+	searched.no_storage = self->choice.no_storage;
 	reach->site = sys_map(sites * sizeof *reach->site);
 	bool listed = maps_read(&maps, 0);
 	if (!listed)
@@ -388,7 +427,13 @@ void reach_end(struct reach *reach)
 		sys_unmap(reach->site, reach->sites * sizeof *reach->site);
 	if (reach->indirect)
 		sys_unmap(reach->indirect, reach->indirect_places * sizeof *reach->indirect);
+	if (reach->object)
+		sys_unmap(reach->object, reach->object_bytes);
+	if (reach->thread)
+		sys_unmap(reach->thread, reach->thread_bytes);
 	reach->site = NULL;
 	reach->indirect = NULL;
+	reach->object = NULL;
+	reach->thread = NULL;
 	paths_end(&reach->paths);
 }

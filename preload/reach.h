@@ -49,7 +49,30 @@ struct reach {
 	uint32_t indirect_places, indirect_pairs;
 	uint64_t words, root_bytes, unread_bytes, scan_ns, stopped_ns;
 	uint32_t threads_running, threads_in_kernel;
+	struct reach_object *object; /* NULL: they were not asked for */
+	struct reach_thread *thread; /* likewise */
+	size_t objects, threads, object_bytes, thread_bytes;
 	struct paths paths; /* why blocks are reachable; nothing when it was not asked for, or there was no memory */
+};
+
+/* What a search does otherwise than by itself; lsan.h has who says so. */
+struct reach_choice {
+	bool no_globals, no_stacks, no_registers, no_storage, no_regions; /* is no root; storage: thread-local */
+	bool unaligned;                                                   /* pointers are looked for at every byte */
+	bool list_objects, list_threads;
+};
+
+/* With list_objects: a block that leaked. */
+struct reach_object {
+	uintptr_t start;
+	size_t size;
+	uint32_t site, kind; /* site id, enum reach_kind */
+};
+
+/* With list_threads: a thread, and what was read of it; 0: nothing was. */
+struct reach_thread {
+	uint32_t tid, state; /* enum snapshot_searched */
+	uintptr_t sp, stack_end, storage, storage_end;
 };
 
 /* Where the caller's own stack begins to count. Its registers lie above. */
@@ -59,6 +82,7 @@ struct reach_self {
 	bool process_ends;       /* behind it nothing but that comes */
 	struct registers caller; /* from which its frames can be walked */
 	uint64_t not_copied;     /* bytes that the copy which searches has not got */
+	struct reach_choice choice;
 };
 
 /* From the constructor: what of the address space is the library itself. */

@@ -3,6 +3,7 @@
 
 #include "preload/heap.h"
 #include "preload/lock.h"
+#include "preload/modules.h"
 #include "preload/own.h"
 #include "preload/python.h"
 #include "preload/registers.h"
@@ -138,7 +139,9 @@ static void read_copied(struct roots *roots, uintptr_t start, uintptr_t end)
 		set_copy(roots, start, copy);
 		mark_words(roots->mark, copy, bytes / sizeof copy[0]);
 		mark_follow(roots->mark);
-		start += bytes;
+		/* A pointer may lie across two copies. */
+		bool across = roots->choice.unaligned && start + bytes < end && bytes > sizeof start;
+		start += across ? bytes - sizeof start : bytes;
 	}
 }
 
@@ -179,7 +182,7 @@ static void read_span(struct roots *roots, uintptr_t start, uintptr_t end, uint3
 	roots->root_bytes += end - start;
 	if (!(flags & MAP_PLAIN) || roots->careful)
 		read_copied(roots, start, end);
-	else if (end - start >= SPARSE_MIN_BYTES && roots->pagemap >= 0)
+	else if (end - start >= SPARSE_MIN_BYTES && roots->pagemap >= 0 && !roots->choice.unaligned)
 		read_existing(roots, start, end);
 	else
 		read_there(roots, start, end);
@@ -222,7 +225,8 @@ static void add_span(struct root_span *spans, size_t *count, size_t capacity, st
 
 static void add_stack(struct roots *roots, uintptr_t start, uintptr_t end, uint32_t thread)
 {
-	add_span(roots->stack, &roots->stacks, roots->capacity, (struct root_span){start, end, thread});
+	if (!roots->choice.no_stacks)
+		add_span(roots->stack, &roots->stacks, roots->capacity, (struct root_span){start, end, thread});
 }
 
 static void set_apart(struct roots *roots, uintptr_t start, uintptr_t end)
@@ -257,7 +261,8 @@ static void find_stack(struct roots *roots, uintptr_t sp, uintptr_t pointer, uin
 		return;
 	struct block_at block;
 	if (sp - roots->mark->blocks->low < roots->mark->blocks->span && block_find(roots->mark->blocks, sp, &block)) {
-		mark_node(roots->mark, block.node); /* a stack in a block */
+		if (!roots->choice.no_stacks)
+			mark_node(roots->mark, block.node); /* a stack in a block */
 		mark_follow(roots->mark);
 	} else if (at->flags & MAP_MAIN_STACK) {
 		set_apart(roots, at->start, at->end);
@@ -315,6 +320,92 @@ static void find_dead_frames(struct roots *roots)
 	}
 }
 
+/* --- what the program wants left out --- */
+
+/* The module that has the address; false: none has. */
+static bool in_module(uintptr_t address, struct dl_phdr_info *info)
+{
+	return address && modules_program_headers(address, info);
+}
+
+/* Of a thread: its stacks, also the one that it does not run on now, and its storage. */
+static void leave_out_thread(struct roots *roots, uintptr_t sp, uintptr_t pointer)
+{
+	struct dl_phdr_info info;
+	const struct map_range *at = maps_find(roots->maps, sp);
+	if (roots->choice.no_stacks && at && pointer - at->start >= at->end - at->start && !in_module(sp, &info))
+		set_apart(roots, at->start, at->end);
+	for (const struct heap *heap = heap_first(); heap && roots->choice.no_stacks; heap = heap->next_heap)
+		if (heap->stack_high == pointer)
+			set_apart(roots, heap->stack_low, storage_of(pointer));
+	if (roots->choice.no_storage)
+		set_apart(roots, storage_of(pointer), pointer + THREAD_BYTES);
+}
+
+static void leave_out_threads(struct roots *roots, const struct reach_self *self)
+{
+	for (size_t i = 0; i < roots->maps->count && roots->choice.no_stacks; i++)
+		if (roots->maps->range[i].flags & MAP_MAIN_STACK)
+			set_apart(roots, roots->maps->range[i].start, roots->maps->range[i].end);
+	leave_out_thread(roots, self->sp, lock_self());
+	for (uint32_t i = 0; i < roots->stopped->count; i++) {
+		const struct stop_thread *thread = &roots->stopped->thread[i];
+		uintptr_t pointer = thread->pointer ? thread->pointer : pointer_of(thread->sp);
+		if (atomic_load(&thread->state) != STOP_GONE && pointer)
+			leave_out_thread(roots, thread->sp, pointer);
+	}
+}
+
+/* All that modules can write to. Each has a mapping of it, and what is asked is not the table of those seen in stacks.
+ */
+static void leave_out_globals(struct roots *roots)
+{
+	uintptr_t known = 0;
+	for (size_t i = 0; i < roots->maps->count; i++) {
+		const struct map_range *range = &roots->maps->range[i];
+		struct dl_phdr_info info;
+		if (!(range->flags & MAP_WRITABLE) || !in_module(range->start, &info) ||
+		    (uintptr_t)info.dlpi_phdr == known)
+			continue;
+		known = (uintptr_t)info.dlpi_phdr;
+		for (int j = 0; j < info.dlpi_phnum; j++) {
+			const ElfW(Phdr) *header = &info.dlpi_phdr[j];
+			uintptr_t start = info.dlpi_addr + header->p_vaddr;
+			if (header->p_type == PT_LOAD && header->p_flags & PF_W)
+				set_apart(roots, start, start + header->p_memsz);
+		}
+	}
+}
+
+/* What is a variable as well stays one. */
+static void leave_out_regions(struct roots *roots)
+{
+	struct dl_phdr_info info;
+	for (int i = 0; i < REGIONS_MAX; i++) {
+		uintptr_t start = atomic_load(&region[i].start);
+		if (start && !in_module(start, &info))
+			set_apart(roots, start, start + atomic_load(&region[i].bytes));
+	}
+}
+
+static void leave_out(struct roots *roots, const struct reach_self *self)
+{
+	if (roots->choice.no_stacks || roots->choice.no_storage)
+		leave_out_threads(roots, self);
+	if (roots->choice.no_globals)
+		leave_out_globals(roots);
+	if (roots->choice.no_regions)
+		leave_out_regions(roots);
+}
+
+/* Of spans that are set apart for the choice. */
+static size_t spans_of_choice(const struct reach_choice *choice, const struct maps *maps, const struct stopped *stopped)
+{
+	enum { SPANS_OF_THREAD = 3, SEGMENTS_WRITABLE = 4 };
+	return (choice->no_stacks || choice->no_storage ? (stopped->count + 1) * SPANS_OF_THREAD : 0) +
+	       (choice->no_globals ? maps->count * SEGMENTS_WRITABLE : 0) + (choice->no_regions ? REGIONS_MAX : 0);
+}
+
 static void find_stacks(struct roots *roots, const struct reach_self *self)
 {
 	find_stack(roots, self->sp, lock_self(), (uint32_t)roots->stopped->self);
@@ -328,16 +419,21 @@ static void find_stacks(struct roots *roots, const struct reach_self *self)
 	}
 	find_dead(roots);
 	find_dead_frames(roots);
+	leave_out(roots, self);
 }
 
 bool roots_begin(struct roots *roots, const struct maps *maps, const struct stopped *stopped,
 		 const struct reach_self *self, struct mark *mark)
 {
-	*roots = (struct roots){.maps = maps, .stopped = stopped, .mark = mark, .careful = stopped->running != 0};
+	*roots = (struct roots){.maps = maps,
+				.stopped = stopped,
+				.mark = mark,
+				.careful = stopped->running != 0,
+				.choice = self->choice};
 	size_t heaps = 0;
 	for (const struct heap *heap = heap_first(); heap; heap = heap->next_heap)
 		heaps++;
-	roots->capacity = heaps + stopped->count + SPARE_SPANS;
+	roots->capacity = heaps + stopped->count + SPARE_SPANS + spans_of_choice(&self->choice, maps, stopped);
 	roots->bytes = 2 * roots->capacity * sizeof *roots->stack;
 	roots->stack = sys_map(roots->bytes);
 	roots->pagemap = sys_open_read("/proc/self/pagemap");
@@ -361,7 +457,7 @@ void roots_end(struct roots *roots)
 
 static void mark_registers(struct roots *roots)
 {
-	for (uint32_t i = 0; i < roots->stopped->count; i++) {
+	for (uint32_t i = 0; i < roots->stopped->count && !roots->choice.no_registers; i++) {
 		const struct stop_thread *thread = &roots->stopped->thread[i];
 		if (atomic_load(&thread->state) != STOP_STANDS)
 			continue;
@@ -387,7 +483,7 @@ void roots_mark_memory(struct roots *roots)
 			read_foreign(roots, range->start, range->end, range->flags);
 	}
 	/* Also what cannot be written to. */
-	for (int i = 0; i < REGIONS_MAX; i++) {
+	for (int i = 0; i < REGIONS_MAX && !roots->choice.no_regions; i++) {
 		uintptr_t start = atomic_load(&region[i].start);
 		if (start)
 			read_span(roots, start, start + atomic_load(&region[i].bytes), 0);
@@ -402,6 +498,42 @@ void roots_mark_stacks(struct roots *roots)
 		set_source(roots, ROOT_STACK, stack->thread, stack->start);
 		read_span(roots, stack->start, stack->end, MAP_PLAIN);
 	}
+}
+
+static struct reach_thread thread_of(const struct roots *roots, uint32_t tid, uint32_t state, uintptr_t sp,
+				     uintptr_t pointer)
+{
+	struct reach_thread thread = {.tid = tid, .state = state, .sp = sp};
+	for (size_t i = 0; i < roots->stacks; i++)
+		if (roots->stack[i].thread == tid)
+			thread.stack_end = roots->stack[i].end;
+	if (pointer && !roots->choice.no_storage) {
+		thread.storage = storage_of(pointer);
+		thread.storage_end = pointer + THREAD_BYTES;
+	}
+	return thread;
+}
+
+bool roots_list_threads(const struct roots *roots, const struct reach_self *self, struct reach *reach)
+{
+	static const enum snapshot_searched states[] = {
+		[STOP_STANDS] = SEARCHED_STANDS, [STOP_IN_KERNEL] = SEARCHED_IN_KERNEL, [STOP_RUNS] = SEARCHED_RUNS};
+	const struct stopped *stopped = roots->stopped;
+	reach->thread_bytes = (stopped->count + 1) * sizeof *reach->thread;
+	reach->thread = sys_map(reach->thread_bytes);
+	if (!reach->thread)
+		return false;
+	reach->thread[reach->threads++] =
+		thread_of(roots, (uint32_t)stopped->self, SEARCHED_STANDS, self->sp, lock_self());
+	for (uint32_t i = 0; i < stopped->count; i++) {
+		const struct stop_thread *thread = &stopped->thread[i];
+		uint32_t state = atomic_load(&thread->state);
+		uintptr_t pointer = thread->pointer ? thread->pointer : pointer_of(thread->sp);
+		if (state < sizeof states / sizeof states[0] && states[state])
+			reach->thread[reach->threads++] =
+				thread_of(roots, (uint32_t)thread->tid, states[state], thread->sp, pointer);
+	}
+	return true;
 }
 
 static bool is_beside(uintptr_t pointer, uintptr_t address, uint64_t *place)

@@ -26,6 +26,7 @@ struct roots {
 	struct root_span *apart; /* what is not read with the rest: stacks, living and dead */
 	size_t stacks, aparts, capacity, bytes;
 	uint64_t root_bytes, unread_bytes;
+	struct reach_choice choice;
 	int pagemap;  /* negative: not readable */
 	bool careful; /* threads run: memory may vanish */
 };
@@ -38,6 +39,9 @@ void roots_end(struct roots *roots);
 /* All but stacks: memory, registers. */
 void roots_mark_memory(struct roots *roots);
 void roots_mark_stacks(struct roots *roots);
+
+/* Lists the threads and what was read of them. false when there is no memory. */
+bool roots_list_threads(const struct roots *roots, const struct reach_self *self, struct reach *reach);
 
 /*
  * Whether the address is in a thread's static thread-local storage, or in what libc keeps beside it: whose, and where

@@ -12,6 +12,7 @@
 
 #include "preload/census_growth.h"
 #include "preload/forked.h"
+#include "preload/lsan.h"
 #include "preload/modules.h"
 #include "preload/not_copied.h"
 #include "preload/notes.h"
@@ -438,7 +439,8 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 		const struct reach_self here = {.sp = request->sp ? request->sp : now,
 						.retained = request->retained,
 						.process_ends = request->sp != 0,
-						.caller = registers_of_caller()};
+						.caller = registers_of_caller(),
+						.choice = lsan_choice()};
 		const struct reach_self *self = request->leaks ? &here : NULL;
 		bool forked = wants_fork(request->trigger, &picture, request->leaks) &&
 			      take_forked(&picture, begun_ns, settled, self);

@@ -89,6 +89,8 @@ enum snapshot_section_type {
 	SECTION_INDIRECT = 23,     /* minor version 2, with META_LEAKS: whose loss the indirect leaks go with */
 	SECTION_SUPPRESSIONS = 24, /* likewise: what the program's __lsan_default_suppressions() returned, as it is */
 	SECTION_PLACES = 25,       /* minor version 2, with META_RETAINED: what of the program the paths begin in */
+	SECTION_OBJECTS = 26,  /* minor version 2, with META_LEAKS: each block that leaked, where it was asked for */
+	SECTION_SEARCHED = 27, /* likewise: how each thread was searched */
 };
 
 /*
@@ -130,12 +132,14 @@ enum snapshot_meta {
 	META_EXECUTABLE = 3,   /* its path */
 	META_COMMAND_LINE = 5, /* arguments, each followed by NUL */
 	META_HOST = 7,
-	META_LABEL = 9,      /* given to mudlark_snapshot() */
-	META_VERSION = 11,   /* of Mudlark */
-	META_OPTIONS = 13,   /* as in MUDLARK_OPTIONS */
-	META_KERNEL = 15,    /* uname release */
-	META_LIBC = 17,      /* gnu_get_libc_version() */
-	META_DIRECTORY = 19, /* working directory at start */
+	META_LABEL = 9,          /* given to mudlark_snapshot() */
+	META_VERSION = 11,       /* of Mudlark */
+	META_OPTIONS = 13,       /* as in MUDLARK_OPTIONS */
+	META_KERNEL = 15,        /* uname release */
+	META_LIBC = 17,          /* gnu_get_libc_version() */
+	META_DIRECTORY = 19,     /* working directory at start */
+	META_LSAN_DEFAULTS = 21, /* with META_LEAKS: what the program's __lsan_default_options() returned */
+	META_LSAN_OPTIONS = 23,  /* likewise: LSAN_OPTIONS of the process */
 };
 
 enum snapshot_trigger {
@@ -314,6 +318,18 @@ enum snapshot_hold {
 	HOLD_THREAD = 3,  /* ... a thread's own dict */
 	HOLD_OUTSIDE = 4, /* ... an object that C code or the interpreter itself holds */
 	HOLD_CYCLE = 5,   /* nothing: a cycle that waits for the collector; the steps are some of its members */
+};
+
+/* OBJECTS: count, then for each: kind (LEAK_DEFINITE or LEAK_INDIRECT), site id, address, bytes. */
+
+/*
+ * SEARCHED: count, then for each thread: tid, state (enum snapshot_searched), stack pointer, end of its stack, start
+ * and end of its thread-local storage; 0: not known, or not read.
+ */
+enum snapshot_searched {
+	SEARCHED_STANDS = 1,    /* with all its registers */
+	SEARCHED_IN_KERNEL = 2, /* waiting there: not all of its registers were known */
+	SEARCHED_RUNS = 3,      /* it could not be stopped */
 };
 
 /* STACKS: count, then for each (id 1, 2, ...): frame id << 1 | cut, cut = 1 when outer frames are missing. */

@@ -250,6 +250,7 @@ static void quick_exit_init(void)
 static void at_quick_exit_handler(void)
 {
 	int status = atomic_load(&quick_status);
+	lsan_leaves_at_once();
 	control_at_exit((uintptr_t)__builtin_dwarf_cfa());
 	int judged = control_exit_status(status);
 	if (judged != status)
@@ -268,6 +269,7 @@ __attribute__((visibility("default"))) void quick_exit(int status)
 
 static __attribute__((noreturn)) void end_process(int status)
 {
+	lsan_leaves_at_once();
 	control_at_exit((uintptr_t)__builtin_dwarf_cfa());
 	sys_exit(control_exit_status(status));
 }

@@ -5,6 +5,7 @@
  * filters, names and ranking are show's: live for the blocks themselves, allocated for what is lost with them.
  */
 #include "report/leak_paths.h"
+#include "report/leaks_lsan.h"
 #include "report/leaks_report.h"
 #include "report/present.h"
 #include "report/rows.h"
@@ -18,7 +19,7 @@ enum { OPTION_KIND = 1, OPTION_STYLE, OPTION_JUDGE, OPTION_RETAINED, OPTION_PATH
 struct leaks_options {
 	struct reading reading;
 	unsigned kinds; /* bit per enum snapshot_leak_kind; 0: nothing was said */
-	bool lsan, judge, retained;
+	bool lsan, judge, retained, top_given;
 	const char *path; /* --path; NULL: not given */
 	struct suppressions suppressions;
 	struct suppression_choices choices;
@@ -36,6 +37,9 @@ static int leaks_option(void *context, int id, const char *argument, struct erro
 	case OPTION_STYLE:
 		options->lsan = options_choice(STYLE_CHOICES, argument) == 1;
 		return EXIT_FINE;
+	case READING_TOP:
+		options->top_given = true;
+		return reading_option(&options->reading, id, argument, error);
 	case OPTION_JUDGE:
 		options->judge = true;
 		return EXIT_FINE;
@@ -102,13 +106,22 @@ static void print_kinds(struct leaks_options *options, const struct hidden_leaks
 			generate_suppressions(options, &kinds[i], &said);
 	else if (reading->json)
 		leaks_json(&report);
-	else if (options->lsan)
-		leaks_lsan(&report);
 	else
 		leaks_text(&report);
 	for (size_t i = 0; i < report.kind_count; i++)
 		aggregate_free(&kinds[i].aggregate);
 	intern_free(&said);
+}
+
+/* All leaks, as LeakSanitizer prints them, unless --top or the program's options say how many. */
+static void print_as_lsan(struct leaks_options *options)
+{
+	struct reading *reading = &options->reading;
+	struct lsan_options lsan;
+	lsan_options_of(&lsan, reading->snapshots[0]);
+	leaks_lsan(reading, &options->suppressions, &lsan, options->kinds, options->top_given ? reading->top : 0,
+		   stdout);
+	lsan_options_free(&lsan);
 }
 
 /* Definite and indirect ones are summed and judged, whatever is shown. */
@@ -138,7 +151,9 @@ static int leaks(struct leaks_options *options, const char *path, struct error *
 	bool why = options->retained || options->path;
 	if (why && leak_paths_print(reading, options->path, error) != EXIT_FINE)
 		return error->code;
-	if (!why)
+	if (!why && options->lsan && !reading->json && !options->choices.generate)
+		print_as_lsan(options);
+	else if (!why)
 		print_kinds(options, &hidden);
 	if (!reading->json)
 		print_symbol_notes(reading->names, reading->group.all_frames);

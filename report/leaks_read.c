@@ -3,7 +3,7 @@
  */
 #include "report/snapshot_cursor.h"
 
-enum { LEAK_BYTES_LEAST = 6, INDIRECT_BYTES_LEAST = 4 };
+enum { LEAK_BYTES_LEAST = 6, INDIRECT_BYTES_LEAST = 4, OBJECT_BYTES_LEAST = 4, SEARCHED_BYTES_LEAST = 6 };
 
 static const char site_range[] = "a site id is out of range";
 
@@ -37,6 +37,36 @@ void decode_indirect(struct snapshot *snapshot, struct cursor *cursor)
 	}
 }
 
+void decode_objects(struct snapshot *snapshot, struct cursor *cursor)
+{
+	uint32_t count = read_count(cursor, OBJECT_BYTES_LEAST);
+	snapshot->objects = arena_allocate(&snapshot->arena, count, sizeof *snapshot->objects);
+	snapshot->object_count = count;
+	for (uint32_t i = 0; i < count && !cursor->failed; i++) {
+		struct snapshot_object *object = &snapshot->objects[i];
+		object->kind = read_limited(cursor, UINT8_MAX, "a kind of leak is out of range");
+		object->site = read_limited(cursor, UINT32_MAX, site_range);
+		object->address = read_varint(cursor);
+		object->bytes = read_varint(cursor);
+	}
+}
+
+void decode_searched(struct snapshot *snapshot, struct cursor *cursor)
+{
+	uint32_t count = read_count(cursor, SEARCHED_BYTES_LEAST);
+	snapshot->searched = arena_allocate(&snapshot->arena, count, sizeof *snapshot->searched);
+	snapshot->searched_count = count;
+	for (uint32_t i = 0; i < count && !cursor->failed; i++) {
+		struct snapshot_searched_thread *thread = &snapshot->searched[i];
+		thread->tid = read_varint(cursor);
+		thread->state = read_varint(cursor);
+		thread->sp = read_varint(cursor);
+		thread->stack_end = read_varint(cursor);
+		thread->storage = read_varint(cursor);
+		thread->storage_end = read_varint(cursor);
+	}
+}
+
 void decode_suppressions(struct snapshot *snapshot, struct cursor *cursor)
 {
 	snapshot->suppressions = read_text(cursor, &snapshot->arena);
@@ -53,5 +83,8 @@ uint32_t link_leaks(const struct snapshot *snapshot, const char **why)
 		    indirect->site > snapshot->site_count)
 			return *why = "it names a site that is not there", SECTION_INDIRECT;
 	}
+	for (uint32_t i = 0; i < snapshot->object_count; i++)
+		if (!snapshot->objects[i].site || snapshot->objects[i].site > snapshot->site_count)
+			return *why = "an object names a site that is not there", SECTION_OBJECTS;
 	return SECTION_END;
 }

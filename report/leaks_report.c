@@ -1,5 +1,5 @@
 /*
- * What a search for leaks found, as text, as JSON and as LeakSanitizer says it; leaks_report.h.
+ * What a search for leaks found, as text and as JSON; leaks_report.h.
  */
 #include "report/leaks_report.h"
 
@@ -228,59 +228,4 @@ void leaks_text(const struct leaks_report *report)
 		table_print(&table, stdout, &terminal);
 	}
 	table_free(&table);
-}
-
-/* --- as LeakSanitizer says it ---------------------------------------------------------------------------------- */
-
-static void lsan_frame(unsigned number, const struct location *location)
-{
-	struct buffer line = {0};
-	buffer_format(&line, "    #%u 0x%012" PRIx64, number, location->address);
-	if (location->function)
-		buffer_format(&line, " in %s", location->function);
-	if (location->file && location->line)
-		buffer_format(&line, " %s:%" PRIu32, location->file, location->line);
-	else
-		buffer_format(&line, " (%s+0x%" PRIx64 ")",
-			      location->module_path[0] ? location->module_path : "<unknown module>", location->address);
-	struct buffer clean = {0};
-	text_clean(&clean, buffer_string(&line));
-	puts(buffer_string(&clean));
-	buffer_free(&line);
-	buffer_free(&clean);
-}
-
-static void lsan_rows(const struct reading *reading, const struct kind_rows *rows)
-{
-	const struct aggregate *aggregate = &rows->aggregate;
-	for (size_t i = 0; i < rows_to_print(aggregate, reading->top); i++) {
-		const struct row *row = &aggregate->rows[i];
-		const struct figures *figures = &row->figures[0];
-		struct stack_walk walk = {0};
-		const struct location *location;
-		unsigned number = 0;
-		printf("%s leak of %" PRIu64 " byte(s) in %" PRIu64 " object(s) allocated from:\n",
-		       rows->kind == LEAK_DEFINITE ? "Direct" : "Indirect", figures->live_bytes, figures->live_blocks);
-		while ((location = stack_next(&walk, reading->names, row, &reading->group)))
-			lsan_frame(number++, location);
-		putchar('\n');
-	}
-}
-
-void leaks_lsan(const struct leaks_report *report)
-{
-	const struct reading *reading = report->reading;
-	const struct leak_sums *sums = &report->sums;
-	uint64_t blocks = sums->blocks[LEAK_DEFINITE] + sums->blocks[LEAK_INDIRECT];
-	if (blocks)
-		printf("\n=================================================================\n"
-		       "==%" PRIu64 "==ERROR: LeakSanitizer: detected memory leaks\n\n",
-		       reading->snapshots[0]->numbers[META_PID]);
-	for (size_t i = 0; blocks && i < report->kind_count; i++)
-		if (report->kinds[i].kind == LEAK_DEFINITE || report->kinds[i].kind == LEAK_INDIRECT)
-			lsan_rows(reading, &report->kinds[i]);
-	suppressions_print_used(report->suppressions, stdout);
-	if (blocks)
-		printf("SUMMARY: LeakSanitizer: %" PRIu64 " byte(s) leaked in %" PRIu64 " allocation(s).\n",
-		       sums->bytes[LEAK_DEFINITE] + sums->bytes[LEAK_INDIRECT], blocks);
 }

@@ -1,5 +1,5 @@
 /*
- * What a search for leaks found, for a reader: a table, JSON, or the text of LeakSanitizer.
+ * What a search for leaks found, for a reader: a table or JSON.
  */
 #ifndef MUDLARK_LEAKS_REPORT_H
 #define MUDLARK_LEAKS_REPORT_H
@@ -30,7 +30,5 @@ struct leaks_report {
 
 void leaks_text(const struct leaks_report *report);
 void leaks_json(const struct leaks_report *report);
-/* Of definite and indirect ones only. Nothing when there are none: LeakSanitizer is silent then, too. */
-void leaks_lsan(const struct leaks_report *report);
 
 #endif

@@ -5,6 +5,7 @@
  * status passes through, and what we say is on standard error, before it starts or after it has ended.
  */
 #include "report/host_options.h"
+#include "report/lsan_options.h"
 #include "report/launch.h"
 #include "report/preflight.h"
 #include "report/process.h"
@@ -237,7 +238,8 @@ static int conclude(struct run_options *options, const struct host_options *host
 	if (!options->quiet)
 		run_epilogue(&own, &children, pattern, host, status);
 	if (leaks) {
-		char *show = lsan_option("print_suppressions");
+		struct lsan_options lsan;
+		lsan_options_of_environment(&lsan);
 		const struct run_leaks run = {
 			.own = &own,
 			.children = &children,
@@ -246,10 +248,10 @@ static int conclude(struct run_options *options, const struct host_options *host
 			.exitcode = host_options_get(&options->host, "exitcode"),
 			.suppressions_typed = buffer_string(&options->typed),
 			.quiet = options->quiet,
-			.show_suppressed = !options->quiet && (!show || strcmp(show, "0") != 0),
+			.show_suppressed = !options->quiet && !lsan.hides_suppressed,
 		};
 		status = run_leaks_judge(&run, status);
-		free(show);
+		lsan_options_free(&lsan);
 	} else {
 		run_next(&own, &children);
 	}

@@ -16,7 +16,7 @@ void print_sites(const struct names *names, const struct aggregate *aggregate)
 	for (size_t i = 0; i < aggregate->row_count && i < SITES_SHOWN; i++) {
 		const struct row *row = &aggregate->rows[i];
 		struct buffer text = {0};
-		if (!row->figures[0].live_bytes)
+		if (!row->figures[0].live_blocks)
 			break;
 		/* As by stack, the function first and then where; but a row of functions without names is one of lines.
 		 */
@@ -49,7 +49,7 @@ static void print_largest(const char *path)
 	       format_count(bytes, snapshot->totals[TOTAL_LIVE_BYTES]),
 	       format_count(blocks, snapshot->totals[TOTAL_LIVE_BLOCKS]),
 	       snapshot->totals[TOTAL_LIVE_BLOCKS] == 1 ? "" : "s",
-	       aggregate.row_count && aggregate.rows[0].figures[0].live_bytes ? "; the largest sites:" : "");
+	       aggregate.row_count && aggregate.rows[0].figures[0].live_blocks ? "; the largest sites:" : "");
 	print_sites(reading.names, &aggregate);
 	aggregate_free(&aggregate);
 	reading_free(&reading);

@@ -4,11 +4,14 @@
 #include "report/run_leaks.h"
 
 #include "report/hidden_leaks.h"
+#include "report/intern.h"
 #include "report/leak_kinds.h"
+#include "report/leaks_lsan.h"
 #include "report/reading.h"
 #include "report/run_epilogue.h"
 #include "report/typed_path.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +21,7 @@ struct verdict {
 	bool found, uncertain, declined, hidden;
 	int status; /* that processes which leak end with; 0: their own */
 	size_t shown, not_shown;
+	struct intern ignored; /* options of LeakSanitizer's that were named already */
 };
 
 static void print_lost(const struct run_leaks *run, struct reading *reading, const struct leak_sums *sums,
@@ -63,6 +67,35 @@ static void print_suppressed(const struct suppressions *set)
 	}
 }
 
+/* The program's options of LeakSanitizer's that mean nothing here, each text once in a run. */
+static void name_ignored(struct lsan_options *lsan, struct intern *named)
+{
+	uint32_t before = named->count;
+	if (lsan->ignored.length && intern_bytes(named, lsan->ignored.data, lsan->ignored.length) > before)
+		notice("of LSAN_OPTIONS is ignored: %s", buffer_string(&lsan->ignored));
+}
+
+/* What the program's options of LeakSanitizer's ask for: its text, where they want it. */
+static void obey_lsan_options(const struct run_leaks *run, struct reading *reading, struct verdict *verdict)
+{
+	struct snapshot *snapshot = reading->snapshots[0];
+	struct lsan_options lsan;
+	char *name;
+	lsan_options_of(&lsan, snapshot);
+	if (lsan_options_ask_for_text(&lsan)) {
+		FILE *log = lsan_open_log(&lsan, snapshot, &name);
+		leaks_lsan(reading, run->suppressions, &lsan, 1u << LEAK_DEFINITE | 1u << LEAK_INDIRECT, 0,
+			   log ? log : stderr);
+		if (log && fclose(log))
+			notice("warning: %s: %s", name, strerror(errno));
+		else if (log)
+			notice("LeakSanitizer's report is in %s", name);
+		free(name);
+	}
+	name_ignored(&lsan, &verdict->ignored);
+	lsan_options_free(&lsan);
+}
+
 /* The rules of one process do not count for the next, nor what they hid there. */
 static void forget_process(struct suppressions *set, size_t count)
 {
@@ -94,6 +127,8 @@ static void judge_loaded(const struct run_leaks *run, struct reading *reading, c
 		print_lost(run, reading, &sums, path);
 	if (run->show_suppressed && (shown || !found))
 		print_suppressed(set);
+	if (found)
+		obey_lsan_options(run, reading, verdict);
 	verdict->hidden |= hidden.blocks != 0;
 	verdict->shown += shown;
 	verdict->not_shown += found && !shown;
@@ -176,6 +211,7 @@ int run_leaks_judge(const struct run_leaks *run, int status)
 					: "nothing was lost");
 		run_next(run->own, run->children);
 	}
+	intern_free(&verdict.ignored);
 	if (verdict.not_shown)
 		notice("lost by %zu more of its processes", verdict.not_shown);
 	if (status != EXIT_FINE)

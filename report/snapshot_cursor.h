@@ -42,9 +42,11 @@ void decode_refs(struct snapshot *snapshot, struct cursor *cursor);
 /* As link_sections(): the type of a section with a dangling id, or SECTION_END. */
 uint32_t link_census(const struct snapshot *snapshot, const char **why);
 
-/* LEAKS, INDIRECT and SUPPRESSIONS: leaks_read.c. */
+/* LEAKS, INDIRECT, OBJECTS, SEARCHED and SUPPRESSIONS: leaks_read.c. */
 void decode_leaks(struct snapshot *snapshot, struct cursor *cursor);
 void decode_indirect(struct snapshot *snapshot, struct cursor *cursor);
+void decode_objects(struct snapshot *snapshot, struct cursor *cursor);
+void decode_searched(struct snapshot *snapshot, struct cursor *cursor);
 void decode_suppressions(struct snapshot *snapshot, struct cursor *cursor);
 uint32_t link_leaks(const struct snapshot *snapshot, const char **why);
 

@@ -26,7 +26,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { KNOWN_SECTIONS = SECTION_PLACES + 1 };
+enum { KNOWN_SECTIONS = SECTION_SEARCHED + 1 };
 
 static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_END] = "END",
@@ -55,6 +55,8 @@ static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_INDIRECT] = "INDIRECT",
 	[SECTION_SUPPRESSIONS] = "SUPPRESSIONS",
 	[SECTION_PLACES] = "PLACES",
+	[SECTION_OBJECTS] = "OBJECTS",
+	[SECTION_SEARCHED] = "SEARCHED",
 };
 
 static const uint32_t required_sections[] = {SECTION_META,   SECTION_TOTALS,  SECTION_MODULES, SECTION_FRAMES,
@@ -457,6 +459,8 @@ static void (*const section_decoders[KNOWN_SECTIONS])(struct snapshot *, struct 
 	[SECTION_INDIRECT] = decode_indirect,
 	[SECTION_SUPPRESSIONS] = decode_suppressions,
 	[SECTION_PLACES] = decode_places,
+	[SECTION_OBJECTS] = decode_objects,
+	[SECTION_SEARCHED] = decode_searched,
 };
 
 /* --- wall 3: ids across sections ------------------------------------------------------------------------------- */

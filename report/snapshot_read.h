@@ -31,7 +31,7 @@
 #define TOTAL_KEYS 64
 #define LOSS_KEYS 64
 #define PYTHON_KEYS 16
-_Static_assert(META_GIL_NS < META_KEYS && META_LEAKS_STATUS < META_KEYS && META_DIRECTORY < META_KEYS,
+_Static_assert(META_GIL_NS < META_KEYS && META_LEAKS_STATUS < META_KEYS && META_LSAN_OPTIONS < META_KEYS,
 	       "every key of META has its place");
 _Static_assert(TOTAL_UNRECORDED_BYTES < TOTAL_KEYS, "every key of TOTALS has its place");
 _Static_assert(LOSS_PATHS_LEFT_OUT < LOSS_KEYS, "every key of LOSSES has its place");
@@ -107,6 +107,18 @@ struct snapshot_leak {
 struct snapshot_indirect {
 	uint32_t leader, site;
 	uint64_t blocks, bytes;
+};
+
+/* SECTION_OBJECTS: a block that leaked. */
+struct snapshot_object {
+	uint32_t kind, site; /* kind: as of a leak */
+	uint64_t address, bytes;
+};
+
+/* SECTION_SEARCHED. */
+struct snapshot_searched_thread {
+	uint64_t tid, state; /* enum snapshot_searched, or one of a later version */
+	uint64_t sp, stack_end, storage, storage_end;
 };
 
 /* SECTION_SYMBOLS. Numbers of strings are checked and already turned into texts. */
@@ -214,6 +226,10 @@ struct snapshot {
 	uint32_t leak_count;
 	struct snapshot_indirect *indirect; /* [indirect_count], likewise */
 	uint32_t indirect_count;
+	struct snapshot_object *objects; /* [object_count], likewise */
+	uint32_t object_count;
+	struct snapshot_searched_thread *searched; /* [searched_count], likewise */
+	uint32_t searched_count;
 	struct text suppressions;              /* the program's own; empty: it has none */
 	struct spreads spreads;                /* of the totals; of sampled blocks only */
 	const char **notes;                    /* [note_count], likewise */

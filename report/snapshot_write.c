@@ -255,6 +255,31 @@ static void encode_indirect(const struct snapshot *snapshot, struct buffer *data
 	}
 }
 
+static void encode_objects(const struct snapshot *snapshot, struct buffer *data)
+{
+	buffer_varint(data, snapshot->object_count);
+	for (uint32_t i = 0; i < snapshot->object_count; i++) {
+		buffer_varint(data, snapshot->objects[i].kind);
+		buffer_varint(data, snapshot->objects[i].site);
+		buffer_varint(data, snapshot->objects[i].address);
+		buffer_varint(data, snapshot->objects[i].bytes);
+	}
+}
+
+static void encode_searched(const struct snapshot *snapshot, struct buffer *data)
+{
+	buffer_varint(data, snapshot->searched_count);
+	for (uint32_t i = 0; i < snapshot->searched_count; i++) {
+		const struct snapshot_searched_thread *thread = &snapshot->searched[i];
+		buffer_varint(data, thread->tid);
+		buffer_varint(data, thread->state);
+		buffer_varint(data, thread->sp);
+		buffer_varint(data, thread->stack_end);
+		buffer_varint(data, thread->storage);
+		buffer_varint(data, thread->storage_end);
+	}
+}
+
 static void encode_paths(const struct snapshot *snapshot, struct buffer *data)
 {
 	const struct retained_data *retained = &snapshot->retained;
@@ -349,6 +374,14 @@ void snapshot_encode(const struct snapshot *snapshot, struct buffer *file)
 		finish_section(file, SECTION_LEAKS, &data);
 		encode_indirect(snapshot, &data);
 		finish_section(file, SECTION_INDIRECT, &data);
+		if (snapshot->object_count) {
+			encode_objects(snapshot, &data);
+			finish_section(file, SECTION_OBJECTS, &data);
+		}
+		if (snapshot->searched_count) {
+			encode_searched(snapshot, &data);
+			finish_section(file, SECTION_SEARCHED, &data);
+		}
 	}
 	if (snapshot->suppressions.length) {
 		need_minor(file, SNAPSHOT_MINOR);

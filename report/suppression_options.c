@@ -3,6 +3,8 @@
  */
 #include "report/suppression_options.h"
 
+#include "report/lsan_options.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -63,9 +65,11 @@ int suppressions_load_list(struct suppressions *set, const char *list, struct er
 
 int suppressions_load_lsan(struct suppressions *set, const char *program, struct error *error)
 {
-	char *path = lsan_option("suppressions");
+	struct lsan_options lsan;
+	lsan_options_of_environment(&lsan);
+	const char *path = lsan.suppressions;
 	if (!path || !*path) {
-		free(path);
+		lsan_options_free(&lsan);
 		return EXIT_FINE;
 	}
 	const char *slash = program ? strrchr(program, '/') : NULL;
@@ -73,35 +77,6 @@ int suppressions_load_lsan(struct suppressions *set, const char *program, struct
 	bool moved = beside && access(path, F_OK) && !access(beside, F_OK);
 	int status = suppressions_load(set, moved ? beside : path, error);
 	free(beside);
-	free(path);
+	lsan_options_free(&lsan);
 	return status;
-}
-
-char *lsan_option(const char *name)
-{
-	static const char separators[] = " ,:\n\t\r";
-	const char *text = getenv("LSAN_OPTIONS");
-	char *value = NULL;
-	while (text && *text) {
-		const char *key = text += strspn(text, separators);
-		size_t key_length = strcspn(text, " ,:\n\t\r=");
-		text += key_length;
-		if (*text != '=')
-			continue;
-		const char *begin = ++text;
-		size_t length = strcspn(begin, separators);
-		if (*begin == '"' || *begin == '\'') {
-			const char *end = strchr(begin + 1, *begin);
-			begin++;
-			length = end ? (size_t)(end - begin) : strlen(begin);
-			text = begin + length + (end != NULL);
-		} else {
-			text += length;
-		}
-		if (key_length == strlen(name) && !memcmp(key, name, key_length)) {
-			free(value);
-			value = must_format("%.*s", (int)length, begin);
-		}
-	}
-	return value;
 }

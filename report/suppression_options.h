@@ -63,7 +63,4 @@ int suppressions_load_list(struct suppressions *set, const char *list, struct er
  */
 int suppressions_load_lsan(struct suppressions *set, const char *program, struct error *error);
 
-/* The value of an option in LSAN_OPTIONS, which the caller frees; NULL: it is not there. The last one counts. */
-char *lsan_option(const char *name);
-
 #endif

@@ -252,7 +252,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	if (size && bytes[0] <= SECTION_RETAINED && snapshot_section_name(bytes[0])) {
+	if (size && bytes[0] <= SECTION_SEARCHED && snapshot_section_name(bytes[0])) {
 		struct buffer file = {0};
 		replace_section(bytes[0], bytes + 1, size - 1, &file);
 		examine(file.data, file.length);
@@ -281,6 +281,8 @@ int main(int argc, char **argv)
 	assert(argc == 2);
 	static const uint8_t paths[] = {1, 1, ROOT_MEMORY, 0, 100, 24, 1, 0, 1, 2, 16, 8, 5}, sums[] = {1, 2, 5, 80},
 			     places[] = {1, 1, 1, 0, 0};
+	static const uint8_t objects[] = {1, LEAK_DEFINITE, 1, 80, 24},
+			     searched[] = {1, 7, SEARCHED_STANDS, 1, 2, 3, 4};
 	static const uint8_t leaks[] = {3, 1, LEAK_DEFINITE, 2, 90, 1, 16, 2, LEAK_INDIRECT, 1, 16, 0, 0, 2, 9, 1, 8,
 					0, 0};
 	struct buffer good = good_file(SECTION_END), sampled = good_file(SECTION_SAMPLES), empty = {0};
@@ -293,6 +295,8 @@ int main(int argc, char **argv)
 	write_seed(argv[1], "PATHS", paths, sizeof paths, SECTION_PATHS);
 	write_seed(argv[1], "RETAINED", sums, sizeof sums, SECTION_RETAINED);
 	write_seed(argv[1], "PLACES", places, sizeof places, SECTION_PLACES);
+	write_seed(argv[1], "OBJECTS", objects, sizeof objects, SECTION_OBJECTS);
+	write_seed(argv[1], "SEARCHED", searched, sizeof searched, SECTION_SEARCHED);
 	write_seed(argv[1], "cut", good.data, good.length / 2, -1);
 	free(s);
 	for (size_t offset = sizeof(struct snapshot_header);;) {

@@ -68,8 +68,11 @@ static void print_text(const struct examination *examination, FILE *stream, enum
 		text_clean(&reason, finding->reason);
 		fprintf(stream, "%s%-4s%s  %s\n", style_on(&terminal, style), verdict_name(finding->verdict),
 			style_off(&terminal, style), buffer_string(&reason));
-		if (finding->mend)
-			fprintf(stream, "      mend: %s\n", finding->mend);
+		if (finding->mend) {
+			reason.length = 0;
+			text_clean(&reason, finding->mend);
+			fprintf(stream, "      mend: %s\n", buffer_string(&reason));
+		}
 		buffer_free(&reason);
 	}
 }

@@ -1,20 +1,33 @@
 /*
  * The one place that prints errors.
  *
- * Messages quote names out of snapshots and file systems, which may hold escape sequences; a terminal never sees
- * them, because every byte below 0x20 leaves here as '?'.
+ * Messages quote names out of snapshots and file systems, which may hold escape sequences: they leave here through
+ * text_clean().
  */
 #include "report/error.h"
 
-#include <stdarg.h>
+#include "report/escape.h"
+#include "report/memory.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* As vsnprintf(); what does not fit is left out visibly. */
+static void fill(char *text, size_t size, const char *format, va_list arguments) __attribute__((format(printf, 3, 0)));
+static void fill(char *text, size_t size, const char *format, va_list arguments)
+{
+	static const char more[] = "...";
+	int length = vsnprintf(text, size, format, arguments);
+	if (length >= 0 && (size_t)length >= size)
+		memcpy(text + size - sizeof more, more, sizeof more);
+}
 
 int error_set(struct error *error, int code, const char *hint, const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(error->message, sizeof error->message, format, arguments);
+	fill(error->message, sizeof error->message, format, arguments);
 	va_end(arguments);
 	snprintf(error->hint, sizeof error->hint, "%s", hint ? hint : "");
 	error->code = code;
@@ -25,20 +38,20 @@ void error_hint(struct error *error, const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(error->hint, sizeof error->hint, format, arguments);
+	fill(error->hint, sizeof error->hint, format, arguments);
 	va_end(arguments);
 }
 
 static void print_clean(const char *prefix, const char *text)
 {
 	/* One write per line, so that lines of parallel runs do not mix. */
-	char line[4096];
-	size_t length = (size_t)snprintf(line, sizeof line, "%s", prefix);
-	for (; *text && length < sizeof line - 1; text++)
-		line[length++] = ((unsigned char)*text < 0x20 || *text == 0x7f) ? '?' : *text;
-	line[length++] = '\n';
-	fwrite(line, 1, length, stderr);
+	struct buffer line = {0};
+	buffer_text(&line, prefix);
+	text_clean(&line, text);
+	buffer_byte(&line, '\n');
+	fwrite(line.data, 1, line.length, stderr);
 	fflush(stderr);
+	buffer_free(&line);
 }
 
 void error_print(const struct error *error)
@@ -50,10 +63,10 @@ void error_print(const struct error *error)
 
 void notice(const char *format, ...)
 {
-	char text[3072];
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof text, format, arguments);
+	char *text = must_format_list(format, arguments);
 	va_end(arguments);
 	print_clean("mudlark: ", text);
+	free(text);
 }

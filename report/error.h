@@ -26,7 +26,7 @@ struct error {
 	char hint[1024]; /* empty: none */
 };
 
-/* Fills error and returns code. hint may be NULL. A message that does not fit is cut. */
+/* Fills error and returns code. hint may be NULL. A message that does not fit ends with "...". */
 int error_set(struct error *error, int code, const char *hint, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -5,6 +5,7 @@
  * from BASE to the snapshot and may be negative; tools that cannot draw that are served by --filter and two exports.
  * json: what `mudlark show --json` prints, with all rows.
  */
+#include "report/escape.h"
 #include "report/heading.h"
 #include "report/present.h"
 #include "report/rows.h"
@@ -42,21 +43,15 @@ static int export_option(void *context, int id, const char *argument, struct err
 	}
 }
 
-/* A frame's name; ';' and line breaks would end it, so they become ':' and ' '. */
 static void fold_name(struct buffer *out, const struct location *location)
 {
-	size_t start = out->length;
-	if (location->function)
-		buffer_text(out, location->function);
-	else
-		buffer_format(out, "[%s+0x%" PRIx64 "]", location->module_name[0] ? location->module_name : "unknown",
-			      location->address);
-	for (size_t i = start; i < out->length; i++) {
-		if (out->data[i] == ';')
-			out->data[i] = ':';
-		else if ((unsigned char)out->data[i] < 0x20 || out->data[i] == 0x7f)
-			out->data[i] = ' ';
+	if (location->function) {
+		escape_folded(out, location->function);
+		return;
 	}
+	buffer_byte(out, '[');
+	escape_folded(out, location->module_name[0] ? location->module_name : "unknown");
+	buffer_format(out, "+0x%" PRIx64 "]", location->address);
 }
 
 static void fold_row(const struct reading *reading, const struct row *row, struct buffer *line)

@@ -3,6 +3,7 @@
  */
 #include "report/gate.h"
 
+#include "report/escape.h"
 #include "report/losses.h"
 #include "report/rows.h"
 
@@ -107,19 +108,6 @@ struct finding *gate_add(struct gate *gate, enum finding_kind kind, const struct
 /* Of many processes the reasons of the first ones are named, and the rest is counted. */
 enum { INCOMPLETE_BYTES_MOST = 2000 };
 
-static char *must_format_list(const char *format, va_list arguments)
-{
-	va_list again;
-	va_copy(again, arguments);
-	int length = vsnprintf(NULL, 0, format, again);
-	va_end(again);
-	size_t size = (size_t)(length < 0 ? 0 : length) + 1;
-	char *text = must_allocate(size, 1);
-	if (length > 0)
-		vsnprintf(text, size, format, arguments);
-	return text;
-}
-
 void gate_incomplete(struct gate *gate, const char *format, ...)
 {
 	if (gate->incomplete && strlen(gate->incomplete) > INCOMPLETE_BYTES_MOST) {
@@ -132,9 +120,13 @@ void gate_incomplete(struct gate *gate, const char *format, ...)
 	va_end(arguments);
 	char *whole = must_format("%s%s%s%s%s", gate->incomplete ? gate->incomplete : "", gate->incomplete ? "; " : "",
 				  line, gate->process ? ", in " : "", gate->process ? gate->process : "");
+	struct buffer clean = {0};
+	text_clean(&clean, whole);
 	free(gate->incomplete);
+	gate->incomplete = must_copy(buffer_string(&clean));
+	buffer_free(&clean);
+	free(whole);
 	free(line);
-	gate->incomplete = whole;
 }
 
 /* What was not named is said once. */
@@ -391,7 +383,10 @@ static const char *format_text(struct gate *gate, const char *format, ...)
 	va_start(arguments, format);
 	char *text = must_format_list(format, arguments);
 	va_end(arguments);
-	const char *kept = arena_text(&gate->texts, text, strlen(text));
+	struct buffer clean = {0};
+	text_clean(&clean, text);
+	const char *kept = arena_text(&gate->texts, buffer_string(&clean), clean.length);
+	buffer_free(&clean);
 	free(text);
 	return kept;
 }
@@ -595,7 +590,7 @@ int gate_decide(struct gate *gate)
 	return gate_status(gate);
 }
 
-/* "forget_one < main", without what would end the line. */
+/* "forget_one < main". */
 static const char *baseline_comment(struct gate *gate, const struct finding *finding)
 {
 	struct buffer text = {0};
@@ -607,7 +602,8 @@ static const char *baseline_comment(struct gate *gate, const struct finding *fin
 		if (location->runtime)
 			continue;
 		const char *name = location->function ? location->function : location->module_name;
-		buffer_format(&text, "%s%.*s", count++ ? " < " : "", (int)strcspn(name, "\r\n"), name);
+		buffer_text(&text, count++ ? " < " : "");
+		text_clean(&text, name);
 	}
 	const char *kept = arena_text(&gate->baseline.texts, text.data ? text.data : "", text.length);
 	buffer_free(&text);
@@ -690,10 +686,12 @@ void finding_title(const struct gate *gate, const struct finding *finding, struc
 	else
 		buffer_format(out, "%s leak: %s bytes in %s block%s", finding_name(finding->kind), bytes, blocks,
 			      plural);
-	if (name)
-		buffer_format(out, " in %s", name);
-	else
+	if (name) {
+		buffer_text(out, " in ");
+		text_clean(out, name);
+	} else {
 		buffer_text(out, finding->kind == FINDING_LIVE ? " in the whole process" : " (no stack recorded)");
+	}
 }
 
 void finding_stack(const struct gate *gate, const struct finding *finding, unsigned most, struct buffer *out)
@@ -710,7 +708,11 @@ void finding_stack(const struct gate *gate, const struct finding *finding, unsig
 		struct location shown = *location;
 		if (shown.file)
 			shown.file = gate_relative(gate, shown.file);
-		location_text(out, &shown);
+		/* A line break in a name would be a frame that nobody called. */
+		struct buffer line = {0};
+		location_text(&line, &shown);
+		text_clean(out, buffer_string(&line));
 		buffer_byte(out, '\n');
+		buffer_free(&line);
 	}
 }

@@ -4,22 +4,9 @@
  */
 #include "report/gate.h"
 
-#include <string.h>
+#include "report/escape.h"
 
 enum { ANNOTATIONS = 9, STACK_FRAMES = 8 };
-
-/* Data as the runner decodes it; in a property ':' and ',' end the value. */
-static void put_data(struct buffer *out, const char *text, bool property)
-{
-	for (; *text; text++) {
-		bool special =
-			*text == '%' || *text == '\r' || *text == '\n' || (property && (*text == ':' || *text == ','));
-		if (special)
-			buffer_format(out, "%%%02X", (unsigned char)*text);
-		else
-			buffer_byte(out, (unsigned char)*text < 0x20 ? '?' : *text);
-	}
-}
 
 static void put_annotation(const struct gate *gate, const struct finding *finding, const char *level, FILE *stream)
 {
@@ -34,15 +21,15 @@ static void put_annotation(const struct gate *gate, const struct finding *findin
 	/* Only files of the checkout can be annotated. */
 	if (file && gate_is_project(gate, place->file)) {
 		buffer_text(&out, "file=");
-		put_data(&out, file, true);
+		escape_command(&out, file, true);
 		if (place->line)
 			buffer_format(&out, ",line=%u", place->line);
 		buffer_byte(&out, ',');
 	}
 	buffer_text(&out, "title=");
-	put_data(&out, buffer_string(&title), true);
+	escape_command(&out, buffer_string(&title), true);
 	buffer_text(&out, "::");
-	put_data(&out, buffer_string(&text), false);
+	escape_command(&out, buffer_string(&text), false);
 	buffer_byte(&out, '\n');
 	fwrite(out.data, 1, out.length, stream);
 	buffer_free(&out);
@@ -67,7 +54,7 @@ void gate_report_github(const struct gate *gate, FILE *stream)
 	if (!gate->incomplete)
 		return;
 	struct buffer out = {0};
-	put_data(&out, gate->incomplete, false);
+	escape_command(&out, gate->incomplete, false);
 	fprintf(stream, "::notice title=memory gate is incomplete::%s\n", buffer_string(&out));
 	buffer_free(&out);
 }

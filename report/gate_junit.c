@@ -4,38 +4,11 @@
  */
 #include "report/gate.h"
 
-#include "report/utf8.h"
+#include "report/escape.h"
 
 #include <string.h>
 
 enum { STACK_FRAMES = 64 };
-
-/* XML 1.0 has no way at all to write most control characters. */
-static void put_xml(struct buffer *out, const char *text)
-{
-	size_t length = strlen(text);
-	for (size_t i = 0; i < length;) {
-		uint32_t code;
-		size_t size = utf8_decode(text + i, length - i, &code);
-		if (code == '&')
-			buffer_text(out, "&amp;");
-		else if (code == '<')
-			buffer_text(out, "&lt;");
-		else if (code == '>')
-			buffer_text(out, "&gt;");
-		else if (code == '"')
-			buffer_text(out, "&quot;");
-		else if (code == '\n')
-			buffer_text(out, "&#10;");
-		else if (code < 0x20 || code == 0x7f || code == 0xfffe || code == 0xffff)
-			buffer_byte(out, '?');
-		else if (code == UTF8_REPLACEMENT)
-			buffer_text(out, "\xef\xbf\xbd");
-		else
-			buffer_append(out, text + i, size);
-		i += size;
-	}
-}
 
 static void put_case(const struct gate *gate, const struct finding *finding, struct buffer *out)
 {
@@ -45,17 +18,17 @@ static void put_case(const struct gate *gate, const struct finding *finding, str
 	finding_title(gate, finding, &title);
 	finding_stack(gate, finding, STACK_FRAMES, &stack);
 	buffer_text(out, "    <testcase classname=\"");
-	put_xml(out, place && place->module_name[0] ? place->module_name : "process");
+	escape_xml(out, place && place->module_name[0] ? place->module_name : "process");
 	buffer_text(out, "\" name=\"");
-	put_xml(out, buffer_string(&title));
+	escape_xml(out, buffer_string(&title));
 	buffer_format(out, " [%s]\" time=\"0\">\n", finding->fingerprint);
 	buffer_text(out, failed ? "      <failure message=\"" : "      <system-out>");
-	put_xml(out, finding->reason);
+	escape_xml(out, finding->reason);
 	if (failed)
 		buffer_format(out, "\" type=\"%s\">", finding_name(finding->kind));
 	else
 		buffer_text(out, "&#10;");
-	put_xml(out, buffer_string(&stack));
+	escape_xml(out, buffer_string(&stack));
 	buffer_text(out, failed ? "</failure>\n" : "</system-out>\n");
 	buffer_text(out, "    </testcase>\n");
 	buffer_free(&title);
@@ -81,7 +54,7 @@ void gate_report_junit(const struct gate *gate, FILE *stream)
 	if (incomplete) {
 		buffer_text(&out, "    <testcase classname=\"gate\" name=\"data are complete\" time=\"0\">\n"
 				  "      <error message=\"");
-		put_xml(&out, gate->incomplete ? gate->incomplete : "the search for leaks did not see everything");
+		escape_xml(&out, gate->incomplete ? gate->incomplete : "the search for leaks did not see everything");
 		buffer_text(&out, "\" type=\"incomplete\"></error>\n    </testcase>\n");
 	} else if (!cases) {
 		buffer_text(&out, "    <testcase classname=\"gate\" name=\"no finding\" time=\"0\"></testcase>\n");

@@ -4,34 +4,14 @@
  */
 #include "report/gate.h"
 
-#include "report/table.h"
+#include "report/escape.h"
 
 enum { COMMENT_MOST = 60000, TABLE_ROWS = 10, STACK_FRAMES = 16, TEXT_MOST = 400 };
 
 /* Text in a table's cell or a summary: no markup, no line breaks, not too long. */
 static void put_plain(struct buffer *out, const char *text)
 {
-	size_t written = 0;
-	for (; *text && written < TEXT_MOST; text++, written++) {
-		if (*text == '<')
-			buffer_text(out, "&lt;");
-		else if (*text == '>')
-			buffer_text(out, "&gt;");
-		else if (*text == '&')
-			buffer_text(out, "&amp;");
-		else if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			buffer_byte(out, ' ');
-		else if (*text == '|' || *text == '`' || *text == '*' || *text == '_' || *text == '[' ||
-			 *text == '\\' || *text == '@' || *text == '#')
-			buffer_format(out, "&#%d;", *text);
-		else
-			buffer_byte(out, *text);
-	}
-	/* Not in the middle of a character. */
-	while (*text && out->length && ((unsigned char)out->data[out->length - 1] & 0xc0) == 0x80)
-		out->length--;
-	if (*text)
-		buffer_text(out, " ...");
+	escape_markdown(out, text, TEXT_MOST);
 }
 
 static void put_row(const struct gate *gate, const struct finding *finding, struct buffer *out)
@@ -105,6 +85,8 @@ void gate_report_markdown(const struct gate *gate, FILE *stream)
 		buffer_text(&out, "\n| | Finding | Why |\n|---|---|---|\n");
 	for (size_t i = 0; i < matters && i < TABLE_ROWS; i++)
 		put_row(gate, &gate->findings[i], &out);
+	if (matters > TABLE_ROWS)
+		buffer_format(&out, "| | and %zu more | |\n", matters - TABLE_ROWS);
 	for (size_t i = 0; i < matters; i++) {
 		struct buffer one = {0};
 		put_stack(gate, &gate->findings[i], &one);

@@ -4,9 +4,11 @@
  */
 #include "report/gate.h"
 
+#include "report/escape.h"
 #include "report/json_write.h"
+#include "report/memory.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 enum { RESULTS_MOST = 5000, LOCATIONS_MOST = 1000 };
 
@@ -35,26 +37,12 @@ static void put_rules(struct json *json)
 	json_end_array(json);
 }
 
-/* A URI reference of a path. */
-static void put_uri(struct buffer *out, const char *path)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/+,@=";
-	if (path[0] == '/')
-		buffer_text(out, "file://");
-	for (; *path; path++) {
-		if (strchr(plain, *path))
-			buffer_byte(out, *path);
-		else
-			buffer_format(out, "%%%02X", (unsigned char)*path);
-	}
-}
-
 /* The members of a location; where the file is not known, the function alone. */
 static void put_location(const struct gate *gate, const struct location *location, struct json *json)
 {
 	struct buffer uri = {0};
 	if (location->file) {
-		put_uri(&uri, gate_relative(gate, location->file));
+		escape_uri(&uri, gate_relative(gate, location->file));
 		json_put_object(json, "physicalLocation", true);
 		json_put_object(json, "artifactLocation", true);
 		json_put_text(json, "uri", buffer_string(&uri));
@@ -147,6 +135,31 @@ static void put_result(const struct gate *gate, const struct finding *finding, s
 	buffer_free(&text);
 }
 
+static void put_notification(const char *text, struct json *json)
+{
+	json_put_object(json, NULL, true);
+	json_put_text(json, "level", "warning");
+	json_put_object(json, "message", true);
+	json_put_text(json, "text", text);
+	json_end_object(json);
+	json_end_object(json);
+}
+
+/* What the results do not say: what is missing, and how many are left out. */
+static void put_notifications(const struct gate *gate, struct json *json)
+{
+	json_put_array(json, "toolExecutionNotifications", true);
+	if (gate->incomplete)
+		put_notification(gate->incomplete, json);
+	if (gate->count > RESULTS_MOST) {
+		char *text = must_format("%zu findings after the first %d are left out", gate->count - RESULTS_MOST,
+					 RESULTS_MOST);
+		put_notification(text, json);
+		free(text);
+	}
+	json_end_array(json);
+}
+
 void gate_report_sarif(const struct gate *gate, FILE *stream)
 {
 	struct json json = {.stream = stream};
@@ -165,6 +178,7 @@ void gate_report_sarif(const struct gate *gate, FILE *stream)
 	json_put_array(&json, "invocations", true);
 	json_put_object(&json, NULL, true);
 	json_put_boolean(&json, "executionSuccessful", gate_status(gate) != EXIT_INCOMPLETE);
+	put_notifications(gate, &json);
 	json_end_object(&json);
 	json_end_array(&json);
 	json_put_array(&json, "results", false);

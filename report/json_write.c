@@ -3,7 +3,7 @@
  */
 #include "report/json_write.h"
 
-#include "report/utf8.h"
+#include "report/escape.h"
 
 #include <assert.h>
 #include <math.h>
@@ -16,41 +16,6 @@ static void write_piece(struct json *json)
 {
 	fwrite(json->text.data, 1, json->text.length, json->stream);
 	json->text.length = 0;
-}
-
-static bool is_plain(unsigned char byte)
-{
-	return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
-}
-
-static void quote(struct buffer *out, const char *bytes, size_t length)
-{
-	buffer_byte(out, '"');
-	for (size_t i = 0; i < length;) {
-		size_t plain = 0;
-		while (i + plain < length && is_plain((unsigned char)bytes[i + plain]))
-			plain++;
-		buffer_append(out, bytes + i, plain);
-		i += plain;
-		if (i == length)
-			break;
-		uint32_t code;
-		size_t size = utf8_decode(bytes + i, length - i, &code);
-		if (code == '"' || code == '\\')
-			buffer_format(out, "\\%c", (char)code);
-		else if (code == '\n')
-			buffer_text(out, "\\n");
-		else if (code == '\t')
-			buffer_text(out, "\\t");
-		else if (code < 0x20 || code == 0x7f)
-			buffer_format(out, "\\u%04x", (unsigned)code);
-		else if (code == UTF8_REPLACEMENT)
-			buffer_text(out, "\xef\xbf\xbd");
-		else
-			buffer_append(out, bytes + i, size);
-		i += size;
-	}
-	buffer_byte(out, '"');
 }
 
 static void break_line(struct json *json)
@@ -72,7 +37,7 @@ static void begin(struct json *json, const char *key)
 		json->has_elements[json->depth] = true;
 	}
 	if (key) {
-		quote(&json->text, key, strlen(key));
+		escape_json(&json->text, key, strlen(key));
 		buffer_text(&json->text, ": ");
 	}
 }
@@ -122,7 +87,7 @@ void json_end_array(struct json *json)
 void json_put_bytes(struct json *json, const char *key, const char *bytes, size_t length)
 {
 	begin(json, key);
-	quote(&json->text, bytes, length);
+	escape_json(&json->text, bytes, length);
 }
 
 void json_put_text(struct json *json, const char *key, const char *text)

@@ -9,6 +9,7 @@
 #ifndef MUDLARK_MEMORY_H
 #define MUDLARK_MEMORY_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 /* count * size zeroed bytes; the caller frees. Never NULL. Ends the process when there is not enough memory. */
@@ -18,6 +19,7 @@ void *must_resize(void *memory, size_t count, size_t size);
 char *must_copy(const char *text);
 /* A new string; the caller frees. */
 char *must_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *must_format_list(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 
 /* Makes room for one more element: `list`, its `count` used and `capacity` allocated elements. */
 #define must_grow(list, count, capacity)                                                                               \

@@ -68,9 +68,11 @@ static void print_path(const struct snapshot *snapshot, const struct snapshot_pa
 		       const struct terminal *terminal, FILE *stream)
 {
 	char count[32], size[32];
-	struct buffer name = {0}, why = {0};
+	struct buffer name = {0}, why = {0}, sentence = {0};
 	text_clean(&name, snapshot->census.types[path->type].name);
-	cause_sentence(&why, snapshot, path);
+	cause_sentence(&sentence, snapshot, path);
+	text_clean(&why, buffer_string(&sentence));
+	buffer_free(&sentence);
 	fprintf(stream, "%s%s %s%s in %s\n", style_on(terminal, STYLE_BOLD), format_count(count, path->objects),
 		buffer_string(&name), style_off(terminal, STYLE_BOLD), format_size(size, path->bytes));
 	fprintf(stream, "  why: %s\n", buffer_string(&why));
@@ -106,19 +108,12 @@ static void write_text(const struct snapshot *snapshot, const char *type, FILE *
 
 /* --- Graphviz -------------------------------------------------------------------------------------------------- */
 
-/* A quoted string of the DOT language. */
 static void put_quoted(FILE *stream, const char *text)
 {
-	struct buffer clean = {0};
-	text_clean(&clean, text);
-	fputc('"', stream);
-	for (const char *at = buffer_string(&clean); *at; at++) {
-		if (*at == '"' || *at == '\\')
-			fputc('\\', stream);
-		fputc(*at, stream);
-	}
-	fputc('"', stream);
-	buffer_free(&clean);
+	struct buffer quoted = {0};
+	escape_dot(&quoted, text);
+	fwrite(quoted.data, 1, quoted.length, stream);
+	buffer_free(&quoted);
 }
 
 static void put_node(const struct snapshot *snapshot, uint32_t number, uint32_t i, FILE *stream)

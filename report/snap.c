@@ -9,6 +9,7 @@
  * Abstract sockets end at a network namespace's border; for a process beyond it the new file itself is the answer.
  */
 #include "preload/request.h"
+#include "report/escape.h"
 #include "report/host_options.h"
 #include "report/options.h"
 #include "report/process.h"
@@ -223,7 +224,13 @@ static void print_path(const struct process *process, const char *path)
 	struct stat ours, theirs;
 	bool elsewhere = !stat(outside, &theirs) &&
 			 (stat(path, &ours) || ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev);
-	printf("%s\n", elsewhere ? outside : path);
+	const char *found = elsewhere ? outside : path;
+	struct buffer clean = {0};
+	/* A script wants the name as it is. */
+	if (isatty(STDOUT_FILENO))
+		text_clean(&clean, found);
+	printf("%s\n", clean.length ? buffer_string(&clean) : found);
+	buffer_free(&clean);
 	free(outside);
 }
 

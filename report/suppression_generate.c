@@ -3,7 +3,7 @@
  */
 #include "report/suppressions.h"
 
-#include "report/buffer.h"
+#include "report/escape.h"
 #include "symbolize/demangle.h"
 
 #include <stdlib.h>
@@ -17,9 +17,13 @@ enum { FRAMES_GENERATED = 10 };
  */
 static void put_name(struct buffer *out, const char *name)
 {
-	for (; *name && *name != '\n' && *name != '\r'; name++) {
-		bool blank = *name == ' ' && out->length && out->data[out->length - 1] == '>' && name[1] == '>';
-		buffer_byte(out, *name == '$' || blank ? '*' : *name);
+	size_t start = out->length;
+	escape_pattern(out, name);
+	for (size_t i = start; i < out->length; i++) {
+		const char *at = out->data + i;
+		bool blank = *at == ' ' && i > start && i + 1 < out->length && at[-1] == '>' && at[1] == '>';
+		if (*at == '$' || blank)
+			out->data[i] = '*';
 	}
 }
 
@@ -102,14 +106,17 @@ static void put_frame(struct buffer *out, const struct location *location)
 {
 	const char *name = location->linkage_name ? location->linkage_name : location->function;
 	buffer_text(out, "   ");
-	if (has_many_names(location))
-		buffer_format(out, "obj:*/%s\n", location->module_name);
-	else if (name)
-		buffer_format(out, "fun:%s\n", name);
-	else if (location->module_path[0])
-		buffer_format(out, "obj:%s\n", location->module_path);
-	else
-		buffer_text(out, "obj:*\n");
+	if (has_many_names(location)) {
+		buffer_text(out, "obj:*/");
+		escape_pattern(out, location->module_name);
+	} else if (name) {
+		buffer_text(out, "fun:");
+		escape_pattern(out, name);
+	} else {
+		buffer_text(out, "obj:");
+		escape_pattern(out, location->module_path[0] ? location->module_path : "*");
+	}
+	buffer_byte(out, '\n');
 }
 
 static void generate_valgrind(unsigned kind, const char *what, const struct location *owner, const struct names *names,
@@ -145,6 +152,13 @@ void suppression_generate(enum suppression_style style, unsigned kind, const cha
 	if (!row->location)
 		return; /* no stack: no rule could know it again */
 	const struct location *owner = &names->locations[row->location - 1];
+	struct buffer template = {0};
+	put_template(&template, owner);
+	/* A name of nothing but control characters: the rule would hide everything. */
+	bool hides_all = strspn(buffer_string(&template), "^*$") == template.length;
+	buffer_free(&template);
+	if (hides_all)
+		return;
 	if (style == STYLE_LSAN)
 		generate_lsan(what, owner, stream);
 	else

@@ -3,6 +3,7 @@
  */
 #include "report/suppressions.h"
 
+#include "report/escape.h"
 #include "symbolize/demangle.h"
 
 #include <inttypes.h>
@@ -282,7 +283,10 @@ void suppressions_print_used(const struct suppressions *set, FILE *stream)
 		if (!any)
 			fprintf(stream, "%sSuppressions used:\n  count      bytes template\n", line);
 		any = true;
-		fprintf(stream, "%7" PRIu64 " %10" PRIu64 " %s\n", rule->blocks, rule->bytes, rule->name);
+		struct buffer name = {0};
+		text_clean(&name, rule->name);
+		fprintf(stream, "%7" PRIu64 " %10" PRIu64 " %s\n", rule->blocks, rule->bytes, buffer_string(&name));
+		buffer_free(&name);
 	}
 	if (any)
 		fputs(line, stream);

@@ -150,33 +150,6 @@ unsigned text_width(const char *text)
 	return width;
 }
 
-/* Appends one character that is safe on a terminal and returns its width. */
-static unsigned append_character(struct buffer *out, const char *text, size_t size, uint32_t code)
-{
-	bool control = code < 0x20 || (code >= 0x7f && code < 0xa0) || code == UTF8_REPLACEMENT;
-	/* Marks that turn the writing direction would let a name reorder the line. */
-	if (control || (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069))
-		buffer_byte(out, '?');
-	else
-		buffer_append(out, text, size);
-	return utf8_width(code);
-}
-
-void text_clean(struct buffer *out, const char *text)
-{
-	size_t length = strlen(text), plain = plain_bytes(text, length);
-	buffer_append(out, text, plain);
-	text += plain;
-	length -= plain;
-	while (length) {
-		uint32_t code;
-		size_t size = utf8_decode(text, length, &code);
-		append_character(out, text, size, code);
-		text += size;
-		length -= size;
-	}
-}
-
 unsigned text_fit(struct buffer *out, const char *text, unsigned width, bool unicode)
 {
 	unsigned whole = text_width(text);
@@ -192,13 +165,17 @@ unsigned text_fit(struct buffer *out, const char *text, unsigned width, bool uni
 	}
 	/* Two fifths of the front, the rest from the end. */
 	unsigned head = (width - 1) * 2 / 5, tail = width - 1 - head, done = 0;
-	size_t length = strlen(text);
+	struct buffer clean = {0};
+	text_clean(&clean, text);
+	text = buffer_string(&clean);
+	size_t length = clean.length;
 	uint32_t code;
 	while (done < head) {
 		size_t size = utf8_decode(text, length, &code);
 		if (done + utf8_width(code) > head)
 			break;
-		done += append_character(out, text, size, code);
+		done += utf8_width(code);
+		buffer_append(out, text, size);
 		text += size;
 		length -= size;
 	}
@@ -211,6 +188,7 @@ unsigned text_fit(struct buffer *out, const char *text, unsigned width, bool uni
 	}
 	buffer_text(out, mark);
 	text_clean(out, text);
+	buffer_free(&clean);
 	return done + 1 + rest;
 }
 

@@ -9,6 +9,7 @@
 #define MUDLARK_TABLE_H
 
 #include "report/buffer.h"
+#include "report/escape.h"
 #include "report/memory.h"
 
 #include <stdbool.h>
@@ -75,8 +76,6 @@ void table_continue(struct table *table, enum style style, const char *text);
 void table_print(struct table *table, FILE *stream, const struct terminal *terminal);
 void table_free(struct table *table);
 
-/* Appends text with its control characters as '?', whole. */
-void text_clean(struct buffer *out, const char *text);
 /* What turns the style on and off; "" when there is no colour. */
 const char *style_on(const struct terminal *terminal, enum style style);
 const char *style_off(const struct terminal *terminal, enum style style);

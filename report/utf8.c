@@ -42,6 +42,17 @@ static int within(uint32_t code, const struct range *ranges, size_t count)
 	return 0;
 }
 
+bool utf8_is_unsafe(uint32_t code)
+{
+	static const struct range unsafe[] = {
+		{0x61c, 0x61c},   {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x206f},
+		{0xfeff, 0xfeff}, {0xfff9, 0xfffd}, {0xfffe, 0xffff}, {0xe0000, 0xe007f},
+	};
+	if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+		return true;
+	return code >= 0x61c && within(code, unsafe, sizeof unsafe / sizeof *unsafe);
+}
+
 unsigned utf8_width(uint32_t code)
 {
 	static const struct range combining[] = {
@@ -54,7 +65,7 @@ unsigned utf8_width(uint32_t code)
 		{0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6}, {0x1f300, 0x1f64f},
 		{0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd},
 	};
-	if (code < 0x300)
+	if (code < 0x300 || utf8_is_unsafe(code))
 		return 1;
 	if (within(code, combining, sizeof combining / sizeof *combining))
 		return 0;

@@ -4,6 +4,7 @@
 #ifndef MUDLARK_UTF8_H
 #define MUDLARK_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,8 +17,13 @@ enum { UTF8_REPLACEMENT = 0xfffd };
  */
 size_t utf8_decode(const char *text, size_t length, uint32_t *code);
 
-/* Columns that the character takes on a terminal: 0, 1 or 2. What is printed as "?" (controls, marks of direction)
- * takes 1. */
+/*
+ * Whether the character, printed as it is, would steer a terminal or change the place of others: controls of both sets,
+ * marks of direction, separators of lines, tags, and what stands for no character (UTF8_REPLACEMENT too).
+ */
+bool utf8_is_unsafe(uint32_t code);
+
+/* Columns that the character takes on a terminal: 0, 1 or 2. An unsafe one, which is printed as "?", takes 1. */
 unsigned utf8_width(uint32_t code);
 
 #endif

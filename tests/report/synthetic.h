@@ -218,13 +218,17 @@ static inline void put_text(struct buffer *out, const char *text)
 	buffer_text(out, text);
 }
 
-/* The inner function has an inline one within. Lines are the program's, first_line further down. */
-static inline void synthetic_symbols(struct buffer *out, unsigned first_line)
+enum { SYNTHETIC_STRINGS = 8 };
+
+/*
+ * The inner function has an inline one within. Lines are the program's, first_line further down. strings: outer, inner,
+ * tiny, their file, help, strdup, their files.
+ */
+static inline void synthetic_symbols(struct buffer *out, unsigned first_line,
+				     const char *const strings[SYNTHETIC_STRINGS])
 {
-	static const char *const strings[] = {"outer", "inner",  "tiny",        "/src/app.c",
-					      "help",  "strdup", "/src/help.c", "string.c"};
-	buffer_varint(out, 8);
-	for (size_t i = 0; i < 8; i++)
+	buffer_varint(out, SYNTHETIC_STRINGS);
+	for (size_t i = 0; i < SYNTHETIC_STRINGS; i++)
 		put_text(out, strings[i]);
 	buffer_varint(out, 3);
 	const uint64_t numbers[] = {
@@ -282,10 +286,12 @@ static inline void synthetic_symbols(struct buffer *out, unsigned first_line)
 /* The file; with_names adds SYMBOLS. The caller frees file. */
 static inline void synthetic_file(const struct synthetic *s, bool with_names, unsigned first_line, struct buffer *file)
 {
+	static const char *const strings[SYNTHETIC_STRINGS] = {"outer", "inner",  "tiny",        "/src/app.c",
+							       "help",  "strdup", "/src/help.c", "string.c"};
 	struct buffer plain = {0}, symbols = {0};
 	snapshot_encode(&s->snapshot, with_names ? &plain : file);
 	if (with_names) {
-		synthetic_symbols(&symbols, first_line);
+		synthetic_symbols(&symbols, first_line, strings);
 		snapshot_add_symbols(plain.data, plain.length, &symbols, file);
 	}
 	buffer_free(&plain);

@@ -2,6 +2,7 @@
 #include "preload/picture.h"
 
 #include "preload/capture.h"
+#include "preload/generated.h"
 #include "preload/large.h"
 #include "preload/losses.h"
 #include "preload/lsan.h"
@@ -81,6 +82,7 @@ void picture_init(const char *options_text, pid_t pid)
 
 void picture_fork_child(pid_t pid)
 {
+	generated_fork_child(state.pid);
 	state.pid = pid;
 	state.inherited_epoch = atomic_load_explicit(&record_epoch, memory_order_relaxed);
 	atomic_fetch_add_explicit(&record_epoch, 1, memory_order_relaxed);
@@ -653,7 +655,7 @@ size_t picture_bytes_expected(const struct picture *picture)
 void picture_encode(struct encoder *encoder, const struct picture *picture)
 {
 	bool python_found = atomic_load(&python_state) != PYTHON_NONE;
-	encoder->minor = python_found || picture->searched || picture->census.request.census ? SNAPSHOT_MINOR
+	encoder->minor = python_found || picture->searched || picture->census.request.census ? SNAPSHOT_MINOR_OBJECTS
 			 : sample_bytes                                                      ? SNAPSHOT_MINOR_SAMPLED
 											     : SNAPSHOT_MINOR_PLAIN;
 	encode_totals(encoder, picture);
@@ -668,6 +670,7 @@ void picture_encode(struct encoder *encoder, const struct picture *picture)
 		encode_samples(encoder, picture);
 	encode_timeline(encoder);
 	encode_notes(encoder);
+	generated_encode(encoder, picture->frames, state.pid);
 	if (picture->searched) {
 		encode_leaks(encoder, &picture->reach);
 		encode_indirect(encoder, &picture->reach);

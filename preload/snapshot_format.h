@@ -36,8 +36,9 @@
 
 /* A reader refuses a larger major version and accepts any minor one: unknown sections and keys are skipped. */
 #define SNAPSHOT_MAJOR 1
-#define SNAPSHOT_MINOR 2
+#define SNAPSHOT_MINOR 3
 /* A file has the oldest version that knows all that is in it: a minor one for what is sampled, and for the rest. */
+#define SNAPSHOT_MINOR_OBJECTS 2 /* Python, a census, a search for leaks */
 #define SNAPSHOT_MINOR_SAMPLED 1
 #define SNAPSHOT_MINOR_PLAIN 0
 
@@ -89,8 +90,9 @@ enum snapshot_section_type {
 	SECTION_INDIRECT = 23,     /* minor version 2, with META_LEAKS: whose loss the indirect leaks go with */
 	SECTION_SUPPRESSIONS = 24, /* likewise: what the program's __lsan_default_suppressions() returned, as it is */
 	SECTION_PLACES = 25,       /* minor version 2, with META_RETAINED: what of the program the paths begin in */
-	SECTION_OBJECTS = 26,  /* minor version 2, with META_LEAKS: each block that leaked, where it was asked for */
-	SECTION_SEARCHED = 27, /* likewise: how each thread was searched */
+	SECTION_OBJECTS = 26,   /* minor version 2, with META_LEAKS: each block that leaked, where it was asked for */
+	SECTION_SEARCHED = 27,  /* likewise: how each thread was searched */
+	SECTION_GENERATED = 28, /* minor version 3: names of code that is in no file; where there are frames of such */
 };
 
 /*
@@ -330,6 +332,36 @@ enum snapshot_searched {
 	SEARCHED_STANDS = 1,    /* with all its registers */
 	SEARCHED_IN_KERNEL = 2, /* waiting there: not all of its registers were known */
 	SEARCHED_RUNS = 3,      /* it could not be stopped */
+};
+
+/*
+ * GENERATED: where names of generated code were looked for: count, and for each source: kind (enum snapshot_source),
+ * outcome (enum snapshot_source_outcome), its bytes, records that were read, and of these malformed ones, text path.
+ * Then the number of strings, that many texts; then the number of addresses, and for each, in ascending order: address
+ * - the previous one (as in FRAMES, module 0), string id of its name + 1 (0: not known), flags (enum
+ * snapshot_generated_flag). Each address of a native frame without a module is there, unless there are too many. Then
+ * how many addresses and names are left out for want of room.
+ *
+ * Names are as the program's run time wrote them.
+ */
+enum snapshot_source {
+	SOURCE_PERF_MAP = 1, /* /tmp/perf-PID.map */
+	SOURCE_JITDUMP = 2,  /* jit-PID.dump, which the program has mapped as a marker */
+};
+
+enum snapshot_source_outcome {
+	SOURCE_READ = 1,
+	SOURCE_MISSING = 2,     /* there is no such file */
+	SOURCE_OTHER_OWNER = 3, /* it is not the process's user's */
+	SOURCE_NOT_A_FILE = 4,  /* a symbolic link, a FIFO ... */
+	SOURCE_TOO_LARGE = 5,
+	SOURCE_UNREADABLE = 6,
+	SOURCE_OTHER_FILE = 7, /* jitdump: not the file that is mapped, or not of that kind */
+};
+
+enum snapshot_generated_flag {
+	GENERATED_REUSED = 1,     /* the place has had several names: this one is the last */
+	GENERATED_EXECUTABLE = 2, /* it lay in memory that could be executed when the snapshot was written */
 };
 
 /* STACKS: count, then for each (id 1, 2, ...): frame id << 1 | cut, cut = 1 when outer frames are missing. */

@@ -198,6 +198,22 @@ uint32_t sys_links(int directory)
 	return sys_call(SYS_fstat, directory, (long)&facts, 0, 0, 0, 0) == 0 ? (uint32_t)facts.st_nlink : 0;
 }
 
+int sys_open_careful(const char *path)
+{
+	return (int)sys_call(SYS_openat, AT_FDCWD, (long)path,
+			     O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0, 0, 0);
+}
+
+int sys_file(int fd, struct stat *out)
+{
+	return (int)sys_call(SYS_fstat, fd, (long)out, 0, 0, 0, 0);
+}
+
+uid_t sys_effective_user(void)
+{
+	return (uid_t)sys_call(SYS_geteuid, 0, 0, 0, 0, 0, 0);
+}
+
 int sys_create(const char *path)
 {
 	return (int)sys_call(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,

@@ -75,6 +75,13 @@ struct sys_entry {
 ssize_t sys_list(int directory, void *entries, size_t bytes);
 void sys_rewind(int directory);
 uint32_t sys_links(int directory);
+/*
+ * A file that somebody else may have put there: no symbolic link is followed, and nothing is waited for. sys_file():
+ * what fstat() says of it. sys_effective_user(): geteuid().
+ */
+int sys_open_careful(const char *path);
+int sys_file(int fd, struct stat *out);
+uid_t sys_effective_user(void);
 /* Creates a file that must not exist yet, mode 0600, close-on-exec, no symbolic link followed. */
 int sys_create(const char *path);
 int sys_close(int fd);

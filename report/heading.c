@@ -3,6 +3,7 @@
  */
 #include "report/heading.h"
 
+#include "report/generated.h"
 #include "report/losses.h"
 #include "report/python_facts.h"
 
@@ -169,6 +170,7 @@ void heading_print(const struct snapshot *snapshot, FILE *stream, const struct t
 	print_totals(snapshot, stream, terminal->unicode);
 	python_print(snapshot, stream);
 	losses_print(snapshot, stream, terminal);
+	generated_print(snapshot, stream);
 	for (uint32_t i = 0; i < snapshot->note_count; i++) {
 		struct buffer note = {0};
 		text_clean(&note, snapshot->notes[i]);
@@ -250,6 +252,7 @@ void heading_json(const struct snapshot *snapshot, struct json *json)
 	totals_json(snapshot, "totals", json);
 	losses_json(snapshot, json);
 	python_facts_json(snapshot, json);
+	generated_json(snapshot, json);
 	json_put_array(json, "notes", false);
 	for (uint32_t i = 0; i < snapshot->note_count; i++)
 		json_put_text(json, NULL, snapshot->notes[i]);

@@ -6,6 +6,7 @@
  */
 #include "report/names.h"
 
+#include "report/generated.h"
 #include "report/memory.h"
 #include "symbolize/python_lines.h"
 
@@ -241,6 +242,24 @@ static void resolve_python(struct names *names, struct address *address)
 	add_location(names, &location);
 }
 
+/* Its name says all that is known. */
+static void resolve_generated(struct names *names, struct address *address)
+{
+	struct generated_parts parts;
+	generated_split(intern_get(&names->texts, (uint32_t)address->vaddr), &parts);
+	const struct location location = {
+		.function = parts.function,
+		.file = parts.file,
+		.line = parts.line,
+		.module_path = "",
+		.module_name = GENERATED_MODULE,
+	};
+	address->first_location = names->location_count;
+	address->location_count = 1;
+	add_location(names, &location);
+	generated_forget(&parts);
+}
+
 void names_resolve(struct names *names, uint32_t number)
 {
 	struct address *address = &names->addresses[number];
@@ -253,11 +272,15 @@ void names_resolve(struct names *names, uint32_t number)
 		resolve_python(names, address);
 		return;
 	}
+	if (address->generated) {
+		resolve_generated(names, address);
+		return;
+	}
 	const struct snapshot *snapshot = names->snapshots[address->side];
 	const struct snapshot_module *module = &snapshot->modules[address->module];
 	struct module_source *source = &names->sources[address->side][address->module];
 	struct location location = {.module_path = module->path,
-				    .module_name = module->name,
+				    .module_name = address->executable ? GENERATED_MODULE : module->name,
 				    .address = address->vaddr,
 				    .module_key = names->module_keys[address->side][address->module]};
 	bool named = false;
@@ -388,6 +411,35 @@ static uint32_t number_python_line(struct names *names, const uint32_t texts[2],
 	return number;
 }
 
+/*
+ * Where code lies in memory says nothing of another run, nor of a later time of this one: code with a name is known by
+ * that.
+ */
+static uint32_t number_generated(struct names *names, uint32_t side, const char *name)
+{
+	static const uint64_t kind = UINT64_C(1) << 63; /* no module's identity has that */
+	uint32_t text = intern_text(&names->texts, name);
+	uint32_t number = pair_number(&names->keys, text, kind);
+	if (number <= names->address_count)
+		return number;
+	names->address_count = number;
+	must_grow(names->addresses, number, names->address_capacity);
+	names->addresses[number] = (struct address){.vaddr = text, .side = side, .generated = true};
+	return number;
+}
+
+static uint32_t number_native(struct names *names, uint32_t side, const struct snapshot_frame *frame)
+{
+	const struct generated_data *generated = &names->snapshots[side]->generated;
+	const struct generated_name *name = frame->generated ? &generated->names[frame->generated] : NULL;
+	if (name && name->name)
+		return number_generated(names, side, name->name);
+	uint32_t number = number_address(names, side, frame);
+	if (name && (name->flags & GENERATED_EXECUTABLE))
+		names->addresses[number].executable = true;
+	return number;
+}
+
 struct python_use {
 	uint64_t address;
 	uint32_t frame;
@@ -465,7 +517,7 @@ uint32_t names_add(struct names *names, const struct snapshot *snapshot)
 	prepare_stored(snapshot, names->sources[side]);
 	for (uint32_t id = 1; id <= snapshot->frame_count; id++)
 		if (!is_python_frame(&snapshot->frames[id]))
-			names->frame_addresses[side][id] = number_address(names, side, &snapshot->frames[id]);
+			names->frame_addresses[side][id] = number_native(names, side, &snapshot->frames[id]);
 	number_python_frames(names, side);
 	return side;
 }

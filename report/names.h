@@ -46,6 +46,8 @@ struct address {
 	uint8_t flags;                           /* enum snapshot_frame_flag */
 	bool resolved;
 	bool hidden;      /* not shown, and without locations: Mudlark's own */
+	bool generated;   /* vaddr is then the number of its name in texts, which run time and perf share */
+	bool executable;  /* in no module, but in memory with code: generated, and without a name */
 	bool python;      /* vaddr is then the number of its line in python_lines */
 	bool interpreter; /* CPython's own code */
 	bool runtime;     /* of a module that is runtime as a whole: libc and its like */

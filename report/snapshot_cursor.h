@@ -50,6 +50,10 @@ void decode_searched(struct snapshot *snapshot, struct cursor *cursor);
 void decode_suppressions(struct snapshot *snapshot, struct cursor *cursor);
 uint32_t link_leaks(const struct snapshot *snapshot, const char **why);
 
+/* GENERATED, and its names for the frames: generated_read.c. */
+void decode_generated(struct snapshot *snapshot, struct cursor *cursor);
+void link_generated(struct snapshot *snapshot);
+
 /* PATHS, RETAINED and PLACES, in this order: paths_read.c. */
 void decode_paths(struct snapshot *snapshot, struct cursor *cursor);
 void decode_retained(struct snapshot *snapshot, struct cursor *cursor);

@@ -10,7 +10,7 @@
 
 /* Where the next part's elements begin, less 1 for what is counted from 1. */
 struct offsets {
-	uint32_t modules, frames, stacks, threads, sites, cohorts, codes;
+	uint32_t modules, frames, stacks, threads, sites, cohorts, codes, generated;
 	uint32_t stored_modules, stored_addresses, stored_names;
 };
 
@@ -21,14 +21,14 @@ static bool same_sampling(const struct snapshot *a, const struct snapshot *b)
 
 static bool count_elements(struct snapshot *whole, struct snapshot **parts, uint32_t count)
 {
-	uint64_t sums[10] = {0};
+	uint64_t sums[12] = {0};
 	for (uint32_t i = 0; i < count; i++) {
 		const struct snapshot *part = parts[i];
-		const uint32_t counts[] = {part->module_count,         part->frame_count,
-					   part->stack_count,          part->thread_count,
-					   part->site_count,           part->cohort_count,
-					   part->code_count,           part->stored_module_count,
-					   part->stored_address_count, part->stored_name_count};
+		const uint32_t counts[] = {
+			part->module_count,      part->frame_count,          part->stack_count,
+			part->thread_count,      part->site_count,           part->cohort_count,
+			part->code_count,        part->stored_module_count,  part->stored_address_count,
+			part->stored_name_count, part->generated.name_count, part->generated.source_count};
 		for (size_t j = 0; j < sizeof counts / sizeof *counts; j++)
 			sums[j] += counts[j];
 	}
@@ -45,6 +45,8 @@ static bool count_elements(struct snapshot *whole, struct snapshot **parts, uint
 	whole->stored_module_count = (uint32_t)sums[7];
 	whole->stored_address_count = (uint32_t)sums[8];
 	whole->stored_name_count = (uint32_t)sums[9];
+	whole->generated.name_count = (uint32_t)sums[10];
+	whole->generated.source_count = (uint32_t)sums[11];
 	return true;
 }
 
@@ -62,6 +64,10 @@ static void allocate_elements(struct snapshot *whole, bool sampled)
 	whole->stored_modules = arena_allocate(arena, whole->stored_module_count, sizeof *whole->stored_modules);
 	whole->stored_addresses = must_allocate(whole->stored_address_count, sizeof *whole->stored_addresses);
 	whole->stored_names = must_allocate(whole->stored_name_count, sizeof *whole->stored_names);
+	struct generated_data *generated = &whole->generated;
+	generated->names = arena_allocate(arena, (size_t)generated->name_count + 1, sizeof *generated->names);
+	generated->sources = arena_allocate(arena, generated->source_count, sizeof *generated->sources);
+	generated->source_count = 0; /* counted again as they are added */
 	whole->modules[0].path = whole->modules[0].name = "";
 	whole->threads[0].name = whole->threads[0].label = "";
 	if (!sampled)
@@ -83,6 +89,7 @@ static void add_frames(struct snapshot *whole, const struct snapshot *part, cons
 		struct snapshot_frame frame = part->frames[id];
 		frame.parent = moved(frame.parent, at->frames);
 		frame.module = moved(frame.module, at->modules);
+		frame.generated = moved(frame.generated, at->generated);
 		if (is_python_frame(&frame))
 			frame.address += (uint64_t)at->codes << CODE_OFFSET_BITS;
 		whole->frames[at->frames + id] = frame;
@@ -90,6 +97,20 @@ static void add_frames(struct snapshot *whole, const struct snapshot *part, cons
 	for (uint32_t id = 1; id <= part->stack_count; id++)
 		whole->stacks[at->stacks + id] =
 			(struct snapshot_stack){moved(part->stacks[id].frame, at->frames), part->stacks[id].cut};
+}
+
+/* Addresses of one part say nothing of another's: the frames know which names are theirs. */
+static void add_generated(struct snapshot *whole, const struct snapshot *part, const struct offsets *at)
+{
+	struct generated_data *to = &whole->generated;
+	const struct generated_data *from = &part->generated;
+	to->present |= from->present;
+	to->left_out += from->left_out;
+	to->unnamed += from->unnamed;
+	for (uint32_t id = 1; id <= from->name_count; id++)
+		to->names[at->generated + id] = from->names[id];
+	for (uint32_t i = 0; i < from->source_count; i++)
+		to->sources[to->source_count++] = from->sources[i];
 }
 
 static struct snapshot_site moved_site(struct snapshot_site site, const struct offsets *at, uint32_t number)
@@ -169,6 +190,7 @@ static void add_part(struct snapshot *whole, const struct snapshot *part, struct
 	for (uint32_t id = 1; id <= part->code_count; id++)
 		whole->codes[at->codes + id] = part->codes[id];
 	add_frames(whole, part, at);
+	add_generated(whole, part, at);
 	add_sites(whole, part, at, number);
 	add_stored(whole, part, at);
 	add_sums(whole, part);
@@ -179,6 +201,7 @@ static void add_part(struct snapshot *whole, const struct snapshot *part, struct
 	at->sites += part->site_count;
 	at->cohorts += part->cohort_count;
 	at->codes += part->code_count;
+	at->generated += part->generated.name_count;
 	at->stored_modules += part->stored_module_count;
 	at->stored_addresses += part->stored_address_count;
 	at->stored_names += part->stored_name_count;

@@ -26,7 +26,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { KNOWN_SECTIONS = SECTION_SEARCHED + 1 };
+enum { KNOWN_SECTIONS = SECTION_GENERATED + 1 };
 
 static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_END] = "END",
@@ -57,6 +57,7 @@ static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_PLACES] = "PLACES",
 	[SECTION_OBJECTS] = "OBJECTS",
 	[SECTION_SEARCHED] = "SEARCHED",
+	[SECTION_GENERATED] = "GENERATED",
 };
 
 static const uint32_t required_sections[] = {SECTION_META,   SECTION_TOTALS,  SECTION_MODULES, SECTION_FRAMES,
@@ -461,6 +462,7 @@ static void (*const section_decoders[KNOWN_SECTIONS])(struct snapshot *, struct 
 	[SECTION_PLACES] = decode_places,
 	[SECTION_OBJECTS] = decode_objects,
 	[SECTION_SEARCHED] = decode_searched,
+	[SECTION_GENERATED] = decode_generated,
 };
 
 /* --- wall 3: ids across sections ------------------------------------------------------------------------------- */
@@ -499,6 +501,7 @@ static uint32_t link_sections(struct snapshot *snapshot, const char **why)
 	for (uint32_t i = 0; i < snapshot->stored_module_count; i++)
 		if (snapshot->stored_modules[i].module > snapshot->module_count)
 			return *why = "it names a module that is not there", SECTION_SYMBOLS;
+	link_generated(snapshot);
 	uint32_t census = link_census(snapshot, why);
 	if (census != SECTION_END)
 		return census;

@@ -57,7 +57,8 @@ struct snapshot_module {
 struct snapshot_frame {
 	uint64_t address;
 	uint32_t parent, module;
-	uint8_t flags; /* enum snapshot_frame_flag */
+	uint32_t generated; /* its name in struct generated_data; 0: none */
+	uint8_t flags;      /* enum snapshot_frame_flag */
 };
 
 struct snapshot_stack {
@@ -94,6 +95,25 @@ struct snapshot_code {
 	struct text lines;       /* the table, in the format below */
 	uint32_t first_line;
 	uint8_t format; /* enum snapshot_lines, or one of a later version */
+};
+
+/* SECTION_GENERATED. */
+struct generated_name {
+	uint64_t address;
+	const char *name; /* NULL: not known */
+	uint64_t flags;   /* enum snapshot_generated_flag */
+};
+struct generated_source {
+	uint64_t kind, outcome; /* enum snapshot_source, enum snapshot_source_outcome, or those of a later version */
+	uint64_t bytes, records, malformed;
+	const char *path;
+};
+struct generated_data {
+	bool present;
+	struct generated_name *names; /* [name_count + 1]; NULL when there are none */
+	struct generated_source *sources;
+	uint32_t name_count, source_count;
+	uint64_t left_out, unnamed; /* addresses and names without room */
 };
 
 /* SECTION_LEAKS. */
@@ -248,6 +268,7 @@ struct snapshot {
 	uint32_t part_count;
 	struct census_data census;
 	struct retained_data retained;
+	struct generated_data generated;
 	struct arena arena;
 };
 

@@ -311,6 +311,39 @@ static void encode_retained(const struct snapshot *snapshot, struct buffer *data
 	}
 }
 
+static void encode_generated(const struct snapshot *snapshot, struct buffer *data)
+{
+	const struct generated_data *generated = &snapshot->generated;
+	struct intern strings = {0};
+	struct buffer names = {0};
+	uint64_t previous = 0;
+	buffer_varint(data, generated->source_count);
+	for (uint32_t i = 0; i < generated->source_count; i++) {
+		const struct generated_source *source = &generated->sources[i];
+		buffer_varint(data, source->kind);
+		buffer_varint(data, source->outcome);
+		buffer_varint(data, source->bytes);
+		buffer_varint(data, source->records);
+		buffer_varint(data, source->malformed);
+		put_text(data, source->path, strlen(source->path));
+	}
+	for (uint32_t id = 1; id <= generated->name_count; id++) {
+		buffer_varint(&names, generated->names[id].address - previous);
+		buffer_varint(&names, intern_text(&strings, generated->names[id].name));
+		buffer_varint(&names, generated->names[id].flags);
+		previous = generated->names[id].address;
+	}
+	buffer_varint(data, strings.count);
+	for (uint32_t number = 1; number <= strings.count; number++)
+		put_text(data, intern_get(&strings, number), strlen(intern_get(&strings, number)));
+	buffer_varint(data, generated->name_count);
+	buffer_append(data, names.data, names.length);
+	buffer_varint(data, generated->left_out);
+	buffer_varint(data, generated->unnamed);
+	intern_free(&strings);
+	buffer_free(&names);
+}
+
 static void encode_places(const struct snapshot *snapshot, struct buffer *data)
 {
 	const struct retained_data *retained = &snapshot->retained;
@@ -358,18 +391,18 @@ void snapshot_encode(const struct snapshot *snapshot, struct buffer *file)
 		finish_section(file, SECTION_SAMPLES, &data);
 	}
 	if (snapshot->code_count) {
-		need_minor(file, SNAPSHOT_MINOR);
+		need_minor(file, SNAPSHOT_MINOR_OBJECTS);
 		encode_codes(snapshot, &data);
 		finish_section(file, SECTION_CODES, &data);
 	}
 	if (snapshot->has_python) {
-		need_minor(file, SNAPSHOT_MINOR);
+		need_minor(file, SNAPSHOT_MINOR_OBJECTS);
 		put_numbers(&data, snapshot->python_numbers, PYTHON_KEYS);
 		put_texts(&data, snapshot->python_texts, PYTHON_KEYS);
 		finish_section(file, SECTION_PYTHON, &data);
 	}
 	if (snapshot->numbers[META_LEAKS]) {
-		need_minor(file, SNAPSHOT_MINOR);
+		need_minor(file, SNAPSHOT_MINOR_OBJECTS);
 		encode_leaks(snapshot, &data);
 		finish_section(file, SECTION_LEAKS, &data);
 		encode_indirect(snapshot, &data);
@@ -384,12 +417,12 @@ void snapshot_encode(const struct snapshot *snapshot, struct buffer *file)
 		}
 	}
 	if (snapshot->suppressions.length) {
-		need_minor(file, SNAPSHOT_MINOR);
+		need_minor(file, SNAPSHOT_MINOR_OBJECTS);
 		put_text(&data, snapshot->suppressions.data, snapshot->suppressions.length);
 		finish_section(file, SECTION_SUPPRESSIONS, &data);
 	}
 	if (snapshot->numbers[META_RETAINED]) {
-		need_minor(file, SNAPSHOT_MINOR);
+		need_minor(file, SNAPSHOT_MINOR_OBJECTS);
 		encode_paths(snapshot, &data);
 		finish_section(file, SECTION_PATHS, &data);
 		encode_retained(snapshot, &data);
@@ -399,6 +432,11 @@ void snapshot_encode(const struct snapshot *snapshot, struct buffer *file)
 	}
 	encode_timeline(snapshot, &data);
 	finish_section(file, SECTION_TIMELINE, &data);
+	if (snapshot->generated.present) {
+		need_minor(file, SNAPSHOT_MINOR);
+		encode_generated(snapshot, &data);
+		finish_section(file, SECTION_GENERATED, &data);
+	}
 	buffer_varint(&data, snapshot->note_count);
 	for (uint32_t i = 0; i < snapshot->note_count; i++)
 		put_text(&data, snapshot->notes[i], strlen(snapshot->notes[i]));

@@ -11,8 +11,9 @@
  *
  * symbolize/ has its own harness; here it is a stub, so that no file of the machine has a say.
  *
- * The seeds: `leaks` is a program's of 18 blocks under leaks=2. The others: built with -DMAKE_SEEDS and without
- * -fsanitize=fuzzer, the program writes them into the directory that it is given.
+ * The seeds: `leaks` is a program's of 18 blocks under leaks=2, `generated` one of tests/hosts/generated_code. The
+ * others: built with -DMAKE_SEEDS and without -fsanitize=fuzzer, the program writes them into the directory that it is
+ * given.
  */
 #include "report/heading.h"
 #include "report/leak_paths.h"
@@ -252,7 +253,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	if (size && bytes[0] <= SECTION_SEARCHED && snapshot_section_name(bytes[0])) {
+	if (size && bytes[0] <= SECTION_GENERATED && snapshot_section_name(bytes[0])) {
 		struct buffer file = {0};
 		replace_section(bytes[0], bytes + 1, size - 1, &file);
 		examine(file.data, file.length);
@@ -283,6 +284,8 @@ int main(int argc, char **argv)
 			     places[] = {1, 1, 1, 0, 0};
 	static const uint8_t objects[] = {1, LEAK_DEFINITE, 1, 80, 24},
 			     searched[] = {1, 7, SEARCHED_STANDS, 1, 2, 3, 4};
+	static const uint8_t generated[] = {1, SOURCE_PERF_MAP, SOURCE_READ, 9, 3, 1, 1, 'm', 2, 4, 'p', 'y', ':', ':', 3, 'J',
+					    'S', ':', 2, 9, 1, 0, 4, 2, 3, 0, 0};
 	static const uint8_t leaks[] = {3, 1, LEAK_DEFINITE, 2, 90, 1, 16, 2, LEAK_INDIRECT, 1, 16, 0, 0, 2, 9, 1, 8,
 					0, 0};
 	struct buffer good = good_file(SECTION_END), sampled = good_file(SECTION_SAMPLES), empty = {0};
@@ -297,6 +300,7 @@ int main(int argc, char **argv)
 	write_seed(argv[1], "PLACES", places, sizeof places, SECTION_PLACES);
 	write_seed(argv[1], "OBJECTS", objects, sizeof objects, SECTION_OBJECTS);
 	write_seed(argv[1], "SEARCHED", searched, sizeof searched, SECTION_SEARCHED);
+	write_seed(argv[1], "GENERATED", generated, sizeof generated, SECTION_GENERATED);
 	write_seed(argv[1], "cut", good.data, good.length / 2, -1);
 	free(s);
 	for (size_t offset = sizeof(struct snapshot_header);;) {

@@ -11,6 +11,7 @@
 #include "preload/python_stats.h"
 #include "preload/record.h"
 #include "preload/request.h"
+#include "preload/roster.h"
 #include "preload/sandbox.h"
 #include "preload/sys.h"
 #include "preload/text.h"
@@ -48,11 +49,12 @@ static struct {
 	_Atomic uint64_t next_due; /* elapsed time of the next snapshot by interval */
 	_Atomic bool exit_done;
 	uintptr_t exit_sp;          /* of the thread that ends the process; 0: it does not end yet */
+	_Atomic bool only_lost;     /* files of searches before an exec, for which see snapshot.h */
 	_Atomic bool leaks_done;    /* searched for on request */
 	_Atomic bool judged;        /* the last snapshot was to say whether there are leaks */
 	_Atomic bool search_failed; /* ... and could not be written */
 	_Atomic bool failure_named;
-	_Atomic bool left_out; /* a fork's child with children=0 */
+	_Atomic bool left_out;    /* a fork's child with children=0 */
 	_Atomic uint32_t watches; /* how often the signal was looked after */
 	bool timer_wanted;
 	int timer_signal;
@@ -156,13 +158,15 @@ static int take_inside(enum snapshot_trigger trigger, const char *label, bool wa
 	bool retained = token ? request_flags(token) & REQUEST_RETAINED : control.options->leaks == LEAKS_RETAINED;
 	uintptr_t sp = trigger == TRIGGER_EXIT ? control.exit_sp : 0;
 	/* Of two at the end the first one is not the last. */
-	bool ends = trigger == TRIGGER_EXIT && (sp || control.options->at_exit < AT_EXIT_TWICE);
+	bool only_lost = control.only_lost && trigger == TRIGGER_EXIT;
+	bool ends = trigger == TRIGGER_EXIT && !only_lost && (sp || control.options->at_exit < AT_EXIT_TWICE);
 	struct snapshot_request request = {.trigger = trigger,
 					   .label = label,
 					   .wait = wait,
 					   .leaks = leaks,
 					   .retained = leaks && retained,
 					   .ends = ends,
+					   .only_lost = only_lost,
 					   .sp = sp,
 					   .token = token,
 					   .census = census_wanted(trigger, token),
@@ -244,6 +248,26 @@ static void note_search(bool wanted, int error)
 		atomic_store(&control.search_failed, error != 0);
 }
 
+/* What the roster is to say of a search. */
+static enum roster_verdict verdict_of(bool searched, int error)
+{
+	static const enum roster_verdict verdicts[] = {[LEAKS_NOT_SEARCHED] = ROSTER_NOT_SEARCHED,
+						       [LEAKS_NONE] = ROSTER_NONE_LOST,
+						       [LEAKS_FOUND] = ROSTER_LOST,
+						       [LEAKS_UNCERTAIN] = ROSTER_UNCERTAIN};
+	if (searched)
+		return error ? ROSTER_NOT_SEARCHED : verdicts[snapshot_verdict()];
+	return control.options->leaks && (atomic_load(&control.leaks_done) || lsan_is_off()) ? ROSTER_UNWANTED
+											     : ROSTER_NOT_SEARCHED;
+}
+
+/* The snapshot at the end was tried. error: 0 or -errno. */
+static void note_end(bool searched, int error)
+{
+	note_search(searched, error);
+	roster_set_end(ROSTER_EXITED, verdict_of(searched, error), -error);
+}
+
 /* A snapshot that still waits for the GIL is taken by the thread that ends the process, which may well have it. */
 static void finish_census(void)
 {
@@ -286,7 +310,8 @@ void control_poll_slow(struct heap *heap, bool may_make_thread)
 		/* The interpreter that ends has let the GIL go for nobody. */
 		uintptr_t interp = last ? gil_mine() : 0;
 		int error = take(trigger, NULL, last, last && leaks, interp, why_not);
-		note_search(last && leaks, error);
+		if (last)
+			note_end(leaks, error);
 		if (last && !error && control.options->at_exit < AT_EXIT_TWICE)
 			atomic_store(&control.exit_done, true);
 	}
@@ -336,6 +361,7 @@ void control_leaks_done(void)
 void control_end_leaking(void)
 {
 	/* Like the sanitizer, without the program's handlers. */
+	roster_set_end(ROSTER_EXITED, ROSTER_LOST, 0);
 	sys_exit(lsan_status());
 }
 
@@ -540,6 +566,7 @@ void control_fork_child(pid_t pid)
 		return;
 	}
 	atomic_store(&control.left_out, true);
+	roster_set_end(ROSTER_LEFT_OUT, ROSTER_NOT_SEARCHED, 0);
 	atomic_store(&record_active, false);
 }
 
@@ -577,18 +604,43 @@ static bool is_locked_in(void)
 void control_at_exit(uintptr_t sp)
 {
 	if (is_locked_in() && control.options->at_exit && !is_child_left_out())
-		note_search(judge_at_exit(), -EPERM);
-	if (!control_owns_process())
+		note_end(judge_at_exit(), -EPERM);
+	if (!control_owns_process()) {
+		roster_cloned();
 		return;
+	}
 	finish_census();
 	wait_for_copy();
-	if (!control.options->at_exit || is_child_left_out())
+	if (is_child_left_out())
 		return;
+	if (!control.options->at_exit) {
+		roster_set_end(ROSTER_DECLINED, ROSTER_NOT_SEARCHED, 0);
+		return;
+	}
 	if (atomic_exchange(&control.exit_done, true))
 		return;
 	bool leaks = judge_at_exit();
 	control.exit_sp = sp;
-	note_search(leaks, take_now(TRIGGER_EXIT, NULL, true, leaks));
+	note_end(leaks, take_now(TRIGGER_EXIT, NULL, true, leaks));
+}
+
+enum roster_verdict control_before_exec(int *error)
+{
+	*error = 0;
+	if (!control.options->at_exit || is_child_left_out() || atomic_load(&control.exit_done) || !judge_at_exit())
+		return control.options->leaks ? verdict_of(false, 0) : ROSTER_NOT_SEARCHED;
+	struct heap *heap = heap_enter();
+	control.only_lost = true;
+	int result = lock_depth ? -EBUSY : take_inside(TRIGGER_EXIT, NULL, true, true, 0, no_gil, NULL);
+	control.only_lost = false;
+	heap_leave(heap);
+	*error = -result;
+	return verdict_of(true, result);
+}
+
+void control_exec_failed(void)
+{
+	atomic_store(&control.judged, false);
 }
 
 int control_exit_status(int status)

@@ -10,6 +10,7 @@
 
 #include "preload/heap.h"
 #include "preload/options.h"
+#include "preload/roster_format.h"
 #include "preload/snapshot.h"
 
 #include <stdatomic.h>
@@ -55,6 +56,13 @@ int control_exit_status(int status);
 void control_init(const struct options *options, pid_t pid);
 /* In a fork child. */
 void control_fork_child(pid_t pid);
+
+/*
+ * The process is about to be replaced by exec: searches for leaks, if that was to be done at its end. A file is written
+ * when something was lost. *error: of that file, or 0. control_exec_failed(): it goes on.
+ */
+enum roster_verdict control_before_exec(int *error);
+void control_exec_failed(void);
 
 /* Ends the process as one that leaks. */
 __attribute__((noreturn)) void control_end_leaking(void);

@@ -222,6 +222,10 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		good = parse_unsigned(value, INT_MAX, &n);
 		if (good)
 			options->root = (pid_t)n;
+	} else if (strcmp(key, "command") == 0) {
+		good = parse_unsigned(value, INT_MAX, &n);
+		if (good)
+			options->command = (pid_t)n;
 	} else if (strcmp(key, "exitcode") == 0) {
 		good = parse_unsigned(value, UINT8_MAX, &n);
 		if (good)

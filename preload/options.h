@@ -29,6 +29,7 @@
  *   python=P          CPython's objects: blocks of Mudlark's pools, each recorded (objects); pymalloc's (arenas); or
  *                     pymalloc's, and no Python frames in stacks (off) (objects)
  *   root=PID          set by `mudlark run --children=0`: only this process is recorded
+ *   command=PID       set by `mudlark run`: its command, whose last snapshot has the name of an output without %n
  */
 #ifndef MUDLARK_OPTIONS_H
 #define MUDLARK_OPTIONS_H
@@ -65,6 +66,7 @@ struct options {
 	uint64_t sample_bytes; /* 0: every block */
 	int signal;            /* 0: none */
 	pid_t root;            /* 0: any */
+	pid_t command;         /* 0: not known */
 	enum damage_policy on_error;
 	enum snapshot_mode snapshot;
 	enum python_mode python;

@@ -21,6 +21,9 @@ static struct {
 	char directory[PATH_MAX];
 	char temporary[PATH_MAX]; /* not on the stack: that may be a signal stack of a few kilobytes */
 	_Atomic uint32_t number;  /* of the last file written */
+	pid_t command;            /* of the run; 0: there is none */
+	bool tell_apart;          /* the file that is written now gets pid and number, which the pattern lacks */
+	bool ended;               /* the name without them was used */
 } output;
 
 const char *output_program(void)
@@ -53,6 +56,11 @@ void output_set_program(const char *name)
 			*c = '_';
 }
 
+void output_set_command(pid_t command)
+{
+	output.command = command;
+}
+
 void output_init(const char *pattern)
 {
 	struct utsname names;
@@ -76,6 +84,7 @@ void output_init(const char *pattern)
 
 void output_fork_child(void)
 {
+	output.ended = false;
 	atomic_store_explicit(&output.number, 0, memory_order_relaxed);
 }
 
@@ -87,6 +96,32 @@ uint32_t output_next_number(void)
 void output_set_number(uint32_t number)
 {
 	atomic_store_explicit(&output.number, number, memory_order_relaxed);
+}
+
+static bool pattern_has(char letter)
+{
+	for (const char *c = output.pattern; *c; c++)
+		if (*c == '%' && c[1] && *++c == letter)
+			return true;
+	return false;
+}
+
+/* Puts ".PID.NUMBER" in front of the name's last '.', or behind a name without. */
+static void add_numbers(struct text *text, pid_t pid, uint32_t number)
+{
+	char ending[NAME_MAX + 1];
+	struct text kept = text_in(ending, sizeof ending);
+	const char *slash = strrchr(text->data, '/'), *dot = strrchr(slash ? slash : text->data, '.');
+	if (dot) {
+		text_add(&kept, dot);
+		text->length = (size_t)(dot - text->data);
+	}
+	text_add_char(text, '.');
+	text_add_number(text, (uint64_t)pid);
+	text_add_char(text, '.');
+	text_add_number(text, number);
+	text_add(text, ending);
+	text->cut |= kept.cut;
 }
 
 /* The file's name; *numbered tells whether the pattern has %n. False when it is too long. */
@@ -123,6 +158,10 @@ static bool expand(struct text *text, pid_t pid, uint32_t number, bool *numbered
 			text_add_char(text, *c);
 			break;
 		}
+	}
+	if (output.tell_apart) {
+		add_numbers(text, pid, number);
+		*numbered = true;
 	}
 	return !text->cut && text->length;
 }
@@ -173,6 +212,13 @@ static int place(const char *temporary, pid_t pid, char path[PATH_MAX])
 		error = sys_rename(temporary, path, numbered);
 	}
 	return error;
+}
+
+void output_set_last(pid_t pid, bool last)
+{
+	bool plain = last && !output.ended && (pid == output.command || pattern_has('p'));
+	output.tell_apart = output.command && !pattern_has('n') && !plain;
+	output.ended |= plain;
 }
 
 int output_begin(pid_t pid, char path[PATH_MAX])

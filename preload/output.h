@@ -4,6 +4,9 @@
  * A file is written under a temporary name in its directory and then renamed. No descriptor stays open between
  * snapshots: a host that closes or reuses "our" number loses nothing. When the pattern has %n, a file that exists is
  * never replaced: the number is advanced, so that a container in which every run has pid 1 keeps its snapshots.
+ *
+ * A pattern without %n names one file. In a run, it is that of the command's own end, or with %p of each process's; any
+ * other snapshot has ".PID.NUMBER" in front of the name's last '.', so that none replaces another one.
  */
 #ifndef MUDLARK_OUTPUT_H
 #define MUDLARK_OUTPUT_H
@@ -16,6 +19,8 @@
 
 /* Notes the pattern, program, host and working directory. From the constructor. */
 void output_init(const char *pattern);
+/* The process is one of a run whose command has this pid; 0: of none. */
+void output_set_command(pid_t command);
 
 /* Before output_init(): what the program was started as, argv[0]; NULL: not known. */
 void output_set_program(const char *name);
@@ -36,6 +41,8 @@ void output_set_number(uint32_t number);
  * from here to output_write() or output_discard() (the snapshot lock).
  */
 int output_begin(pid_t pid, char path[PATH_MAX]);
+/* Before it: whether the file is the snapshot at the end of the process, which has the name of a pattern without %n. */
+void output_set_last(pid_t pid, bool last);
 
 /*
  * Creates the file, has it filled (0 or -errno), and puts it in its place. 0 and the path, or -errno.

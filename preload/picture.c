@@ -15,6 +15,7 @@
 #include "preload/python.h"
 #include "preload/python_objects.h"
 #include "preload/record.h"
+#include "preload/roster.h"
 #include "preload/sample.h"
 #include "preload/sys.h"
 #include "preload/text.h"
@@ -91,6 +92,11 @@ void picture_fork_child(pid_t pid)
 uint32_t picture_inherited_epoch(void)
 {
 	return state.inherited_epoch;
+}
+
+uint64_t picture_start_ns(void)
+{
+	return state.start_real_ns;
 }
 
 pid_t picture_pid(void)
@@ -240,6 +246,7 @@ void picture_encode_meta(struct encoder *encoder, const struct picture *picture,
 	encode_tag_text(encoder, META_KERNEL, state.system.release);
 	encode_tag_text(encoder, META_LIBC, gnu_get_libc_version());
 	encode_tag_text(encoder, META_DIRECTORY, output_directory());
+	encode_tag_text(encoder, META_RUN, roster_token());
 	encode_tag_number(encoder, META_HELD_NS, times->held_ns);
 	encode_tag_number(encoder, META_WRITE_NS, times->write_ns);
 	encode_tag_number(encoder, META_FORKED, times->forked);

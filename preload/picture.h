@@ -63,6 +63,8 @@ struct picture_times {
 void picture_init(const char *options_text, pid_t pid);
 /* In a fork child: what lives now is the parent's. */
 void picture_fork_child(pid_t pid);
+/* Real time at which this image began. */
+uint64_t picture_start_ns(void);
 /* Blocks born up to this epoch were the fork parent's; 0: none. */
 uint32_t picture_inherited_epoch(void);
 /* The process that pictures are of. */

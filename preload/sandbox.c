@@ -3,8 +3,12 @@
 
 #include "preload/control.h"
 #include "preload/record.h"
+#include "preload/roster.h"
+#include "preload/sys.h"
 
 #include <dlfcn.h>
+#include <linux/sched.h>
+#include <sys/syscall.h>
 
 _Atomic bool sandbox_entered;
 
@@ -16,6 +20,18 @@ void sandbox_init(void)
 {
 	sandbox_prctl = dlsym(RTLD_NEXT, "prctl");
 	sandbox_syscall = dlsym(RTLD_NEXT, "syscall");
+}
+
+/* Called by the stub of syscall(): the run must know of processes that libc does not make. */
+void sandbox_clone(long number, unsigned long argument);
+void sandbox_clone(long number, unsigned long argument)
+{
+	uint64_t flags = number == SYS_clone ? argument : 0;
+	if (number == SYS_clone3 && !sys_read_memory((const void *)argument, &flags, sizeof flags))
+		return; /* it will fail */
+	/* Threads and vfork children have the memory that is searched already. */
+	if (!(flags & CLONE_VM) && control_owns_process())
+		roster_clones();
 }
 
 /* Called by the stubs. */

@@ -1,9 +1,12 @@
 /*
  * prctl(PR_SET_SECCOMP, ...) and syscall(SYS_seccomp, ...) tell sandbox_enter() before they go on; every other call
- * goes on at once. All argument registers are kept: both functions are variadic.
+ * goes on at once, but for those of syscall() that make processes, of which sandbox_clone() hears. All argument registers are kept: both functions are variadic.
  */
 #define PR_SET_SECCOMP 22
 #define SYS_SECCOMP 317
+#define SYS_CLONE 56
+#define SYS_FORK 57
+#define SYS_CLONE3 435
 
 	.text
 
@@ -61,13 +64,33 @@
 	.size	\name, . - \name
 	.endm
 
+	.hidden	syscall_by_number
 	.hidden	sandbox_prctl
 	.hidden	sandbox_syscall
 	.hidden	sandbox_enter
 	.hidden	sandbox_init
 	keep_and_call keep_and_call_enter, sandbox_enter
+	.hidden	sandbox_clone
 	keep_and_call keep_and_call_init, sandbox_init
+	keep_and_call keep_and_call_clone, sandbox_clone
 	stub	prctl, sandbox_prctl, PR_SET_SECCOMP
-	stub	syscall, sandbox_syscall, SYS_SECCOMP
+	stub	syscall_by_number, sandbox_syscall, SYS_SECCOMP
+
+	.globl	syscall
+	.type	syscall, @function
+syscall:
+	.cfi_startproc
+	endbr64
+	cmp	$SYS_CLONE, %edi
+	je	1f
+	cmp	$SYS_FORK, %edi
+	je	1f
+	cmp	$SYS_CLONE3, %edi
+	je	1f
+	jmp	syscall_by_number
+1:	call	keep_and_call_clone
+	jmp	syscall_by_number
+	.cfi_endproc
+	.size	syscall, . - syscall
 
 	.section .note.GNU-stack, "", @progbits

@@ -74,6 +74,7 @@ void snapshot_init(const struct options *options, const char *options_text, pid_
 	snapshot.mode = options->snapshot;
 	picture_init(options_text, pid);
 	output_init(options->output);
+	output_set_command(options->command);
 }
 
 static void copy_forget(void)
@@ -229,10 +230,13 @@ static void search_inline(struct picture *picture, const struct reach_self *self
 	atomic_store(&snapshot.verdict, reach->incomplete ? LEAKS_UNCERTAIN : lost ? LEAKS_FOUND : LEAKS_NONE);
 }
 
-static int take_inline(struct picture *picture, uint64_t begun_ns, uint32_t settled, const struct reach_self *self)
+static int take_inline(struct picture *picture, uint64_t begun_ns, uint32_t settled, const struct reach_self *self,
+		       bool only_lost)
 {
 	if (self)
 		search_inline(picture, self);
+	if (self && only_lost && snapshot_verdict() == LEAKS_NONE)
+		return 0;
 	int error = picture_write(picture, begun_ns, NULL);
 	if (picture->survey.cohort)
 		cohorts_recycle(settled, survey_has, &picture->survey);
@@ -418,6 +422,7 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 {
 	struct picture picture;
 	uint64_t begun_ns = sys_monotonic_ns();
+	output_set_last(picture_pid(), request->ends);
 	int error = output_begin(picture_pid(), snapshot.path);
 	if (!error) {
 		picture_begin(&picture, request->trigger, request->label);
@@ -445,7 +450,7 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 		bool forked = wants_fork(request->trigger, &picture, request->leaks) &&
 			      take_forked(&picture, begun_ns, settled, self);
 		if (!forked)
-			error = take_inline(&picture, begun_ns, settled, self);
+			error = take_inline(&picture, begun_ns, settled, self, request->only_lost);
 		picture_end(&picture);
 		if (forked)
 			return 0;

@@ -36,6 +36,7 @@ struct snapshot_request {
 	bool leaks;        /* search for leaks, too */
 	bool retained;     /* and find out why blocks are reachable */
 	bool ends;         /* the process ends: no snapshot by interval comes after this one */
+	bool only_lost;    /* with leaks: no file when it is certain that nothing was lost */
 	uintptr_t sp;   /* of a process that ends: where the caller's stack begins for it; 0: now, with its registers */
 	uint64_t token; /* of whom answer() tells; 0: nobody */
 	struct census_request census;

@@ -142,6 +142,7 @@ enum snapshot_meta {
 	META_DIRECTORY = 19,     /* working directory at start */
 	META_LSAN_DEFAULTS = 21, /* with META_LEAKS: what the program's __lsan_default_options() returned */
 	META_LSAN_OPTIONS = 23,  /* likewise: LSAN_OPTIONS of the process */
+	META_RUN = 25,           /* the token of the `mudlark run` that it is of; empty: of none */
 };
 
 enum snapshot_trigger {

@@ -13,6 +13,7 @@
 #include "preload/census_growth.h"
 #include "preload/control.h"
 #include "preload/dynsym.h"
+#include "preload/exec.h"
 #include "preload/foreign.h"
 #include "preload/gil.h"
 #include "preload/image.h"
@@ -25,6 +26,7 @@
 #include "preload/notes.h"
 #include "preload/options.h"
 #include "preload/output.h"
+#include "preload/picture.h"
 #include "preload/python.h"
 #include "preload/python_codes.h"
 #include "preload/python_frames.h"
@@ -32,6 +34,7 @@
 #include "preload/reach.h"
 #include "preload/record.h"
 #include "preload/roots.h"
+#include "preload/roster.h"
 #include "preload/rules.h"
 #include "preload/sample.h"
 #include "preload/sandbox.h"
@@ -217,6 +220,7 @@ static void fork_child(void)
 	sample_fork_child(heap);
 	threads_fork_child(heap);
 	snapshot_fork_child(pid);
+	roster_fork_child(pid, picture_start_ns());
 	gil_fork_child();
 	census_growth_fork_child();
 	control_fork_child(pid);
@@ -394,6 +398,7 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 	loading_init();
 	sandbox_init();
 	quick_exit_init();
+	exec_init();
 	reach_init();
 	roots_init();
 	lsan_init(environment, &options);
@@ -403,6 +408,9 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 	if (!getauxval(AT_SECURE)) {
 		output_set_program(argv ? argv[0] : NULL);
 		bool wanted = recording_init(environment_value(environment, "MUDLARK_OPTIONS"), pid);
+		roster_init(environment_value(environment, ROSTER_VARIABLE), pid, output_program(), picture_start_ns());
+		if (!wanted)
+			roster_set_end(ROSTER_LEFT_OUT, ROSTER_NOT_SEARCHED, 0);
 		(void)on_exit(at_exit, NULL);
 		(void)at_quick_exit(at_quick_exit_handler);
 		if (wanted) {

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -73,6 +74,40 @@ void *sys_map_shared(size_t bytes)
 		return NULL;
 	own_add((const void *)result, bytes);
 	return (void *)result;
+}
+
+void *sys_map_file(int fd, uint64_t offset, size_t bytes)
+{
+	long result = sys_call(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (long)offset);
+	if (result < 0 && result > -SYS_PAGE_BYTES)
+		return NULL;
+	own_add((const void *)result, bytes);
+	return (void *)result;
+}
+
+void *sys_map_wiped_in_copies(void)
+{
+	void *page = sys_map(SYS_PAGE_BYTES);
+	if (page && sys_call(SYS_madvise, (long)page, SYS_PAGE_BYTES, MADV_WIPEONFORK, 0, 0, 0) < 0) {
+		sys_unmap(page, SYS_PAGE_BYTES);
+		page = NULL;
+	}
+	return page;
+}
+
+int sys_open_shared(const char *path)
+{
+	return (int)sys_call(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0, 0, 0);
+}
+
+int sys_allocate_file(int fd, uint64_t offset, uint64_t bytes)
+{
+	return (int)sys_call(SYS_fallocate, fd, 0, (long)offset, (long)bytes, 0, 0);
+}
+
+int sys_fstat(int fd, struct stat *out)
+{
+	return (int)sys_call(SYS_fstat, fd, (long)out, 0, 0, 0, 0);
 }
 
 void sys_unmap(void *address, size_t bytes)
@@ -195,7 +230,7 @@ void sys_rewind(int directory)
 uint32_t sys_links(int directory)
 {
 	struct stat facts;
-	return sys_call(SYS_fstat, directory, (long)&facts, 0, 0, 0, 0) == 0 ? (uint32_t)facts.st_nlink : 0;
+	return sys_fstat(directory, &facts) == 0 ? (uint32_t)facts.st_nlink : 0;
 }
 
 int sys_open_careful(const char *path)
@@ -279,6 +314,11 @@ int sys_stat(const char *path, struct stat *out)
 {
 	/* x86-64's struct stat is the kernel's own; newfstatat is what glibc's stat() calls as well. */
 	return (int)sys_call(SYS_newfstatat, AT_FDCWD, (long)path, (long)out, 0, 0, 0);
+}
+
+int sys_access(const char *path, int mode)
+{
+	return (int)sys_call(SYS_faccessat, AT_FDCWD, (long)path, mode, 0, 0, 0);
 }
 
 int sys_unlink(const char *path)
@@ -367,6 +407,11 @@ pid_t sys_getpid(void)
 pid_t sys_getppid(void)
 {
 	return (pid_t)sys_call(SYS_getppid, 0, 0, 0, 0, 0, 0);
+}
+
+int sys_children_usage(struct rusage *usage)
+{
+	return (int)sys_call(SYS_getrusage, RUSAGE_CHILDREN, (long)usage, 0, 0, 0, 0);
 }
 
 pid_t sys_gettid(void)

@@ -60,6 +60,16 @@ bool sys_barrier(void);
 /* Zeroed memory that fork children share. NULL when there is none. */
 void *sys_map_shared(size_t bytes);
 
+/* A file that processes share, mapped to be read and written. NULL when it cannot be. */
+void *sys_map_file(int fd, uint64_t offset, size_t bytes);
+/* A zeroed page that is zeroed again in each copy of the process that has its own memory. NULL: before Linux 4.14. */
+void *sys_map_wiped_in_copies(void);
+/* Opens a file, no symbolic link, to be read and written. */
+int sys_open_shared(const char *path);
+/* Makes the file have that part, with memory on the disk for it. 0 or -errno. */
+int sys_allocate_file(int fd, uint64_t offset, uint64_t bytes);
+int sys_fstat(int fd, struct stat *out);
+
 int sys_open_read(const char *path);
 int sys_open_write(const char *path);
 int sys_open_directory(const char *path);
@@ -94,6 +104,8 @@ ssize_t sys_read(int fd, void *data, size_t bytes);
 ssize_t sys_read_at(int fd, void *data, size_t bytes, uint64_t offset);
 ssize_t sys_readlink(const char *path, char *out, size_t bytes);
 int sys_stat(const char *path, struct stat *out);
+/* access(2). 0 or -errno. */
+int sys_access(const char *path, int mode);
 int sys_unlink(const char *path);
 /* rename(2); with keep_existing it fails with -EEXIST instead of replacing. */
 int sys_rename(const char *from, const char *to, bool keep_existing);
@@ -111,6 +123,9 @@ uint64_t sys_real_ns(void);
 pid_t sys_getpid(void);
 pid_t sys_getppid(void);
 pid_t sys_gettid(void);
+/* getrusage(2) of the children that were waited for. 0 or -errno. */
+struct rusage;
+int sys_children_usage(struct rusage *usage);
 
 __attribute__((noreturn)) void sys_exit(int status);
 

@@ -147,3 +147,13 @@ char *host_output_glob(const char *pattern, unsigned long pid)
 	buffer_string(&out);
 	return out.data;
 }
+
+char *host_output_apart(const char *pattern)
+{
+	for (const char *c = pattern; *c; c++)
+		if (*c == '%' && c[1] && *++c == 'n')
+			return NULL;
+	const char *slash = strrchr(pattern, '/'), *dot = strrchr(slash ? slash : pattern, '.');
+	size_t stem = dot ? (size_t)(dot - pattern) : strlen(pattern);
+	return must_format("%.*s.%%p.%%n%s", (int)stem, pattern, dot ? dot : "");
+}

@@ -38,6 +38,12 @@ void host_options_free(struct host_options *options);
  */
 char *host_output_pattern(const char *pattern, const char *directory);
 
+/*
+ * The pattern of the snapshots of a run that do not have the name of a pattern without %n (preload/output.h), or NULL
+ * when it has %n. The caller frees.
+ */
+char *host_output_apart(const char *pattern);
+
 /* The glob(3) pattern that finds the snapshots of a process with this pid; 0: of any. The caller frees. */
 char *host_output_glob(const char *pattern, unsigned long pid);
 

@@ -6,6 +6,7 @@
  */
 #include "report/launch.h"
 
+#include "preload/roster_format.h"
 #include "report/memory.h"
 
 #include <errno.h>
@@ -14,7 +15,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
@@ -36,9 +39,14 @@ static void start(const struct launch *launch, const sigset_t *mask, const struc
 						      : must_copy(launch->library);
 	setenv("LD_PRELOAD", preload, 1);
 	/* The pid stays the same over exec: by it the library knows the command from what the command executes. */
-	char *options = launch->only_command ? must_format("%s:root=%ld", launch->options, (long)getpid())
-					     : must_copy(launch->options);
+	char *root = launch->only_command ? must_format(":root=%ld", (long)getpid()) : must_copy("");
+	char *command = launch->run ? must_format(":command=%ld", (long)getpid()) : must_copy("");
+	char *options = must_format("%s%s%s", launch->options, root, command);
 	setenv("MUDLARK_OPTIONS", options, 1);
+	if (launch->run)
+		setenv(ROSTER_VARIABLE, launch->run, 1);
+	else
+		unsetenv(ROSTER_VARIABLE);
 	if (getenv("LD_AUDIT"))
 		make_tls_room();
 	if (launch->quiet_output) {
@@ -55,15 +63,28 @@ static void start(const struct launch *launch, const sigset_t *mask, const struc
 	_exit(number == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
 }
 
-static int wait_and_forward(pid_t child, const sigset_t *waited)
+/* Takes note of a child that has ended; without `run` of the command alone. As waitpid(WNOHANG). */
+static pid_t reap(struct launch *launch, pid_t command, int *status)
+{
+	pid_t ended = waitpid(launch->run ? -1 : command, status, WNOHANG);
+	if (ended > 0 && launch->run) {
+		must_grow(launch->ended, launch->ended_count, launch->ended_capacity);
+		launch->ended[launch->ended_count++] = (struct ended){ended, *status};
+	}
+	return ended;
+}
+
+static int wait_and_forward(struct launch *launch, pid_t child, const sigset_t *waited)
 {
 	for (;;) {
 		int status;
-		pid_t ended = waitpid(child, &status, WNOHANG);
+		pid_t ended = reap(launch, child, &status);
 		if (ended == child)
 			return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 		if (ended < 0 && errno != EINTR)
 			return EXIT_NOT_EXECUTABLE;
+		if (ended > 0)
+			continue;
 		siginfo_t info;
 		int number = sigwaitinfo(waited, &info);
 		bool sent = info.si_code <= 0;
@@ -72,7 +93,57 @@ static int wait_and_forward(pid_t child, const sigset_t *waited)
 	}
 }
 
-int launch_and_wait(const struct launch *launch, pid_t *pid, struct error *error)
+static struct timespec time_left(const struct timespec *until)
+{
+	struct timespec now, left = {0};
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	long ns = until->tv_nsec - now.tv_nsec;
+	time_t seconds = until->tv_sec - now.tv_sec - (ns < 0);
+	if (seconds >= 0)
+		left = (struct timespec){seconds, ns < 0 ? ns + 1000000000 : ns};
+	return left;
+}
+
+/* Until all that the command has left running has ended, or the time is over, or somebody has had enough. */
+static void wait_for_rest(struct launch *launch, const sigset_t *waited)
+{
+	struct timespec until, left;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (time_t)launch->linger;
+	until.tv_nsec += (long)((launch->linger - (double)(time_t)launch->linger) * 1e9);
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	for (;;) {
+		int status, number;
+		pid_t ended = reap(launch, 0, &status);
+		if (ended > 0)
+			continue;
+		if (ended < 0)
+			return;
+		left = time_left(&until);
+		number = sigtimedwait(waited, NULL, &left);
+		if (number < 0 && errno != EINTR)
+			return;
+		if (number > 0 && number != SIGCHLD) {
+			launch->interrupted = true;
+			return;
+		}
+	}
+}
+
+/* Interrupts from the terminal that were meant for the command: what is left to be done is to say what is there. */
+static void drop_interrupts(void)
+{
+	const struct timespec at_once = {0};
+	sigset_t interrupts;
+	sigemptyset(&interrupts);
+	sigaddset(&interrupts, SIGINT);
+	sigaddset(&interrupts, SIGQUIT);
+	while (sigtimedwait(&interrupts, NULL, &at_once) > 0)
+		;
+}
+
+int launch_and_wait(struct launch *launch, pid_t *pid, struct error *error)
 {
 	int failure[2];
 	if (pipe2(failure, O_CLOEXEC))
@@ -86,6 +157,9 @@ int launch_and_wait(const struct launch *launch, pid_t *pid, struct error *error
 	struct sigaction child_action, plain = {.sa_handler = SIG_DFL};
 	sigaction(SIGCHLD, &plain, &child_action);
 	sigprocmask(SIG_BLOCK, &waited, &mask);
+
+	if (launch->run)
+		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 
 	int status;
 	*pid = fork();
@@ -101,10 +175,13 @@ int launch_and_wait(const struct launch *launch, pid_t *pid, struct error *error
 		do
 			got = read(failure[0], &number, sizeof number);
 		while (got < 0 && errno == EINTR);
-		status = wait_and_forward(*pid, &waited);
+		status = wait_and_forward(launch, *pid, &waited);
 		if (got == sizeof number)
 			error_set(error, status, NULL, "cannot start %s: %s", launch->argv[0], strerror(number));
+		if (launch->run)
+			wait_for_rest(launch, &waited);
 	}
+	drop_interrupts();
 	close(failure[0]);
 	/* Left blocked are none: a TERM that came late may still end the epilogue. */
 	sigprocmask(SIG_SETMASK, &mask, NULL);

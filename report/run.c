@@ -6,11 +6,11 @@
  */
 #include "report/host_options.h"
 #include "report/lsan_options.h"
-#include "report/launch.h"
 #include "report/preflight.h"
 #include "report/process.h"
 #include "report/run_epilogue.h"
 #include "report/run_leaks.h"
+#include "report/run_session.h"
 #include "report/suppression_options.h"
 #include "report/typed_path.h"
 
@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { OPTION_KEY = 1, OPTION_QUIET = 50, OPTION_RETAINED, CHILDREN_EXAMINED = 256 };
+enum { OPTION_KEY = 1, OPTION_QUIET = 50, OPTION_RETAINED, OPTION_ALLOW_UNEXAMINED, OPTION_LINGER, OPTION_JSON };
 
 struct run_options {
 	struct host_options host;
@@ -30,7 +30,9 @@ struct run_options {
 	struct suppression_choices choices;
 	struct buffer files; /* of suppressions: their paths with commas between, for the library, */
 	struct buffer typed; /* and the options for the next command */
-	bool quiet;
+	bool quiet, allow_unexamined;
+	double linger; /* seconds; below 0: not given */
+	const char *json;
 };
 
 /* Keys of MUDLARK_OPTIONS; the position + OPTION_KEY is the option's id. */
@@ -82,6 +84,12 @@ static const struct option_spec options_table[] = {
 	 "as --leaks, and find out why blocks are reachable: mudlark leaks --retained, --path"},
 	{SUPPRESSION_FILE, 0, "suppressions", "FILE", ARGUMENT_FILE, NULL,
 	 "with --leaks: leaks that are known, LeakSanitizer's or Valgrind's; repeatable"},
+	{OPTION_ALLOW_UNEXAMINED, 0, "allow-unexamined", NULL, ARGUMENT_NONE, NULL,
+	 "with --leaks: processes that were not searched are named, but do not make the verdict uncertain"},
+	{OPTION_LINGER, 0, "wait-for-daemons", "SECONDS", ARGUMENT_WORD, NULL,
+	 "wait so long for processes that outlive the command (default 0; with --leaks 2)"},
+	{OPTION_JSON, 0, "json", "FILE", ARGUMENT_FILE, NULL,
+	 "write a summary of the run to FILE: its processes, which of them were examined, snapshots, verdict"},
 	{OPTION_QUIET, 'q', "quiet", NULL, ARGUMENT_NONE, NULL,
 	 "print nothing but errors and what was lost when the command has ended"},
 	{0},
@@ -130,6 +138,16 @@ static int run_option(void *context, int id, const char *argument, struct error 
 	struct run_options *options = context;
 	if (id == OPTION_QUIET) {
 		options->quiet = true;
+		return EXIT_FINE;
+	}
+	if (id == OPTION_ALLOW_UNEXAMINED) {
+		options->allow_unexamined = true;
+		return EXIT_FINE;
+	}
+	if (id == OPTION_LINGER)
+		return run_linger_option(argument, &options->linger, error);
+	if (id == OPTION_JSON) {
+		options->json = argument;
 		return EXIT_FINE;
 	}
 	if (id == OPTION_RETAINED) {
@@ -227,37 +245,71 @@ static int prepare_leaks(struct run_options *options, struct host_options *host,
 	return status;
 }
 
-static int conclude(struct run_options *options, const struct host_options *host, const char *pattern, pid_t pid,
-		    struct timespec since, int status)
+static int judge(struct run_options *options, const struct host_options *host, const struct run_session *session,
+		 const char **judged)
 {
-	bool leaks = is_on(host, "leaks");
-	struct run_files own, children;
-	if (options->quiet && !leaks)
-		return status;
-	run_files_find(&own, &children, pattern, (unsigned long)pid, since, leaks ? SIZE_MAX : CHILDREN_EXAMINED);
-	if (!options->quiet)
-		run_epilogue(&own, &children, pattern, host, status);
-	if (leaks) {
-		struct lsan_options lsan;
-		lsan_options_of_environment(&lsan);
-		const struct run_leaks run = {
-			.own = &own,
-			.children = &children,
-			.host = host,
-			.suppressions = &options->suppressions,
-			.exitcode = host_options_get(&options->host, "exitcode"),
-			.suppressions_typed = buffer_string(&options->typed),
-			.quiet = options->quiet,
-			.show_suppressed = !options->quiet && !lsan.hides_suppressed,
-		};
-		status = run_leaks_judge(&run, status);
-		lsan_options_free(&lsan);
-	} else {
-		run_next(&own, &children);
-	}
-	run_files_free(&own);
-	run_files_free(&children);
+	struct lsan_options lsan;
+	lsan_options_of_environment(&lsan);
+	const struct run_leaks run = {
+		.session = session,
+		.host = host,
+		.suppressions = &options->suppressions,
+		.exitcode = host_options_get(&options->host, "exitcode"),
+		.suppressions_typed = buffer_string(&options->typed),
+		.allow_unexamined = options->allow_unexamined,
+		.quiet = options->quiet,
+		.show_suppressed = !options->quiet && !lsan.hides_suppressed,
+	};
+	int status = run_leaks_judge(&run, session->status, judged);
+	lsan_options_free(&lsan);
 	return status;
+}
+
+static int write_json(const char *path, const struct run_session *session, char **argv, int status, const char *judged,
+		      struct error *error)
+{
+	struct json json = {.stream = fopen(path, "we")};
+	if (!json.stream)
+		return error_set(error, EXIT_INPUT, NULL, "%s: cannot write it: %s", path, strerror(errno));
+	json_put_object(&json, NULL, false);
+	json_put_text(&json, "schema", "mudlark.run/1");
+	json_put_array(&json, "command", true);
+	for (; *argv; argv++)
+		json_put_text(&json, NULL, *argv);
+	json_end_array(&json);
+	json_put_number(&json, "pid", (uint64_t)session->pid);
+	json_put_number(&json, "command_status", (uint64_t)session->status);
+	json_put_number(&json, "status", (uint64_t)status);
+	json_put_text(&json, "verdict", judged);
+	json_put_number(&json, "unexamined", session->processes.unexamined);
+	run_processes_json(&session->processes, &session->files, &json);
+	json_end_object(&json);
+	json_finish(&json);
+	bool failed = ferror(json.stream);
+	if (fclose(json.stream) || failed)
+		return error_set(error, EXIT_INPUT, NULL, "%s: cannot write it: %s", path, strerror(errno));
+	return EXIT_FINE;
+}
+
+static int conclude(struct run_options *options, const struct host_options *host, const struct run_session *session,
+		    char **argv, struct error *error)
+{
+	const char *judged = NULL;
+	int status = session->status;
+	if (!options->quiet)
+		run_epilogue(session, host_options_get(host, "output"), host);
+	if (is_on(host, "leaks")) {
+		status = judge(options, host, session, &judged);
+	} else if (!options->quiet) {
+		run_processes_print(&session->processes, UNEXAMINED_SHOWN);
+		run_next(&session->files);
+	}
+	/* The command's status is the answer all the same, unless it would say that all is well. */
+	if (options->json && write_json(options->json, session, argv, status, judged, error) && status) {
+		error_print(error);
+		*error = (struct error){0};
+	}
+	return error->code ? error->code : status;
 }
 
 static int launch(struct run_options *options, const char *library, struct host_options *host, char **argv,
@@ -268,26 +320,23 @@ static int launch(struct run_options *options, const char *library, struct host_
 	if (!getcwd(directory, sizeof directory) && (!output || output[0] != '/'))
 		return error_set(error, EXIT_USAGE, "give an absolute --output", "the current directory: %s",
 				 strerror(errno));
-	struct buffer text = {0};
-	struct timespec since;
-	pid_t pid;
 	char *pattern = host_output_pattern(output, directory);
 	host_options_set(host, "output", pattern);
-	host_options_format(host, &text);
-	clock_gettime(CLOCK_REALTIME_COARSE, &since);
-	struct launch launch = {
-		.library = library,
-		.options = buffer_string(&text),
-		.argv = argv,
+	bool leaks = is_on(host, "leaks");
+	const struct run_choices choices = {
+		.leaks = leaks,
 		.only_command = children && !strcmp(children, "0"),
+		.linger = options->linger >= 0 ? options->linger
+			  : leaks              ? LINGER_WITH_JUDGEMENT
+					       : 0,
 	};
+	struct run_session session = {0};
 	int status = check_output(pattern, error);
-	if (status == EXIT_FINE) {
-		status = launch_and_wait(&launch, &pid, error);
-		if (!error->code)
-			status = conclude(options, host, pattern, pid, since, status);
-	}
-	buffer_free(&text);
+	if (status == EXIT_FINE)
+		status = run_session(&session, library, host, argv, &choices, error);
+	if (status == EXIT_FINE)
+		status = conclude(options, host, &session, argv, error);
+	run_session_free(&session);
 	free(pattern);
 	return status;
 }
@@ -317,7 +366,7 @@ static int run_it(struct run_options *options, char **argv, struct error *error)
 
 static int run_run(const struct command *command, int argc, char **argv, struct error *error)
 {
-	struct run_options options = {0};
+	struct run_options options = {.linger = -1};
 	int first;
 	int status = options_parse(command, argc, argv, run_option, &options, &first, error);
 	if (status == EXIT_FINE && first == argc)

@@ -29,12 +29,50 @@ void print_sites(const struct names *names, const struct aggregate *aggregate)
 	}
 }
 
-static void print_largest(const char *path)
+/* The files of one image: first and last + 1 of run_files. */
+struct image {
+	size_t first, end;
+	uint64_t peak_bytes; /* or what was live, where that is more: peaks can be switched off */
+};
+
+static struct image image_at(const struct run_files *files, size_t first)
+{
+	struct image image = {.first = first, .end = first};
+	const struct run_file *file = &files->files[first];
+	while (image.end < files->count && files->files[image.end].pid == file->pid &&
+	       files->files[image.end].start_ns == file->start_ns) {
+		const struct run_file *other = &files->files[image.end++];
+		uint64_t most = other->peak_bytes > other->live_bytes ? other->peak_bytes : other->live_bytes;
+		if (most > image.peak_bytes)
+			image.peak_bytes = most;
+	}
+	return image;
+}
+
+/* The image that held most at a time. There is one at least. *count: how many there are. */
+static struct image find_largest(const struct run_files *files, size_t *count)
+{
+	struct image largest = image_at(files, 0), image = largest;
+	*count = 1;
+	while (image.end < files->count) {
+		image = image_at(files, image.end);
+		++*count;
+		if (image.peak_bytes > largest.peak_bytes)
+			largest = image;
+	}
+	return largest;
+}
+
+static void print_largest(const struct run_files *files)
 {
 	struct reading reading;
 	struct error error = {0};
 	struct aggregate aggregate;
-	char bytes[32], blocks[32];
+	char bytes[32], blocks[32], peak[32];
+	size_t count;
+	struct image largest = find_largest(files, &count);
+	const struct run_file *file = &files->files[largest.end - 1];
+	const char *path = file->path;
 	reading_init(&reading);
 	reading.group.by = BY_LINE;
 	if (reading_load(&reading, &path, 1, &error) != EXIT_FINE) {
@@ -45,7 +83,9 @@ static void print_largest(const char *path)
 	const struct snapshot *snapshot = reading.snapshots[0];
 	aggregate_build(&aggregate, reading.names, &reading.group);
 	rank_rows(&aggregate, 0, METRIC_LIVE_BYTES, SITES_SHOWN);
-	notice("live in the last one: %s%s bytes in %s block%s%s", snapshot->recorded_sites ? "about " : "",
+	notice("%s%s, pid %lu: peak %s bytes; live in its last snapshot: %s%s bytes in %s block%s%s",
+	       count > 1 ? "the largest process: " : "", file->program, file->pid,
+	       format_count(peak, largest.peak_bytes), snapshot->recorded_sites ? "about " : "",
 	       format_count(bytes, snapshot->totals[TOTAL_LIVE_BYTES]),
 	       format_count(blocks, snapshot->totals[TOTAL_LIVE_BLOCKS]),
 	       snapshot->totals[TOTAL_LIVE_BLOCKS] == 1 ? "" : "s",
@@ -80,31 +120,63 @@ static void print_next(const char *command, const char *first, const char *last)
 	free(last_typed);
 }
 
-void run_epilogue(const struct run_files *own, const struct run_files *children, const char *pattern,
-		  const struct host_options *host, int status)
+/* The command's own (own), or those of its descendants: how many, the first and the last in time; NULL: there is none.
+ */
+struct summary {
+	size_t count;
+	const struct run_file *first, *last;
+};
+
+static struct summary summarise(const struct run_session *session, bool own)
 {
-	const char *child = children->count ? children->files[children->count - 1].path : NULL;
-	if (own->count) {
-		const char *first = own->files[0].path, *last = own->files[own->count - 1].path;
-		if (own->count == 1)
-			notice("snapshot: %s", last);
-		else
-			notice("%zu snapshots, from %s to %s", own->count, first, last);
-		if (child)
-			notice("and %zu of its child processes, the last %s", children->count, child);
-		print_largest(last);
-	} else if (child) {
-		notice("%zu snapshots of child processes, the last %s", children->count, child);
-	} else {
-		no_snapshot(pattern, host, status);
+	struct summary summary = {0};
+	for (size_t i = 0; i < session->files.count; i++) {
+		const struct run_file *file = &session->files.files[i];
+		if ((file->pid == (unsigned long)session->pid) != own)
+			continue;
+		summary.count++;
+		if (!summary.first || file->time_ns < summary.first->time_ns)
+			summary.first = file;
+		if (!summary.last || file->time_ns >= summary.last->time_ns)
+			summary.last = file;
 	}
+	return summary;
 }
 
-void run_next(const struct run_files *own, const struct run_files *children)
+/* Names that the pattern does not give. */
+static void print_apart(const struct run_files *files, const char *pattern)
 {
-	if (own->count)
-		print_next(own->count == 1 ? "show" : "diff", own->files[0].path, own->files[own->count - 1].path);
-	else if (children->count)
-		print_next("show", children->files[children->count - 1].path,
-			   children->files[children->count - 1].path);
+	char *apart = host_output_apart(pattern);
+	if (apart && files->count > 1)
+		notice("%s has no %%n: snapshots but the one at the end got pid and number, as %s", pattern, apart);
+	free(apart);
+}
+
+void run_epilogue(const struct run_session *session, const char *pattern, const struct host_options *host)
+{
+	struct summary own = summarise(session, true), children = summarise(session, false);
+	if (own.count == 1)
+		notice("snapshot: %s", own.last->path);
+	else if (own.count)
+		notice("%zu snapshots, from %s to %s", own.count, own.first->path, own.last->path);
+	if (children.count && own.count)
+		notice("and %zu of its child processes, the last %s", children.count, children.last->path);
+	else if (children.count)
+		notice("%zu snapshots of child processes, the last %s", children.count, children.last->path);
+	if (!session->files.count) {
+		no_snapshot(pattern, host, session->signal ? session->status : 0);
+		return;
+	}
+	print_apart(&session->files, pattern);
+	print_largest(&session->files);
+}
+
+void run_next(const struct run_files *files)
+{
+	size_t count;
+	if (!files->count)
+		return;
+	struct image largest = find_largest(files, &count);
+	print_next(largest.end - largest.first == 1 ? "show" : "diff", files->files[largest.first].path,
+		   files->files[largest.end - 1].path);
 }

@@ -1,20 +1,20 @@
 /*
- * What `mudlark run` says when the command has ended: where the snapshots are, the largest sites, the next command.
+ * What `mudlark run` says when the command has ended: where the snapshots are, the process that held most, the next
+ * command.
  */
 #ifndef MUDLARK_RUN_EPILOGUE_H
 #define MUDLARK_RUN_EPILOGUE_H
 
 #include "report/aggregate.h"
 #include "report/host_options.h"
-#include "report/run_files.h"
+#include "report/run_session.h"
 
 enum { SITES_SHOWN = 3 };
 
-/* status: the command's, 128 + n when signal n ended it. */
-void run_epilogue(const struct run_files *own, const struct run_files *children, const char *pattern,
-		  const struct host_options *host, int status);
-/* What to type next, if there is a snapshot. */
-void run_next(const struct run_files *own, const struct run_files *children);
+/* Where the snapshots are, and what the process held that had the most at a time. */
+void run_epilogue(const struct run_session *session, const char *pattern, const struct host_options *host);
+/* What to type next, if there is a snapshot: of that process. */
+void run_next(const struct run_files *files);
 
 /* The first rows with something live, ranked and by line: a notice for each. */
 void print_sites(const struct names *names, const struct aggregate *aggregate);

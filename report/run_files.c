@@ -1,131 +1,106 @@
-/*
- * Finding the snapshots of a run; run_files.h.
- */
+/* Finding the snapshots of a run; run_files.h. */
 #include "report/run_files.h"
 
 #include "report/host_options.h"
 #include "report/memory.h"
-#include "report/snapshot_read.h"
+#include "report/snapshot_brief.h"
 
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
 
 static int compare_files(const void *left, const void *right)
 {
 	const struct run_file *a = left, *b = right;
-	if (a->written.tv_sec != b->written.tv_sec)
-		return a->written.tv_sec < b->written.tv_sec ? -1 : 1;
-	if (a->written.tv_nsec != b->written.tv_nsec)
-		return a->written.tv_nsec < b->written.tv_nsec ? -1 : 1;
-	return strverscmp(a->path, b->path);
+	int order = compare_numbers(a->pid, b->pid);
+	if (!order)
+		order = compare_numbers(a->start_ns, b->start_ns);
+	if (!order)
+		order = compare_numbers(a->epoch, b->epoch);
+	return order ? order : strverscmp(a->path, b->path);
 }
 
-/* Files of this pid (0: of any) that were written since the start, the oldest first. */
-static struct run_files find_snapshots(const char *pattern, unsigned long pid, struct timespec since)
+static void add(struct run_files *files, const struct snapshot_brief *brief)
 {
-	struct run_files files = {0};
-	char *text = host_output_glob(pattern, pid);
+	must_grow(files->files, files->count, files->capacity);
+	files->files[files->count++] = (struct run_file){
+		.path = must_copy(brief->path),
+		.program = must_copy(brief->program),
+		.pid = brief->numbers[META_PID],
+		.start_ns = brief->numbers[META_START_TIME_NS],
+		.time_ns = brief->numbers[META_TIME_NS],
+		.epoch = brief->numbers[META_EPOCH],
+		.live_bytes = brief->live_bytes,
+		.peak_bytes = brief->peak_bytes,
+		.searched = brief->numbers[META_LEAKS] != 0,
+		.declined = brief->numbers[META_LEAKS_OFF] != 0,
+		.at_end = brief->numbers[META_TRIGGER] == TRIGGER_EXIT,
+	};
+}
+
+/* What cannot be read belongs to nobody: a process whose own file it was has no other, and is missed. */
+static void examine(struct run_files *files, const char *path, const char *token)
+{
+	struct stat status;
+	struct error ignored;
+	struct snapshot_briefs briefs = {0};
+	if (lstat(path, &status) || !S_ISREG(status.st_mode) || status.st_uid != geteuid())
+		return;
+	if (snapshot_briefs_add(&briefs, path, &ignored) == EXIT_FINE && !strcmp(briefs.at[0].run, token))
+		add(files, &briefs.at[0]);
+	snapshot_briefs_free(&briefs);
+}
+
+static void find(struct run_files *files, const char *pattern, const char *token)
+{
+	char *text = host_output_glob(pattern, 0);
 	glob_t matches;
 	if (!glob(text, GLOB_NOSORT, NULL, &matches)) {
-		for (size_t i = 0; i < matches.gl_pathc; i++) {
-			struct stat status;
-			if (stat(matches.gl_pathv[i], &status) || !S_ISREG(status.st_mode) ||
-			    status.st_mtim.tv_sec < since.tv_sec)
-				continue;
-			must_grow(files.files, files.count, files.capacity);
-			files.files[files.count++] = (struct run_file){
-				.path = must_copy(matches.gl_pathv[i]), .pid = pid, .written = status.st_mtim};
-		}
+		for (size_t i = 0; i < matches.gl_pathc; i++)
+			examine(files, matches.gl_pathv[i], token);
 		globfree(&matches);
 	}
 	free(text);
-	if (files.count)
-		qsort(files.files, files.count, sizeof *files.files, compare_files);
-	return files;
+}
+
+void run_files_find(struct run_files *files, const char *pattern, const char *token)
+{
+	char *apart = host_output_apart(pattern);
+	*files = (struct run_files){0};
+	find(files, pattern, token);
+	if (apart)
+		find(files, apart, token);
+	free(apart);
+	if (files->count)
+		qsort(files->files, files->count, sizeof *files->files, compare_files);
+}
+
+size_t run_files_first(const struct run_files *files, unsigned long pid)
+{
+	size_t low = 0, high = files->count;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (files->files[middle].pid < pid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 void run_files_free(struct run_files *files)
 {
-	for (size_t i = 0; i < files->count; i++)
+	for (size_t i = 0; i < files->count; i++) {
 		free(files->files[i].path);
+		free(files->files[i].program);
+	}
 	free(files->files);
-}
-
-/* A file that cannot be read belongs to nobody. */
-void run_file_examine(struct run_file *file)
-{
-	struct error ignored;
-	struct snapshot *snapshot = snapshot_load(file->path, &ignored);
-	if (!snapshot)
-		return;
-	file->pid = snapshot->numbers[META_PID];
-	file->parent = snapshot->numbers[META_PARENT_PID];
-	file->searched = snapshot->numbers[META_LEAKS] != 0;
-	file->declined = snapshot->numbers[META_LEAKS_OFF] != 0;
-	file->at_end = snapshot->numbers[META_TRIGGER] == TRIGGER_EXIT;
-	snapshot_free(snapshot);
-}
-
-static void examine(struct run_files *files, size_t most)
-{
-	for (size_t i = 0; i < files->count && i < most; i++)
-		run_file_examine(&files->files[i]);
-}
-
-/* Keeps the files of this process, which a pattern without %p does not tell from others. */
-static void keep_process(struct run_files *files, unsigned long pid)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < files->count; i++) {
-		if (files->files[i].pid == pid)
-			files->files[count++] = files->files[i];
-		else
-			free(files->files[i].path);
-	}
-	files->count = count;
-}
-
-/* Keeps the files of descendants of root (not its own), the nearest generations first found. */
-static void keep_descendants(struct run_files *files, unsigned long root)
-{
-	bool *kept = must_allocate(files->count, sizeof *kept);
-	bool more = true;
-	while (more) {
-		more = false;
-		for (size_t i = 0; i < files->count; i++) {
-			const struct run_file *file = &files->files[i];
-			if (kept[i] || !file->pid || file->pid == root)
-				continue;
-			bool belongs = file->parent == root;
-			for (size_t j = 0; j < files->count && !belongs; j++)
-				belongs = kept[j] &&
-					  (files->files[j].pid == file->parent || files->files[j].pid == file->pid);
-			if (belongs)
-				kept[i] = more = true;
-		}
-	}
-	size_t count = 0;
-	for (size_t i = 0; i < files->count; i++) {
-		if (kept[i])
-			files->files[count++] = files->files[i];
-		else
-			free(files->files[i].path);
-	}
-	files->count = count;
-	free(kept);
-}
-
-void run_files_find(struct run_files *own, struct run_files *children, const char *pattern, unsigned long pid,
-		    struct timespec since, size_t examined)
-{
-	*own = find_snapshots(pattern, pid, since);
-	*children = find_snapshots(pattern, 0, since);
-	if (!strstr(pattern, "%p")) {
-		examine(own, SIZE_MAX);
-		keep_process(own, pid);
-	}
-	examine(children, examined);
-	keep_descendants(children, pid);
+	*files = (struct run_files){0};
 }

@@ -24,6 +24,11 @@ struct verdict {
 	struct intern ignored; /* options of LeakSanitizer's that were named already */
 };
 
+static bool is_own(const struct run_leaks *run, const struct run_file *file)
+{
+	return file->pid == (unsigned long)run->session->pid;
+}
+
 static void print_lost(const struct run_leaks *run, struct reading *reading, const struct leak_sums *sums,
 		       const char *path)
 {
@@ -154,67 +159,86 @@ static void judge_file(const struct run_leaks *run, const char *path, struct ver
 	reading_free(&reading);
 }
 
+/* Files of an image follow each other. */
 static bool is_last_search(const struct run_files *files, size_t at)
 {
-	if (!files->files[at].searched)
+	const struct run_file *file = &files->files[at];
+	if (!file->searched)
 		return false;
-	for (size_t i = at + 1; i < files->count; i++)
-		if (files->files[i].searched && files->files[i].pid == files->files[at].pid)
+	for (size_t i = at + 1; i < files->count; i++) {
+		const struct run_file *later = &files->files[i];
+		if (later->pid != file->pid || later->start_ns != file->start_ns)
+			break;
+		if (later->searched)
 			return false;
+	}
 	return true;
 }
 
-/* The last search of the command's own process; NULL: there is none. Its end is asked first: there are hardly two. */
-static const struct run_file *find_own(const struct run_leaks *run, bool *declined, bool *ended)
+static bool keeps_status(const struct run_leaks *run)
 {
-	for (size_t i = run->own->count; i > 0; i--) {
-		struct run_file *file = &run->own->files[i - 1];
-		run_file_examine(file);
-		*declined |= file->declined;
-		*ended |= file->at_end;
-		if (file->searched)
-			return file;
-	}
-	return NULL;
+	const char *exitcode = host_options_get(run->host, "exitcode");
+	return exitcode && !strcmp(exitcode, "0");
 }
 
 /* A search before the end knows nothing of what was lost after it. */
 static void judge_own(const struct run_leaks *run, int status, struct verdict *verdict)
 {
-	bool declined = false, ended = false;
-	const struct run_file *searched = find_own(run, &declined, &ended);
-	const char *exitcode = host_options_get(run->host, "exitcode");
-	if (searched)
-		judge_file(run, searched->path, verdict);
-	else
-		verdict->declined = declined;
+	const struct run_files *files = &run->session->files;
+	bool declined = false, ended = false, searched = false;
+	for (size_t i = 0; i < files->count; i++) {
+		const struct run_file *file = &files->files[i];
+		if (!is_own(run, file))
+			continue;
+		declined |= file->declined;
+		searched |= file->searched;
+		ended |= file->searched && file->at_end;
+		if (is_last_search(files, i))
+			judge_file(run, file->path, verdict);
+	}
+	verdict->declined = declined && !searched;
 	/* Who leaked was ended with a status by a check that it called for. */
-	if (declined || (searched && (ended || status != EXIT_FINE)) || (exitcode && !strcmp(exitcode, "0")))
+	if (declined || (searched && (ended || status != EXIT_FINE)) || keeps_status(run))
 		return;
 	notice("no search for leaks was made of the command%s: what it lost is not known",
 	       searched ? " at its end" : "");
 	verdict->uncertain = true;
 }
 
-int run_leaks_judge(const struct run_leaks *run, int status)
+/* Silence of a process is no proof that it lost nothing. */
+static void judge_unexamined(const struct run_leaks *run, struct verdict *verdict)
+{
+	const struct run_processes *processes = &run->session->processes;
+	run_processes_print(processes, UNEXAMINED_SHOWN);
+	if (processes->unexamined && !run->allow_unexamined && !keeps_status(run))
+		verdict->uncertain = true;
+}
+
+int run_leaks_judge(const struct run_leaks *run, int status, const char **judged)
 {
 	struct verdict verdict = {0};
-	if (status > 128 && !run->own->count)
+	const struct run_session *session = run->session;
+	const struct run_files *files = &session->files;
+	if (status > 128 && !files->count) {
+		run_processes_print(&session->processes, UNEXAMINED_SHOWN);
 		return status; /* the epilogue has said why there is nothing to judge */
+	}
 	judge_own(run, status, &verdict);
-	for (size_t i = 0; i < run->children->count; i++)
-		if (is_last_search(run->children, i))
-			judge_file(run, run->children->files[i].path, &verdict);
+	for (size_t i = 0; i < files->count; i++)
+		if (!is_own(run, &files->files[i]) && is_last_search(files, i))
+			judge_file(run, files->files[i].path, &verdict);
+	judge_unexamined(run, &verdict);
 	if (!verdict.shown && !verdict.uncertain && !run->quiet) {
 		notice(verdict.declined ? "no search for leaks was wanted at the end"
 		       : verdict.hidden ? "nothing was lost but what suppressions hide"
 					: "nothing was lost");
-		run_next(run->own, run->children);
+		run_next(files);
 	}
 	intern_free(&verdict.ignored);
+	*judged = verdict.found ? "leaks" : verdict.uncertain ? "incomplete" : "passed";
 	if (verdict.not_shown)
 		notice("lost by %zu more of its processes", verdict.not_shown);
 	if (status != EXIT_FINE)
 		return status;
-	return verdict.uncertain ? EXIT_INCOMPLETE : verdict.found ? verdict.status : EXIT_FINE;
+	return verdict.found ? verdict.status : verdict.uncertain ? EXIT_INCOMPLETE : EXIT_FINE;
 }

@@ -4,27 +4,31 @@
  *   files of a process --> the last search --suppressions--> definite leaks --> found, none, or not certain
  *
  * The verdict is here and not in the process, because suppressions name functions. It is on the command and all its
- * descendants: whoever lost memory, the run has failed. Of the command itself a search is demanded; a descendant that
- * wrote none, because a signal ended it or it is still there, is not held against the run.
+ * descendants: if one of them lost memory, the run has failed; if one of them was not examined (run_processes.h), the
+ * verdict is not certain.
  */
 #ifndef MUDLARK_RUN_LEAKS_H
 #define MUDLARK_RUN_LEAKS_H
 
 #include "report/host_options.h"
-#include "report/run_files.h"
+#include "report/run_session.h"
 #include "report/suppressions.h"
 
 struct run_leaks {
-	const struct run_files *own, *children;
+	const struct run_session *session;
 	const struct host_options *host;
 	struct suppressions *suppressions; /* of files, and built-in ones */
 	const char *exitcode; /* what the command line says, 0 to 255; NULL: what the processes themselves say */
 	const char *suppressions_typed; /* the options that name them, for the next command; "": there are none */
+	bool allow_unexamined;          /* descendants that were not examined may have lost what they like */
 	bool quiet;                     /* nothing but what was lost */
 	bool show_suppressed;
 };
 
-/* Tells on stderr what was lost. status: the command's. Returns the one to end with. */
-int run_leaks_judge(const struct run_leaks *run, int status);
+/*
+ * Says on stderr what was lost. status: the command's. Returns the one to end with; *judged: "leaks", "incomplete" (not
+ * certain) or "passed"; as it was when there was nothing to judge.
+ */
+int run_leaks_judge(const struct run_leaks *run, int status, const char **judged);
 
 #endif

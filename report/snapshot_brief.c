@@ -27,10 +27,14 @@ static bool read_at(int descriptor, void *to, size_t bytes, uint64_t offset)
 	return true;
 }
 
-static int refuse(const char *path, const char *why, struct error *error)
+/* why: a format with one %s, for the section. */
+static int refuse(const char *path, const char *why, const char *section, struct error *error)
 {
-	return error_set(error, EXIT_INPUT, "copy the file again (in binary mode) or take a new snapshot", "%s: %s",
-			 path, why);
+	char *text = must_format(why, section);
+	error_set(error, EXIT_INPUT, "copy the file again (in binary mode) or take a new snapshot", "%s: %s", path,
+		  text);
+	free(text);
+	return error->code;
 }
 
 static void fill(struct snapshot_brief *brief, const struct snapshot *snapshot)
@@ -38,62 +42,76 @@ static void fill(struct snapshot_brief *brief, const struct snapshot *snapshot)
 	memcpy(brief->numbers, snapshot->numbers, sizeof brief->numbers);
 	brief->program = must_copy(snapshot->texts[META_PROGRAM].data);
 	brief->host = must_copy(snapshot->texts[META_HOST].data);
+	brief->run = must_copy(snapshot->texts[META_RUN].data);
+	brief->live_bytes = snapshot->totals[TOTAL_LIVE_BYTES];
+	brief->live_blocks = snapshot->totals[TOTAL_LIVE_BLOCKS];
+	brief->peak_bytes = snapshot->totals[TOTAL_PEAK_BYTES];
 }
 
-static int decode(struct snapshot_brief *brief, const unsigned char *data, size_t bytes, struct error *error)
-{
-	struct snapshot snapshot = {0};
-	struct cursor cursor = {data, data + bytes, NULL};
-	for (size_t key = 0; key < META_KEYS; key++)
-		snapshot.texts[key].data = "";
-	decode_meta(&snapshot, &cursor);
-	if (!cursor.failed)
-		fill(brief, &snapshot);
-	arena_free(&snapshot.arena);
-	return cursor.failed ? refuse(brief->path, "section META is damaged", error) : EXIT_FINE;
-}
-
-/* The section that begins behind its header at offset. */
-static int read_meta(struct snapshot_brief *brief, int descriptor, const struct snapshot_section *section,
-		     uint64_t offset, struct error *error)
+/* Reads the section that begins behind its header at offset into the snapshot, if it is one of the two. */
+static int read_section(struct snapshot *snapshot, const char *path, int descriptor,
+			const struct snapshot_section *section, uint64_t offset, struct error *error)
 {
 	size_t bytes = (size_t)section->data_bytes;
 	unsigned char *data = must_allocate(bytes + 1, 1);
-	int status = EXIT_FINE;
+	struct cursor cursor = {data, data + bytes, NULL};
+	const char *why = NULL;
+	bool meta = section->type == SECTION_META;
 	if (!read_at(descriptor, data, bytes, offset))
-		status = refuse(brief->path, "cannot read its META section", error);
+		why = "cannot read its section %s";
 	else if (section->checksum != XXH3_64bits_withSeed(data, bytes, section->type))
-		status = refuse(brief->path, "section META is damaged (checksum)", error);
+		why = "section %s is damaged (checksum)";
+	else if (meta)
+		decode_meta(snapshot, &cursor);
 	else
-		status = decode(brief, data, bytes, error);
+		decode_totals(snapshot, &cursor);
+	if (cursor.failed)
+		why = "section %s is damaged";
 	free(data);
-	return status;
+	return why ? refuse(path, why, meta ? "META" : "TOTALS", error) : EXIT_FINE;
 }
 
-static int find_meta(struct snapshot_brief *brief, int descriptor, uint64_t size, struct error *error)
+static int read_sections(struct snapshot *snapshot, const char *path, int descriptor, uint64_t size,
+			 struct error *error)
 {
 	struct snapshot_header header;
 	struct snapshot_section section;
 	unsigned char start[sizeof header] = {0};
 	size_t there = size < sizeof start ? (size_t)size : sizeof start;
+	bool meta = false, totals = false;
 	if (!read_at(descriptor, start, there, 0))
-		return refuse(brief->path, "cannot read it", error);
-	if (!snapshot_check_header(start, (size_t)size, brief->path, &header, error))
+		return refuse(path, "cannot read its %s", "header", error);
+	if (!snapshot_check_header(start, (size_t)size, path, &header, error))
 		return error->code;
-	for (uint64_t offset = header.header_bytes; size - offset >= sizeof section;) {
+	for (uint64_t offset = header.header_bytes; size - offset >= sizeof section && !(meta && totals);) {
 		if (!read_at(descriptor, &section, sizeof section, offset))
 			break;
 		offset += sizeof section;
 		if (section.data_bytes > size - offset)
 			break;
-		if (section.type == SECTION_META)
-			return read_meta(brief, descriptor, &section, offset, error);
+		meta |= section.type == SECTION_META;
+		totals |= section.type == SECTION_TOTALS;
+		if ((section.type == SECTION_META || section.type == SECTION_TOTALS) &&
+		    read_section(snapshot, path, descriptor, &section, offset, error) != EXIT_FINE)
+			return error->code;
 		uint64_t padded = (section.data_bytes + 7) & ~UINT64_C(7);
 		if (section.type == SECTION_END || padded > size - offset)
 			break;
 		offset += padded;
 	}
-	return refuse(brief->path, "section META is missing", error);
+	return meta && totals ? EXIT_FINE : refuse(path, "section %s is missing", meta ? "TOTALS" : "META", error);
+}
+
+static int find_meta(struct snapshot_brief *brief, int descriptor, uint64_t size, struct error *error)
+{
+	struct snapshot snapshot = {0};
+	for (size_t key = 0; key < META_KEYS; key++)
+		snapshot.texts[key].data = "";
+	int status = read_sections(&snapshot, brief->path, descriptor, size, error);
+	if (status == EXIT_FINE)
+		fill(brief, &snapshot);
+	arena_free(&snapshot.arena);
+	return status;
 }
 
 static int read_brief(struct snapshot_brief *brief, struct error *error)
@@ -123,6 +141,7 @@ static void free_brief(struct snapshot_brief *brief)
 	free(brief->path);
 	free(brief->program);
 	free(brief->host);
+	free(brief->run);
 }
 
 int snapshot_briefs_add(struct snapshot_briefs *briefs, const char *path, struct error *error)

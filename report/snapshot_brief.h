@@ -1,8 +1,8 @@
 /*
- * What the META section of a snapshot says, without reading the rest of the file.
+ * What the sections META and TOTALS of a snapshot say, without reading the rest of the file.
  *
  * Which of thousands of snapshots are judged is decided by these, so that only the chosen ones are decoded: a brief
- * takes about 700 bytes and four small reads, whatever the size of the file.
+ * takes about 700 bytes and six small reads, whatever the size of the file.
  */
 #ifndef MUDLARK_SNAPSHOT_BRIEF_H
 #define MUDLARK_SNAPSHOT_BRIEF_H
@@ -12,8 +12,10 @@
 struct snapshot_brief {
 	char *path;                  /* owned */
 	char *program, *host;        /* owned; "" if not known */
+	char *run;                   /* token of the `mudlark run` that it is of; owned; "": of none */
 	uint64_t numbers[META_KEYS]; /* as in struct snapshot */
-	struct snapshot *whole;      /* of a pipe, which cannot be read twice; owned; NULL: read the file at path */
+	uint64_t live_bytes, live_blocks, peak_bytes;
+	struct snapshot *whole; /* of a pipe, which cannot be read twice; owned; NULL: read the file at path */
 };
 
 /* A list that grows. Zero-initialise it. */
@@ -24,8 +26,8 @@ struct snapshot_briefs {
 
 /*
  * Reads the brief of the file at path ("-": standard input) and adds it to the list. Returns EXIT_FINE, or fills error
- * with EXIT_INPUT if the file is no snapshot, is truncated, or if its META is damaged. Damage behind that is found when
- * the file is loaded.
+ * with EXIT_INPUT if the file is no snapshot, is truncated, or if one of the two sections is damaged or missing. Damage
+ * elsewhere is found when the file is loaded.
  */
 int snapshot_briefs_add(struct snapshot_briefs *briefs, const char *path, struct error *error);
 /* Takes the last one out. */

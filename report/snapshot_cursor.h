@@ -27,6 +27,7 @@ struct text read_text(struct cursor *cursor, struct arena *arena);
 
 /* META; texts are of the snapshot's arena. */
 void decode_meta(struct snapshot *snapshot, struct cursor *cursor);
+void decode_totals(struct snapshot *snapshot, struct cursor *cursor);
 /*
  * Checks the header of a file of size bytes, of which the first sizeof *header, or all of a shorter one, are at start.
  * Returns false and fills error (EXIT_INPUT) if this mudlark cannot read such a file.

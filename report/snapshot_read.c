@@ -163,7 +163,7 @@ void decode_meta(struct snapshot *snapshot, struct cursor *cursor)
 	}
 }
 
-static void decode_totals(struct snapshot *snapshot, struct cursor *cursor)
+void decode_totals(struct snapshot *snapshot, struct cursor *cursor)
 {
 	while (cursor_left(cursor)) {
 		uint64_t key = read_varint(cursor);

@@ -31,7 +31,7 @@
 #define TOTAL_KEYS 64
 #define LOSS_KEYS 64
 #define PYTHON_KEYS 16
-_Static_assert(META_GIL_NS < META_KEYS && META_LEAKS_STATUS < META_KEYS && META_LSAN_OPTIONS < META_KEYS,
+_Static_assert(META_GIL_NS < META_KEYS && META_LEAKS_STATUS < META_KEYS && META_RUN < META_KEYS,
 	       "every key of META has its place");
 _Static_assert(TOTAL_UNRECORDED_BYTES < TOTAL_KEYS, "every key of TOTALS has its place");
 _Static_assert(LOSS_PATHS_LEFT_OUT < LOSS_KEYS, "every key of LOSSES has its place");

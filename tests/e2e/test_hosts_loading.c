@@ -245,8 +245,13 @@ START_TEST(exports_and_needs)
 					      "dlclose",        "_exit",
 					      "_Exit",          "quick_exit",
 					      "pthread_create", "prctl",
-					      "syscall",        "sigaction",
-					      "signal"};
+					      "execve",         "execv",
+					      "execvp",         "execvpe",
+					      "execl",          "execlp",
+					      "execle",         "fexecve",
+					      "execveat",       "posix_spawn",
+					      "posix_spawnp",   "syscall",
+					      "sigaction",      "signal"};
 	char library[PATH_MAX];
 	snprintf(library, sizeof(library), "%s", runner_preload());
 	struct command command = {.argv = {"nm", "-D", "--defined-only", "--format=posix", library}};

@@ -130,6 +130,8 @@ int gate_option(void *context, int id, const char *argument, struct error *error
 	case GATE_RUN_KEEP:
 	case GATE_RUN_PROGRAM:
 	case GATE_RUN_NO_CHILDREN:
+	case GATE_RUN_ALLOW_UNEXAMINED:
+	case GATE_RUN_LINGER:
 		return error_set(error, EXIT_USAGE, "mudlark gate run [options] -- COMMAND",
 				 "gate: --iterations, --every, --keep, --program and --no-children are for gate run");
 	case GATE_MAX_LIVE:

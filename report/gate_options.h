@@ -50,6 +50,8 @@ enum gate_option {
 	GATE_RUN_KEEP,
 	GATE_RUN_PROGRAM,
 	GATE_RUN_NO_CHILDREN,
+	GATE_RUN_ALLOW_UNEXAMINED,
+	GATE_RUN_LINGER,
 };
 
 /* Also in the help of `mudlark gate`, which refuses them without `run`. */
@@ -82,6 +84,20 @@ enum gate_option {
 		 ARGUMENT_WORD,                                                                                        \
 		 NULL,                                                                                                 \
 		 "gate run: judge processes of programs with such a name only, as 'test_*'; repeatable"},              \
+		{GATE_RUN_ALLOW_UNEXAMINED,                                                                            \
+		 0,                                                                                                    \
+		 "allow-unexamined",                                                                                   \
+		 NULL,                                                                                                 \
+		 ARGUMENT_NONE,                                                                                        \
+		 NULL,                                                                                                 \
+		 "gate run: pass although processes were not examined; they are named all the same"},                  \
+		{GATE_RUN_LINGER,                                                                                      \
+		 0,                                                                                                    \
+		 "wait-for-daemons",                                                                                   \
+		 "SECONDS",                                                                                            \
+		 ARGUMENT_WORD,                                                                                        \
+		 NULL,                                                                                                 \
+		 "gate run: wait so long for processes that outlive the command (default 2)"},                         \
 	{                                                                                                              \
 		GATE_RUN_NO_CHILDREN, 0, "no-children", NULL, ARGUMENT_NONE, NULL,                                     \
 			"gate run: judge the command itself only, not what it starts"                                  \

@@ -12,8 +12,8 @@
  */
 #include "report/gate_options.h"
 #include "report/host_options.h"
-#include "report/launch.h"
 #include "report/preflight.h"
+#include "report/run_session.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -22,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { DEFAULT_ITERATIONS = 20, ITERATIONS_MOST = 1000000000, PROGRAMS_MOST = 64 };
@@ -34,13 +33,13 @@ struct run_options {
 	const char *programs[PROGRAMS_MOST]; /* patterns of names; none: all programs are judged */
 	unsigned program_count;
 	bool alone; /* only the command itself */
+	bool allow_unexamined;
+	double linger; /* seconds */
 };
 
 struct run {
 	struct run_options *options;
-	const char *pattern;
-	uint64_t begun_ns; /* real time: snapshots of processes that are older are a former run's */
-	pid_t pid;         /* of the command */
+	struct run_session session;
 	struct gate_examined *judged;
 	size_t count, capacity;
 };
@@ -66,6 +65,11 @@ static int run_option(void *context, int id, const char *argument, struct error 
 	case GATE_RUN_NO_CHILDREN:
 		options->alone = true;
 		return EXIT_FINE;
+	case GATE_RUN_ALLOW_UNEXAMINED:
+		options->allow_unexamined = true;
+		return EXIT_FINE;
+	case GATE_RUN_LINGER:
+		return run_linger_option(argument, &options->linger, error);
 	case GATE_RUN_PROGRAM:
 		if (options->program_count == PROGRAMS_MOST)
 			return error_set(error, EXIT_USAGE, NULL, "gate run: more than %d programs", PROGRAMS_MOST);
@@ -99,60 +103,12 @@ static const struct command gate_run_command = {
 
 /* --- snapshots ------------------------------------------------------------------------------------------------- */
 
-/* A file's process, as the name that the pattern gives it ends: ".PID.NUMBER.mud". 0: it is none of these. */
-static pid_t pid_of_file(const char *path)
+static bool is_wanted(const struct run_options *options, const char *program)
 {
-	size_t length = strlen(path), dots = 0;
-	while (length && dots < 3)
-		dots += path[--length] == '.';
-	return dots == 3 ? (pid_t)strtol(path + length + 1, NULL, 10) : 0;
-}
-
-static bool is_wanted(const struct run *run, const struct snapshot_brief *brief, pid_t pid)
-{
-	const struct run_options *options = run->options;
 	bool wanted = !options->program_count;
 	for (unsigned i = 0; i < options->program_count; i++)
-		wanted |= fnmatch(options->programs[i], brief->program, 0) == 0;
-	return wanted && brief->numbers[META_PID] == (uint64_t)pid &&
-	       brief->numbers[META_START_TIME_NS] >= run->begun_ns;
-}
-
-/* By image, and within one in the order in which they were taken. */
-static int compare_briefs(const void *left, const void *right)
-{
-	const struct snapshot_brief *a = left, *b = right;
-	bool one = a->numbers[META_START_TIME_NS] == b->numbers[META_START_TIME_NS];
-	uint64_t first = a->numbers[one ? META_EPOCH : META_START_TIME_NS],
-		 second = b->numbers[one ? META_EPOCH : META_START_TIME_NS];
-	return (first > second) - (first < second);
-}
-
-/* What the process has written and is to be judged. */
-static int find_process(const struct run *run, pid_t pid, const glob_t *files, struct snapshot_briefs *process,
-			struct error *error)
-{
-	for (size_t i = 0; i < files->gl_pathc; i++) {
-		if (pid_of_file(files->gl_pathv[i]) != pid)
-			continue;
-		if (snapshot_briefs_add(process, files->gl_pathv[i], error) != EXIT_FINE)
-			return error->code;
-		if (!is_wanted(run, &process->at[process->count - 1], pid))
-			snapshot_briefs_drop(process);
-	}
-	if (process->count)
-		qsort(process->at, process->count, sizeof *process->at, compare_briefs);
-	return EXIT_FINE;
-}
-
-/* The end of the image that begins with brief number first. *ended: it has come to its end. */
-static size_t image_end(const struct snapshot_briefs *process, size_t first, bool *ended)
-{
-	size_t end = first;
-	uint64_t start = process->at[first].numbers[META_START_TIME_NS];
-	for (*ended = false; end < process->count && process->at[end].numbers[META_START_TIME_NS] == start; end++)
-		*ended |= process->at[end].numbers[META_TRIGGER] == TRIGGER_EXIT;
-	return end;
+		wanted |= fnmatch(options->programs[i], program, 0) == 0;
+	return wanted;
 }
 
 static void remove_directory(const char *directory)
@@ -192,10 +148,10 @@ static char *make_directory(const struct run_options *options, struct error *err
 
 /* --- the run --------------------------------------------------------------------------------------------------- */
 
-static int launch(struct run_options *options, const char *pattern, char **argv, pid_t *pid, struct error *error)
+static int launch(struct run *run, const char *pattern, char **argv, struct error *error)
 {
+	struct run_options *options = run->options;
 	struct host_options host = {0};
-	struct buffer text = {0};
 	char number[32];
 	char *library = find_library(error);
 	if (!library)
@@ -210,16 +166,14 @@ static int launch(struct run_options *options, const char *pattern, char **argv,
 	if (options->every)
 		host_options_set(&host, "every", options->every);
 	/* The gate judges what was lost; the command's own status stays what it is. */
-	if (gate_asks_for_leaks(options->gate.gate.policy.fail_on | options->gate.gate.policy.warn_on)) {
+	bool leaks = gate_asks_for_leaks(options->gate.gate.policy.fail_on | options->gate.gate.policy.warn_on);
+	if (leaks) {
 		options->gate.gate.policy.leaks_asked = true;
 		host_options_set(&host, "leaks", "1");
 		host_options_set(&host, "exitcode", "0");
 	}
-	host_options_format(&host, &text);
-	struct launch what = {
-		.library = library, .options = buffer_string(&text), .argv = argv, .only_command = options->alone};
-	int status = launch_and_wait(&what, pid, error);
-	buffer_free(&text);
+	const struct run_choices choices = {.leaks = leaks, .only_command = options->alone, .linger = options->linger};
+	int status = run_session(&run->session, library, &host, argv, &choices, error);
 	host_options_free(&host);
 	free(library);
 	return status;
@@ -234,15 +188,16 @@ static void require_end(struct gate *gate, const struct snapshot *last)
 	gate_incomplete(gate, "no search for leaks was made at the end: it did not end by itself");
 }
 
-static int judge_image(struct run *run, pid_t pid, struct snapshot_brief *briefs, size_t count, struct error *error)
+static int judge_image(struct run *run, struct snapshot_brief *briefs, size_t count, struct error *error)
 {
 	struct gate *gate = &run->options->gate.gate;
 	struct gate_examined examined;
 	size_t found = gate->count;
 	const struct snapshot *before = gate->newest;
-	char *name = must_format("%s, pid %ld", briefs->program, (long)pid);
+	bool own = briefs->numbers[META_PID] == (uint64_t)run->session.pid;
+	char *name = must_format("%s, pid %lu", briefs->program, (unsigned long)briefs->numbers[META_PID]);
 	gate->process = run->options->alone ? NULL : arena_text(&gate->texts, name, strlen(name));
-	gate->started = pid != run->pid;
+	gate->started = !own;
 	free(name);
 	int status = gate_examine(&run->options->gate, briefs, count, &examined, error);
 	if (status != EXIT_FINE) {
@@ -252,7 +207,7 @@ static int judge_image(struct run *run, pid_t pid, struct snapshot_brief *briefs
 	require_end(gate, gate->newest);
 	gate->processes++;
 	/* Reports are headed by the command's own process, if it was judged. */
-	bool heads = !before || pid == run->pid;
+	bool heads = !before || own;
 	if (!heads)
 		gate->newest = before;
 	/* What nothing was found in is given back. */
@@ -265,41 +220,43 @@ static int judge_image(struct run *run, pid_t pid, struct snapshot_brief *briefs
 	return EXIT_FINE;
 }
 
-static int judge_process(struct run *run, pid_t pid, const glob_t *files, struct error *error)
+/* An image that another one has replaced without a search has not come to its end. */
+static bool was_replaced(const struct snapshot_briefs *files, size_t first, size_t end)
 {
-	struct snapshot_briefs process = {0};
-	int status = find_process(run, pid, files, &process, error);
-	for (size_t first = 0, end; first < process.count && status == EXIT_FINE; first = end) {
-		bool ended;
-		end = image_end(&process, first, &ended);
-		/* One that has executed another one has not come to its end. */
-		if (ended || end == process.count)
-			status = judge_image(run, pid, &process.at[first], end - first, error);
-	}
-	snapshot_briefs_free(&process);
-	return status;
+	for (size_t i = first; i < end; i++)
+		if (files->at[i].numbers[META_TRIGGER] == TRIGGER_EXIT)
+			return false;
+	return end < files->count && files->at[end].numbers[META_PID] == files->at[first].numbers[META_PID];
 }
 
 static int judge_all(struct run *run, struct error *error)
 {
-	glob_t files;
+	struct snapshot_briefs *files = &run->session.files;
 	int status = EXIT_FINE;
-	char *text = host_output_glob(run->pattern, run->options->alone ? (unsigned long)run->pid : 0);
-	if (glob(text, 0, NULL, &files)) {
-		free(text);
-		return EXIT_FINE;
+	for (size_t first = 0, end; first < files->count && status == EXIT_FINE; first = end) {
+		end = run_files_image_end(files, first);
+		if (is_wanted(run->options, files->at[first].program) && !was_replaced(files, first, end))
+			status = judge_image(run, &files->at[first], end - first, error);
 	}
-	for (size_t i = 0; i < files.gl_pathc && status == EXIT_FINE; i++) {
-		pid_t pid = pid_of_file(files.gl_pathv[i]);
-		bool seen = !pid;
-		for (size_t j = 0; j < i && !seen; j++)
-			seen = pid_of_file(files.gl_pathv[j]) == pid;
-		if (!seen)
-			status = judge_process(run, pid, &files, error);
-	}
-	globfree(&files);
-	free(text);
 	return status;
+}
+
+/* Silence is no pass. */
+static void judge_unexamined(struct run *run)
+{
+	struct run_processes *processes = &run->session.processes;
+	struct gate *gate = &run->options->gate.gate;
+	for (size_t i = 0; i < processes->count; i++) {
+		const struct run_process *process = &processes->processes[i];
+		if (!process->reason || (process->pid && !is_wanted(run->options, process->program)))
+			continue;
+		if (process->pid)
+			gate_incomplete(gate, "not examined: %s, pid %lu: %s", process->program, process->pid,
+					process->reason);
+		else
+			gate_incomplete(gate, "not examined: %s", process->reason);
+		gate->scan_incomplete |= !run->options->allow_unexamined;
+	}
 }
 
 static int judge(struct run *run, struct error *error)
@@ -307,6 +264,7 @@ static int judge(struct run *run, struct error *error)
 	struct gate *gate = &run->options->gate.gate;
 	int status = judge_all(run, error);
 	gate->process = NULL;
+	judge_unexamined(run);
 	if (status == EXIT_FINE && !gate->processes)
 		return error_set(error, EXIT_INCOMPLETE, "'mudlark doctor -- COMMAND' tells why",
 				 run->options->program_count
@@ -325,6 +283,7 @@ static void run_free(struct run *run)
 	for (size_t i = 0; i < run->count; i++)
 		gate_examined_free(&run->judged[i]);
 	free(run->judged);
+	run_session_free(&run->session);
 }
 
 /* Those of the environment, which hold for `mudlark run`, too. */
@@ -340,7 +299,6 @@ static int load_suppressions(struct suppressions *set, const char *program, stru
 static int run_and_judge(struct run_options *options, char **argv, struct error *error)
 {
 	struct preflight check;
-	struct timespec now;
 	struct run run = {.options = options};
 	int status = preflight(&check, argv[0], error);
 	for (size_t i = 0; i < check.warning_count && status == EXIT_FINE; i++)
@@ -352,11 +310,9 @@ static int run_and_judge(struct run_options *options, char **argv, struct error 
 	if (!directory)
 		return error->code;
 	char *pattern = host_output_pattern(directory, "/");
-	clock_gettime(CLOCK_REALTIME, &now);
-	run.begun_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	run.pattern = pattern;
-	int own = launch(options, pattern, argv, &run.pid, error);
-	if (!error->code) {
+	status = launch(&run, pattern, argv, error);
+	if (status == EXIT_FINE) {
+		int own = run.session.status;
 		status = judge(&run, error);
 		if (own) {
 			/* What was found has been reported; the command's failure is what counts. */
@@ -366,8 +322,6 @@ static int run_and_judge(struct run_options *options, char **argv, struct error 
 			notice("the command itself ended with status %d", own);
 			status = own;
 		}
-	} else {
-		status = own;
 	}
 	if (!options->keep)
 		remove_directory(directory);
@@ -379,7 +333,7 @@ static int run_and_judge(struct run_options *options, char **argv, struct error 
 
 int gate_run(int argc, char **argv, struct error *error)
 {
-	struct run_options options = {.iterations = DEFAULT_ITERATIONS};
+	struct run_options options = {.iterations = DEFAULT_ITERATIONS, .linger = LINGER_WITH_JUDGEMENT};
 	int first;
 	gate_options_init(&options.gate);
 	options.gate.runs = true;

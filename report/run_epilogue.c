@@ -35,14 +35,12 @@ struct image {
 	uint64_t peak_bytes; /* or what was live, where that is more: peaks can be switched off */
 };
 
-static struct image image_at(const struct run_files *files, size_t first)
+static struct image image_at(const struct snapshot_briefs *files, size_t first)
 {
-	struct image image = {.first = first, .end = first};
-	const struct run_file *file = &files->files[first];
-	while (image.end < files->count && files->files[image.end].pid == file->pid &&
-	       files->files[image.end].start_ns == file->start_ns) {
-		const struct run_file *other = &files->files[image.end++];
-		uint64_t most = other->peak_bytes > other->live_bytes ? other->peak_bytes : other->live_bytes;
+	struct image image = {.first = first, .end = run_files_image_end(files, first)};
+	for (size_t i = first; i < image.end; i++) {
+		const struct snapshot_brief *file = &files->at[i];
+		uint64_t most = file->peak_bytes > file->live_bytes ? file->peak_bytes : file->live_bytes;
 		if (most > image.peak_bytes)
 			image.peak_bytes = most;
 	}
@@ -50,7 +48,7 @@ static struct image image_at(const struct run_files *files, size_t first)
 }
 
 /* The image that held most at a time. There is one at least. *count: how many there are. */
-static struct image find_largest(const struct run_files *files, size_t *count)
+static struct image find_largest(const struct snapshot_briefs *files, size_t *count)
 {
 	struct image largest = image_at(files, 0), image = largest;
 	*count = 1;
@@ -63,7 +61,7 @@ static struct image find_largest(const struct run_files *files, size_t *count)
 	return largest;
 }
 
-static void print_largest(const struct run_files *files)
+static void print_largest(const struct snapshot_briefs *files)
 {
 	struct reading reading;
 	struct error error = {0};
@@ -71,7 +69,7 @@ static void print_largest(const struct run_files *files)
 	char bytes[32], blocks[32], peak[32];
 	size_t count;
 	struct image largest = find_largest(files, &count);
-	const struct run_file *file = &files->files[largest.end - 1];
+	const struct snapshot_brief *file = &files->at[largest.end - 1];
 	const char *path = file->path;
 	reading_init(&reading);
 	reading.group.by = BY_LINE;
@@ -84,7 +82,7 @@ static void print_largest(const struct run_files *files)
 	aggregate_build(&aggregate, reading.names, &reading.group);
 	rank_rows(&aggregate, 0, METRIC_LIVE_BYTES, SITES_SHOWN);
 	notice("%s%s, pid %lu: peak %s bytes; live in its last snapshot: %s%s bytes in %s block%s%s",
-	       count > 1 ? "the largest process: " : "", file->program, file->pid,
+	       count > 1 ? "the largest process: " : "", file->program, (unsigned long)file->numbers[META_PID],
 	       format_count(peak, largest.peak_bytes), snapshot->recorded_sites ? "about " : "",
 	       format_count(bytes, snapshot->totals[TOTAL_LIVE_BYTES]),
 	       format_count(blocks, snapshot->totals[TOTAL_LIVE_BLOCKS]),
@@ -124,27 +122,27 @@ static void print_next(const char *command, const char *first, const char *last)
  */
 struct summary {
 	size_t count;
-	const struct run_file *first, *last;
+	const struct snapshot_brief *first, *last;
 };
 
 static struct summary summarise(const struct run_session *session, bool own)
 {
 	struct summary summary = {0};
 	for (size_t i = 0; i < session->files.count; i++) {
-		const struct run_file *file = &session->files.files[i];
-		if ((file->pid == (unsigned long)session->pid) != own)
+		const struct snapshot_brief *file = &session->files.at[i];
+		if ((file->numbers[META_PID] == (unsigned long)session->pid) != own)
 			continue;
 		summary.count++;
-		if (!summary.first || file->time_ns < summary.first->time_ns)
+		if (!summary.first || file->numbers[META_TIME_NS] < summary.first->numbers[META_TIME_NS])
 			summary.first = file;
-		if (!summary.last || file->time_ns >= summary.last->time_ns)
+		if (!summary.last || file->numbers[META_TIME_NS] >= summary.last->numbers[META_TIME_NS])
 			summary.last = file;
 	}
 	return summary;
 }
 
 /* Names that the pattern does not give. */
-static void print_apart(const struct run_files *files, const char *pattern)
+static void print_apart(const struct snapshot_briefs *files, const char *pattern)
 {
 	char *apart = host_output_apart(pattern);
 	if (apart && files->count > 1)
@@ -171,12 +169,12 @@ void run_epilogue(const struct run_session *session, const char *pattern, const 
 	print_largest(&session->files);
 }
 
-void run_next(const struct run_files *files)
+void run_next(const struct snapshot_briefs *files)
 {
 	size_t count;
 	if (!files->count)
 		return;
 	struct image largest = find_largest(files, &count);
-	print_next(largest.end - largest.first == 1 ? "show" : "diff", files->files[largest.first].path,
-		   files->files[largest.end - 1].path);
+	print_next(largest.end - largest.first == 1 ? "show" : "diff", files->at[largest.first].path,
+		   files->at[largest.end - 1].path);
 }

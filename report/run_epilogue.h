@@ -14,7 +14,7 @@ enum { SITES_SHOWN = 3 };
 /* Where the snapshots are, and what the process held that had the most at a time. */
 void run_epilogue(const struct run_session *session, const char *pattern, const struct host_options *host);
 /* What to type next, if there is a snapshot: of that process. */
-void run_next(const struct run_files *files);
+void run_next(const struct snapshot_briefs *files);
 
 /* The first rows with something live, ranked and by line: a notice for each. */
 void print_sites(const struct names *names, const struct aggregate *aggregate);

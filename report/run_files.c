@@ -3,7 +3,6 @@
 
 #include "report/host_options.h"
 #include "report/memory.h"
-#include "report/snapshot_brief.h"
 
 #include <glob.h>
 #include <stdlib.h>
@@ -18,47 +17,27 @@ static int compare_numbers(uint64_t a, uint64_t b)
 
 static int compare_files(const void *left, const void *right)
 {
-	const struct run_file *a = left, *b = right;
-	int order = compare_numbers(a->pid, b->pid);
-	if (!order)
-		order = compare_numbers(a->start_ns, b->start_ns);
-	if (!order)
-		order = compare_numbers(a->epoch, b->epoch);
+	static const enum snapshot_meta keys[] = {META_PID, META_START_TIME_NS, META_EPOCH};
+	const struct snapshot_brief *a = left, *b = right;
+	int order = 0;
+	for (size_t i = 0; i < sizeof keys / sizeof *keys && !order; i++)
+		order = compare_numbers(a->numbers[keys[i]], b->numbers[keys[i]]);
 	return order ? order : strverscmp(a->path, b->path);
 }
 
-static void add(struct run_files *files, const struct snapshot_brief *brief)
-{
-	must_grow(files->files, files->count, files->capacity);
-	files->files[files->count++] = (struct run_file){
-		.path = must_copy(brief->path),
-		.program = must_copy(brief->program),
-		.pid = brief->numbers[META_PID],
-		.start_ns = brief->numbers[META_START_TIME_NS],
-		.time_ns = brief->numbers[META_TIME_NS],
-		.epoch = brief->numbers[META_EPOCH],
-		.live_bytes = brief->live_bytes,
-		.peak_bytes = brief->peak_bytes,
-		.searched = brief->numbers[META_LEAKS] != 0,
-		.declined = brief->numbers[META_LEAKS_OFF] != 0,
-		.at_end = brief->numbers[META_TRIGGER] == TRIGGER_EXIT,
-	};
-}
-
 /* What cannot be read belongs to nobody: a process whose own file it was has no other, and is missed. */
-static void examine(struct run_files *files, const char *path, const char *token)
+static void examine(struct snapshot_briefs *files, const char *path, const char *token)
 {
 	struct stat status;
 	struct error ignored;
-	struct snapshot_briefs briefs = {0};
 	if (lstat(path, &status) || !S_ISREG(status.st_mode) || status.st_uid != geteuid())
 		return;
-	if (snapshot_briefs_add(&briefs, path, &ignored) == EXIT_FINE && !strcmp(briefs.at[0].run, token))
-		add(files, &briefs.at[0]);
-	snapshot_briefs_free(&briefs);
+	if (snapshot_briefs_add(files, path, &ignored) == EXIT_FINE &&
+	    strcmp(files->at[files->count - 1].run, token) != 0)
+		snapshot_briefs_drop(files);
 }
 
-static void find(struct run_files *files, const char *pattern, const char *token)
+static void find(struct snapshot_briefs *files, const char *pattern, const char *token)
 {
 	char *text = host_output_glob(pattern, 0);
 	glob_t matches;
@@ -70,24 +49,24 @@ static void find(struct run_files *files, const char *pattern, const char *token
 	free(text);
 }
 
-void run_files_find(struct run_files *files, const char *pattern, const char *token)
+void run_files_find(struct snapshot_briefs *files, const char *pattern, const char *token)
 {
 	char *apart = host_output_apart(pattern);
-	*files = (struct run_files){0};
+	*files = (struct snapshot_briefs){0};
 	find(files, pattern, token);
 	if (apart)
 		find(files, apart, token);
 	free(apart);
 	if (files->count)
-		qsort(files->files, files->count, sizeof *files->files, compare_files);
+		qsort(files->at, files->count, sizeof *files->at, compare_files);
 }
 
-size_t run_files_first(const struct run_files *files, unsigned long pid)
+size_t run_files_first(const struct snapshot_briefs *files, uint64_t pid)
 {
 	size_t low = 0, high = files->count;
 	while (low < high) {
 		size_t middle = (low + high) / 2;
-		if (files->files[middle].pid < pid)
+		if (files->at[middle].numbers[META_PID] < pid)
 			low = middle + 1;
 		else
 			high = middle;
@@ -95,12 +74,10 @@ size_t run_files_first(const struct run_files *files, unsigned long pid)
 	return low;
 }
 
-void run_files_free(struct run_files *files)
+size_t run_files_image_end(const struct snapshot_briefs *files, size_t first)
 {
-	for (size_t i = 0; i < files->count; i++) {
-		free(files->files[i].path);
-		free(files->files[i].program);
-	}
-	free(files->files);
-	*files = (struct run_files){0};
+	size_t end = first + 1;
+	while (end < files->count && is_same_process(&files->at[first], &files->at[end]))
+		end++;
+	return end;
 }

@@ -6,30 +6,17 @@
 #ifndef MUDLARK_RUN_FILES_H
 #define MUDLARK_RUN_FILES_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "report/snapshot_brief.h"
 
-struct run_file {
-	char *path;    /* owned */
-	char *program; /* owned */
-	unsigned long pid;
-	uint64_t start_ns;       /* META_START_TIME_NS: with the pid, of one image */
-	uint64_t time_ns, epoch; /* of the snapshot */
-	uint64_t live_bytes, peak_bytes;
-	bool searched, declined; /* for leaks: it was done; the program did not want it */
-	bool at_end;             /* the last one of an image that ended, or executed another one, by itself */
-};
+/*
+ * Files that match the pattern (host_options.h) and are of the run with this token, by pid, image (the begin of
+ * recording) and epoch. The caller frees.
+ */
+void run_files_find(struct snapshot_briefs *files, const char *pattern, const char *token);
 
-struct run_files {
-	struct run_file *files; /* by pid, image and time */
-	size_t count, capacity;
-};
-
-/* Files that match the pattern (host_options.h) and are of the run with this token. The caller frees. */
-void run_files_find(struct run_files *files, const char *pattern, const char *token);
 /* The position of the first file of this pid, or where it would be. */
-size_t run_files_first(const struct run_files *files, unsigned long pid);
-void run_files_free(struct run_files *files);
+size_t run_files_first(const struct snapshot_briefs *files, uint64_t pid);
+/* The position behind the files of the image that the one at `first` is of. */
+size_t run_files_image_end(const struct snapshot_briefs *files, size_t first);
 
 #endif

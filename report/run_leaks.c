@@ -24,9 +24,9 @@ struct verdict {
 	struct intern ignored; /* options of LeakSanitizer's that were named already */
 };
 
-static bool is_own(const struct run_leaks *run, const struct run_file *file)
+static bool is_own(const struct run_leaks *run, const struct snapshot_brief *file)
 {
-	return file->pid == (unsigned long)run->session->pid;
+	return file->numbers[META_PID] == (unsigned long)run->session->pid;
 }
 
 static void print_lost(const struct run_leaks *run, struct reading *reading, const struct leak_sums *sums,
@@ -159,20 +159,13 @@ static void judge_file(const struct run_leaks *run, const char *path, struct ver
 	reading_free(&reading);
 }
 
-/* Files of an image follow each other. */
-static bool is_last_search(const struct run_files *files, size_t at)
+static bool is_last_search(const struct snapshot_briefs *files, size_t at)
 {
-	const struct run_file *file = &files->files[at];
-	if (!file->searched)
-		return false;
-	for (size_t i = at + 1; i < files->count; i++) {
-		const struct run_file *later = &files->files[i];
-		if (later->pid != file->pid || later->start_ns != file->start_ns)
-			break;
-		if (later->searched)
+	size_t end = run_files_image_end(files, at);
+	for (size_t i = at + 1; i < end; i++)
+		if (files->at[i].numbers[META_LEAKS])
 			return false;
-	}
-	return true;
+	return files->at[at].numbers[META_LEAKS];
 }
 
 static bool keeps_status(const struct run_leaks *run)
@@ -184,15 +177,15 @@ static bool keeps_status(const struct run_leaks *run)
 /* A search before the end knows nothing of what was lost after it. */
 static void judge_own(const struct run_leaks *run, int status, struct verdict *verdict)
 {
-	const struct run_files *files = &run->session->files;
+	const struct snapshot_briefs *files = &run->session->files;
 	bool declined = false, ended = false, searched = false;
 	for (size_t i = 0; i < files->count; i++) {
-		const struct run_file *file = &files->files[i];
+		const struct snapshot_brief *file = &files->at[i];
 		if (!is_own(run, file))
 			continue;
-		declined |= file->declined;
-		searched |= file->searched;
-		ended |= file->searched && file->at_end;
+		declined |= file->numbers[META_LEAKS_OFF] != 0;
+		searched |= file->numbers[META_LEAKS] != 0;
+		ended |= file->numbers[META_LEAKS] && file->numbers[META_TRIGGER] == TRIGGER_EXIT;
 		if (is_last_search(files, i))
 			judge_file(run, file->path, verdict);
 	}
@@ -218,15 +211,15 @@ int run_leaks_judge(const struct run_leaks *run, int status, const char **judged
 {
 	struct verdict verdict = {0};
 	const struct run_session *session = run->session;
-	const struct run_files *files = &session->files;
+	const struct snapshot_briefs *files = &session->files;
 	if (status > 128 && !files->count) {
 		run_processes_print(&session->processes, UNEXAMINED_SHOWN);
 		return status; /* the epilogue has said why there is nothing to judge */
 	}
 	judge_own(run, status, &verdict);
 	for (size_t i = 0; i < files->count; i++)
-		if (!is_own(run, &files->files[i]) && is_last_search(files, i))
-			judge_file(run, files->files[i].path, &verdict);
+		if (!is_own(run, &files->at[i]) && is_last_search(files, i))
+			judge_file(run, files->at[i].path, &verdict);
 	judge_unexamined(run, &verdict);
 	if (!verdict.shown && !verdict.uncertain && !run->quiet) {
 		notice(verdict.declined ? "no search for leaks was wanted at the end"

@@ -16,7 +16,7 @@ enum { STAT_BYTES = 512 };
 
 struct reading {
 	const struct run_roster *roster;
-	const struct run_files *files;
+	const struct snapshot_briefs *files;
 	const struct run_wanted *wanted;
 	struct roster_slot *slots; /* by pid, and for each in the order in which they were taken (`number`) */
 	size_t count;
@@ -91,10 +91,12 @@ static char *silent_end(const struct reading *reading, const struct roster_slot 
 
 static bool has_file(const struct reading *reading, const struct roster_slot *slot, bool at_end)
 {
-	const struct run_files *files = reading->files;
-	for (size_t i = run_files_first(files, slot->pid); i < files->count && files->files[i].pid == slot->pid; i++) {
-		const struct run_file *file = &files->files[i];
-		if (file->start_ns == slot->begun_ns && (!at_end || file->at_end || file->searched))
+	const struct snapshot_briefs *files = reading->files;
+	for (size_t i = run_files_first(files, slot->pid);
+	     i < files->count && files->at[i].numbers[META_PID] == slot->pid; i++) {
+		const struct snapshot_brief *file = &files->at[i];
+		if (file->numbers[META_START_TIME_NS] == slot->begun_ns &&
+		    (!at_end || file->numbers[META_TRIGGER] == TRIGGER_EXIT || file->numbers[META_LEAKS]))
 			return true;
 	}
 	return false;
@@ -354,8 +356,8 @@ static int compare_processes(const void *left, const void *right)
 	return (a->number > b->number) - (a->number < b->number);
 }
 
-int run_processes_read(struct run_processes *processes, const struct run_roster *roster, const struct run_files *files,
-		       const struct run_wanted *wanted, struct error *error)
+int run_processes_read(struct run_processes *processes, const struct run_roster *roster,
+		       const struct snapshot_briefs *files, const struct run_wanted *wanted, struct error *error)
 {
 	unsigned lost = 0;
 	*processes = (struct run_processes){0};
@@ -409,18 +411,18 @@ void run_processes_print(const struct run_processes *processes, size_t most)
 		notice("and %zu more that were not examined: --json FILE lists all", processes->unexamined - shown);
 }
 
-static void put_files(const struct run_files *files, const struct run_process *process, struct json *json)
+static void put_files(const struct snapshot_briefs *files, const struct run_process *process, struct json *json)
 {
 	json_put_array(json, "snapshots", false);
 	for (size_t i = run_files_first(files, process->pid); i < files->count; i++) {
-		if (!process->pid || files->files[i].pid != process->pid)
+		if (!process->pid || files->at[i].numbers[META_PID] != process->pid)
 			break;
-		json_put_text(json, NULL, files->files[i].path);
+		json_put_text(json, NULL, files->at[i].path);
 	}
 	json_end_array(json);
 }
 
-void run_processes_json(const struct run_processes *processes, const struct run_files *files, struct json *json)
+void run_processes_json(const struct run_processes *processes, const struct snapshot_briefs *files, struct json *json)
 {
 	json_put_array(json, "processes", false);
 	for (size_t i = 0; i < processes->count; i++) {

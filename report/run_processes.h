@@ -48,14 +48,14 @@ struct run_wanted {
 };
 
 /* Returns EXIT_FINE, or fills error (EXIT_INCOMPLETE): the roster cannot be read. The caller frees. */
-int run_processes_read(struct run_processes *processes, const struct run_roster *roster, const struct run_files *files,
-		       const struct run_wanted *wanted, struct error *error);
+int run_processes_read(struct run_processes *processes, const struct run_roster *roster,
+		       const struct snapshot_briefs *files, const struct run_wanted *wanted, struct error *error);
 void run_processes_free(struct run_processes *processes);
 
 /* A notice for each that was not examined, up to `most`, and how many more. */
 void run_processes_print(const struct run_processes *processes, size_t most);
 
 /* "processes": [...], with the files of each. */
-void run_processes_json(const struct run_processes *processes, const struct run_files *files, struct json *json);
+void run_processes_json(const struct run_processes *processes, const struct snapshot_briefs *files, struct json *json);
 
 #endif

@@ -54,7 +54,7 @@ int run_session(struct run_session *session, const char *library, const struct h
 void run_session_free(struct run_session *session)
 {
 	run_processes_free(&session->processes);
-	run_files_free(&session->files);
+	snapshot_briefs_free(&session->files);
 }
 
 int run_linger_option(const char *argument, double *seconds, struct error *error)

@@ -25,7 +25,7 @@ struct run_choices {
 };
 
 struct run_session {
-	struct run_files files;
+	struct snapshot_briefs files;
 	struct run_processes processes;
 	pid_t pid;   /* of the command */
 	int status;  /* as run returns it: its exit status, or 128 + n */

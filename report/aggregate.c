@@ -19,12 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whom the stack that ends in a frame belongs to, by how well it is known: index + 1 of a location, or 0. */
+/* By role, the innermost location of the stack that ends in a frame: index + 1, or 0. */
 struct owners {
-	uint32_t lined;     /* not runtime, with a source line */
-	uint32_t named;     /* not runtime, with a function */
-	uint32_t plain;     /* not runtime */
-	uint32_t innermost; /* any */
+	uint32_t innermost[FRAME_ROLES];
 };
 
 struct builder {
@@ -38,6 +35,7 @@ struct builder {
 	struct intern address_keys;
 	uint32_t *key_of_address;  /* by address number: number in address_keys; BY_STACK only */
 	uint8_t *match_of_address; /* by address number: enum filter_match of its locations; 0 when no filter */
+	bool *rebuilt;             /* by module identity: its frames are to be compared by name */
 	bool one_process;          /* all snapshots are of one */
 	struct sampled_kept *kept; /* by site of the newer snapshot; NULL: nothing is known */
 };
@@ -117,7 +115,6 @@ static bool *find_rebuilt(const struct names *names)
 static void key_addresses(struct builder *builder)
 {
 	struct names *names = builder->names;
-	bool *rebuilt = find_rebuilt(names);
 	builder->key_of_address = must_allocate((size_t)names->address_count + 1, sizeof *builder->key_of_address);
 	for (uint32_t number = 1; number <= names->address_count; number++) {
 		const struct address *address = &names->addresses[number];
@@ -125,7 +122,7 @@ static void key_addresses(struct builder *builder)
 		if (!shown(address, builder->options->language))
 			continue;
 		struct buffer key = {0};
-		bool named = rebuilt[address->module_identity];
+		bool named = builder->rebuilt[address->module_identity];
 		if (named)
 			names_resolve(names, number);
 		const struct location *locations = &names->locations[address->first_location];
@@ -145,7 +142,6 @@ static void key_addresses(struct builder *builder)
 		builder->key_of_address[number] = intern_bytes(&builder->address_keys, key.data, key.length);
 		buffer_free(&key);
 	}
-	free(rebuilt);
 }
 
 /* --- one pass over the frames of a side ------------------------------------------------------------------------ */
@@ -155,6 +151,16 @@ static bool has_line(const struct location *location)
 	return location->file && (location->line || location->python);
 }
 
+static void note_owner(const struct names *names, const struct aggregate_options *options, uint32_t index,
+		       struct owners *owners)
+{
+	const struct location *location = &names->locations[index];
+	enum frame_role role = location->role;
+	if (options->all_frames || (options->library_owns && location->python && role == ROLE_INTERPRETER))
+		role = ROLE_OWNER;
+	owners->innermost[role] = index + 1;
+}
+
 static struct owners find_owners(const struct builder *builder, uint32_t number, struct owners owners)
 {
 	const struct names *names = builder->names;
@@ -162,32 +168,17 @@ static struct owners find_owners(const struct builder *builder, uint32_t number,
 	if (!shown(address, builder->options->language))
 		return owners;
 	/* From the outermost inline function inwards: the last word is the innermost one's. */
-	for (uint32_t i = address->location_count; i-- > 0;) {
-		uint32_t index = address->first_location + i;
-		const struct location *location = &names->locations[index];
-		owners.innermost = index + 1;
-		if (location->runtime && !builder->options->all_frames)
-			continue;
-		owners.plain = index + 1;
-		if (location->function)
-			owners.named = index + 1;
-		if (has_line(location))
-			owners.lined = index + 1;
-	}
-	if (builder->options->all_frames)
-		owners.lined = owners.named = owners.plain = owners.innermost;
+	for (uint32_t i = address->location_count; i-- > 0;)
+		note_owner(names, builder->options, address->first_location + i, &owners);
 	return owners;
 }
 
-static uint32_t choose_owner(const struct owners *owners, enum grouping by)
+static uint32_t choose_owner(const struct owners *owners)
 {
-	if (by == BY_MODULE)
-		return owners->plain ? owners->plain : owners->innermost;
-	if (by != BY_FUNCTION && owners->lined)
-		return owners->lined;
-	if (owners->named)
-		return owners->named;
-	return owners->plain ? owners->plain : owners->innermost;
+	for (int role = ROLE_OWNER; role < FRAME_ROLES; role++)
+		if (owners->innermost[role])
+			return owners->innermost[role];
+	return 0;
 }
 
 static void match_addresses(struct builder *builder)
@@ -336,8 +327,17 @@ static void key_thread(const struct builder *builder, uint32_t side, uint32_t id
 	buffer_text(key, thread->label);
 }
 
-static void key_location(const struct location *location, enum grouping by, struct buffer *key)
+/* By line or function: a function of which neither name nor address can be compared. */
+static bool is_unnamed(const struct builder *builder, const struct location *location)
 {
+	enum grouping by = builder->options->by;
+	bool comparable = location->module_identity && !builder->rebuilt[location->module_identity];
+	return (by == BY_LINE || by == BY_FUNCTION) && !location->function && !has_line(location) && !comparable;
+}
+
+static void key_location(const struct builder *builder, const struct location *location, struct buffer *key)
+{
+	enum grouping by = builder->options->by;
 	if (by == BY_MODULE) {
 		buffer_varint(key, location->module_key);
 	} else if (by == BY_FILE && location->file) {
@@ -359,9 +359,13 @@ static void key_location(const struct location *location, enum grouping by, stru
 		buffer_varint(key, location->module_key);
 		buffer_varint(key, location->function_id);
 	} else {
-		/* Functions without a name are told apart by nothing that a reader could use: one row a module. */
 		buffer_varint(key, 5);
 		buffer_varint(key, location->module_key);
+		/* Addresses of two builds, or in no module, have nothing to do with each other: one row. */
+		if (!is_unnamed(builder, location)) {
+			buffer_varint(key, location->module_identity);
+			buffer_varint(key, location->address);
+		}
 	}
 }
 
@@ -382,7 +386,7 @@ static void key_row(const struct builder *builder, uint32_t side, const struct s
 	else if (builder->options->by == BY_PROCESS)
 		key_process(builder, side, site->part, key);
 	else if (owner)
-		key_location(&builder->names->locations[owner - 1], builder->options->by, key);
+		key_location(builder, &builder->names->locations[owner - 1], key);
 	else
 		buffer_varint(key, 0);
 }
@@ -419,7 +423,7 @@ static void add_site(struct builder *builder, uint32_t side, const struct frame_
 	const struct aggregate_options *options = builder->options;
 	const struct snapshot_stack *stack = &builder->names->snapshots[side]->stacks[site->stack];
 	int way = facts->python && facts->python[stack->frame];
-	uint32_t owner = facts->owners[way] ? choose_owner(&facts->owners[way][stack->frame], options->by) : 0;
+	uint32_t owner = facts->owners[way] ? choose_owner(&facts->owners[way][stack->frame]) : 0;
 	struct row *row;
 	key->length = 0;
 	if (facts->nodes[way]) {
@@ -438,6 +442,7 @@ static void add_site(struct builder *builder, uint32_t side, const struct frame_
 	row->location = owner;
 	row->thread = options->by == BY_THREAD ? site->thread : 0;
 	row->part = options->by == BY_PROCESS ? site->part : 0;
+	row->unnamed = owner && is_unnamed(builder, &builder->names->locations[owner - 1]);
 	row->cut |= stack->cut;
 	row->recorded |= stack->frame != 0;
 }
@@ -490,6 +495,7 @@ void aggregate_build(struct aggregate *aggregate, struct names *names, const str
 	*aggregate = (struct aggregate){0};
 	if ((options->by != BY_STACK && is_by_frame(options->by)) || (options->filter && is_filtered(options->filter)))
 		names_resolve_all(names);
+	builder.rebuilt = find_rebuilt(names);
 	match_addresses(&builder);
 	if (options->by == BY_STACK)
 		key_addresses(&builder);
@@ -499,6 +505,7 @@ void aggregate_build(struct aggregate *aggregate, struct names *names, const str
 	pair_table_free(&builder.nodes);
 	intern_free(&builder.address_keys);
 	free(builder.row_of_node);
+	free(builder.rebuilt);
 	free(builder.key_of_address);
 	free(builder.match_of_address);
 }
@@ -520,20 +527,15 @@ static uint32_t owner_of_stack(const struct names *names, const struct row *row,
 	struct stack_walk walk = {0};
 	struct owners owners = {0};
 	const struct location *location;
-	while (!owners.lined && (location = stack_next(&walk, names, row, options))) {
-		uint32_t owner = (uint32_t)(location - names->locations) + 1;
-		if (!owners.innermost)
-			owners.innermost = owner;
-		if (location->runtime && !options->all_frames)
-			continue;
-		if (!owners.plain)
-			owners.plain = owner;
-		if (!owners.named && location->function)
-			owners.named = owner;
-		if (has_line(location) || options->all_frames)
-			owners.lined = owner;
+	/* The walk goes outwards: what is known already is further in. */
+	while (!owners.innermost[ROLE_OWNER] && (location = stack_next(&walk, names, row, options))) {
+		struct owners one = {0};
+		note_owner(names, options, (uint32_t)(location - names->locations), &one);
+		for (int role = ROLE_OWNER; role < FRAME_ROLES; role++)
+			if (!owners.innermost[role])
+				owners.innermost[role] = one.innermost[role];
 	}
-	return choose_owner(&owners, BY_STACK);
+	return choose_owner(&owners);
 }
 
 void row_name_stack(struct row *row, struct names *names, const struct aggregate_options *options)

@@ -7,11 +7,8 @@
  * what the sides share, never of ids or run-time addresses. Sums are exact: every site is in exactly one row, or was
  * filtered out.
  *
- * Whose line is it? A stack belongs to the innermost frame that is not runtime code (names_is_runtime()) and
- *   line, file, stack   has a source line; failing that, any such frame;
- *   function            has a known function; failing that, any such frame;
- *   module              is any such frame.
- * Where nothing but runtime code is left it belongs to the innermost frame. With all_frames no frame is runtime code.
+ * Whose line is it? owner.h has the rule, which is the same for every grouping; with all_frames a stack belongs to its
+ * innermost frame.
  *
  * In a stack with Python frames CPython's own native frames are folded away: they are neither shown nor owned, and rows
  * by stack do not tell them apart. So is, outside the outermost Python frame, the C runtime that started it. Folding is
@@ -43,6 +40,8 @@ struct row {
 	uint32_t thread;   /* BY_THREAD; 0: not known */
 	uint32_t part;     /* BY_PROCESS: which of the snapshots that the side's was merged from */
 	bool cut;          /* some stack of it lacks outer frames */
+	bool shows_module; /* another row has its text, but is of another module: rows_tell_apart() */
+	bool unnamed;      /* of all nameless functions of a module: their addresses cannot be compared */
 	bool recorded;     /* some site of it has a stack */
 };
 
@@ -52,6 +51,7 @@ struct aggregate_options {
 	bool all_frames;
 	const struct filter *filter; /* NULL: keep everything */
 	bool keep_sites;             /* say which row each site is in */
+	bool library_owns;           /* Python code of the standard library is an owner, as for tracemalloc */
 };
 
 struct aggregate {

@@ -237,7 +237,7 @@ static void print_file(const struct listing *listing, const struct figures *all,
 static void annotate_text(struct listing listing, const struct figures *all, FILE *stream)
 {
 	const struct reading *reading = &listing.options->reading;
-	struct terminal terminal = terminal_of(stream, reading->color);
+	struct terminal terminal = terminal_of(stream, reading->color, reading->width);
 	struct table_column columns[7] = {
 		{"Live", true, false}, {"Blocks", true, false}, {"Peak", true, true}, {"Allocated", true, true}};
 	unsigned count = 4;
@@ -406,8 +406,9 @@ static const struct option_spec options_table[] = {
 	{OPTION_SOURCE_DIR, 'S', "source-dir", "DIR", ARGUMENT_DIRECTORY, NULL,
 	 "look for sources in DIR, with as many of their directories as it takes; repeatable"},
 	FILTER_OPTIONS,
+	SKIP_OPTIONS,
 	{READING_ALL_FRAMES, 0, "all-frames", NULL, ARGUMENT_NONE, NULL,
-	 "let a block belong to the innermost frame, also inside libc, library headers and CPython"},
+	 "let a block belong to the innermost frame, also inside libc, wrappers of malloc and CPython"},
 	{READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON (schema mudlark.annotate/1)"},
 	OUTPUT_OPTIONS,
 	SYMBOL_OPTIONS,

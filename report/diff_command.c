@@ -164,7 +164,7 @@ static void add_changes(struct table *table, const struct reading *reading, cons
 
 static void diff_text(const struct reading *reading, const struct aggregate *aggregate, FILE *stream)
 {
-	struct terminal terminal = terminal_of(stream, reading->color);
+	struct terminal terminal = terminal_of(stream, reading->color, reading->width);
 	static const char *const where[] = {
 		"Where it was allocated", "Line", "Function", "File", "Module", "Object type", "Thread", "Process"};
 	struct table_column columns[5];

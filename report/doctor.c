@@ -59,7 +59,7 @@ static bool usable(const struct examination *examination)
 
 static void print_text(const struct examination *examination, FILE *stream, enum color_choice color)
 {
-	struct terminal terminal = terminal_of(stream, color);
+	struct terminal terminal = terminal_of(stream, color, 0);
 	static const enum style styles[] = {STYLE_SHRUNK, STYLE_BOLD, STYLE_GROWN};
 	for (size_t i = 0; i < examination->count; i++) {
 		const struct finding *finding = &examination->findings[i];

@@ -153,6 +153,7 @@ static const struct option_spec options_table[] = {
 	{READING_BY, 'b', "by", "GROUP", ARGUMENT_CHOICE, GROUPING_CHOICES,
 	 "json only, what a row is: stack (the default), line, function, file, module, type, thread or process"},
 	FILTER_OPTIONS,
+	SKIP_OPTIONS,
 	{READING_ALL_FRAMES, 0, "all-frames", NULL, ARGUMENT_NONE, NULL,
 	 "json only, with --by: let a row belong to the innermost frame, whatever it is"},
 	SYMBOL_OPTIONS,

@@ -32,11 +32,17 @@ static bool matches_path(const char *pattern, const char *path)
 	return slash && matches(pattern, slash + 1);
 }
 
+bool filter_pattern_matches(const char *pattern, const struct location *location)
+{
+	return matches(pattern, location->function) || matches(pattern, location->linkage_name) ||
+	       matches_path(pattern, location->file) || matches_path(pattern, location->module_path) ||
+	       matches(pattern, location->module_name);
+}
+
 static bool matches_any(const char **patterns, size_t count, const struct location *location)
 {
 	for (size_t i = 0; i < count; i++)
-		if (matches(patterns[i], location->function) || matches(patterns[i], location->linkage_name) ||
-		    matches_path(patterns[i], location->file) || matches_path(patterns[i], location->module_path))
+		if (filter_pattern_matches(patterns[i], location))
 			return true;
 	return false;
 }

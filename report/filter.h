@@ -17,6 +17,8 @@ struct filter {
 
 enum filter_match { FILTER_WANTED = 1, FILTER_UNWANTED = 2 };
 
+/* Whether the pattern matches one of the location's names. */
+bool filter_pattern_matches(const char *pattern, const struct location *location);
 void filter_want(struct filter *filter, const char *pattern);
 void filter_exclude(struct filter *filter, const char *pattern);
 /* Which kinds of pattern the location matches, enum filter_match. */

@@ -599,7 +599,7 @@ static const char *baseline_comment(struct gate *gate, const struct finding *fin
 	const struct location *location;
 	for (unsigned count = 0; count < 3 && finding->row.frame &&
 				 (location = stack_next(&walk, finding->names, &finding->row, &options));) {
-		if (location->runtime)
+		if (location->role != ROLE_OWNER)
 			continue;
 		const char *name = location->function ? location->function : location->module_name;
 		buffer_text(&text, count++ ? " < " : "");
@@ -663,7 +663,8 @@ const struct location *finding_place(const struct gate *gate, const struct findi
 	if (finding->row.location)
 		owner = &finding->names->locations[finding->row.location - 1];
 	while (finding->row.frame && (location = stack_next(&walk, finding->names, &finding->row, &options)))
-		if (location->file && location->line && !location->runtime && gate_is_project(gate, location->file))
+		if (location->file && location->line && location->role == ROLE_OWNER &&
+		    gate_is_project(gate, location->file))
 			return location;
 	return owner;
 }

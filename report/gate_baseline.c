@@ -7,6 +7,7 @@
 #include "report/buffer.h"
 #include "report/gate.h"
 #include "report/text_file.h"
+#include "report/wrappers.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -15,20 +16,6 @@
 #include <xxhash.h>
 
 /* --- fingerprints ---------------------------------------------------------------------------------------------- */
-
-/* Without what compilers add to the name of a clone of a function. */
-static size_t plain_length(const char *name)
-{
-	static const char *const suffixes[] = {".isra",     ".part", ".cold",  ".constprop",
-					       ".lto_priv", ".llvm", " [clone"};
-	size_t length = strlen(name);
-	for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-		const char *found = strstr(name, suffixes[i]);
-		if (found && found > name && (size_t)(found - name) < length)
-			length = (size_t)(found - name);
-	}
-	return length;
-}
 
 static void put_frame(struct buffer *key, const struct location *location)
 {
@@ -44,18 +31,18 @@ static void put_frame(struct buffer *key, const struct location *location)
 	}
 	buffer_byte(key, '\n');
 	if (location->function)
-		buffer_append(key, location->function, plain_length(location->function));
+		buffer_append(key, location->function, wrapper_plain_length(location->function));
 	buffer_byte(key, '\n');
 }
 
-static unsigned put_frames(struct buffer *key, const struct names *names, const struct row *row, bool runtime)
+static unsigned put_frames(struct buffer *key, const struct names *names, const struct row *row, bool all)
 {
 	static const struct aggregate_options everything = {.by = BY_STACK};
 	struct stack_walk walk = {0};
 	const struct location *location;
 	unsigned count = 0;
 	while (count < FINGERPRINT_FRAMES && (location = stack_next(&walk, names, row, &everything))) {
-		if (location->runtime && !runtime)
+		if (location->role != ROLE_OWNER && !all)
 			continue;
 		put_frame(key, location);
 		count++;
@@ -66,9 +53,11 @@ static unsigned put_frames(struct buffer *key, const struct names *names, const 
 void fingerprint_of(const struct names *names, const struct row *row, char out[FINGERPRINT_BYTES])
 {
 	struct buffer key = {0};
+	/* So that one of another rule for who owns a block never fits by chance. */
+	buffer_byte(&key, (char)BASELINE_VERSION);
 	if (row->frame && !put_frames(&key, names, row, false))
 		put_frames(&key, names, row, true);
-	snprintf(out, FINGERPRINT_BYTES, "%016" PRIx64, XXH3_64bits(key.data ? key.data : "", key.length));
+	snprintf(out, FINGERPRINT_BYTES, "%016" PRIx64, XXH3_64bits(key.data, key.length));
 	buffer_free(&key);
 }
 
@@ -123,6 +112,17 @@ static bool is_day(const char *word)
 	return true;
 }
 
+static const char heading[] = "# mudlark baseline ";
+
+/* Whether the comment is the heading of a file with other fingerprints: its entries would not be known again. */
+static bool is_of_another_version(const char *at, const char *end)
+{
+	size_t length = sizeof heading - 1;
+	if ((size_t)(end - at) <= length || memcmp(at, heading, length) != 0)
+		return false;
+	return strtoul(at + length, NULL, 10) != BASELINE_VERSION;
+}
+
 /* What is wrong with the line; NULL: nothing, and the entry is filled. */
 static const char *read_entry(struct baseline *baseline, const char *at, const char *end, struct baseline_entry *entry)
 {
@@ -156,6 +156,7 @@ int baseline_parse(struct baseline *baseline, const char *name, const char *text
 {
 	const char *stop = text + length;
 	uint32_t number = 0;
+	bool stale = false; /* an empty one is of every version */
 	while (text < stop) {
 		const char *newline = memchr(text, '\n', (size_t)(stop - text));
 		const char *end = newline ? newline : stop, *at = text;
@@ -165,8 +166,17 @@ int baseline_parse(struct baseline *baseline, const char *name, const char *text
 			end--;
 		while (at < end && (*at == ' ' || *at == '\t'))
 			at++;
+		if (at < end && *at == '#')
+			stale |= is_of_another_version(at, end);
 		if (at == end || *at == '#')
 			continue;
+		if (stale)
+			return error_set(
+				error, EXIT_INPUT,
+				"judge once without --baseline, and write a new one with --write-baseline FILE",
+				"%s:%" PRIu32 ": the baseline is of another version of Mudlark, whose "
+				"fingerprints mean other stacks",
+				name, number);
 		struct baseline_entry entry = {.comment = ""};
 		const char *reason = memchr(at, '\0', (size_t)(end - at)) ? "it has zero bytes in it"
 									  : read_entry(baseline, at, end, &entry);
@@ -226,9 +236,10 @@ void baseline_write(struct baseline *baseline, FILE *stream)
 {
 	if (baseline->count)
 		qsort(baseline->entries, baseline->count, sizeof *baseline->entries, compare_entries);
-	fputs("# mudlark baseline 1\n"
-	      "# fingerprint, kind, blocks, bytes, since; what follows the # is yours to say why\n",
-	      stream);
+	fprintf(stream,
+		"%s%d\n"
+		"# fingerprint, kind, blocks, bytes, since; what follows the # is yours to say why\n",
+		heading, BASELINE_VERSION);
 	for (size_t i = 0; i < baseline->count; i++) {
 		const struct baseline_entry *entry = &baseline->entries[i];
 		fprintf(stream, "%s %s %" PRIu64 " %" PRIu64 " %s%s%s\n", entry->fingerprint,

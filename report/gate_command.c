@@ -169,6 +169,8 @@ int gate_prepare(struct gate_options *options, struct error *error)
 	if (!options->suppressions.no_builtin)
 		suppressions_add_builtin(&gate->suppressions);
 	gate->has_baseline = options->baseline != NULL;
+	if (reading_configure(&options->reading, error) != EXIT_FINE)
+		return error->code;
 	return options->baseline ? baseline_load(&gate->baseline, options->baseline, error) : EXIT_FINE;
 }
 

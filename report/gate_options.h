@@ -191,7 +191,7 @@ enum gate_option {
 		 SERIES_CHOICES,                                                                                       \
 		 "judge growth by the snapshots of this kind (default auto: the first of mark, interval, api and "     \
 		 "request that has enough of them)"},                                                                  \
-		{GATE_WARMUP, 'w', "warmup", "N", ARGUMENT_WORD, NULL, GATE_WARMUP_HELP}, SYMBOL_OPTIONS
+		{GATE_WARMUP, 'w', "warmup", "N", ARGUMENT_WORD, NULL, GATE_WARMUP_HELP}, SKIP_OPTIONS, SYMBOL_OPTIONS
 
 void gate_options_init(struct gate_options *options);
 void gate_options_free(struct gate_options *options);

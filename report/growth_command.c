@@ -127,9 +127,19 @@ static void print_summary(const struct growth *growth, const struct series *seri
 	buffer_free(&program);
 }
 
-static void growth_text(const struct growth_options *options, const struct growth *growth, const struct series *series)
+static void tell_apart(const struct growth_options *options, struct growth *growth, size_t count)
 {
-	struct terminal terminal = terminal_of(stdout, options->reading.color);
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+	struct row **rows = must_allocate(count, sizeof *rows);
+	for (size_t i = 0; i < count; i++)
+		rows[i] = &growth->rows[i].row;
+	rows_tell_apart(options->reading.names, rows, count, options->reading.group.by);
+	free(rows);
+}
+
+static void growth_text(const struct growth_options *options, struct growth *growth, const struct series *series)
+{
+	struct terminal terminal = terminal_of(stdout, options->reading.color, options->reading.width);
 	static const char *const where[] = {"Where it was allocated", "Line", "Function"};
 	char per[32];
 	snprintf(per, sizeof per, "Per %s", growth_unit(growth));
@@ -142,6 +152,7 @@ static void growth_text(const struct growth_options *options, const struct growt
 	/* That nothing can be said was said: to name each row of which nothing is known helps nobody. */
 	if (growth->verdicts[GROWTH_INCONCLUSIVE] && !options->all)
 		count = 0;
+	tell_apart(options, growth, count);
 	for (size_t i = 0; i < count; i++)
 		add_row(&table, options, &growth->rows[i], &terminal);
 	if (count) {
@@ -198,7 +209,7 @@ static int judge_series(struct growth_options *options, const char *const *paths
 {
 	struct series series = {0};
 	struct snapshot_briefs briefs = {0};
-	int status = EXIT_FINE;
+	int status = reading_configure(&options->reading, error);
 	for (size_t i = 0; i < count && status == EXIT_FINE; i++)
 		status = snapshot_briefs_add(&briefs, paths[i], error);
 	if (status == EXIT_FINE)
@@ -243,6 +254,7 @@ static const struct option_spec options_table[] = {
 	{OPTION_ALL, 'a', "all", NULL, ARGUMENT_NONE, NULL, "show steady rows too"},
 	{READING_TOP, 'n', "top", "N", ARGUMENT_WORD, NULL, "rows to print (default 20; 0: all)"},
 	{READING_ALL_FRAMES, 0, "all-frames", NULL, ARGUMENT_NONE, NULL, "show all frames of a stack"},
+	SKIP_OPTIONS,
 	{READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON"},
 	OUTPUT_OPTIONS,
 	SYMBOL_OPTIONS,

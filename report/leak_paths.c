@@ -123,7 +123,7 @@ static void find_memory(const struct retained_rows *rows, uint64_t address, stru
 	if (!module)
 		return;
 	const struct snapshot_module *home = &reading->snapshots[0]->modules[module];
-	place->module = home->name;
+	place->module = names_module_name(reading->snapshots[0], module);
 	place->offset = address - home->bias;
 	place->name = names_variable(reading->names, 0, module, place->offset, &place->offset);
 	place->kind = place->name ? "variable" : "module";
@@ -149,7 +149,7 @@ static void find_thread_local(const struct retained_rows *rows, const struct ret
 	place->kind = "thread-local";
 	if (!path->module)
 		return;
-	place->module = reading->snapshots[0]->modules[path->module].name;
+	place->module = names_module_name(reading->snapshots[0], path->module);
 	place->offset = path->module_offset;
 	place->name = names_thread_variable(reading->names, 0, path->module, path->module_offset, &place->offset);
 }
@@ -328,7 +328,7 @@ static void print_table(const struct retained_rows *rows, const struct terminal 
 
 static void rows_text(const struct retained_rows *rows)
 {
-	struct terminal terminal = terminal_of(stdout, rows->reading->color);
+	struct terminal terminal = terminal_of(stdout, rows->reading->color, rows->reading->width);
 	heading_print(rows->reading->snapshots[0], stdout, &terminal);
 	if (rows->paths)
 		for (size_t i = rows->first; i < rows->end; i++)

@@ -67,8 +67,9 @@ static void build_kind(struct reading *reading, struct kind_rows *rows, int kind
 	leak_show_kind(reading->snapshots[0], kind);
 	aggregate_build(&rows->aggregate, reading->names, &reading->group);
 	rank_rows(&rows->aggregate, 0, METRIC_LIVE_BYTES, reading->top);
-	aggregate_name_stacks(&rows->aggregate, reading->names, &reading->group,
-			      rows_to_print(&rows->aggregate, reading->top));
+	size_t printed = rows_to_print(&rows->aggregate, reading->top);
+	aggregate_name_stacks(&rows->aggregate, reading->names, &reading->group, printed);
+	aggregate_tell_apart(reading->names, &rows->aggregate, printed, BY_STACK);
 }
 
 /* --- the command ----------------------------------------------------------------------------------------------- */
@@ -187,8 +188,9 @@ static const struct option_spec options_table[] = {
 	{READING_TOP, 'n', "top", "N", ARGUMENT_WORD, NULL,
 	 "rows of each kind to print (default 20; 0: all); the rest is summed in one row"},
 	FILTER_OPTIONS,
+	SKIP_OPTIONS,
 	{READING_ALL_FRAMES, 0, "all-frames", NULL, ARGUMENT_NONE, NULL,
-	 "show all frames, also inside libc, libstdc++ and library headers"},
+	 "show all frames, also inside libc, libstdc++ and wrappers of malloc"},
 	{OPTION_STYLE, 's', "style", "STYLE", ARGUMENT_CHOICE, STYLE_CHOICES,
 	 "table (the default), or lsan: the text that LeakSanitizer prints"},
 	{OPTION_RETAINED, 0, "retained", NULL, ARGUMENT_NONE, NULL,

@@ -216,7 +216,7 @@ void leaks_text(const struct leaks_report *report)
 		{"With it", true, true},
 		{"Where it was allocated", false, false},
 	};
-	struct terminal terminal = terminal_of(stdout, reading->color);
+	struct terminal terminal = terminal_of(stdout, reading->color, reading->width);
 	struct table table = {.columns = columns, .column_count = sizeof columns / sizeof *columns};
 	heading_print(reading->snapshots[0], stdout, &terminal);
 	print_sums(reading->snapshots[0], &report->sums);

@@ -46,6 +46,7 @@ void names_close(struct names *names)
 		free(names->frame_addresses[side]);
 		free(names->module_identities[side]);
 		free(names->module_keys[side]);
+		python_library_free(&names->libraries[side]);
 	}
 	free(names->snapshots);
 	free(names->frame_addresses);
@@ -53,6 +54,7 @@ void names_close(struct names *names)
 	free(names->module_keys);
 	free(names->sources);
 	free(names->interpreters);
+	free(names->libraries);
 	symbolizer_close(names->symbolizer);
 	intern_free(&names->texts);
 	intern_free(&names->identities);
@@ -64,28 +66,11 @@ void names_close(struct names *names)
 	free(names);
 }
 
-bool names_is_runtime(const char *module_name, const char *function, const char *file)
+const char *names_module_name(const struct snapshot *snapshot, uint32_t module)
 {
-	static const char *const modules[] = {
-		"libc.so.", "libc-2.",   "libstdc++.so", "libc++.so", "libc++abi.so", "libgcc_s.so",
-		"ld-linux", "ld-2.",     "libpthread",   "libm.so.",  "libm-2.",      "libdl.so.",
-		"libdl-2.", "librt.so.", "librt-2.",     "[vdso]",    "linux-vdso",   "libmudlark",
-	};
-	static const char *const directories[] = {"/include/c++/", "/c++/v1/", "/rustc/"};
-	static const char *const functions[] = {
-		"operator new",    "std::allocator",  "__gnu_cxx::",      "PyMem_",          "_PyMem_",
-		"PyObject_Malloc", "PyObject_Calloc", "PyObject_Realloc", "_PyObject_Malloc"};
-	for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
-		if (!strncmp(module_name, modules[i], strlen(modules[i])))
-			return true;
-	for (size_t i = 0; file && i < sizeof directories / sizeof *directories; i++)
-		if (strstr(file, directories[i]))
-			return true;
-	for (size_t i = 0; function && i < sizeof functions / sizeof *functions; i++)
-		if (!strncmp(function, functions[i], strlen(functions[i])))
-			return true;
-	/* The one frame outside of main that is linked into every program. */
-	return function && !strcmp(function, "_start");
+	const char *program = snapshot->texts[META_PROGRAM].data;
+	bool is_program = snapshot->modules[module].flags & MODULE_EXECUTABLE;
+	return is_program && program && program[0] ? program : snapshot->modules[module].name;
 }
 
 static uint32_t identify(struct names *names, const struct snapshot_module *module)
@@ -156,7 +141,7 @@ static void open_symbols(struct names *names, const struct snapshot_module *modu
 }
 
 /* Adds one location and numbers its texts. Copies them, so that they outlive snapshot and symbolizer alike. */
-static void add_location(struct names *names, const struct location *location)
+static void add_location(struct names *names, const struct address *address, const struct location *location)
 {
 	must_grow(names->locations, names->location_count, names->location_capacity);
 	struct location *added = &names->locations[names->location_count++];
@@ -171,13 +156,15 @@ static void add_location(struct names *names, const struct location *location)
 	added->linkage_name = linkage_id ? intern_get(&names->texts, linkage_id) : NULL;
 	added->module_path = intern_get(&names->texts, added->module_id);
 	added->module_name = intern_get(&names->texts, name_id);
-	added->runtime = !location->python && names_is_runtime(added->module_name, added->function, added->file);
+	bool interpreter = added->python ? names->python_lines[address->vaddr].library : address->interpreter;
+	added->module_identity = address->module_identity;
+	added->role = owner_role(added, interpreter, address->runtime, names->skips);
 }
 
 static bool add_stored(struct names *names, const struct snapshot *snapshot, const struct module_source *source,
-		       struct location *location, uint8_t flags)
+		       const struct address *address, struct location *location)
 {
-	struct stored_address wanted = {.address = location->address, .flags = flags};
+	struct stored_address wanted = {.address = location->address, .flags = address->flags};
 	const struct stored_address *found =
 		bsearch(&wanted, source->stored, source->stored_count, sizeof wanted, compare_stored);
 	if (!found || !found->name_count)
@@ -189,16 +176,16 @@ static bool add_stored(struct names *names, const struct snapshot *snapshot, con
 		location->file = name->file;
 		location->line = name->line;
 		location->inlined = name->inlined;
-		add_location(names, location);
+		add_location(names, address, location);
 	}
 	return true;
 }
 
-static bool add_symbols(struct names *names, const struct module_source *source, struct location *location,
-			uint8_t flags)
+static bool add_symbols(struct names *names, const struct module_source *source, const struct address *address,
+			struct location *location)
 {
 	struct symbol symbols[SYMBOL_MAX_INLINES];
-	uint64_t vaddr = location->address - ((flags & FRAME_EXACT) || !location->address ? 0 : 1);
+	uint64_t vaddr = location->address - ((address->flags & FRAME_EXACT) || !location->address ? 0 : 1);
 	size_t count = symbol_module_resolve(source->symbols, vaddr, symbols, SYMBOL_MAX_INLINES);
 	for (size_t i = 0; i < count; i++) {
 		location->function = symbols[i].function;
@@ -206,17 +193,18 @@ static bool add_symbols(struct names *names, const struct module_source *source,
 		location->file = symbols[i].file;
 		location->line = symbols[i].line;
 		location->inlined = symbols[i].inlined;
-		add_location(names, location);
+		add_location(names, address, location);
 	}
 	return count > 0;
 }
 
 /* Programs are rebuilt elsewhere and compared; two libraries of one name in one process are two. */
-static uint32_t module_key(struct names *names, const struct snapshot_module *module)
+static uint32_t module_key(struct names *names, const struct snapshot *snapshot, uint32_t id)
 {
+	const struct snapshot_module *module = &snapshot->modules[id];
 	if (!(module->flags & MODULE_EXECUTABLE))
 		return intern_text(&names->texts, module->path[0] ? module->path : NULL);
-	char *text = must_format("main program %s", module->name);
+	char *text = must_format("main program %s", names_module_name(snapshot, id));
 	uint32_t key = intern_text(&names->texts, text);
 	free(text);
 	return key;
@@ -233,13 +221,13 @@ static void resolve_python(struct names *names, struct address *address)
 		.line = line->line,
 		.first_line = line->first_line,
 		.module_path = names->snapshots[address->side]->modules[module].path,
-		.module_name = names->snapshots[address->side]->modules[module].name,
+		.module_name = names_module_name(names->snapshots[address->side], module),
 		.module_key = names->module_keys[address->side][module],
 		.python = true,
 	};
 	address->first_location = names->location_count;
 	address->location_count = 1;
-	add_location(names, &location);
+	add_location(names, address, &location);
 }
 
 /* Its name says all that is known. */
@@ -256,7 +244,7 @@ static void resolve_generated(struct names *names, struct address *address)
 	};
 	address->first_location = names->location_count;
 	address->location_count = 1;
-	add_location(names, &location);
+	add_location(names, address, &location);
 	generated_forget(&parts);
 }
 
@@ -280,21 +268,22 @@ void names_resolve(struct names *names, uint32_t number)
 	const struct snapshot_module *module = &snapshot->modules[address->module];
 	struct module_source *source = &names->sources[address->side][address->module];
 	struct location location = {.module_path = module->path,
-				    .module_name = address->executable ? GENERATED_MODULE : module->name,
+				    .module_name = address->executable ? GENERATED_MODULE
+								       : names_module_name(snapshot, address->module),
 				    .address = address->vaddr,
 				    .module_key = names->module_keys[address->side][address->module]};
 	bool named = false;
 	address->first_location = names->location_count;
 	if (source->stored)
-		named = add_stored(names, snapshot, source, &location, address->flags);
+		named = add_stored(names, snapshot, source, address, &location);
 	else if (address->module) {
 		if (!source->opened)
 			open_symbols(names, module, source);
 		if (source->symbols)
-			named = add_symbols(names, source, &location, address->flags);
+			named = add_symbols(names, source, address, &location);
 	}
 	if (!named)
-		add_location(names, &location);
+		add_location(names, address, &location);
 	address->location_count = names->location_count - address->first_location;
 }
 
@@ -358,8 +347,9 @@ static uint32_t number_address(struct names *names, uint32_t side, const struct 
 		.flags = frame->flags,
 		.hidden = module->flags & MODULE_MUDLARK,
 		.python = is_python_frame(frame),
-		.interpreter = (module->flags & MODULE_INTERPRETER) || is_python_program(module),
-		.runtime = names_is_runtime(module->name, NULL, NULL),
+		.interpreter = (module->flags & MODULE_INTERPRETER) || is_python_program(module) ||
+			       python_library_has(&names->libraries[side], module->path),
+		.runtime = owner_is_runtime_module(module->name),
 	};
 	return number;
 }
@@ -395,7 +385,8 @@ static uint32_t python_text(struct names *names, const char *text)
 	return number;
 }
 
-static uint32_t number_python_line(struct names *names, const uint32_t texts[2], uint32_t first_line, uint32_t line)
+static uint32_t number_python_line(struct names *names, uint32_t side, const uint32_t texts[2], uint32_t first_line,
+				   uint32_t line)
 {
 	const uint32_t key[] = {texts[0], texts[1], first_line, line};
 	uint32_t known = names->python_keys.count, number = intern_bytes(&names->python_keys, key, sizeof key);
@@ -406,6 +397,8 @@ static uint32_t number_python_line(struct names *names, const uint32_t texts[2],
 			.function = texts[1] ? intern_get(&names->texts, texts[1]) : NULL,
 			.line = line,
 			.first_line = first_line,
+			.library = texts[0] &&
+				   python_library_has(&names->libraries[side], intern_get(&names->texts, texts[0])),
 		};
 	}
 	return number;
@@ -473,7 +466,7 @@ static void number_python_frames(struct names *names, uint32_t side)
 			texts[1] = python_text(names, code->name);
 		}
 		uint32_t line = python_lines_at(&lines, frame_offset(&frame));
-		frame.address = number_python_line(names, texts, code->first_line, line);
+		frame.address = number_python_line(names, side, texts, code->first_line, line);
 		frame.flags = FRAME_PYTHON;
 		names->frame_addresses[side][uses[i].frame] = number_address(names, side, &frame);
 	}
@@ -494,6 +487,7 @@ static void grow_sides(struct names *names)
 	names->sources = must_resize(names->sources, capacity, sizeof *names->sources);
 	/* NOLINTEND(bugprone-sizeof-expression) */
 	names->interpreters = must_resize(names->interpreters, capacity, sizeof *names->interpreters);
+	names->libraries = must_resize(names->libraries, capacity, sizeof *names->libraries);
 }
 
 uint32_t names_add(struct names *names, const struct snapshot *snapshot)
@@ -510,10 +504,11 @@ uint32_t names_add(struct names *names, const struct snapshot *snapshot)
 		must_allocate((size_t)snapshot->frame_count + 1, sizeof **names->frame_addresses);
 	for (uint32_t id = 1; id <= snapshot->module_count; id++) {
 		names->module_identities[side][id] = identify(names, &snapshot->modules[id]);
-		names->module_keys[side][id] = module_key(names, &snapshot->modules[id]);
+		names->module_keys[side][id] = module_key(names, snapshot, id);
 		if (!names->interpreters[side] && (snapshot->modules[id].flags & MODULE_INTERPRETER))
 			names->interpreters[side] = id;
 	}
+	python_library_find(&names->libraries[side], snapshot, names->interpreters[side]);
 	prepare_stored(snapshot, names->sources[side]);
 	for (uint32_t id = 1; id <= snapshot->frame_count; id++)
 		if (!is_python_frame(&snapshot->frames[id]))

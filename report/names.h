@@ -18,7 +18,9 @@
 
 #include "report/buffer.h"
 #include "report/intern.h"
+#include "report/owner.h"
 #include "report/pair_table.h"
+#include "report/python_library.h"
 #include "report/snapshot_read.h"
 
 /* Two are compared with each other, row by row; a series of a process, of any length, has its names in common. */
@@ -27,15 +29,17 @@ enum { NAMES_MOST_SNAPSHOTS = 2 };
 /* One function at one address. Texts live until names_close(). */
 struct location {
 	const char *function, *linkage_name, *file; /* NULL: not known */
-	const char *module_path, *module_name;      /* "" when the module is not known */
+	const char *module_path;                    /* "" when the module is not known */
+	const char *module_name;                    /* likewise; of the main program as it was run */
 	uint64_t address;                           /* vaddr in the module, or raw pc */
 	uint32_t function_id, file_id, module_id;   /* of the texts, equal when these are; 0: not known */
-	uint32_t module_key; /* as module_id, but main programs of one name are one, wherever they stand */
-	uint32_t line;       /* 0: not known */
-	uint32_t first_line; /* of the definition of a Python function; 0: not known */
-	bool inlined;        /* into the next location */
+	uint32_t module_key;      /* as module_id, but main programs of one name are one, wherever they stand */
+	uint32_t line;            /* 0: not known */
+	uint32_t first_line;      /* of the definition of a Python function; 0: not known */
+	uint32_t module_identity; /* as of its address: the same build of the same module */
+	enum frame_role role;     /* ROLE_OWNER: a block may belong to it */
+	bool inlined;             /* into the next location */
 	bool python;
-	bool runtime; /* code that allocates on behalf of its caller: see names_is_runtime() */
 };
 
 struct address {
@@ -49,7 +53,7 @@ struct address {
 	bool generated;   /* vaddr is then the number of its name in texts, which run time and perf share */
 	bool executable;  /* in no module, but in memory with code: generated, and without a name */
 	bool python;      /* vaddr is then the number of its line in python_lines */
-	bool interpreter; /* CPython's own code */
+	bool interpreter; /* native code of CPython and the extension modules of its library */
 	bool runtime;     /* of a module that is runtime as a whole: libc and its like */
 };
 
@@ -57,6 +61,7 @@ struct address {
 struct python_line {
 	const char *file, *function; /* as in struct location; of names->texts */
 	uint32_t line, first_line;   /* line 0: the instruction has none */
+	bool library;                /* of CPython's standard library */
 };
 
 struct module_source; /* what a module's names come from */
@@ -64,6 +69,7 @@ struct module_source; /* what a module's names come from */
 struct names {
 	struct symbolizer *symbolizer; /* opened when first needed */
 	struct symbolizer_options options;
+	const struct skips *skips; /* set before anything is resolved; NULL: none */
 	struct intern texts;       /* functions, files, modules */
 	struct intern identities;  /* of modules */
 	struct pair_table keys;    /* of addresses; number n is addresses[n] */
@@ -78,6 +84,7 @@ struct names {
 	uint32_t **module_keys;         /* by module id: its locations' module_key */
 	struct module_source **sources; /* by module id */
 	uint32_t *interpreters;         /* id of the interpreter's module; 0: not known */
+	struct python_library *libraries;
 	uint32_t side_capacity;
 	uint32_t address_count, address_capacity, location_count, location_capacity, snapshot_count;
 	uint32_t python_line_capacity;
@@ -107,11 +114,10 @@ const char *names_thread_variable(struct names *names, uint32_t side, uint32_t m
 				  uint64_t *offset);
 
 /*
- * Whether code in this file of this module works for its caller: the C and C++ runtimes, the loader, C++ and Rust
- * library headers, CPython's wrappers of malloc. A report names the code that called them. Works with and without debug
- * files for libc.
+ * The module's name. The main program has the one that it was run by, which may be a link's: redis-server, not the
+ * redis-check-rdb that it leads to.
  */
-bool names_is_runtime(const char *module_name, const char *function, const char *file);
+const char *names_module_name(const struct snapshot *snapshot, uint32_t module);
 
 /* Fills section with the data of SECTION_SYMBOLS for the snapshot of this side. */
 void names_encode(struct names *names, uint32_t side, struct buffer *section);

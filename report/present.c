@@ -4,6 +4,7 @@
 #include "report/present.h"
 
 #include "report/output.h"
+#include "report/rows.h"
 #include "report/types.h"
 
 /* An empty table leaves the reader to guess what was asked for wrongly. */
@@ -39,7 +40,9 @@ int present(struct reading *reading, const char *const *paths, uint32_t count, c
 		rank_changes(&aggregate, reading->metric, reading->top);
 	else
 		rank_rows(&aggregate, reading->snapshot_count - 1, reading->metric, reading->top);
-	aggregate_name_stacks(&aggregate, reading->names, &reading->group, rows_to_print(&aggregate, reading->top));
+	size_t printed = rows_to_print(&aggregate, reading->top);
+	aggregate_name_stacks(&aggregate, reading->names, &reading->group, printed);
+	aggregate_tell_apart(reading->names, &aggregate, printed, reading->group.by);
 	presentation->write(reading, &aggregate, output.stream);
 	aggregate_free(&aggregate);
 	int status = output_close(&output, error);

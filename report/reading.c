@@ -3,6 +3,7 @@
  */
 #include "report/reading.h"
 
+#include "report/config.h"
 #include "report/snapshot_merge.h"
 
 #include <stdlib.h>
@@ -73,9 +74,29 @@ int reading_option(void *context, int id, const char *argument, struct error *er
 		break;
 	case READING_FORMAT:
 		reading->tracemalloc = options_choice(ROW_FORMAT_CHOICES, argument) == 1;
+		/* tracemalloc knows no owner but the innermost Python frame. */
+		reading->group.library_owns = reading->tracemalloc;
+		break;
+	case READING_SKIP:
+		skips_add(&reading->skips, argument);
+		break;
+	case READING_NO_CONFIG:
+		reading->no_config = true;
+		break;
+	case READING_WIDTH:
+		if (!options_number("width", argument, LEAST_WIDTH, WIDEST, &reading->width, error))
+			return error->code;
 		break;
 	}
 	return EXIT_FINE;
+}
+
+int reading_configure(struct reading *reading, struct error *error)
+{
+	if (reading->no_config || reading->given_skips)
+		return EXIT_FINE;
+	reading->no_config = true;
+	return config_load(&reading->skips, error);
 }
 
 void reading_open_names(struct reading *reading)
@@ -86,6 +107,7 @@ void reading_open_names(struct reading *reading)
 		.extra_dirs = reading->extra_dirs.paths,
 	};
 	reading->names = names_open(&reading->symbols);
+	reading->names->skips = reading->given_skips ? reading->given_skips : &reading->skips;
 	for (uint32_t i = 0; i < reading->snapshot_count; i++)
 		names_add(reading->names, reading->snapshots[i]);
 }
@@ -130,6 +152,8 @@ static int load_each(struct reading *reading, const char *const *paths, uint32_t
 int reading_load(struct reading *reading, const char *const *paths, uint32_t count, struct error *error)
 {
 	uint32_t inputs = 0;
+	if (reading_configure(reading, error) != EXIT_FINE)
+		return error->code;
 	for (uint32_t i = 0; i < count; i++)
 		inputs += !strcmp(paths[i], "-");
 	if (inputs > 1)
@@ -148,6 +172,7 @@ void reading_free(struct reading *reading)
 	for (uint32_t i = 0; i < reading->snapshot_count; i++)
 		snapshot_free(reading->snapshots[i]);
 	filter_free(&reading->filter);
+	skips_free(&reading->skips);
 	free(reading->debug_dirs.paths);
 	free(reading->extra_dirs.paths);
 }
@@ -158,8 +183,7 @@ void print_symbol_notes(const struct names *names, bool all_frames)
 	for (uint32_t side = 0; side < names->snapshot_count; side++)
 		for (uint32_t id = 1; id <= names->snapshots[side]->module_count; id++) {
 			const char *note = names_note(names, side, id);
-			bool due =
-				all_frames || !names_is_runtime(names->snapshots[side]->modules[id].name, NULL, NULL);
+			bool due = all_frames || !owner_is_runtime_module(names->snapshots[side]->modules[id].name);
 			uint32_t known = said.count;
 			if (due && intern_text(&said, note) > known)
 				notice("%s", note);

@@ -22,6 +22,10 @@ struct reading {
 	bool merges;      /* several snapshots are added up into one */
 	bool tracemalloc; /* rows in its words, by line or file */
 	enum color_choice color;
+	unsigned long width;             /* of tables; 0: as the terminal is */
+	struct skips skips;              /* of --skip, and of the configuration files once they were read */
+	const struct skips *given_skips; /* another command's, instead; NULL: none */
+	bool no_config;
 	const char *sysroot;
 	struct path_list debug_dirs, extra_dirs;
 	/* After reading_load(): */
@@ -47,6 +51,9 @@ enum reading_option {
 	READING_DEBUG_DIR,
 	READING_EXTRA_DIR,
 	READING_FORMAT,
+	READING_SKIP,
+	READING_NO_CONFIG,
+	READING_WIDTH,
 };
 
 /* Entries for a command's table of options. */
@@ -76,6 +83,19 @@ enum reading_option {
 		READING_LANG, 0, "lang", "LANG", ARGUMENT_CHOICE, LANGUAGE_CHOICES,                                    \
 			"show frames of this language only: all, python, or native (also called c) (default all)"      \
 	}
+#define SKIP_OPTIONS                                                                                                   \
+	{READING_SKIP,                                                                                                 \
+	 0,                                                                                                            \
+	 "skip",                                                                                                       \
+	 "PATTERN",                                                                                                    \
+	 ARGUMENT_WORD,                                                                                                \
+	 NULL,                                                                                                         \
+	 "let no block belong to a frame whose module, file or function matches the glob, but to its caller, as for "  \
+	 "malloc's wrappers; repeatable"},                                                                             \
+	{                                                                                                              \
+		READING_NO_CONFIG, 0, "no-config", NULL, ARGUMENT_NONE, NULL,                                          \
+			"read no .mudlark and no ~/.config/mudlark/config"                                             \
+	}
 #define SYMBOL_OPTIONS                                                                                                 \
 	{READING_SYSROOT,                                                                                              \
 	 0,                                                                                                            \
@@ -97,6 +117,13 @@ enum reading_option {
 	}
 #define OUTPUT_OPTIONS                                                                                                 \
 	{READING_BYTES, 0, "bytes", NULL, ARGUMENT_NONE, NULL, "print sizes in bytes"},                                \
+		{READING_WIDTH,                                                                                        \
+		 0,                                                                                                    \
+		 "width",                                                                                              \
+		 "COLUMNS",                                                                                            \
+		 ARGUMENT_WORD,                                                                                        \
+		 NULL,                                                                                                 \
+		 "shorten names to so many columns (default: the terminal's; otherwise nothing is shortened)"},        \
 	{                                                                                                              \
 		READING_COLOR, 0, "color", "WHEN", ARGUMENT_CHOICE, COLOR_CHOICES,                                     \
 			"auto, always or never (default auto; NO_COLOR is honoured)"                                   \
@@ -130,18 +157,22 @@ enum reading_option {
 		 NULL,                                                                                                 \
 		 ARGUMENT_NONE,                                                                                        \
 		 NULL,                                                                                                 \
-		 "show all frames, and let a row belong to its innermost one, also inside libc, libstdc++ and "        \
-		 "library headers"},                                                                                   \
-		{READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON"}, OUTPUT_OPTIONS, SYMBOL_OPTIONS
+		 "show all frames, and let a row belong to its innermost one, also inside libc, libstdc++, wrappers "  \
+		 "of malloc and what --skip names"},                                                                   \
+		SKIP_OPTIONS, {READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON"}, OUTPUT_OPTIONS,    \
+		SYMBOL_OPTIONS
 
 #define ROW_FORMAT_CHOICES "table|tracemalloc"
 
 void reading_init(struct reading *reading);
 /* An option_handler; context is a struct reading. */
 int reading_option(void *context, int id, const char *argument, struct error *error);
-/* Loads the snapshots and opens their names. Returns EXIT_FINE or fills error. */
+/* Reads the configuration files, unless the command has done so or was told not to. Returns EXIT_FINE or fills error.
+ */
+int reading_configure(struct reading *reading, struct error *error);
+/* Configures it, loads the snapshots and opens their names. Returns EXIT_FINE or fills error. */
 int reading_load(struct reading *reading, const char *const *paths, uint32_t count, struct error *error);
-/* The second half of reading_load(), for snapshots that are there already. */
+/* The last part of reading_load(), for snapshots that are there already and a configured reading. */
 void reading_open_names(struct reading *reading);
 void reading_free(struct reading *reading);
 /*

@@ -100,7 +100,7 @@ static void print_path(const struct snapshot *snapshot, const struct snapshot_pa
 
 static void write_text(const struct snapshot *snapshot, const char *type, FILE *stream)
 {
-	struct terminal terminal = terminal_of(stream, COLOR_AUTO);
+	struct terminal terminal = terminal_of(stream, COLOR_AUTO, 0);
 	for (uint32_t i = 0; i < snapshot->census.path_count; i++)
 		if (is_wanted(snapshot, &snapshot->census.paths[i], type))
 			print_path(snapshot, &snapshot->census.paths[i], &terminal, stream);

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void file_text(struct buffer *out, const struct location *location)
@@ -19,6 +20,12 @@ static const char *module_name(const struct location *location)
 	return location->module_name[0] ? location->module_name : "unknown module";
 }
 
+/* "app+0x1159": as addr2line -e wants it. */
+static void address_text(struct buffer *out, const struct location *location)
+{
+	buffer_format(out, "%s+0x%" PRIx64, module_name(location), location->address);
+}
+
 void location_text(struct buffer *out, const struct location *location)
 {
 	if (location->function)
@@ -26,15 +33,13 @@ void location_text(struct buffer *out, const struct location *location)
 	else if (location->python)
 		buffer_text(out, "(no name)");
 	else
-		buffer_format(out, "0x%" PRIx64, location->address);
+		address_text(out, location);
 	if (location->file) {
 		buffer_text(out, " (");
 		file_text(out, location);
 		buffer_byte(out, ')');
-	} else if (location->function) {
+	} else if (location->function || location->python) {
 		buffer_format(out, " (%s)", module_name(location));
-	} else {
-		buffer_format(out, " in %s", module_name(location));
 	}
 }
 
@@ -66,7 +71,18 @@ static void process_text(struct buffer *out, const struct snapshot *snapshot)
 		      snapshot->file_name);
 }
 
-void row_text(struct buffer *out, const struct names *names, const struct row *row, enum grouping by)
+/* Its path, behind the name that it was run by where that is another one. */
+static void module_text(struct buffer *out, const struct location *location)
+{
+	const char *path = location->module_path, *slash = strrchr(path, '/');
+	bool renamed = path[0] && strcmp(slash ? slash + 1 : path, location->module_name) != 0;
+	if (renamed)
+		buffer_format(out, "%s (%s)", location->module_name, path);
+	else
+		buffer_text(out, path[0] ? path : "(unknown module)");
+}
+
+static void plain_row_text(struct buffer *out, const struct names *names, const struct row *row, enum grouping by)
 {
 	if (by == BY_THREAD) {
 		thread_text(out, names->snapshots[row->side], row->thread);
@@ -82,7 +98,7 @@ void row_text(struct buffer *out, const struct names *names, const struct row *r
 	}
 	const struct location *location = &names->locations[row->location - 1];
 	if (by == BY_MODULE) {
-		buffer_text(out, location->module_path[0] ? location->module_path : "(unknown module)");
+		module_text(out, location);
 	} else if (by == BY_FILE) {
 		if (location->file)
 			buffer_text(out, location->file);
@@ -92,14 +108,61 @@ void row_text(struct buffer *out, const struct names *names, const struct row *r
 		file_text(out, location);
 		if (location->function)
 			buffer_format(out, " (%s)", location->function);
-	} else if ((by == BY_LINE || by == BY_FUNCTION) && !location->function) {
+	} else if (row->unnamed) {
 		buffer_format(out, "(no name) in %s", module_name(location));
+	} else if (by == BY_FUNCTION && !location->function && !location->python) {
+		address_text(out, location);
+	} else if (by == BY_FUNCTION && !location->function) {
+		location_text(out, location);
 	} else if (by == BY_FUNCTION) {
 		bool in_file = location->python && location->file;
 		buffer_format(out, "%s (%s)", location->function, in_file ? location->file : module_name(location));
 	} else {
 		location_text(out, location);
 	}
+}
+
+void row_text(struct buffer *out, const struct names *names, const struct row *row, enum grouping by)
+{
+	plain_row_text(out, names, row, by);
+	if (row->shows_module && row->location)
+		buffer_format(out, " in %s", names->locations[row->location - 1].module_path);
+}
+
+void rows_tell_apart(const struct names *names, struct row *const *rows, size_t count, enum grouping by)
+{
+	struct intern texts = {0};
+	uint32_t *numbers = must_allocate(count, sizeof *numbers), *modules = must_allocate(count, sizeof *modules);
+	bool *differ = must_allocate(count, sizeof *differ);
+	for (size_t i = 0; i < count; i++) {
+		struct buffer text = {0};
+		uint32_t known = texts.count;
+		if (!rows[i]->location || by == BY_THREAD || by == BY_PROCESS)
+			continue;
+		plain_row_text(&text, names, rows[i], by);
+		numbers[i] = intern_text(&texts, buffer_string(&text));
+		buffer_free(&text);
+		uint32_t module = names->locations[rows[i]->location - 1].module_id;
+		if (numbers[i] > known)
+			modules[numbers[i] - 1] = module;
+		differ[numbers[i] - 1] |= modules[numbers[i] - 1] != module;
+	}
+	for (size_t i = 0; i < count; i++)
+		rows[i]->shows_module = numbers[i] && differ[numbers[i] - 1];
+	free(differ);
+	free(modules);
+	free(numbers);
+	intern_free(&texts);
+}
+
+void aggregate_tell_apart(const struct names *names, struct aggregate *aggregate, size_t count, enum grouping by)
+{
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+	struct row **rows = must_allocate(count, sizeof *rows);
+	for (size_t i = 0; i < count; i++)
+		rows[i] = &aggregate->rows[i];
+	rows_tell_apart(names, rows, count, by);
+	free(rows);
 }
 
 void row_callers(struct table *table, const struct names *names, const struct row *row,
@@ -111,12 +174,15 @@ void row_callers(struct table *table, const struct names *names, const struct ro
 	size_t printed = 0, left_out = 0;
 	/* The headline is left out once: a recursive function comes again. */
 	bool headline_due = true;
+	enum frame_role role = row->location ? names->locations[row->location - 1].role : ROLE_OWNER;
 	while ((location = stack_next(&walk, names, row, options))) {
 		if (headline_due && row->location && location == &names->locations[row->location - 1]) {
 			headline_due = false;
 			continue;
 		}
-		if (location->runtime && !options->all_frames)
+		/* Python code of the standard library is shown: it says in what the owner was called, and by whom. */
+		bool passed_over = location->role > role && !location->python;
+		if (passed_over && !options->all_frames)
 			continue;
 		if (printed == FRAMES_SHOWN && !options->all_frames) {
 			left_out++;
@@ -248,8 +314,9 @@ void changes_json(const struct figures *old_figures, const struct figures *new_f
 		change_intervals_json(old_figures, new_figures, json);
 }
 
-/* What the grouping has merged is null: a file's row has no function, a module's has no file. */
-static void frame_json(const struct location *location, enum grouping by, struct json *json)
+/* unnamed: nothing but its address tells it from others. What the grouping has merged is null: a file's row has no
+ * function, a module's has no file. */
+static void frame_json(const struct location *location, enum grouping by, bool unnamed, struct json *json)
 {
 	bool has_function = by != BY_FILE && by != BY_MODULE, has_file = by != BY_MODULE;
 	bool has_line = by == BY_STACK || by == BY_LINE;
@@ -268,6 +335,9 @@ static void frame_json(const struct location *location, enum grouping by, struct
 		json_put_text(json, "linkage_name", location->linkage_name);
 		snprintf(address, sizeof address, "0x%" PRIx64, location->address);
 		json_put_text(json, "address", location->python ? NULL : address);
+	} else if (unnamed) {
+		snprintf(address, sizeof address, "0x%" PRIx64, location->address);
+		json_put_text(json, "address", address);
 	}
 	json_end_object(json);
 }
@@ -304,9 +374,12 @@ void row_json(const struct names *names, const struct row *row, const struct agg
 		struct stack_walk walk = {0};
 		const struct location *location;
 		while ((location = stack_next(&walk, names, row, options)))
-			frame_json(location, options->by, json);
+			frame_json(location, options->by, false, json);
 	} else if (row->location) {
-		frame_json(&names->locations[row->location - 1], options->by, json);
+		const struct location *location = &names->locations[row->location - 1];
+		bool unnamed = !location->python && !location->function && !row->unnamed &&
+			       (options->by == BY_LINE || options->by == BY_FUNCTION);
+		frame_json(location, options->by, unnamed, json);
 	}
 	json_end_array(json);
 	if (options->by == BY_STACK)

@@ -11,10 +11,17 @@
 /* Frames that a text report prints below a stack's headline before it says how many more there are. */
 enum { FRAMES_SHOWN = 8 };
 
-/* "leak_list (src/leaky.c:33)", "0x1234 in libfoo.so". */
+/* "leak_list (src/leaky.c:33)", "libfoo.so+0x1234". */
 void location_text(struct buffer *out, const struct location *location);
 /* Whom the row belongs to, in words that fit its grouping. */
 void row_text(struct buffer *out, const struct names *names, const struct row *row, enum grouping by);
+/*
+ * Looks for rows among these that would have the same text but are of different modules, as of three copies of a
+ * plugin: row_text() then adds the module's path. Due once the rows have their names.
+ */
+void rows_tell_apart(const struct names *names, struct row *const *rows, size_t count, enum grouping by);
+/* The same of the first count rows of an aggregate. */
+void aggregate_tell_apart(const struct names *names, struct aggregate *aggregate, size_t count, enum grouping by);
 /*
  * The lines below a stack's headline, outwards: every frame but the headline itself and (without all_frames) runtime
  * code. Adds them to the table's last column.

@@ -4,10 +4,12 @@
  * The command cannot tell the difference but by the two environment variables: standard output is its own, its exit
  * status passes through, and what we say is on standard error, before it starts or after it has ended.
  */
+#include "report/config.h"
 #include "report/host_options.h"
 #include "report/lsan_options.h"
 #include "report/preflight.h"
 #include "report/process.h"
+#include "report/reading.h"
 #include "report/run_epilogue.h"
 #include "report/run_leaks.h"
 #include "report/run_session.h"
@@ -30,7 +32,8 @@ struct run_options {
 	struct suppression_choices choices;
 	struct buffer files; /* of suppressions: their paths with commas between, for the library, */
 	struct buffer typed; /* and the options for the next command */
-	bool quiet, allow_unexamined;
+	struct skips skips;
+	bool quiet, allow_unexamined, no_config;
 	double linger; /* seconds; below 0: not given */
 	const char *json;
 };
@@ -90,6 +93,7 @@ static const struct option_spec options_table[] = {
 	 "wait so long for processes that outlive the command (default 0; with --leaks 2)"},
 	{OPTION_JSON, 0, "json", "FILE", ARGUMENT_FILE, NULL,
 	 "write a summary of the run to FILE: its processes, which of them were examined, snapshots, verdict"},
+	SKIP_OPTIONS,
 	{OPTION_QUIET, 'q', "quiet", NULL, ARGUMENT_NONE, NULL,
 	 "print nothing but errors and what was lost when the command has ended"},
 	{0},
@@ -156,6 +160,14 @@ static int run_option(void *context, int id, const char *argument, struct error 
 	}
 	if (id == SUPPRESSION_FILE)
 		return add_suppressions(options, argument, error);
+	if (id == READING_SKIP) {
+		skips_add(&options->skips, argument);
+		return EXIT_FINE;
+	}
+	if (id == READING_NO_CONFIG) {
+		options->no_config = true;
+		return EXIT_FINE;
+	}
 	const char *key = options_table[id - OPTION_KEY].name;
 	bool numeric = !strcmp(key, "every") || !strcmp(key, "depth");
 	if (numeric && !is_number(argument, !strcmp(key, "every")))
@@ -254,6 +266,7 @@ static int judge(struct run_options *options, const struct host_options *host, c
 		.session = session,
 		.host = host,
 		.suppressions = &options->suppressions,
+		.skips = &options->skips,
 		.exitcode = host_options_get(&options->host, "exitcode"),
 		.suppressions_typed = buffer_string(&options->typed),
 		.allow_unexamined = options->allow_unexamined,
@@ -297,7 +310,7 @@ static int conclude(struct run_options *options, const struct host_options *host
 	const char *judged = NULL;
 	int status = session->status;
 	if (!options->quiet)
-		run_epilogue(session, host_options_get(host, "output"), host);
+		run_epilogue(session, host_options_get(host, "output"), host, &options->skips);
 	if (is_on(host, "leaks")) {
 		status = judge(options, host, session, &judged);
 	} else if (!options->quiet) {
@@ -352,6 +365,9 @@ static int run_it(struct run_options *options, char **argv, struct error *error)
 	if (status == EXIT_FINE && !library)
 		status = error->code;
 	merge_options(options, &host);
+	/* Like the suppressions: a mistake in a file must not cost a run. */
+	if (status == EXIT_FINE && !options->no_config)
+		status = config_load(&options->skips, error);
 	if (status == EXIT_FINE && options->files.length && !is_on(&host, "leaks"))
 		status = error_set(error, EXIT_USAGE, "add --leaks", "run: --suppressions is for a search for leaks");
 	if (status == EXIT_FINE && is_on(&host, "leaks"))
@@ -374,6 +390,7 @@ static int run_run(const struct command *command, int argc, char **argv, struct 
 	else if (status == EXIT_FINE)
 		status = run_it(&options, argv + first, error);
 	suppressions_free(&options.suppressions);
+	skips_free(&options.skips);
 	buffer_free(&options.files);
 	buffer_free(&options.typed);
 	host_options_free(&options.host);

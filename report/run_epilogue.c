@@ -18,10 +18,8 @@ void print_sites(const struct names *names, const struct aggregate *aggregate)
 		struct buffer text = {0};
 		if (!row->figures[0].live_blocks)
 			break;
-		/* As by stack, the function first and then where; but a row of functions without names is one of lines.
-		 */
-		bool named = row->location && names->locations[row->location - 1].function;
-		row_text(&text, names, row, named ? BY_STACK : BY_LINE);
+		/* As by stack: the function first and then where. */
+		row_text(&text, names, row, BY_STACK);
 		notice("  %s bytes in %s block%s: %s", format_count(bytes, row->figures[0].live_bytes),
 		       format_count(blocks, row->figures[0].live_blocks), row->figures[0].live_blocks == 1 ? "" : "s",
 		       buffer_string(&text));
@@ -61,7 +59,7 @@ static struct image find_largest(const struct snapshot_briefs *files, size_t *co
 	return largest;
 }
 
-static void print_largest(const struct snapshot_briefs *files)
+static void print_largest(const struct snapshot_briefs *files, const struct skips *skips)
 {
 	struct reading reading;
 	struct error error = {0};
@@ -72,6 +70,7 @@ static void print_largest(const struct snapshot_briefs *files)
 	const struct snapshot_brief *file = &files->at[largest.end - 1];
 	const char *path = file->path;
 	reading_init(&reading);
+	reading.given_skips = skips;
 	reading.group.by = BY_LINE;
 	if (reading_load(&reading, &path, 1, &error) != EXIT_FINE) {
 		error_print(&error);
@@ -81,6 +80,7 @@ static void print_largest(const struct snapshot_briefs *files)
 	const struct snapshot *snapshot = reading.snapshots[0];
 	aggregate_build(&aggregate, reading.names, &reading.group);
 	rank_rows(&aggregate, 0, METRIC_LIVE_BYTES, SITES_SHOWN);
+	aggregate_tell_apart(reading.names, &aggregate, rows_to_print(&aggregate, SITES_SHOWN), BY_STACK);
 	notice("%s%s, pid %lu: peak %s bytes; live in its last snapshot: %s%s bytes in %s block%s%s",
 	       count > 1 ? "the largest process: " : "", file->program, (unsigned long)file->numbers[META_PID],
 	       format_count(peak, largest.peak_bytes), snapshot->recorded_sites ? "about " : "",
@@ -150,7 +150,8 @@ static void print_apart(const struct snapshot_briefs *files, const char *pattern
 	free(apart);
 }
 
-void run_epilogue(const struct run_session *session, const char *pattern, const struct host_options *host)
+void run_epilogue(const struct run_session *session, const char *pattern, const struct host_options *host,
+		  const struct skips *skips)
 {
 	struct summary own = summarise(session, true), children = summarise(session, false);
 	if (own.count == 1)
@@ -166,7 +167,7 @@ void run_epilogue(const struct run_session *session, const char *pattern, const 
 		return;
 	}
 	print_apart(&session->files, pattern);
-	print_largest(&session->files);
+	print_largest(&session->files, skips);
 }
 
 void run_next(const struct snapshot_briefs *files)

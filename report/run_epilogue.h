@@ -12,7 +12,8 @@
 enum { SITES_SHOWN = 3 };
 
 /* Where the snapshots are, and what the process held that had the most at a time. */
-void run_epilogue(const struct run_session *session, const char *pattern, const struct host_options *host);
+void run_epilogue(const struct run_session *session, const char *pattern, const struct host_options *host,
+		  const struct skips *skips);
 /* What to type next, if there is a snapshot: of that process. */
 void run_next(const struct snapshot_briefs *files);
 

@@ -149,6 +149,7 @@ static void judge_file(const struct run_leaks *run, const char *path, struct ver
 	struct reading reading;
 	struct error error = {0};
 	reading_init(&reading);
+	reading.given_skips = run->skips;
 	reading.group.by = BY_LINE;
 	if (reading_load(&reading, &path, 1, &error) == EXIT_FINE) {
 		judge_loaded(run, &reading, path, verdict);

@@ -17,6 +17,7 @@
 struct run_leaks {
 	const struct run_session *session;
 	const struct host_options *host;
+	const struct skips *skips;
 	struct suppressions *suppressions; /* of files, and built-in ones */
 	const char *exitcode; /* what the command line says, 0 to 255; NULL: what the processes themselves say */
 	const char *suppressions_typed; /* the options that name them, for the next command; "": there are none */

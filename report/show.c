@@ -78,7 +78,7 @@ static void add_figures(struct table *table, const struct reading *reading, cons
 
 static void show_text(const struct reading *reading, const struct aggregate *aggregate, FILE *stream)
 {
-	struct terminal terminal = terminal_of(stream, reading->color);
+	struct terminal terminal = terminal_of(stream, reading->color, reading->width);
 	static const char *const where[] = {
 		"Where it was allocated", "Line", "Function", "File", "Module", "Object type", "Thread", "Process"};
 	struct table_column columns[4];
@@ -146,9 +146,10 @@ const struct command show_command = {
 	.operands = "SNAPSHOT...",
 	.summary = "what is live in a snapshot, by stack, line, function, file, module, thread or process",
 	.description =
-		"Shows what is live in a snapshot, the largest first. A row belongs to the innermost frame that has a "
-		"source line and is not the C or C++ runtime or a library header; its sums are exact. '-' reads "
-		"standard input. Several snapshots are added up, as of a parent and its workers: of each process the "
+		"Shows what is live in a snapshot, the largest first. A row belongs to the innermost frame that is "
+		"not the C or C++ runtime, a wrapper of malloc or the interpreter (mudlark-owner(7)); its sums are "
+		"exact. '-' reads standard input. Several snapshots are added up, as of a parent and its workers: of "
+		"each process the "
 		"newest one.",
 	.epilogue = "Exit status: 0; 2 wrong usage; 3 the snapshot cannot be read.\n"
 		    "See also: mudlark diff, mudlark export\n",

@@ -98,7 +98,7 @@ static const char *kind_word(unsigned kind)
 /* libc's functions have several names, and which one a tool takes depends on what it has of libc. */
 static bool has_many_names(const struct location *location)
 {
-	return location->runtime &&
+	return location->role == ROLE_RUNTIME &&
 	       (!strncmp(location->module_name, "libc.so.", 8) || !strncmp(location->module_name, "libc-2.", 7));
 }
 

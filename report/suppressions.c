@@ -110,7 +110,7 @@ static bool function_matches(const char *glob, const struct location *location)
 	const char *name = location->linkage_name ? location->linkage_name : location->function;
 	if (whole_matches(glob, name ? name : unknown))
 		return true;
-	if (!name || !location->runtime)
+	if (!name || location->role != ROLE_RUNTIME)
 		return false;
 	if (!strncmp(name, "__GI_", 5) && whole_matches(glob, name += 5))
 		return true;

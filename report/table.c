@@ -17,9 +17,10 @@ enum { COLUMN_GAP = 2, LEAST_FLEXIBLE = 10 };
 
 /* --- the terminal ---------------------------------------------------------------------------------------------- */
 
-struct terminal terminal_of(FILE *stream, enum color_choice choice)
+struct terminal terminal_of(FILE *stream, enum color_choice choice, unsigned long width)
 {
-	struct terminal terminal = {.width = PIPED_WIDTH};
+	enum { PLAIN_TERMINAL = 80 };
+	struct terminal terminal = {.width = isatty(fileno(stream)) ? PLAIN_TERMINAL : WIDEST};
 	int descriptor = fileno(stream);
 	bool interactive = isatty(descriptor);
 	struct winsize size;
@@ -28,8 +29,10 @@ struct terminal terminal_of(FILE *stream, enum color_choice choice)
 	const char *columns = getenv("COLUMNS");
 	char *end;
 	unsigned long asked = columns ? strtoul(columns, &end, 10) : 0;
-	if (columns && end != columns && !*end && asked && asked < 100000)
+	if (columns && end != columns && !*end && asked && asked < WIDEST)
 		terminal.width = (unsigned)asked;
+	if (width)
+		terminal.width = (unsigned)width;
 	if (terminal.width < LEAST_WIDTH)
 		terminal.width = LEAST_WIDTH;
 

@@ -16,7 +16,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { PIPED_WIDTH = 100, LEAST_WIDTH = 40, TABLE_MOST_COLUMNS = 8 };
+/* WIDEST is as good as no limit, and far from where sums of widths end. */
+enum { LEAST_WIDTH = 40, WIDEST = 1 << 24, TABLE_MOST_COLUMNS = 8 };
 
 enum color_choice { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 enum style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_GROWN, STYLE_SHRUNK };
@@ -28,10 +29,11 @@ struct terminal {
 };
 
 /*
- * COLUMNS, else the terminal's width when stream is one, else PIPED_WIDTH; never under LEAST_WIDTH. Colour by
- * choice; auto: a terminal, no NO_COLOR, TERM not dumb.
+ * Width: the one that was asked for, else COLUMNS, else the terminal's; never under LEAST_WIDTH. A stream that is no
+ * terminal has no width: what reads it needs the names whole. Colour by choice; auto: a terminal, no NO_COLOR, TERM not
+ * dumb.
  */
-struct terminal terminal_of(FILE *stream, enum color_choice choice);
+struct terminal terminal_of(FILE *stream, enum color_choice choice, unsigned long width);
 
 /* As tracemalloc prints them: "576 B", "56.2 KiB", "1234 KiB". out of at least 32 bytes; returned. */
 char *format_size(char *out, uint64_t bytes);

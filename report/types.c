@@ -347,7 +347,7 @@ static void add_row_lines(struct table *table, const struct types *types, const 
 static void write_text(const struct types *types, FILE *stream)
 {
 	const struct reading *reading = types->reading;
-	struct terminal terminal = terminal_of(stream, reading->color);
+	struct terminal terminal = terminal_of(stream, reading->color, reading->width);
 	struct table_column columns[5];
 	unsigned count = 0;
 	columns[count++] = (struct table_column){"Bytes", true, false};

@@ -2,7 +2,7 @@
 # Installs what Mudlark's build, tests, benchmarks and checks of the source need on Debian 12: `make deps`.
 #
 # Does nothing, quickly, when all of it is there. Needs root or sudo otherwise. Services that come with the packages
-# (redis, nginx: the tests run their programs) are not started.
+# (redis, memcached, nginx: the tests run their programs) are not started.
 #
 # The lists of packages are meant to be split into words:
 # shellcheck disable=SC2086
@@ -13,7 +13,7 @@ build='build-essential binutils pkg-config libunwind-dev libunwind8 libjemalloc-
 demo='python3 python3-dev'
 bench='python3-pip'
 tests='check clang lld llvm dwz xz-utils elfutils valgrind gdb strace procps util-linux file bash git perl ruby rustc golang-go
-	redis-server redis-tools sqlite3 nginx-light fakeroot eatmydata libjemalloc2 libmimalloc2.0 libmimalloc-dev
+	redis-server redis-tools memcached sqlite3 nginx-light fakeroot eatmydata libjemalloc2 libmimalloc2.0 libmimalloc-dev
 	libtcmalloc-minimal4 libgoogle-perftools4 libgoogle-perftools-dev heaptrack zsh fish bash-completion
 	xvfb xauth gtk-3-examples
 	cmake python3-pytest python3-greenlet python3-numpy python3-pandas libpython3.11 libpython3.11-testsuite python3-dbg'

@@ -342,20 +342,6 @@ START_TEST(the_largest_come_first)
 }
 END_TEST
 
-START_TEST(runtime_code)
-{
-	ck_assert(names_is_runtime("libc.so.6", "strdup", "string/strdup.c"));
-	ck_assert(names_is_runtime("libstdc++.so.6", NULL, NULL));
-	ck_assert(names_is_runtime("ld-linux-x86-64.so.2", "calloc", NULL));
-	ck_assert(names_is_runtime("app", "allocate", "/usr/include/c++/12/bits/new_allocator.h"));
-	ck_assert(names_is_runtime("app", "alloc", "/rustc/0123/library/alloc/src/alloc.rs"));
-	ck_assert(names_is_runtime("app", "operator new", NULL));
-	ck_assert(!names_is_runtime("app", "main", "/src/main.c"));
-	ck_assert(!names_is_runtime("libcurl.so.4", "Curl_open", NULL));
-	ck_assert(!names_is_runtime("libmagic.so.1", NULL, NULL));
-}
-END_TEST
-
 /* 100,000 stacks, 40 deep, of which the inner 10 frames are their own; the innermost tells them apart. */
 START_TEST(many_stacks)
 {
@@ -415,7 +401,6 @@ int main(void)
 	tcase_add_test(cases, two_builds_are_matched_by_names);
 	tcase_add_test(cases, equal_snapshots_have_no_changes);
 	tcase_add_test(cases, the_largest_come_first);
-	tcase_add_test(cases, runtime_code);
 	tcase_add_test(cases, many_stacks);
 	tcase_set_timeout(cases, 60);
 	suite_add_tcase(suite, cases);

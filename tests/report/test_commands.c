@@ -578,7 +578,7 @@ START_TEST(python)
 	expect_in("out", "<module> (/src/app.py:3)");
 	ck_assert_msg(!strstr(contents("out"), "0x5300"), "%s", contents("out"));
 	expect_status(0, "$M show --lang c python.mud");
-	expect_in("out", "0x5300 in libpython3.10.so.1.0");
+	expect_in("out", "libpython3.10.so.1.0+0x5300");
 	expect_status(0, "$M show --json python.mud");
 	json_t *root = parsed(), *facts = json_object_get(root, "python");
 	ck_assert_str_eq(json_string_value(json_object_get(facts, "version")), "3.10.13");

@@ -214,6 +214,8 @@ START_TEST(malformed_baselines_are_refused_by_line)
 	static const struct {
 		const char *text, *message;
 	} cases[] = {
+		{"# mudlark baseline 1\n0123456789abcdef growth 1 2 2025-01-31\n",
+		 "b:2: the baseline is of another version of Mudlark, whose fingerprints mean other stacks"},
 		{"# c\nxyz\n", "b:2: it does not begin with a fingerprint of 16 hex digits"},
 		{"0123456789abcdef\n", "b:1: no kind behind the fingerprint"},
 		{"0123456789abcdef odd 1 2 2025-01-31\n", "b:1: unknown kind of finding"},

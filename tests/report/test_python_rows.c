@@ -88,11 +88,11 @@ START_TEST(rows_belong_to_the_innermost_visible_frame)
 	ck_assert_uint_eq(setup->aggregate.row_count, 4);
 	expect_row(setup, 0, "Server.handler (/src/app.py:12)", 660);
 	expect_row(setup, 1, "help (/src/help.c:42)", 300);
-	expect_row(setup, 2, "0x5100 in libpython3.10.so.1.0", 40);
+	expect_row(setup, 2, "libpython3.10.so.1.0+0x5100", 40);
 	group(setup, BY_LINE);
 	expect_row(setup, 0, "/src/app.py:12 (Server.handler)", 660);
 	expect_row(setup, 1, "/src/help.c:42 (help)", 300);
-	expect_row(setup, 2, "(no name) in libpython3.10.so.1.0", 40);
+	expect_row(setup, 2, "libpython3.10.so.1.0+0x5100", 40);
 	group(setup, BY_FUNCTION);
 	expect_row(setup, 0, "Server.handler (/src/app.py)", 660);
 	group(setup, BY_FILE);
@@ -115,7 +115,7 @@ START_TEST(the_interpreters_own_frames_are_folded_away)
 	setup->options.all_frames = true;
 	group(setup, BY_STACK);
 	ck_assert_uint_eq(setup->aggregate.row_count, 5);
-	expect_row(setup, 0, "0x5300 in libpython3.10.so.1.0", 600);
+	expect_row(setup, 0, "libpython3.10.so.1.0+0x5300", 600);
 	expect_frames(setup, 0,
 		      "libpython3.10.so.1.0+5300 < Server.handler:12 < libpython3.10.so.1.0+5200 < <module>:3 < "
 		      "libpython3.10.so.1.0+5100 < libc.so.6+3200");
@@ -134,7 +134,7 @@ START_TEST(languages)
 	expect_row(setup, 1, "(no frames of this language)", 40);
 	setup->options.language = LANGUAGE_NATIVE;
 	group(setup, BY_STACK);
-	expect_row(setup, 0, "0x5300 in libpython3.10.so.1.0", 600);
+	expect_row(setup, 0, "libpython3.10.so.1.0+0x5300", 600);
 	expect_row(setup, 1, "help (/src/help.c:42)", 300);
 	expect_frames(setup, 1,
 		      "libpython3.10.so.1.0+5300 < help:42 < libpython3.10.so.1.0+5200 < libpython3.10.so.1.0+5100 < "

@@ -38,7 +38,7 @@ static const struct location inner = {.function = "leak(int)",
 
 static const struct location own_strdup = {.function = "__GI___strdup",
 					   .module_path = "/lib/libc.so.6",
-					   .runtime = true},
+					   .role = ROLE_RUNTIME},
 			     other_strdup = {.function = "__GI___strdup", .module_path = "/opt/bin/app"},
 			     method = {.function = "shapes::holder::lose",
 				       .linkage_name = "_ZNK6shapes6holder4loseEi",

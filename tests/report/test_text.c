@@ -98,13 +98,16 @@ START_TEST(colors_only_where_asked)
 	ck_assert_str_eq(style_off(&with, STYLE_PLAIN), "");
 	FILE *null = fopen("/dev/null", "w");
 	setenv("COLUMNS", "63", 1);
-	ck_assert_uint_eq(terminal_of(null, COLOR_AUTO).width, 63);
+	ck_assert_uint_eq(terminal_of(null, COLOR_AUTO, 0).width, 63);
 	setenv("COLUMNS", "7", 1);
-	ck_assert_uint_eq(terminal_of(null, COLOR_AUTO).width, LEAST_WIDTH);
+	ck_assert_uint_eq(terminal_of(null, COLOR_AUTO, 0).width, LEAST_WIDTH);
 	setenv("COLUMNS", "junk", 1);
-	ck_assert_uint_eq(terminal_of(null, COLOR_AUTO).width, PIPED_WIDTH);
-	ck_assert(!terminal_of(null, COLOR_AUTO).color);
-	ck_assert(terminal_of(null, COLOR_ALWAYS).color);
+	ck_assert_uint_eq(terminal_of(null, COLOR_AUTO, 0).width, WIDEST);
+	ck_assert_uint_eq(terminal_of(null, COLOR_AUTO, 52).width, 52);
+	unsetenv("COLUMNS");
+	ck_assert_uint_eq(terminal_of(null, COLOR_AUTO, 0).width, WIDEST);
+	ck_assert(!terminal_of(null, COLOR_AUTO, 0).color);
+	ck_assert(terminal_of(null, COLOR_ALWAYS, 0).color);
 	fclose(null);
 }
 END_TEST

@@ -17,7 +17,7 @@ struct session {
 	char user[64];
 };
 
-static char *make_token(const char *user)
+__attribute__((noinline)) static char *make_token(const char *user)
 {
 	char *token = malloc(TOKEN_BYTES); /* the line that the demonstration must name */
 	if (token)

@@ -17,7 +17,7 @@ struct request {
 	char *buffer;
 };
 
-static void request_begin(struct request *request, unsigned number)
+__attribute__((noinline)) static void request_begin(struct request *request, unsigned number)
 {
 	request->number = number;
 	request->buffer = malloc(BUFFER_BYTES); /* the line that the demonstration must name */
@@ -35,7 +35,7 @@ static void request_answer(const struct request *request)
 	free(answer);
 }
 
-static int request_end(struct request *request)
+__attribute__((noinline)) static int request_end(struct request *request)
 {
 	if (request->number % ERROR_EVERY == 0)
 		return -1; /* and the buffer? */

@@ -1,6 +1,7 @@
 """Lines that allocate and keep; what tracemalloc says of them, or a snapshot's time to be taken.
 
-    lines_kept.py FILE   tracemalloc's bytes and blocks of each line of this file, as JSON
+    lines_kept.py FILE   tracemalloc's bytes and blocks of each line of this file, as JSON; what the standard library
+                         allocated for a line is the line's
     lines_kept.py        asks for a snapshot at the same place, and leaves
 """
 import json
@@ -57,15 +58,18 @@ def fill():
 LAST_LINE = sys._getframe().f_lineno
 empty_the_free_lists()
 if len(sys.argv) > 1:
-    tracemalloc.start()
+    tracemalloc.start(10)
 fill()
 if len(sys.argv) < 2:
     os.kill(os.getpid(), signal.SIGRTMAX - 5)
     os._exit(0)
 found = {}
-for statistic in tracemalloc.take_snapshot().statistics("lineno"):
-    frame = statistic.traceback[0]
-    if frame.filename.endswith("lines_kept.py") and frame.lineno < LAST_LINE:
-        found[frame.lineno] = [statistic.size, statistic.count]
+for statistic in tracemalloc.take_snapshot().statistics("traceback"):
+    own = [frame.lineno for frame in statistic.traceback if frame.filename.endswith("lines_kept.py")]
+    # Up to 3.6 the innermost frame is the first one, from 3.7 on the last.
+    line = own and own[0 if sys.version_info < (3, 7) else -1]
+    if line and line < LAST_LINE:
+        size, count = found.get(line, (0, 0))
+        found[line] = [size + statistic.size, count + statistic.count]
 with open(sys.argv[1], "w") as file:
     json.dump(found, file)

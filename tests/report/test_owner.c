@@ -62,6 +62,7 @@ static const char *const wrappers[][2] = {
 	{"uprv_malloc_72", ""},
 	{"runtime.asmcgocall", "runtime.asmcgocall.abi0"},
 	{"main._Cfunc_CString", ""},
+	{"main._cgo_cmalloc", ""},
 	{"_cgo_0123456789ab_Cfunc__Cmalloc", ""},
 };
 static const char *const owners[][2] = {

@@ -2,6 +2,7 @@
 #include "preload/control.h"
 
 #include "preload/broken_wait.h"
+#include "preload/fatal_signals.h"
 #include "preload/gil.h"
 #include "preload/interrupted.h"
 #include "preload/losses.h"
@@ -530,8 +531,7 @@ static void timer_begin(void)
 
 void control_init(const struct options *options, pid_t pid)
 {
-	static const int fatal[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL,  SIGSYS,
-				    SIGTRAP, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU};
+	static const int fatal[] = {FATAL_SIGNALS};
 	control.options = options;
 	interrupted_init();
 	atomic_store(&control.pid, pid);

@@ -4,6 +4,7 @@
  * The rows come from one aggregation over both sides (aggregate.h says how stacks of two runs are recognised), so a
  * row that is only in one of them is a row like any other: all its figures are 0 on the other side.
  */
+#include "report/escape.h"
 #include "report/heading.h"
 #include "report/losses.h"
 #include "report/present.h"
@@ -25,6 +26,17 @@ static const char *row_status(const struct row *row, enum metric metric)
 	return !new_bytes && !new_blocks ? "gone" : "changed";
 }
 
+static bool is_same_program(const struct snapshot *left, const struct snapshot *right)
+{
+	return !strcmp(left->texts[META_PROGRAM].data, right->texts[META_PROGRAM].data);
+}
+
+static bool is_same_snapshot(const struct snapshot *left, const struct snapshot *right)
+{
+	return same_process(left, right) && left->numbers[META_EPOCH] == right->numbers[META_EPOCH] &&
+	       left->numbers[META_ELAPSED_NS] == right->numbers[META_ELAPSED_NS];
+}
+
 /* --- JSON ------------------------------------------------------------------------------------------------------ */
 
 static void diff_json(const struct reading *reading, const struct aggregate *aggregate, FILE *stream)
@@ -40,6 +52,8 @@ static void diff_json(const struct reading *reading, const struct aggregate *agg
 	json_end_object(&json);
 	bool one = same_process(old_snapshot, new_snapshot);
 	json_put_boolean(&json, "same_process", one);
+	json_put_boolean(&json, "same_program", is_same_program(old_snapshot, new_snapshot));
+	json_put_boolean(&json, "same_snapshot", is_same_snapshot(old_snapshot, new_snapshot));
 	if (one)
 		json_put_signed(
 			&json, "between_ns",
@@ -99,6 +113,21 @@ static void print_side(const char *which, const struct snapshot *snapshot, FILE 
 	buffer_free(&line);
 }
 
+static void print_programs(const struct snapshot *old_snapshot, const struct snapshot *new_snapshot, FILE *stream)
+{
+	struct buffer line = {0};
+	if (is_same_program(old_snapshot, new_snapshot)) {
+		fputs("; these are two processes\n", stream);
+		return;
+	}
+	buffer_text(&line, "; these are two programs, ");
+	text_clean(&line, old_snapshot->texts[META_PROGRAM].data);
+	buffer_text(&line, " and ");
+	text_clean(&line, new_snapshot->texts[META_PROGRAM].data);
+	fprintf(stream, "%s\nnote:  what two programs do not share is new or gone\n", buffer_string(&line));
+	buffer_free(&line);
+}
+
 static void print_growth(const struct reading *reading, FILE *stream)
 {
 	const struct snapshot *old_snapshot = reading->snapshots[OLD], *new_snapshot = reading->snapshots[NEW];
@@ -110,7 +139,9 @@ static void print_growth(const struct reading *reading, FILE *stream)
 		format_count_change(blocks_text, blocks));
 	int64_t between = figure_change(old_snapshot->numbers[META_ELAPSED_NS], new_snapshot->numbers[META_ELAPSED_NS]);
 	if (!same_process(old_snapshot, new_snapshot)) {
-		fprintf(stream, "; these are two processes\n");
+		print_programs(old_snapshot, new_snapshot, stream);
+	} else if (is_same_snapshot(old_snapshot, new_snapshot)) {
+		fputs("\nnote:  OLD and NEW are the same snapshot\n", stream);
 	} else if (between > 0) {
 		double rate = (double)bytes / ((double)between / 1e9);
 		/* Far beyond any real rate, but a hostile file may ask for it, and the conversion must be defined. */

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -573,6 +574,19 @@ int gate_status(const struct gate *gate)
 	if (gate->scan_incomplete || (gate->incomplete && gate->policy.complete))
 		return EXIT_INCOMPLETE;
 	return gate->decided[DECISION_FAIL] ? EXIT_JUDGED : EXIT_FINE;
+}
+
+int gate_exit_status(const struct gate *gate)
+{
+	return gate->command_status ? gate->command_status : gate_status(gate);
+}
+
+void gate_command_text(const struct gate *gate, struct buffer *out)
+{
+	int status = gate->command_status;
+	buffer_format(out, "the command ended with status %d", status);
+	if (status > 128 && sigabbrev_np(status - 128))
+		buffer_format(out, ", as after signal %d (%s)", status - 128, sigabbrev_np(status - 128));
 }
 
 int gate_decide(struct gate *gate)

@@ -91,6 +91,7 @@ struct gate {
 	bool growth_told;              /* of one process at least there is a verdict on it */
 	struct gate_series *series;    /* [series_count], owned; none where nobody asked for growth */
 	size_t series_count, series_capacity;
+	int command_status;      /* of gate run: what the command ended with, if it is not 0 */
 	size_t processes;        /* that were judged, of a run; of several, findings name theirs */
 	const char *source_root; /* with a '/' at its end: files below it are the project's */
 	struct arena texts;
@@ -141,8 +142,12 @@ void gate_find_losses(struct gate *gate, const struct snapshot *snapshot);
 
 /* Decides on all findings. Returns the exit status. */
 int gate_decide(struct gate *gate);
-/* The status without deciding again. */
+/* The same verdict on the memory, without deciding again. */
 int gate_status(const struct gate *gate);
+/* What `gate run` ends with: the command's own status before the verdict. */
+int gate_exit_status(const struct gate *gate);
+/* "the command ended with status 1"; "... 137, as after signal 9 (KILL)". Of a command that failed. */
+void gate_command_text(const struct gate *gate, struct buffer *out);
 /* What the baseline would have to hold for all findings to be known. */
 void gate_update_baseline(struct gate *gate, bool prune);
 

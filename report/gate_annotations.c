@@ -51,6 +51,14 @@ void gate_report_github(const struct gate *gate, FILE *stream)
 	/* Findings are in the order of their decisions. */
 	put_level(gate, 0, gate->decided[DECISION_FAIL], "error", stream);
 	put_level(gate, gate->decided[DECISION_FAIL], gate->decided[DECISION_WARN], "warning", stream);
+	if (gate->command_status) {
+		struct buffer command = {0}, line = {0};
+		gate_command_text(gate, &command);
+		escape_command(&line, buffer_string(&command), false);
+		fprintf(stream, "::notice title=memory gate::%s\n", buffer_string(&line));
+		buffer_free(&command);
+		buffer_free(&line);
+	}
 	if (!gate->incomplete)
 		return;
 	struct buffer out = {0};

@@ -33,8 +33,10 @@ void gate_report_json(const struct gate *gate, FILE *stream)
 	json_put_object(&json, NULL, false);
 	json_put_text(&json, "schema", "mudlark.gate/1");
 	heading_json(gate->newest, &json);
-	json_put_boolean(&json, "passed", gate_status(gate) == EXIT_FINE);
-	json_put_number(&json, "status", (uint64_t)gate_status(gate));
+	json_put_boolean(&json, "passed", gate_exit_status(gate) == EXIT_FINE);
+	json_put_number(&json, "status", (uint64_t)gate_exit_status(gate));
+	json_put_number(&json, "memory_status", (uint64_t)gate_status(gate));
+	json_put_number(&json, "command_status", (uint64_t)gate->command_status);
 	json_put_text(&json, "incomplete", gate->incomplete);
 	json_put_text(&json, "unit", gate->unit);
 	json_put_array(&json, "series", false);

@@ -40,8 +40,9 @@ void gate_report_junit(const struct gate *gate, FILE *stream)
 	struct buffer out = {0};
 	size_t cases = gate->count - gate->decided[DECISION_IGNORED];
 	bool incomplete = gate_status(gate) == EXIT_INCOMPLETE;
-	size_t failures = gate->decided[DECISION_FAIL];
-	size_t tests = cases + incomplete + (!cases && !incomplete);
+	bool broken = gate->command_status != 0;
+	size_t failures = gate->decided[DECISION_FAIL] + broken;
+	size_t tests = cases + broken + incomplete + (!cases && !incomplete);
 	buffer_text(&out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
 	buffer_format(&out, "<testsuites tests=\"%zu\" failures=\"%zu\" errors=\"%d\" time=\"0\">\n", tests, failures,
 		      incomplete);
@@ -51,6 +52,15 @@ void gate_report_junit(const struct gate *gate, FILE *stream)
 		      tests, failures, incomplete);
 	for (size_t i = 0; i < cases; i++)
 		put_case(gate, &gate->findings[i], &out);
+	if (broken) {
+		struct buffer command = {0};
+		gate_command_text(gate, &command);
+		buffer_text(&out, "    <testcase classname=\"gate\" name=\"the command ends with status 0\" "
+				  "time=\"0\">\n      <failure message=\"");
+		escape_xml(&out, buffer_string(&command));
+		buffer_text(&out, "\" type=\"command\"></failure>\n    </testcase>\n");
+		buffer_free(&command);
+	}
 	if (incomplete) {
 		buffer_text(&out, "    <testcase classname=\"gate\" name=\"data are complete\" time=\"0\">\n"
 				  "      <error message=\"");

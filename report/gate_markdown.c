@@ -60,12 +60,19 @@ void gate_report_markdown(const struct gate *gate, FILE *stream)
 	int status = gate_status(gate);
 	size_t matters = gate->decided[DECISION_FAIL] + gate->decided[DECISION_WARN], left_out = 0;
 	buffer_format(&out, "### Memory gate %s: ",
-		      status == EXIT_FINE     ? "passed"
+		      gate->command_status    ? "failed"
+		      : status == EXIT_FINE   ? "passed"
 		      : status == EXIT_JUDGED ? "failed"
 					      : "incomplete");
 	put_plain(&out, gate->newest->texts[META_PROGRAM].data);
 	buffer_format(&out, "\n\n%zu failed, %zu warned, %zu known, %zu suppressed\n", gate->decided[DECISION_FAIL],
 		      gate->decided[DECISION_WARN], gate->decided[DECISION_KNOWN], gate->decided[DECISION_SUPPRESSED]);
+	if (gate->command_status) {
+		struct buffer command = {0};
+		gate_command_text(gate, &command);
+		buffer_format(&out, "\nThe memory aside, %s.\n", buffer_string(&command));
+		buffer_free(&command);
+	}
 	if (gate->incomplete) {
 		buffer_text(&out, "\nIncomplete: ");
 		put_plain(&out, gate->incomplete);

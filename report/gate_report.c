@@ -56,13 +56,19 @@ static void print_finding(const struct gate *gate, const struct finding *finding
 void gate_report_text(const struct gate *gate, FILE *stream)
 {
 	static const char *const verdicts[] = {"passed", "FAILED", "", "", "INCOMPLETE"};
-	struct buffer program = {0};
+	struct buffer program = {0}, command = {0};
 	text_clean(&program, gate->newest->texts[META_PROGRAM].data);
-	fprintf(stream, "gate %s: %s, pid %" PRIu64 ": %zu failed, %zu warned, %zu known, %zu suppressed\n",
-		verdicts[gate_status(gate)], buffer_string(&program), gate->newest->numbers[META_PID],
-		gate->decided[DECISION_FAIL], gate->decided[DECISION_WARN], gate->decided[DECISION_KNOWN],
-		gate->decided[DECISION_SUPPRESSED]);
+	/* A command that failed has not passed, whatever its memory. */
+	if (gate->command_status) {
+		gate_command_text(gate, &command);
+		buffer_text(&command, "; memory: ");
+	}
+	fprintf(stream, "gate %s: %s, pid %" PRIu64 ": %s%zu failed, %zu warned, %zu known, %zu suppressed\n",
+		gate->command_status ? "FAILED" : verdicts[gate_status(gate)], buffer_string(&program),
+		gate->newest->numbers[META_PID], buffer_string(&command), gate->decided[DECISION_FAIL],
+		gate->decided[DECISION_WARN], gate->decided[DECISION_KNOWN], gate->decided[DECISION_SUPPRESSED]);
 	buffer_free(&program);
+	buffer_free(&command);
 	if (gate->incomplete)
 		print_clean("incomplete: ", gate->incomplete, stream);
 	for (size_t i = 0; i < gate->series_count; i++) {

@@ -313,6 +313,7 @@ static int run_and_judge(struct run_options *options, char **argv, struct error 
 	status = launch(&run, pattern, argv, error);
 	if (status == EXIT_FINE) {
 		int own = run.session.status;
+		options->gate.gate.command_status = own;
 		status = judge(&run, error);
 		if (own) {
 			/* What was found has been reported; the command's failure is what counts. */

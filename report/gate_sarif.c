@@ -149,6 +149,12 @@ static void put_notification(const char *text, struct json *json)
 static void put_notifications(const struct gate *gate, struct json *json)
 {
 	json_put_array(json, "toolExecutionNotifications", true);
+	if (gate->command_status) {
+		struct buffer command = {0};
+		gate_command_text(gate, &command);
+		put_notification(buffer_string(&command), json);
+		buffer_free(&command);
+	}
 	if (gate->incomplete)
 		put_notification(gate->incomplete, json);
 	if (gate->count > RESULTS_MOST) {

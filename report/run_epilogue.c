@@ -1,6 +1,7 @@
 /* See run_epilogue.h. */
 #include "report/run_epilogue.h"
 
+#include "preload/fatal_signals.h"
 #include "report/heading.h"
 #include "report/reading.h"
 #include "report/rows.h"
@@ -93,6 +94,33 @@ static void print_largest(const struct snapshot_briefs *files, const struct skip
 	reading_free(&reading);
 }
 
+static bool fatal_catches(int number)
+{
+	static const int caught[] = {FATAL_SIGNALS};
+	for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+		if (caught[i] == number)
+			return true;
+	return false;
+}
+
+/* What would have left a snapshot of a program that this signal ended. */
+static void advise_on_signal(const struct host_options *host, int number)
+{
+	const char *name = sigabbrev_np(number), *fatal = host_options_get(host, "fatal");
+	bool asked = fatal && strcmp(fatal, "0") != 0;
+	if (!name)
+		name = "?";
+	if (number == SIGKILL)
+		notice("signal 9 (KILL) ended it, which no program can catch: --every SECONDS leaves snapshots before, "
+		       "and "
+		       "so does 'mudlark snap PID'");
+	else if (fatal_catches(number) && !asked)
+		notice("signal %d (%s) ended it: with --fatal a snapshot is written then, with --every before", number,
+		       name);
+	else
+		notice("signal %d (%s) ended it: with --every SECONDS snapshots are written before", number, name);
+}
+
 static void no_snapshot(const char *pattern, const struct host_options *host, int status)
 {
 	const char *at_exit = host_options_get(host, "at_exit");
@@ -100,8 +128,7 @@ static void no_snapshot(const char *pattern, const struct host_options *host, in
 	if (at_exit && !strcmp(at_exit, "0"))
 		notice("at_exit is 0: snapshots come only by --every, a signal or mudlark snap");
 	else if (status > 128)
-		notice("signal %d (%s) ended it: with --fatal a snapshot is written then, with --every before",
-		       status - 128, sigabbrev_np(status - 128) ? sigabbrev_np(status - 128) : "?");
+		advise_on_signal(host, status - 128);
 	else
 		notice("'mudlark doctor -- COMMAND' tells why; a program that a signal kills writes none without "
 		       "--fatal or --every");

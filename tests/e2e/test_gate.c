@@ -168,6 +168,43 @@ START_TEST(status_tells_what_happened)
 }
 END_TEST
 
+/* Whatever its memory, a command that failed has not passed, in any report. */
+START_TEST(a_command_that_fails_has_not_passed)
+{
+	static const struct {
+		const char *report, *says;
+	} reports[] = {
+		{"text", "gate FAILED: sh, pid "},
+		{"markdown", "### Memory gate failed: sh"},
+		{"json", "\"passed\": false"},
+		{"junit", "<failure message=\"the command ended with status 3\""},
+		{"sarif", "the command ended with status 3"},
+		{"github", "::notice title=memory gate::the command ended with status 3"},
+	};
+	for (size_t i = 0; i < sizeof reports / sizeof *reports; i++) {
+		char script[256];
+		snprintf(script, sizeof script,
+			 "mudlark gate run --report %s -- sh -c 'sleep 0; exit 3' > out; s=$?; cat out; "
+			 "! grep -q passed: out && exit $s",
+			 reports[i].report);
+		gate_expect(3, script, reports[i].says);
+	}
+	gate_expect(1, "mudlark gate run -- false", "the command ended with status 1; memory: 0 failed");
+	gate_expect(137, "mudlark gate run -- sh -c 'sleep 0; exit 137'",
+		    "the command ended with status 137, as after signal 9 (KILL)");
+}
+END_TEST
+
+/* Nothing writes a snapshot at SIGKILL, and some signals are the program's own affair. */
+START_TEST(advice_fits_the_signal)
+{
+	gate_expect(137, "mudlark run sh -c 'kill -9 $$' 2>err; s=$?; cat err; ! grep -q fatal err && exit $s",
+		    "signal 9 (KILL) ended it, which no program can catch");
+	gate_expect(138, "mudlark run sh -c 'kill -USR1 $$' 2>err; s=$?; cat err; ! grep -q fatal err && exit $s",
+		    "signal 10 (USR1) ended it: with --every SECONDS");
+}
+END_TEST
+
 START_TEST(no_directory_is_left)
 {
 	gate_expect(0,
@@ -405,6 +442,8 @@ int main(void)
 	tcase_add_test(all, a_short_interval_does_not_outlive_the_end);
 	tcase_add_test(all, what_there_was_of_a_series_is_said);
 	tcase_add_test(all, status_tells_what_happened);
+	tcase_add_test(all, a_command_that_fails_has_not_passed);
+	tcase_add_test(all, advice_fits_the_signal);
 	tcase_add_test(all, no_directory_is_left);
 	tcase_add_test(all, baseline_round_trip);
 	tcase_add_test(all, suppressions_of_both_tools);

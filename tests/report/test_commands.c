@@ -270,6 +270,12 @@ START_TEST(diff_json_is_the_contract)
 	expect_in("out", "+300 bytes, +30 blocks in 30.0 s: +10 B/s");
 	expect_status(0, "$M diff a.mud a.mud");
 	expect_in("out", "nothing changed");
+	expect_in("out", "OLD and NEW are the same snapshot");
+	ck_assert_ptr_null(strstr(contents("out"), "OLD was taken after NEW"));
+	expect_status(0, "$M diff a.mud python.mud");
+	expect_in("out", "these are two programs, app and python3\n");
+	expect_status(0, "$M diff python.mud worker.mud");
+	expect_in("out", "these are two processes\n");
 	expect_status(0, "$M diff - b.mud <a.mud");
 	expect_status(2, "$M diff - -");
 }

@@ -23,14 +23,13 @@ struct doctor_options {
 void find(struct examination *examination, const char *check, enum verdict verdict, const char *mend,
 	  const char *reason, ...)
 {
-	char text[2048];
 	va_list arguments;
 	va_start(arguments, reason);
-	vsnprintf(text, sizeof text, reason, arguments);
+	char *text = must_format_list(reason, arguments);
 	va_end(arguments);
 	must_grow(examination->findings, examination->count, examination->capacity);
 	examination->findings[examination->count++] =
-		(struct finding){check, verdict, must_copy(text), mend && mend[0] ? must_copy(mend) : NULL};
+		(struct finding){check, verdict, text, mend && mend[0] ? must_copy(mend) : NULL};
 }
 
 void examination_free(struct examination *examination)

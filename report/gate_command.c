@@ -5,6 +5,7 @@
 #include "report/hidden_leaks.h"
 #include "report/output.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -345,6 +346,7 @@ static int diff(struct gate_options *options, struct snapshot_briefs *briefs, st
 {
 	struct gate_examined examined = {0};
 	int status = EXIT_FINE;
+	assert(briefs->at && briefs->count == 2); /* as the command line was checked */
 	for (uint32_t i = 0; i < 2 && status == EXIT_FINE; i++) {
 		struct snapshot *snapshot = snapshot_of_brief(&briefs->at[i], error);
 		if (snapshot)

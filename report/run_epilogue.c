@@ -112,8 +112,7 @@ static void advise_on_signal(const struct host_options *host, int number)
 		name = "?";
 	if (number == SIGKILL)
 		notice("signal 9 (KILL) ended it, which no program can catch: --every SECONDS leaves snapshots before, "
-		       "and "
-		       "so does 'mudlark snap PID'");
+		       "and so does 'mudlark snap PID'");
 	else if (fatal_catches(number) && !asked)
 		notice("signal %d (%s) ended it: with --fatal a snapshot is written then, with --every before", number,
 		       name);

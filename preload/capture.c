@@ -112,7 +112,7 @@ static void describe_difference(const struct walk *walk, uint32_t depth, const u
 {
 	if (atomic_exchange(&checks.described, 1))
 		return;
-	char line[NOTE_BYTES];
+	char line[256]; /* longer than these words and five numbers */
 	struct text text = text_in(line, sizeof line);
 	text_add(&text, "check_capture: frame ");
 	text_add_number(&text, i);

@@ -242,6 +242,7 @@ static void encode_types(struct encoder *encoder, const struct census *census)
 		struct text text = text_in(name, sizeof name);
 		if (i)
 			census_type_name(objects, type->address, &text);
+		text_mark_cut(&text);
 		uint64_t row[] = {type->flags & TYPE_IS_HEAP ? TYPE_OF_PROGRAM : 0, type->objects, type->bytes,
 				  type->tracked, type->garbage};
 		encode_text(encoder, name);

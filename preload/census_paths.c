@@ -475,6 +475,8 @@ static void put_steps(struct encoder *encoder, const struct census_paths *paths,
 		    strcmp((const char *)python_word(census_type_of(objects, object)->address, TYPE_NAME), "cell") == 0)
 			census_free_variable(objects, objects->object[steps[i - 2]].address, object->address,
 					     &label_text);
+		text_mark_cut(&edge_text);
+		text_mark_cut(&label_text);
 		put_step(encoder, paths, steps[i], edge, label);
 	}
 }
@@ -520,6 +522,7 @@ static void put_path(struct encoder *encoder, struct census_paths *paths, const 
 		struct text text = text_in(label, sizeof label);
 		if (from->code)
 			census_code_label(from->code, &text);
+		text_mark_cut(&text);
 		uint64_t step[] = {0, 0, 0};
 		encode_row(encoder, step, sizeof step / sizeof step[0]);
 		encode_text(encoder, label);

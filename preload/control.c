@@ -30,7 +30,7 @@ _Atomic uint32_t control_pending;
 enum {
 	EXIT_UNCERTAIN = 4, /* as of `mudlark gate` */
 	TOKEN_DIGITS = 16,
-	REPLY_BYTES = PATH_MAX + 1,
+	MESSAGE_BYTES = PATH_MAX + 256, /* a path, and what is the matter with it */
 	/* Ignored by default: a daemon that resets all handlers must not be killed by our timer. */
 	TIMER_SIGNAL = SIGURG,
 	/* Allocations that look whether Go has taken the signal: it does so before it starts its second thread. */
@@ -64,9 +64,10 @@ static struct {
 	timer_t again;
 } control;
 
+/* Caller holds the snapshot lock. */
 static void say(const char *what, const char *detail)
 {
-	char line[256];
+	static char line[MESSAGE_BYTES];
 	struct text text = text_in(line, sizeof line - 1);
 	if (!control.options->verbose)
 		return;
@@ -81,7 +82,7 @@ static void failed(int error, const char *path)
 {
 	loss_count(LOSS_SNAPSHOTS_FAILED);
 	const char *reason = strerrordesc_np(-error);
-	char line[NOTE_BYTES];
+	static char line[MESSAGE_BYTES]; /* under the snapshot lock */
 	struct text text = text_in(line, sizeof line);
 	text_add(&text, "a snapshot could not be written: ");
 	text_add(&text, reason ? reason : "unknown error");
@@ -105,7 +106,7 @@ static void reply(uint64_t token, const char *message, size_t bytes)
 /* 'P' and the path, or 'E' and the reason. */
 static void answer(uint64_t token, int error, const char *path)
 {
-	static char message[REPLY_BYTES]; /* under the snapshot lock */
+	static char message[MESSAGE_BYTES]; /* under the snapshot lock */
 	struct text text = text_in(message, sizeof message);
 	text_add(&text, error ? "E" : "P");
 	if (error) {

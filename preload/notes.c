@@ -2,13 +2,16 @@
 #include "preload/notes.h"
 
 #include "preload/lock.h"
+#include "preload/meta.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
 static struct {
-	char line[NOTES_MAX][NOTE_BYTES];
+	const char *line[NOTES_MAX];
 	_Atomic uint32_t count;
+	_Atomic uint64_t dropped;
 	struct lock lock;
 } notes = {.lock = LOCK_INIT(RANK_NOTES)};
 
@@ -22,22 +25,28 @@ const char *notes_at(uint32_t index)
 	return notes.line[index];
 }
 
+uint64_t notes_dropped(void)
+{
+	return atomic_load(&notes.dropped);
+}
+
 void notes_add(const char *line)
 {
 	for (uint32_t i = 0; i < notes_count(); i++)
-		if (strncmp(notes.line[i], line, NOTE_BYTES - 1) == 0)
+		if (strcmp(notes.line[i], line) == 0)
 			return;
 	/* A handler that interrupted another note loses its own. */
-	if (!lock_try(&notes.lock))
-		return;
+	bool locked = lock_try(&notes.lock);
 	uint32_t index = notes_count();
-	if (index < NOTES_MAX) {
-		size_t length = strnlen(line, NOTE_BYTES - 1);
-		memcpy(notes.line[index], line, length);
-		notes.line[index][length] = '\0';
+	const char *copy = locked && index < NOTES_MAX ? meta_copy(line) : NULL;
+	if (copy) {
+		notes.line[index] = copy;
 		atomic_store_explicit(&notes.count, index + 1, memory_order_release);
+	} else {
+		atomic_fetch_add(&notes.dropped, 1);
 	}
-	lock_release(&notes.lock);
+	if (locked)
+		lock_release(&notes.lock);
 }
 
 void notes_locks(void (*add)(struct lock *lock))

@@ -1,13 +1,18 @@
-/* Lines for the report: what Mudlark found out about the program or itself. A few, fixed number; kept for ever. */
+/*
+ * Lines for the report: what Mudlark found out about the program or itself. A few, fixed number, each whole however
+ * long; kept for ever. Those that find no place are counted.
+ */
 #ifndef MUDLARK_NOTES_H
 #define MUDLARK_NOTES_H
 
 #include <stdint.h>
 
-enum { NOTES_MAX = 16, NOTE_BYTES = 256 };
+enum { NOTES_MAX = 16 };
 
-/* Copies the line; a line that stands there already, or one too many, is dropped. Async-signal-safe. */
+/* Copies the line, unless it stands there already. One too many, or without memory, is counted. Async-signal-safe. */
 void notes_add(const char *line);
+/* Lines that found no place. */
+uint64_t notes_dropped(void);
 uint32_t notes_count(void);
 const char *notes_at(uint32_t index);
 

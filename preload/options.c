@@ -313,9 +313,9 @@ void options_parse(struct options *options, const char *text, void (*complain)(c
 		text = read_word(text, &key_text, true);
 		if (*text == '=')
 			text = read_word(text + 1, &value_text, false);
-		enum outcome outcome = key_text.cut     ? UNKNOWN_KEY
-				       : value_text.cut ? BAD_VALUE
-							: set(options, key, value);
+		/* Of suppressions nothing but that there are some is asked here: their list may be of any length. */
+		bool too_long = value_text.cut && strcmp(key, "suppressions") != 0;
+		enum outcome outcome = key_text.cut ? UNKNOWN_KEY : too_long ? BAD_VALUE : set(options, key, value);
 		if (outcome == TAKEN)
 			continue;
 		char line[160];
@@ -323,6 +323,7 @@ void options_parse(struct options *options, const char *text, void (*complain)(c
 		text_add(&line_text, "MUDLARK_OPTIONS: ");
 		text_add(&line_text, outcome == UNKNOWN_KEY ? "unknown option " : "bad value for ");
 		text_add(&line_text, key);
+		text_add(&line_text, key_text.cut ? "..." : "");
 		text_add(&line_text, "; ignored, see libmudlark.so(7)");
 		complain(line);
 	}

@@ -1,6 +1,7 @@
 /* Names and files of snapshots; output.h has the rules. */
 #include "preload/output.h"
 
+#include "preload/meta.h"
 #include "preload/sys.h"
 #include "preload/text.h"
 
@@ -16,7 +17,8 @@ enum { NUMBER_TRIES = 100000, PROGRAM_BYTES = 64 };
 
 static struct {
 	char pattern[PATH_MAX];
-	char program[PROGRAM_BYTES];
+	const char *program;               /* whole */
+	char program_short[PROGRAM_BYTES]; /* as names of files have it, which may be 255 bytes long */
 	char host[sizeof((struct utsname *)NULL)->nodename];
 	char directory[PATH_MAX];
 	char temporary[PATH_MAX]; /* not on the stack: that may be a signal stack of a few kilobytes */
@@ -28,7 +30,7 @@ static struct {
 
 const char *output_program(void)
 {
-	return output.program;
+	return output.program ? output.program : "";
 }
 
 const char *output_host(void)
@@ -41,6 +43,13 @@ const char *output_directory(void)
 	return output.directory;
 }
 
+static void clean(char *name)
+{
+	for (; *name; name++)
+		if ((unsigned char)*name < ' ')
+			*name = '_';
+}
+
 /* The name that it was started by, as ps shows it: prctl may change the other one to anything. */
 void output_set_program(const char *name)
 {
@@ -48,12 +57,15 @@ void output_set_program(const char *name)
 	const char *base = slash ? slash + 1 : name;
 	if (!base || !*base)
 		base = "program";
-	size_t length = strnlen(base, sizeof output.program - 1);
-	memcpy(output.program, base, length);
-	output.program[length] = '\0';
-	for (char *c = output.program; *c; c++)
-		if ((unsigned char)*c < ' ')
-			*c = '_';
+	size_t length = strnlen(base, sizeof output.program_short - 1);
+	memcpy(output.program_short, base, length);
+	output.program_short[length] = '\0';
+	clean(output.program_short);
+	size_t bytes = strlen(base) + 1;
+	char *copy = meta_allocate(bytes);
+	if (copy)
+		clean(memcpy(copy, base, bytes));
+	output.program = copy ? copy : output.program_short;
 }
 
 void output_set_command(pid_t command)
@@ -135,7 +147,7 @@ static bool expand(struct text *text, pid_t pid, uint32_t number, bool *numbered
 		}
 		switch (*++c) {
 		case 'e':
-			text_add(text, output.program);
+			text_add(text, output.program_short);
 			break;
 		case 'h':
 			text_add(text, output.host);

@@ -477,7 +477,7 @@ static void encode_threads(struct encoder *encoder, const struct picture *pictur
 		encode_number(encoder, (uint64_t)entry->tid);
 		encode_number(encoder, entry->instances);
 		encode_text(encoder, entry->name);
-		encode_text(encoder, entry->label);
+		encode_text(encoder, entry->label ? entry->label : "");
 		encode_number(encoder, sample_whole(state.thread[id].alloc_blocks));
 		encode_number(encoder, state.thread[id].alloc_bytes);
 		encode_number(encoder, sample_whole(freed_blocks));
@@ -632,7 +632,7 @@ static void encode_python(struct encoder *encoder, const struct picture *picture
 	encode_tag_number(encoder, PYTHON_VERSION_HEX, python.version_hex);
 	encode_tag_number(encoder, PYTHON_STACKS, python_has_been_ready());
 	encode_tag_number(encoder, PYTHON_OBJECTS, python_objects_state());
-	encode_tag_text(encoder, PYTHON_VERSION_TEXT, python.version_text);
+	encode_tag_text(encoder, PYTHON_VERSION_TEXT, python.version_text ? python.version_text : "");
 	encode_tag_text(encoder, PYTHON_REASON, python_reason() ? python_reason() : "");
 	if (picture->malloc_stats)
 		encode_tag_text(encoder, PYTHON_MALLOC_STATS, picture->malloc_stats);
@@ -642,10 +642,18 @@ static void encode_python(struct encoder *encoder, const struct picture *picture
 static void encode_notes(struct encoder *encoder)
 {
 	uint32_t count = notes_count();
+	uint64_t dropped = notes_dropped();
 	encode_section_begin(encoder, SECTION_NOTES);
-	encode_number(encoder, count);
+	encode_number(encoder, count + (dropped != 0));
 	for (uint32_t i = 0; i < count; i++)
 		encode_text(encoder, notes_at(i));
+	if (dropped) {
+		char line[64];
+		struct text text = text_in(line, sizeof line);
+		text_add_number(&text, dropped);
+		text_add(&text, " notes more found no place here");
+		encode_text(encoder, line);
+	}
 	encode_section_end(encoder);
 }
 

@@ -2,6 +2,7 @@
 #include "preload/python.h"
 
 #include "preload/dynsym.h"
+#include "preload/meta.h"
 #include "preload/modules.h"
 #include "preload/python_frames.h"
 #include "preload/snapshot_format.h"
@@ -267,8 +268,8 @@ void python_look_at(const struct link_map *map)
 	const uint32_t *hex = (const uint32_t *)dynsym_find(&tables, "Py_Version", NULL);
 	const char *text = get_version();
 	python = (struct python){.map = map, .version_hex = hex ? *hex : version_hex(text)};
-	struct text copy = text_in(python.version_text, sizeof python.version_text);
-	text_add(&copy, text);
+	const char *copy = meta_copy(text);
+	python.version_text = copy ? copy : "";
 	finding.late = finding.started;
 	const char *why = find_symbols(&tables) ? choose_layout(&tables)
 						: "Python frames are not recorded: this CPython hides its symbols";

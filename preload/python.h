@@ -97,7 +97,7 @@ struct python {
 	void (*get_allocator)(int domain, void *allocator);
 	void (*set_allocator)(int domain, void *allocator);
 	uint32_t version_hex;
-	char version_text[128];
+	const char *version_text; /* a copy; "" without memory */
 };
 extern struct python python;
 

@@ -3,8 +3,11 @@
 
 #include "preload/python.h"
 
+#include <string.h>
+
 /* Bits of PyASCIIObject.state, the same in all versions: Include/cpython/unicodeobject.h. */
 enum { STATE_KIND_SHIFT = 2, STATE_KIND_MASK = 7, STATE_COMPACT = 0x20, STATE_ASCII = 0x40, CHARACTER_BYTES_MAX = 4 };
+enum { DOTS_BYTES = 3 };
 
 /* UTF-8; a surrogate, which CPython has for bytes of file names that are none, as three bytes like any other. */
 static size_t put_character(char *out, uint32_t c)
@@ -28,11 +31,16 @@ size_t python_text(uintptr_t str, char *out, size_t room)
 	uintptr_t data = str + (state & STATE_ASCII ? python.layout.ascii_data : python.layout.compact_data);
 	if (!(state & STATE_COMPACT))
 		data = python_word(str, python.layout.compact_data);
-	for (size_t i = 0; data && i < length && bytes + CHARACTER_BYTES_MAX <= room; i++) {
+	size_t i = 0;
+	for (; data && i < length && bytes + CHARACTER_BYTES_MAX + DOTS_BYTES <= room; i++) {
 		uint32_t c = kind == 1   ? ((const uint8_t *)data)[i]
 			     : kind == 2 ? ((const uint16_t *)data)[i]
 					 : ((const uint32_t *)data)[i];
 		bytes += put_character(out + bytes, c);
+	}
+	if (data && i < length && bytes + DOTS_BYTES <= room) {
+		memcpy(out + bytes, "...", DOTS_BYTES);
+		bytes += DOTS_BYTES;
 	}
 	return bytes;
 }

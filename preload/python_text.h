@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * Writes the str as UTF-8, without a NUL, as many whole characters as surely fit; the number of bytes. A surrogate
- * stands as three bytes like any other character.
+ * Writes the str as UTF-8, without a NUL, as many whole characters as surely fit, and "..." behind them when those are
+ * not all; the number of bytes. A surrogate stands as three bytes like any other character.
  */
 size_t python_text(uintptr_t str, char *out, size_t room);
 

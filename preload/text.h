@@ -38,6 +38,13 @@ static inline void text_add(struct text *text, const char *more)
 		text_add_char(text, *more);
 }
 
+/* Lets a text that was cut say so, by its last characters. */
+static inline void text_mark_cut(struct text *text)
+{
+	for (size_t i = 1; text->cut && i <= 3 && i <= text->length; i++)
+		text->data[text->length - i] = '.';
+}
+
 /* Base 10 or 16, at least `digits` digits. */
 static inline void text_add_digits(struct text *text, uint64_t value, unsigned base, int digits)
 {

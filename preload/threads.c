@@ -2,6 +2,7 @@
 #include "preload/threads.h"
 
 #include "preload/losses.h"
+#include "preload/meta.h"
 #include "preload/sandbox.h"
 #include "preload/sys.h"
 
@@ -46,7 +47,8 @@ void threads_begin(struct heap *heap)
 	entry->alive = true;
 	entry->heap = entry->shared ? NULL : heap;
 	entry->name[0] = '\0';
-	entry->label[0] = '\0';
+	if (entry->label)
+		entry->label[0] = '\0';
 	heap->thread_id = id;
 	lock_release(&threads_lock);
 	atomic_fetch_add_explicit(&threads.total, 1, memory_order_relaxed);
@@ -88,9 +90,16 @@ void threads_label(struct heap *heap, const char *label)
 {
 	lock_acquire(&threads_lock);
 	struct thread_entry *entry = &threads.entry[heap->thread_id];
-	size_t length = strnlen(label, THREAD_LABEL_BYTES - 1);
-	memcpy(entry->label, label, length);
-	entry->label[length] = '\0';
+	size_t bytes = strlen(label) + 1;
+	if (bytes > entry->label_bytes) {
+		/* Never given back: twice what is needed, so that longer and longer ones cost no more than the longest.
+		 */
+		char *room = meta_allocate(2 * bytes);
+		entry->label_bytes = room ? 2 * bytes : entry->label_bytes;
+		entry->label = room ? room : entry->label;
+	}
+	if (bytes <= entry->label_bytes)
+		memcpy(entry->label, label, bytes);
 	lock_release(&threads_lock);
 }
 

@@ -15,7 +15,7 @@
 
 #include <sys/types.h>
 
-enum { THREADS_MAX = 1024, THREAD_NAME_BYTES = 16, THREAD_LABEL_BYTES = 48 };
+enum { THREADS_MAX = 1024, THREAD_NAME_BYTES = 16 /* the kernel's */ };
 
 struct thread_entry {
 	pid_t tid;          /* of the last thread with this number */
@@ -23,7 +23,8 @@ struct thread_entry {
 	bool alive;
 	bool shared; /* by threads at the same time */
 	char name[THREAD_NAME_BYTES];
-	char label[THREAD_LABEL_BYTES];
+	char *label;        /* NULL: none yet */
+	size_t label_bytes; /* room there */
 	struct tally ended; /* of threads that had the number before */
 	struct heap *heap;  /* of the living thread, NULL otherwise or when shared */
 	uint32_t next_free; /* list of numbers whose threads have ended, oldest first */
@@ -33,6 +34,7 @@ struct thread_entry {
 void threads_begin(struct heap *heap);
 /* The thread ends: its counters move to its entry. */
 void threads_end(struct heap *heap);
+/* Whole; without memory the label stays what it was. */
 void threads_label(struct heap *heap, const char *label);
 
 uint32_t threads_count(void); /* highest number in use */

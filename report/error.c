@@ -29,7 +29,7 @@ int error_set(struct error *error, int code, const char *hint, const char *forma
 	va_start(arguments, format);
 	fill(error->message, sizeof error->message, format, arguments);
 	va_end(arguments);
-	snprintf(error->hint, sizeof error->hint, "%s", hint ? hint : "");
+	error_hint(error, "%s", hint ? hint : "");
 	error->code = code;
 	return code;
 }

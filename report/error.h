@@ -7,6 +7,7 @@
 #ifndef MUDLARK_ERROR_H
 #define MUDLARK_ERROR_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 /* The exit codes of every command but `run`, which passes its child's on. */
@@ -21,9 +22,9 @@ enum exit_code {
 };
 
 struct error {
-	int code; /* enum exit_code; 0: nothing happened */
-	char message[2048];
-	char hint[1024]; /* empty: none */
+	int code;                   /* enum exit_code; 0: nothing happened */
+	char message[4 * PATH_MAX]; /* paths, and what is the matter with them */
+	char hint[PATH_MAX];        /* empty: none */
 };
 
 /* Fills error and returns code. hint may be NULL. A message that does not fit ends with "...". */

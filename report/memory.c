@@ -22,9 +22,8 @@ _Static_assert(sizeof(struct arena_chunk) % ARENA_ALIGN == 0, "slices start alig
 
 static _Noreturn void out_of_memory(void)
 {
-	struct error error = {0};
-	error_set(&error, EXIT_INPUT, "raise the memory limit (ulimit -v) or use a smaller snapshot", "out of memory");
-	error_print(&error);
+	/* Not by error_print(), which puts its line together in memory. */
+	fputs("mudlark: out of memory\nhint: raise the memory limit (ulimit -v) or use a smaller snapshot\n", stderr);
 	exit(EXIT_INPUT);
 }
 

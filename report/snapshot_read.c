@@ -524,12 +524,12 @@ static bool refuse(struct decoder *decoder, const char *hint, const char *format
 	__attribute__((format(printf, 3, 4)));
 static bool refuse(struct decoder *decoder, const char *hint, const char *format, ...)
 {
-	char why[512];
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(why, sizeof why, format, arguments);
+	char *why = must_format_list(format, arguments);
 	va_end(arguments);
 	error_set(decoder->error, EXIT_INPUT, hint, "%s: %s", decoder->name, why);
+	free(why);
 	return false;
 }
 

@@ -1,4 +1,4 @@
-/* The few lines for the report: copied, each once, cut at their room, no more than there are. */
+/* The few lines for the report: copied whole, each once, no more than there are; the rest is counted. */
 #include "preload/notes.h"
 
 #include "tests/preload/unit.h"
@@ -17,7 +17,7 @@ START_TEST(each_once)
 }
 END_TEST
 
-START_TEST(long_lines_are_cut)
+START_TEST(long_lines_are_whole)
 {
 	char line[1000];
 	memset(line, 'n', sizeof line - 1);
@@ -25,11 +25,14 @@ START_TEST(long_lines_are_cut)
 	notes_add(line);
 	notes_add(line);
 	ck_assert_uint_eq(notes_count(), 1);
-	ck_assert_uint_eq(strlen(notes_at(0)), NOTE_BYTES - 1);
+	ck_assert_str_eq(notes_at(0), line);
+	line[998] = 'm';
+	notes_add(line);
+	ck_assert_uint_eq(notes_count(), 2);
 }
 END_TEST
 
-START_TEST(too_many_are_dropped)
+START_TEST(too_many_are_counted)
 {
 	char line[40];
 	for (int i = 0; i < 1000; i++) {
@@ -39,6 +42,7 @@ START_TEST(too_many_are_dropped)
 	ck_assert_uint_eq(notes_count(), NOTES_MAX);
 	ck_assert_str_eq(notes_at(0), "line 0");
 	ck_assert_str_eq(notes_at(NOTES_MAX - 1), "line 15");
+	ck_assert_uint_eq(notes_dropped(), 1000 - NOTES_MAX);
 }
 END_TEST
 
@@ -73,8 +77,8 @@ int main(void)
 	Suite *suite = suite_create("preload: notes");
 	TCase *tests = tcase_create("notes");
 	tcase_add_test(tests, each_once);
-	tcase_add_test(tests, long_lines_are_cut);
-	tcase_add_test(tests, too_many_are_dropped);
+	tcase_add_test(tests, long_lines_are_whole);
+	tcase_add_test(tests, too_many_are_counted);
 	tcase_add_test(tests, from_threads);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);

@@ -144,7 +144,12 @@ START_TEST(program_names)
 	memset(longest, 'x', 999);
 	longest[999] = '\0';
 	output_set_program(longest);
-	ck_assert_uint_eq(strlen(output_program()), 63);
+	ck_assert_str_eq(output_program(), longest);
+	/* A name of a file is 255 bytes long at most. */
+	char path[PATH_MAX];
+	output_init("%e");
+	ck_assert_int_eq(write_text("x", path), 0);
+	ck_assert_uint_eq(strlen(strrchr(path, '/') + 1), 63);
 }
 END_TEST
 

@@ -140,13 +140,24 @@ static void in_other_register(void)
 	in_thread(holds_in_register);
 }
 
-static void check(void)
+static __attribute__((noinline)) void lose_one(void)
 {
 	made();
-	/* Nothing of it is left where it was. */
-	char wiped[PAGE_BYTES];
+	__asm__ volatile("");
+}
+
+/* Nothing is left of what stood where the next calls have their frames. */
+static __attribute__((noinline)) void wipe(void)
+{
+	char wiped[4 * PAGE_BYTES];
 	memset(wiped, 0, sizeof wiped);
 	__asm__ volatile("" : : "r"(wiped) : "memory");
+}
+
+static void check(void)
+{
+	lose_one();
+	wipe();
 	EXPECT(!__lsan_do_recoverable_leak_check || __lsan_do_recoverable_leak_check() == 1);
 }
 

@@ -307,13 +307,14 @@ struct row {
 	enum { CFA_REGISTER_OFFSET, CFA_DEREF, CFA_ELSEWHERE } cfa_kind;
 	uint64_t cfa_register;
 	int64_t cfa_offset;
-	struct row_register fp, return_address;
+	struct row_register kept[KEPT_REGISTERS], return_address;
 	bool sp_restored; /* a rule for the stack pointer other than "is the CFA" */
 };
 
 static struct row_register *row_register(struct row *row, uint64_t number)
 {
-	return number == DWARF_FP ? &row->fp : number == DWARF_RETURN_ADDRESS ? &row->return_address : NULL;
+	int kept = registers_kept_index(number);
+	return kept >= 0 ? &row->kept[kept] : number == DWARF_RETURN_ADDRESS ? &row->return_address : NULL;
 }
 
 static void row_set(struct row *row, uint64_t number, enum where where, int64_t offset)
@@ -328,8 +329,9 @@ static void row_set(struct row *row, uint64_t number, enum where where, int64_t 
 static void row_restore(struct row *row, const struct row *initial, uint64_t number)
 {
 	struct row_register *place = row_register(row, number);
+	struct row first = *initial;
 	if (place)
-		*place = number == DWARF_FP ? initial->fp : initial->return_address;
+		*place = *row_register(&first, number);
 	else if (number == DWARF_SP)
 		row->sp_restored = initial->sp_restored;
 }
@@ -538,26 +540,27 @@ static struct rule rule_of(const struct row *row)
 		rule.kind = RULE_FP;
 	else
 		return slow;
-	if (row->fp.where != SAME) {
-		if ((row->fp.where != AT_CFA && row->fp.where != AT_FP) || !fits(row->fp.offset, INT16_MAX))
+	const struct row_register *fp = &row->kept[KEPT_FP];
+	if (fp->where != SAME) {
+		if ((fp->where != AT_CFA && fp->where != AT_FP) || !fits(fp->offset, INT16_MAX))
 			return slow;
-		rule.fp = row->fp.where == AT_CFA ? FP_AT_CFA : FP_AT_FP;
-		rule.fp_offset = (int16_t)row->fp.offset;
+		rule.fp = fp->where == AT_CFA ? FP_AT_CFA : FP_AT_FP;
+		rule.fp_offset = (int16_t)fp->offset;
 	}
 	return rule;
 }
 
-struct rule cfi_rule(uintptr_t pc, const struct dl_phdr_info *info)
+/* The row that holds at pc. false: there is none that is understood. */
+static bool find_row(uintptr_t pc, const struct dl_phdr_info *info, struct row *row)
 {
-	static const struct rule slow = {.kind = RULE_SLOW};
 	struct cie cie;
 	struct reader fde = segment_from(info, find_fde(pc, info));
 	if (!enter_entry(&fde))
-		return slow;
+		return false;
 	uintptr_t cie_field = (uintptr_t)fde.at;
 	uint64_t cie_distance = read_fixed(&fde, 4);
 	if (!cie_distance || !read_cie(segment_from(info, cie_field - cie_distance), &cie))
-		return slow;
+		return false;
 	uintptr_t start = read_pointer(&fde, cie.pointer_encoding);
 	uintptr_t length = read_pointer(&fde, cie.pointer_encoding & ENCODING_FORMAT);
 	if (cie.augmented) {
@@ -566,12 +569,35 @@ struct rule cfi_rule(uintptr_t pc, const struct dl_phdr_info *info)
 		fde.at += fde.bad ? 0 : skip;
 	}
 	if (fde.bad || pc < start || pc - start >= length)
-		return slow;
+		return false;
 	struct program program = {.cie = &cie, .location = start, .pc = pc};
-	struct row row = {.cfa_kind = CFA_ELSEWHERE};
-	if (!run(&program, cie.instructions, &row))
-		return slow;
-	struct row initial = row;
+	*row = (struct row){.cfa_kind = CFA_ELSEWHERE};
+	if (!run(&program, cie.instructions, row))
+		return false;
+	struct row initial = *row;
 	program.initial = &initial;
-	return run(&program, fde, &row) ? rule_of(&row) : slow;
+	return run(&program, fde, row);
+}
+
+struct rule cfi_rule(uintptr_t pc, const struct dl_phdr_info *info)
+{
+	static const struct rule slow = {.kind = RULE_SLOW};
+	struct row row;
+	return find_row(pc, info, &row) ? rule_of(&row) : slow;
+}
+
+struct rule cfi_kept(uintptr_t pc, const struct dl_phdr_info *info, struct kept_rule kept[KEPT_REGISTERS])
+{
+	static const struct rule slow = {.kind = RULE_SLOW};
+	static const enum kept_where wheres[] = {[SAME] = KEPT_SAME,
+						 [UNDEFINED] = KEPT_LOST,
+						 [AT_CFA] = KEPT_AT_CFA,
+						 [AT_FP] = KEPT_AT_FP,
+						 [ELSEWHERE] = KEPT_LOST};
+	struct row row;
+	if (!find_row(pc, info, &row))
+		return slow;
+	for (int i = 0; i < KEPT_REGISTERS; i++)
+		kept[i] = (struct kept_rule){wheres[row.kept[i].where], row.kept[i].offset};
+	return rule_of(&row);
 }

@@ -12,6 +12,8 @@
 #ifndef MUDLARK_CFI_H
 #define MUDLARK_CFI_H
 
+#include "preload/registers.h"
+
 #include <stdint.h>
 
 enum rule_kind {
@@ -45,5 +47,21 @@ struct dl_phdr_info;
  * segments. Takes no lock, allocates nothing.
  */
 struct rule cfi_rule(uintptr_t pc, const struct dl_phdr_info *info);
+
+/* Where the caller's value of a register that calls preserve is. */
+enum kept_where {
+	KEPT_SAME,   /* in the register still: the frame does not use it */
+	KEPT_AT_CFA, /* saved at CFA + offset */
+	KEPT_AT_FP,  /* at fp + offset */
+	KEPT_LOST,   /* not known */
+};
+
+struct kept_rule {
+	enum kept_where where;
+	int64_t offset;
+};
+
+/* As cfi_rule(), and where each of those registers was saved. kept is not written for RULE_SLOW of unknown code. */
+struct rule cfi_kept(uintptr_t pc, const struct dl_phdr_info *info, struct kept_rule kept[KEPT_REGISTERS]);
 
 #endif

@@ -49,7 +49,7 @@ static struct {
 	_Atomic uint64_t token;    /* of a `mudlark snap` that waits for an answer; 0: none */
 	_Atomic uint64_t next_due; /* elapsed time of the next snapshot by interval */
 	_Atomic bool exit_done;
-	uintptr_t exit_sp;          /* of the thread that ends the process; 0: it does not end yet */
+	_Atomic bool ending;        /* by the thread that takes the snapshot at the end */
 	_Atomic bool only_lost;     /* files of searches before an exec, for which see snapshot.h */
 	_Atomic bool leaks_done;    /* searched for on request */
 	_Atomic bool judged;        /* the last snapshot was to say whether there are leaks */
@@ -146,8 +146,8 @@ static struct census_request census_wanted(enum snapshot_trigger trigger, uint64
 }
 
 /* Called between enter and leave, without a lock of ours. interp: the thread has the GIL, for a census. */
-static int take_inside(enum snapshot_trigger trigger, const char *label, bool wait, bool leaks, uintptr_t interp,
-		       const char *why_not, const char *malloc_stats)
+static int take_inside(enum snapshot_trigger trigger, const char *label, bool wait, bool leaks, enum outside_of from,
+		       uintptr_t interp, const char *why_not, const char *malloc_stats)
 {
 	static const struct snapshot_listener listener = {answer, tell};
 	if (sandboxed()) {
@@ -158,10 +158,10 @@ static int take_inside(enum snapshot_trigger trigger, const char *label, bool wa
 	/* As `mudlark snap --leaks` asks. */
 	leaks |= token && request_flags(token) & REQUEST_LEAKS;
 	bool retained = token ? request_flags(token) & REQUEST_RETAINED : control.options->leaks == LEAKS_RETAINED;
-	uintptr_t sp = trigger == TRIGGER_EXIT ? control.exit_sp : 0;
+	bool exits = trigger == TRIGGER_EXIT && atomic_load(&control.ending);
 	/* Of two at the end the first one is not the last. */
 	bool only_lost = control.only_lost && trigger == TRIGGER_EXIT;
-	bool ends = trigger == TRIGGER_EXIT && !only_lost && (sp || control.options->at_exit < AT_EXIT_TWICE);
+	bool ends = trigger == TRIGGER_EXIT && !only_lost && (exits || control.options->at_exit < AT_EXIT_TWICE);
 	struct snapshot_request request = {.trigger = trigger,
 					   .label = label,
 					   .wait = wait,
@@ -169,7 +169,8 @@ static int take_inside(enum snapshot_trigger trigger, const char *label, bool wa
 					   .retained = leaks && retained,
 					   .ends = ends,
 					   .only_lost = only_lost,
-					   .sp = sp,
+					   .exits = exits,
+					   .from = from,
 					   .token = token,
 					   .census = census_wanted(trigger, token),
 					   .malloc_stats = malloc_stats};
@@ -188,14 +189,14 @@ static int take_inside(enum snapshot_trigger trigger, const char *label, bool wa
 }
 
 /* The same outside of the allocator. */
-static int take(enum snapshot_trigger trigger, const char *label, bool wait, bool leaks, uintptr_t interp,
-		const char *why_not)
+static int take(enum snapshot_trigger trigger, const char *label, bool wait, bool leaks, enum outside_of from,
+		uintptr_t interp, const char *why_not)
 {
 	struct python_stats stats = {0};
 	if (interp)
 		python_stats_take(&stats);
 	struct heap *heap = heap_enter();
-	int error = take_inside(trigger, label, wait, leaks, interp, why_not, stats.text);
+	int error = take_inside(trigger, label, wait, leaks, from, interp, why_not, stats.text);
 	heap_leave(heap);
 	python_stats_end(&stats);
 	return error;
@@ -204,7 +205,8 @@ static int take(enum snapshot_trigger trigger, const char *label, bool wait, boo
 /* By a thread that has the GIL, or could not get it. */
 static void take_with_gil(void *context, uintptr_t interp, const char *why_not)
 {
-	take((enum snapshot_trigger)(uintptr_t)context, NULL, false, false, interp, interp ? NULL : why_not);
+	take((enum snapshot_trigger)(uintptr_t)context, NULL, false, false, OUTSIDE_LIBRARY, interp,
+	     interp ? NULL : why_not);
 }
 
 static const char no_gil[] = "objects were not counted: the thread that took the snapshot did not hold the GIL";
@@ -271,11 +273,13 @@ static void note_end(bool searched, int error)
 }
 
 /* A snapshot that still waits for the GIL is taken by the thread that ends the process, which may well have it. */
-static void finish_census(void)
+static void finish_census(enum outside_of from)
 {
 	void *context;
-	if (gil_take_back(&context))
-		take_with_gil(context, gil_mine(), no_gil);
+	if (!gil_take_back(&context))
+		return;
+	uintptr_t interp = gil_mine();
+	take((enum snapshot_trigger)(uintptr_t)context, NULL, false, false, from, interp, interp ? NULL : no_gil);
 }
 
 static void note_request(enum snapshot_trigger trigger)
@@ -308,10 +312,11 @@ void control_poll_slow(struct heap *heap, bool may_make_thread)
 			continue;
 		bool last = trigger == TRIGGER_EXIT;
 		if (last)
-			finish_census(); /* what was asked for before comes before */
+			finish_census(OUTSIDE_NOTHING); /* what was asked for before comes before */
 		/* The interpreter that ends has let the GIL go for nobody. */
 		uintptr_t interp = last ? gil_mine() : 0;
-		int error = take(trigger, NULL, last, last && leaks, interp, why_not);
+		/* The block that is being allocated or freed may be nowhere but in our frames. */
+		int error = take(trigger, NULL, last, last && leaks, OUTSIDE_NOTHING, interp, why_not);
 		if (last)
 			note_end(leaks, error);
 		if (last && !error && control.options->at_exit < AT_EXIT_TWICE)
@@ -331,7 +336,8 @@ static int take_now(enum snapshot_trigger trigger, const char *label, bool wait,
 	uintptr_t interp = trigger == TRIGGER_API || trigger == TRIGGER_EXIT ? gil_mine() : 0;
 	if (!why_not)
 		why_not = no_gil;
-	return take(trigger, label, wait, leaks, interp, why_not);
+	enum outside_of from = trigger == TRIGGER_EXIT ? OUTSIDE_EXIT : OUTSIDE_LIBRARY;
+	return take(trigger, label, wait, leaks, from, interp, why_not);
 }
 
 int control_mark(void)
@@ -534,7 +540,6 @@ void control_init(const struct options *options, pid_t pid)
 {
 	static const int fatal[] = {FATAL_SIGNALS};
 	control.options = options;
-	interrupted_init();
 	atomic_store(&control.pid, pid);
 	if (options->signal && !take_signal(options->signal, on_signal))
 		notes_add("the signal for snapshots is taken: choose another one with signal=");
@@ -557,6 +562,7 @@ void control_fork_child(pid_t pid)
 	atomic_store(&control.token, 0);
 	atomic_store(&control.again_state, AGAIN_NONE); /* timers stay with the parent */
 	atomic_store(&control.exit_done, false);
+	atomic_store(&control.ending, false);
 	atomic_store(&control.judged, false);
 	atomic_store(&control.search_failed, false);
 	lsan_fork_child();
@@ -602,7 +608,7 @@ static bool is_locked_in(void)
 	return control.options && sandboxed();
 }
 
-void control_at_exit(uintptr_t sp)
+void control_at_exit(void)
 {
 	if (is_locked_in() && control.options->at_exit && !is_child_left_out())
 		note_end(judge_at_exit(), -EPERM);
@@ -610,7 +616,7 @@ void control_at_exit(uintptr_t sp)
 		roster_cloned();
 		return;
 	}
-	finish_census();
+	finish_census(OUTSIDE_EXIT);
 	wait_for_copy();
 	if (is_child_left_out())
 		return;
@@ -621,7 +627,7 @@ void control_at_exit(uintptr_t sp)
 	if (atomic_exchange(&control.exit_done, true))
 		return;
 	bool leaks = judge_at_exit();
-	control.exit_sp = sp;
+	atomic_store(&control.ending, true);
 	note_end(leaks, take_now(TRIGGER_EXIT, NULL, true, leaks));
 }
 
@@ -632,7 +638,9 @@ enum roster_verdict control_before_exec(int *error)
 		return control.options->leaks ? verdict_of(false, 0) : ROSTER_NOT_SEARCHED;
 	struct heap *heap = heap_enter();
 	control.only_lost = true;
-	int result = lock_depth ? -EBUSY : take_inside(TRIGGER_EXIT, NULL, true, true, 0, no_gil, NULL);
+	/* Arguments of the new program may be nowhere but in our frames. */
+	int result =
+		lock_depth ? -EBUSY : take_inside(TRIGGER_EXIT, NULL, true, true, OUTSIDE_NOTHING, 0, no_gil, NULL);
 	control.only_lost = false;
 	heap_leave(heap);
 	*error = -result;

@@ -73,7 +73,7 @@ void control_leaks_done(void);
 bool control_owns_process(void);
 
 /* The snapshot at the end, once. */
-void control_at_exit(uintptr_t sp); /* what lies below sp on the stack is dead */
+void control_at_exit(void);
 /* The last one before a seccomp filter, which may not allow another. */
 void control_before_sandbox(void);
 

@@ -1,4 +1,4 @@
-/* A careful walk to one address; frame_at.h. */
+/* A careful walk; frame_at.h. */
 #include "preload/frame_at.h"
 
 #include "preload/cfi.h"
@@ -8,91 +8,135 @@
 #include <link.h>
 #include <stddef.h>
 #include <string.h>
-#include <ucontext.h>
 
 static bool read_word(uintptr_t at, uintptr_t *word)
 {
 	return at % sizeof *word == 0 && sys_read_memory((const void *)at, word, sizeof *word);
 }
 
-static bool find_cfa(const struct rule *rule, const struct registers *here, uintptr_t *cfa)
+static bool find_cfa(const struct rule *rule, const struct frame *here, uintptr_t *cfa)
 {
-	uintptr_t offset = (uintptr_t)(intptr_t)rule->cfa_offset;
+	uintptr_t offset = (uintptr_t)(intptr_t)rule->cfa_offset, fp = here->kept[KEPT_FP];
+	bool has_fp = !(here->lost >> KEPT_FP & 1);
 	switch ((enum rule_kind)rule->kind) {
 	case RULE_SP:
 		*cfa = here->sp + offset;
 		return true;
 	case RULE_FP:
-		*cfa = here->fp + offset;
-		return true;
+		*cfa = fp + offset;
+		return has_fp;
 	case RULE_FP_DEREF:
-		return read_word(here->fp + offset, cfa);
+		return has_fp && read_word(fp + offset, cfa);
 	default:
 		return false;
 	}
 }
 
-/* From a frame to its caller; false: there is none that is known. */
-static bool step(struct registers *here, bool exact)
+/* The caller's registers; false: its frame pointer, without which no walk goes on, cannot be read. */
+static bool find_kept(const struct kept_rule *rules, const struct frame *here, uintptr_t cfa, struct frame *caller,
+		      struct frame_left *left)
+{
+	for (unsigned i = 0; i < KEPT_REGISTERS; i++) {
+		const struct kept_rule *rule = &rules[i];
+		uintptr_t base = rule->where == KEPT_AT_CFA ? cfa : here->kept[KEPT_FP];
+		bool saved = rule->where == KEPT_AT_CFA || rule->where == KEPT_AT_FP, known = true;
+		if (saved) {
+			left->saved[i] = base + (uintptr_t)rule->offset;
+			known = read_word(left->saved[i], &caller->kept[i]);
+		}
+		if (!known && i == KEPT_FP)
+			return false;
+		if (!known || rule->where == KEPT_LOST)
+			caller->lost |= (uint8_t)(1u << i);
+		else if (saved)
+			caller->lost &= (uint8_t) ~(1u << i);
+	}
+	return true;
+}
+
+static bool out_of_call(struct frame *here, struct frame_left *left)
 {
 	struct dl_phdr_info info;
-	uintptr_t pc = exact ? here->ip : here->ip - 1, cfa;
-	if (!here->ip || !modules_program_headers(pc, &info))
+	struct kept_rule kept[KEPT_REGISTERS];
+	uintptr_t cfa;
+	if (!here->ip || !modules_program_headers(frame_code(here), &info))
 		return false;
-	struct rule rule = cfi_rule(pc, &info);
-	struct registers caller = {.fp = here->fp};
+	struct rule rule = cfi_kept(frame_code(here), &info, kept);
 	/* A stack grows downwards: no frame ends where it begins. */
 	if (!find_cfa(&rule, here, &cfa) || cfa <= here->sp)
 		return false;
-	uintptr_t saved = (rule.fp == FP_AT_CFA ? cfa : here->fp) + (uintptr_t)(intptr_t)rule.fp_offset;
-	if (rule.fp != FP_SAME && !read_word(saved, &caller.fp))
-		return false;
+	struct frame caller = *here;
 	caller.sp = cfa;
+	caller.exact = false;
 	/* The outermost call has one that leads nowhere, and a frame all the same. */
-	if (!read_word(cfa + (uintptr_t)(intptr_t)RETURN_ADDRESS_OFFSET, &caller.ip))
+	if (!find_kept(kept, here, cfa, &caller, left) ||
+	    !read_word(cfa + (uintptr_t)(intptr_t)RETURN_ADDRESS_OFFSET, &caller.ip))
 		return false;
 	*here = caller;
 	return true;
 }
 
 /*
- * Of what a signal interrupted, when a handler's return address, with the registers as they are after the return, leads
- * to the system call that ends it: the kernel's struct rt_sigframe then begins at the stack pointer.
+ * When a handler's return address, with the registers as they are after the return, leads to the system call that ends
+ * it, the kernel's struct rt_sigframe begins at the stack pointer.
  */
-static bool registers_of_signal(const struct registers *returned, struct registers *interrupted)
+static bool out_of_handler(struct frame *here, struct frame_left *left)
 {
-	static const unsigned char sigreturn[] = {0x48, 0xc7, 0xc0, 0x0f, 0,
-						  0,    0,    0x0f, 0x05}; /* mov $15, %rax; syscall */
-	unsigned char code[sizeof sigreturn];
-	gregset_t saved;
-	const char *context = (const char *)returned->sp;
-	if (!sys_read_memory((const void *)returned->ip, code, sizeof code) ||
-	    memcmp(code, sigreturn, sizeof code) != 0 ||
-	    !sys_read_memory(context + offsetof(ucontext_t, uc_mcontext.gregs), &saved, sizeof saved))
+	unsigned char code[sizeof registers_sigreturn];
+	const ucontext_t *context = (const void *)here->sp;
+	ucontext_t saved;
+	if (here->exact || !sys_read_memory((const void *)here->ip, code, sizeof code) ||
+	    memcmp(code, registers_sigreturn, sizeof code) != 0 ||
+	    !sys_read_memory(context, &saved, offsetof(ucontext_t, uc_sigmask)))
 		return false;
-	*interrupted =
-		(struct registers){(uintptr_t)saved[REG_RIP], (uintptr_t)saved[REG_RSP], (uintptr_t)saved[REG_RBP]};
+	*here = (struct frame){.ip = registers_context_ip(&saved), .sp = registers_context_sp(&saved), .exact = true};
+	for (unsigned i = 0; i < KEPT_REGISTERS; i++) {
+		unsigned general = registers_kept_general[i];
+		here->kept[i] = (uintptr_t)saved.uc_mcontext.gregs[general];
+		left->saved[i] = (uintptr_t)&context->uc_mcontext.gregs[general];
+	}
+	left->context = context;
 	return true;
 }
 
-bool frame_at(const struct registers *start, bool exact, uintptr_t address, uint32_t *steps, struct frame_at *found)
+bool frame_out(struct frame *here, struct frame_left *left)
 {
-	struct registers here = *start;
+	*left = (struct frame_left){.context = NULL};
+	return out_of_handler(here, left) || out_of_call(here, left);
+}
+
+bool frame_of_register(const struct frame *start, unsigned kept, uint32_t *steps, struct frame_at *found)
+{
+	struct frame here = *start;
+	for (; *steps; --*steps) {
+		struct frame_left left;
+		*found = (struct frame_at){here.ip, here.exact};
+		if (!frame_out(&here, &left))
+			return false;
+		/* The kernel saves all registers, whoever uses them. */
+		if (left.saved[kept] && !left.context)
+			return true;
+	}
+	return false;
+}
+
+bool frame_at(const struct frame *start, uintptr_t address, uint32_t *steps, struct frame_at *found)
+{
+	struct frame here = *start;
 	if (address + RED_ZONE < here.sp)
 		return false;
 	for (; *steps; --*steps) {
-		*found = (struct frame_at){here.ip, exact};
-		struct registers interrupted;
-		if (!exact && registers_of_signal(&here, &interrupted)) {
-			here = interrupted;
-			exact = true;
-			continue;
-		}
-		if (!step(&here, exact))
+		struct frame_left left;
+		struct frame_at own = {here.ip, here.exact};
+		if (!frame_out(&here, &left))
 			return false;
-		exact = false;
-		if (address < here.sp)
-			return true;
+		for (unsigned i = 0; i < KEPT_REGISTERS; i++)
+			if (left.saved[i] == address && frame_of_register(&here, i, steps, found))
+				return true;
+		if (left.context || address >= here.sp)
+			continue;
+		*found = own;
+		return true;
 	}
 	return false;
 }

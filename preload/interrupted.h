@@ -11,9 +11,6 @@
 
 #include <stdbool.h>
 
-/* From the constructor. */
-void interrupted_init(void);
-
 /* context: the ucontext_t that the handler got. Async-signal-safe. */
 bool interrupted_may_make_thread(const void *context);
 

@@ -1,10 +1,10 @@
 /* Paths and retained sizes; paths.h. */
 #include "preload/paths.h"
 
-#include "preload/frame_at.h"
 #include "preload/modules.h"
 #include "preload/reach.h"
 #include "preload/roots.h"
+#include "preload/stack_words.h"
 #include "preload/stacks.h"
 #include "preload/sys.h"
 
@@ -13,9 +13,6 @@
 
 /* Frames that are looked at for one root on a stack, and for all together: a quarter of a second. */
 enum { CALL_FRAMES_MAX = 4096, ALL_CALL_FRAMES_MAX = 1 << 18 };
-
-/* In struct stop_thread's registers. */
-enum { REGISTER_RBP = 10 };
 
 /* Blocks that were reached have numbers in that order, from 1; the root is 0. */
 struct search {
@@ -98,41 +95,36 @@ static void turn_round(struct path *path)
 	path->near_root = path->left_out ? path->steps - PATH_END_STEPS : path->steps;
 }
 
-/* Where a thread's stack begins to count, and registers to walk it from. */
-struct stack_top {
-	uintptr_t lowest;
-	struct registers start;
-	bool exact;
-};
-
-static bool find_top(const struct search *search, uint32_t tid, struct stack_top *top)
+static bool find_start(const struct search *search, uint32_t tid, struct stack_start *start)
 {
-	const struct stopped *stopped = search->stopped;
-	if (tid == (uint32_t)stopped->self) {
-		*top = (struct stack_top){search->self->sp - RED_ZONE, search->self->caller, false};
-		return true;
-	}
-	for (uint32_t i = 0; i < stopped->count; i++) {
-		const struct stop_thread *thread = &stopped->thread[i];
-		if ((uint32_t)thread->tid != tid)
-			continue;
-		/* Of one that stands in the kernel no frame pointer is known: rules that need it will not hold. */
-		const struct registers start = {thread->ip, thread->sp, thread->registers[REGISTER_RBP]};
-		*top = (struct stack_top){thread->sp - RED_ZONE, start, true};
-		return true;
-	}
+	for (uint32_t i = 0; i <= search->stopped->count; i++)
+		if (stack_start(start, search->stopped, search->self, i) && start->thread == tid)
+			return true;
 	return false;
 }
 
-/* Of a pointer on a stack: the call in whose frame it is. A frame of our own is none of the program. */
+/* Which of the kept ones a general register is; -1: none. */
+static int kept_of(uint64_t general)
+{
+	for (int i = 0; i < KEPT_REGISTERS; i++)
+		if (registers_kept_general[i] == general)
+			return i;
+	return -1;
+}
+
+/* Of a pointer on a stack or in a register: the call that it belongs to. Of our own there is none. */
 static void find_call(struct search *search, struct path *path)
 {
-	struct stack_top top;
+	struct stack_start start;
 	struct frame_at call;
 	uint32_t left = search->call_frames_left < CALL_FRAMES_MAX ? search->call_frames_left : CALL_FRAMES_MAX;
 	uint32_t allowed = left;
-	bool found = find_top(search, path->thread, &top) &&
-		     frame_at(&top.start, top.exact, top.lowest + path->place, &left, &call);
+	int kept = path->root == ROOT_REGISTER ? kept_of(path->place) : -1;
+	bool found = find_start(search, path->thread, &start);
+	if (path->root == ROOT_STACK)
+		found = found && frame_at(&start.frame, start.lowest + path->place, &left, &call);
+	else
+		found = found && kept >= 0 && frame_of_register(&start.frame, (unsigned)kept, &left, &call);
 	search->call_frames_left -= allowed - left;
 	uint32_t id = found ? modules_find(call.exact ? call.pc : call.pc - 1) : 0;
 	const struct module *module = id ? modules_at(id) : NULL;
@@ -163,7 +155,7 @@ static void describe_root(struct search *search, struct path *path, const struct
 		path->place /= sizeof(uintptr_t);
 	if (path->root == ROOT_MEMORY && roots_thread_of(search->stopped, root->where, &path->thread, &path->place))
 		path->root = ROOT_THREAD;
-	if (path->root == ROOT_STACK)
+	if (path->root == ROOT_STACK || path->root == ROOT_REGISTER)
 		find_call(search, path);
 	else if (path->root == ROOT_THREAD)
 		find_variable(search, path);
@@ -341,12 +333,17 @@ static void encode_path(struct encoder *encoder, uint32_t site, const struct pat
 	}
 }
 
+static bool begins_in_call(const struct path *path)
+{
+	return path->in.module && (path->root == ROOT_STACK || path->root == ROOT_REGISTER);
+}
+
 void paths_encode_frames(struct encoder *encoder, const struct paths *paths, uint32_t first_frame)
 {
 	uint32_t frame = first_frame;
 	for (uint32_t site = 1; paths->frames && site < paths->sites; site++) {
 		const struct path *path = &paths->path[site];
-		if (path->root != ROOT_STACK || !path->in.module)
+		if (!begins_in_call(path))
 			continue;
 		/* No parent. */
 		uint64_t row[] = {FRAME_NATIVE | (path->in.exact ? FRAME_EXACT : 0), frame++, path->in.module,
@@ -363,7 +360,7 @@ static void encode_places(struct encoder *encoder, const struct paths *paths, ui
 		const struct path *path = &paths->path[site];
 		if (!path->in.module)
 			continue;
-		bool is_frame = path->root == ROOT_STACK;
+		bool is_frame = begins_in_call(path);
 		uint64_t row[] = {site, is_frame ? frame++ : 0, is_frame ? 0 : path->in.module,
 				  is_frame ? 0 : path->in.address};
 		encode_row(encoder, row, sizeof row / sizeof row[0]);

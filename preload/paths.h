@@ -32,7 +32,7 @@ struct path {
 	enum snapshot_root root; /* 0: none */
 	uint32_t thread;
 	uint64_t place, bytes;
-	struct path_place in; /* of ROOT_STACK a frame, of ROOT_THREAD a variable */
+	struct path_place in; /* of ROOT_STACK and ROOT_REGISTER a frame, of ROOT_THREAD a variable */
 	uint64_t left_out;    /* blocks between the two ends of the steps */
 	uint32_t steps, near_root;
 	struct path_step step[2 * PATH_END_STEPS]; /* from the root on */

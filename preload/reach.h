@@ -4,9 +4,9 @@
  *   stop_world -> blocks -> roots -> passes (mark.h) -> components of what is left (condense.h) -> sums by site
  *
  * Roots are all readable and writable mappings that are not Mudlark's; the stacks of threads from their stack pointers
- * on; what else stands in their mappings (thread-local storage, the argument of a thread that has not begun);
- * registers. Not read are freed blocks, what lies behind a block's requested size, and stacks of threads that have
- * ended.
+ * on; what else is in their mappings (thread-local storage, the argument of a thread that has not begun); registers.
+ * Not read are freed blocks, what lies after a block's requested size, stacks of threads that have ended, the frames of
+ * the calls by which the search was reached (outside.h), and those of exit() and what libc calls handlers from.
  *
  * Always roots: blocks that ld.so allocated (it keeps pointers into their middle), that the program asked to ignore,
  * and blocks without a record, unless allocations are sampled.
@@ -18,8 +18,8 @@
 #define MUDLARK_REACH_H
 
 #include "preload/mark.h"
+#include "preload/outside.h"
 #include "preload/paths.h"
-#include "preload/registers.h"
 #include "preload/stop.h"
 
 #include <stdbool.h>
@@ -75,13 +75,12 @@ struct reach_thread {
 	uintptr_t sp, stack_end, storage, storage_end;
 };
 
-/* Where the caller's own stack begins to count. Its registers lie above. */
+/* The thread that searches, and for what. */
 struct reach_self {
-	uintptr_t sp;
-	bool retained;           /* it asks for paths and retained sizes, too */
-	bool process_ends;       /* behind it nothing but that comes */
-	struct registers caller; /* from which its frames can be walked */
-	uint64_t not_copied;     /* bytes that the copy which searches has not got */
+	struct outside outside; /* where its own stack begins to count, and its registers there */
+	bool retained;          /* it asks for paths and retained sizes, too */
+	bool process_ends;      /* behind it nothing but that comes */
+	uint64_t not_copied;    /* bytes that the copy which searches has not got */
 	struct reach_choice choice;
 };
 

@@ -1,14 +1,19 @@
 /*
  * The registers that a walk of the stack starts from, as the hook's caller will have them when the hook returns.
  *
- * What is particular to a processor in the walk stands here: the DWARF numbers of its registers, how far its return
- * address lies from the CFA, and how a hook reads its caller's frame pointer. interpose.c is compiled so that the
+ * Everything particular to a processor in the walk is here: the DWARF numbers of its registers, how far its return
+ * address lies from the CFA, which registers a call preserves, what a signal handler's context and a system call look
+ * like, and how a hook reads its caller's frame pointer. interpose.c is compiled so that the
  * compiler keeps its hands off that register (-ffixed-rbp): wherever in a hook it is read, it is the caller's still.
  */
 #ifndef MUDLARK_REGISTERS_H
 #define MUDLARK_REGISTERS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <ucontext.h>
 
 struct registers {
 	uintptr_t ip; /* return address into the hook's caller */
@@ -20,6 +25,19 @@ struct registers {
 
 /* System V ABI, AMD64 supplement, figure 3.36. */
 enum { DWARF_FP = 6, DWARF_SP = 7, DWARF_RETURN_ADDRESS = 16 };
+
+/* Those that a call preserves (figure 3.4), but for the stack pointer: rbx, rbp, r12 to r15. */
+enum { KEPT_REGISTERS = 6, KEPT_FP = 1 };
+
+/* Their index by DWARF number; -1: not one of them. */
+static inline int registers_kept_index(uint64_t number)
+{
+	return number == 3 ? 0 : number == DWARF_FP ? KEPT_FP : number >= 12 && number <= 15 ? (int)number - 10 : -1;
+}
+
+/* The general registers, in the order of struct sigcontext; which of them is a kept one. */
+enum { GENERAL_REGISTERS = 16 };
+static const uint8_t registers_kept_general[KEPT_REGISTERS] = {REG_RBX, REG_RBP, REG_R12, REG_R13, REG_R14, REG_R15};
 
 /* The return address is pushed by the call: it lies below the CFA, always. */
 enum { RETURN_ADDRESS_OFFSET = -8 };
@@ -40,6 +58,55 @@ static inline __attribute__((always_inline)) struct registers registers_of_calle
 	const uintptr_t *frame = __builtin_frame_address(0); /* the saved frame pointer, the return address */
 	return (struct registers){frame[1], (uintptr_t)(frame + 2), frame[0]};
 }
+
+/* What the instruction after which this is called has in all registers that a walk needs. */
+static inline __attribute__((always_inline)) void registers_now(struct registers *now, uintptr_t kept[KEPT_REGISTERS])
+{
+	__asm__ volatile("lea 0(%%rip), %%rax\n\t"
+			 "mov %%rax, %0\n\t"
+			 "mov %%rsp, %1\n\t"
+			 "mov %%rbp, %2\n\t"
+			 "mov %%rbx, 0(%3)\n\t"
+			 "mov %%rbp, 8(%3)\n\t"
+			 "mov %%r12, 16(%3)\n\t"
+			 "mov %%r13, 24(%3)\n\t"
+			 "mov %%r14, 32(%3)\n\t"
+			 "mov %%r15, 40(%3)"
+			 : "=m"(now->ip), "=m"(now->sp), "=m"(now->fp)
+			 : "r"(kept)
+			 : "rax", "memory");
+}
+
+/* Of what a signal interrupted: the general registers, stack pointer and program counter. */
+static inline uintptr_t registers_context_sp(const ucontext_t *context)
+{
+	return (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
+}
+
+static inline uintptr_t registers_context_ip(const ucontext_t *context)
+{
+	return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+}
+
+/* Where the registers that are not general ones are saved in a context; *end is 0 when there are none. */
+static inline uintptr_t registers_context_vector(const ucontext_t *context, uintptr_t *end)
+{
+	enum {
+		XSTATE_MAGIC = 0x46505853, /* FP_XSTATE_MAGIC1 */
+		XSTATE_MAGIC_OFFSET = 464, /* of struct _fpx_sw_bytes in the legacy area */
+		LEGACY_BYTES = 512,
+	};
+	const char *state = (const char *)context->uc_mcontext.fpregs;
+	uint32_t words[2] = {0, 0}; /* magic, extended size */
+	if (state)
+		memcpy(words, state + XSTATE_MAGIC_OFFSET, sizeof words);
+	*end = state ? (uintptr_t)state + (words[0] == XSTATE_MAGIC ? words[1] : LEGACY_BYTES) : 0;
+	return (uintptr_t)state;
+}
+
+/* The instruction to which a signal handler returns, and the one that calls the kernel. */
+static const uint8_t registers_sigreturn[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05}; /* mov $15, %rax; syscall */
+static const uint8_t registers_syscall[] = {0x0f, 0x05};
 
 #else
 #error "Mudlark has no walk for this processor yet: add its registers here"

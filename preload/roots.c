@@ -6,7 +6,7 @@
 #include "preload/modules.h"
 #include "preload/own.h"
 #include "preload/python.h"
-#include "preload/registers.h"
+#include "preload/stack_words.h"
 #include "preload/sys.h"
 
 #include <dlfcn.h>
@@ -20,6 +20,9 @@ enum {
 	SPARE_SPANS = 16,
 	VARIABLES_MAX = 64,
 	THREAD_BYTES = 2304, /* what libc keeps above a thread's pointer: struct pthread */
+	FRAMES_MAX = 4096,   /* that are walked of a stack, and ... */
+	OWN_SPANS = 8192,    /* ... what there may be of words of the program's */
+	ALL_FRAMES_MAX = 1 << 16,
 };
 #define PAGE_EXISTS ((uint64_t)3 << 62) /* present, swapped: Documentation/admin-guide/mm/pagemap.rst */
 
@@ -32,6 +35,9 @@ static _Atomic bool regions_full; /* one found no place */
 
 /* 0: not known; then it counts as stack. */
 static size_t tls_bytes;
+
+/* Above the first thread's first call: arguments and environment, which is memory as any other. 0: not known. */
+static uintptr_t first_stack_end;
 
 /* Written by the constructor. */
 static struct root_variables variables[VARIABLES_MAX];
@@ -65,8 +71,10 @@ const struct root_variables *roots_variables_at(uint64_t below)
 	return NULL;
 }
 
-void roots_init(void)
+void roots_init(char *const *arguments)
 {
+	/* Their number comes first. */
+	first_stack_end = arguments ? (uintptr_t)(arguments - 1) : 0;
 	/* ld.so's, for libpthread once; the sanitizers ask it as well. */
 	void (*get_info)(size_t *, size_t *) =
 		(void (*)(size_t *, size_t *))dlsym(RTLD_DEFAULT, "_dl_get_tls_static_info");
@@ -249,30 +257,54 @@ static uintptr_t storage_of(uintptr_t pointer)
 	return pointer - (tls_bytes > THREAD_BYTES ? tls_bytes - THREAD_BYTES : 0);
 }
 
+/* Where the calls of the first thread end on its stack. */
+static uintptr_t first_end(const struct map_range *stack)
+{
+	return first_stack_end > stack->start && first_stack_end < stack->end ? first_stack_end : stack->end;
+}
+
 /*
  * One thread's. Thread pointer and static thread-local storage stand at the top of a mapping that libc made: what is
  * below the stack pointer there is dead, what is above it is a stack up to the storage, which is memory as any other.
  */
-static void find_stack(struct roots *roots, uintptr_t sp, uintptr_t pointer, uint32_t thread)
+static void find_stack(struct roots *roots, const struct stack_start *start)
 {
+	uintptr_t sp = start->frame.sp, pointer = start->pointer ? start->pointer : pointer_of(sp);
 	const struct map_range *at = maps_find(roots->maps, sp);
 	const struct map_range *home = pointer ? maps_find(roots->maps, pointer) : NULL;
+	struct block_at block;
+	set_apart(roots, start->alternate_low, start->alternate_high);
 	if (!at || !(at->flags & MAP_READABLE))
 		return;
-	struct block_at block;
 	if (sp - roots->mark->blocks->low < roots->mark->blocks->span && block_find(roots->mark->blocks, sp, &block)) {
 		if (!roots->choice.no_stacks)
 			mark_node(roots->mark, block.node); /* a stack in a block */
 		mark_follow(roots->mark);
 	} else if (at->flags & MAP_MAIN_STACK) {
-		set_apart(roots, at->start, at->end);
-		add_stack(roots, sp - RED_ZONE, at->end, thread);
+		uintptr_t end = first_end(at) > sp ? first_end(at) : at->end;
+		set_apart(roots, at->start, end);
+		add_stack(roots, start->lowest, end, start->thread);
 	} else if (home == at && sp < pointer) {
 		uintptr_t storage = storage_of(pointer) > sp ? storage_of(pointer) : sp;
 		set_apart(roots, at->start, storage);
-		add_stack(roots, sp - RED_ZONE, storage, thread);
+		add_stack(roots, start->lowest, storage, start->thread);
 	}
 	/* On a stack of the program's own its thread's stack is read whole, with the rest of memory. */
+}
+
+/* The first thread's, when it has ended and the process has not. */
+static void find_dead_first(struct roots *roots)
+{
+	const struct stopped *stopped = roots->stopped;
+	pid_t first = sys_getpid();
+	bool lives = stopped->self == first || stopped->unlisted;
+	for (uint32_t i = 0; i < stopped->count && !lives; i++)
+		lives = stopped->thread[i].tid == first && atomic_load(&stopped->thread[i].state) != STOP_GONE;
+	for (size_t i = 0; i < roots->maps->count && !lives; i++) {
+		const struct map_range *range = &roots->maps->range[i];
+		if (range->flags & MAP_MAIN_STACK)
+			set_apart(roots, range->start, first_end(range));
+	}
 }
 
 /* Stacks that libc keeps for threads to come: [low, high) has a guard below, and no thread of now. */
@@ -347,7 +379,7 @@ static void leave_out_threads(struct roots *roots, const struct reach_self *self
 	for (size_t i = 0; i < roots->maps->count && roots->choice.no_stacks; i++)
 		if (roots->maps->range[i].flags & MAP_MAIN_STACK)
 			set_apart(roots, roots->maps->range[i].start, roots->maps->range[i].end);
-	leave_out_thread(roots, self->sp, lock_self());
+	leave_out_thread(roots, self->outside.frame.sp, lock_self());
 	for (uint32_t i = 0; i < roots->stopped->count; i++) {
 		const struct stop_thread *thread = &roots->stopped->thread[i];
 		uintptr_t pointer = thread->pointer ? thread->pointer : pointer_of(thread->sp);
@@ -406,20 +438,16 @@ static size_t spans_of_choice(const struct reach_choice *choice, const struct ma
 	       (choice->no_globals ? maps->count * SEGMENTS_WRITABLE : 0) + (choice->no_regions ? REGIONS_MAX : 0);
 }
 
-static void find_stacks(struct roots *roots, const struct reach_self *self)
+static void find_stacks(struct roots *roots)
 {
-	find_stack(roots, self->sp, lock_self(), (uint32_t)roots->stopped->self);
-	for (uint32_t i = 0; i < roots->stopped->count; i++) {
-		const struct stop_thread *thread = &roots->stopped->thread[i];
-		enum stop_state state = (enum stop_state)atomic_load(&thread->state);
-		if (state != STOP_STANDS && state != STOP_IN_KERNEL)
-			continue;
-		uintptr_t pointer = thread->pointer ? thread->pointer : pointer_of(thread->sp);
-		find_stack(roots, thread->sp, pointer, (uint32_t)thread->tid);
-	}
+	struct stack_start start;
+	for (uint32_t i = 0; i <= roots->stopped->count; i++)
+		if (stack_start(&start, roots->stopped, roots->self, i))
+			find_stack(roots, &start);
 	find_dead(roots);
+	find_dead_first(roots);
 	find_dead_frames(roots);
-	leave_out(roots, self);
+	leave_out(roots, roots->self);
 }
 
 bool roots_begin(struct roots *roots, const struct maps *maps, const struct stopped *stopped,
@@ -427,21 +455,23 @@ bool roots_begin(struct roots *roots, const struct maps *maps, const struct stop
 {
 	*roots = (struct roots){.maps = maps,
 				.stopped = stopped,
+				.self = self,
 				.mark = mark,
 				.careful = stopped->running != 0,
 				.choice = self->choice};
 	size_t heaps = 0;
 	for (const struct heap *heap = heap_first(); heap; heap = heap->next_heap)
 		heaps++;
-	roots->capacity = heaps + stopped->count + SPARE_SPANS + spans_of_choice(&self->choice, maps, stopped);
-	roots->bytes = 2 * roots->capacity * sizeof *roots->stack;
+	roots->capacity = heaps + 2 * stopped->count + SPARE_SPANS + spans_of_choice(&self->choice, maps, stopped);
+	roots->bytes = 2 * roots->capacity * sizeof *roots->stack + OWN_SPANS * sizeof *roots->own;
 	roots->stack = sys_map(roots->bytes);
 	roots->pagemap = sys_open_read("/proc/self/pagemap");
 	if (!roots->stack)
 		return false;
 	roots->apart = roots->stack + roots->capacity;
+	roots->own = (struct stack_span *)(roots->apart + roots->capacity);
 	mark->kind = REACH_REACHABLE;
-	find_stacks(roots, self);
+	find_stacks(roots);
 	return true;
 }
 
@@ -455,26 +485,9 @@ void roots_end(struct roots *roots)
 
 /* --- the passes --- */
 
-static void mark_registers(struct roots *roots)
-{
-	for (uint32_t i = 0; i < roots->stopped->count && !roots->choice.no_registers; i++) {
-		const struct stop_thread *thread = &roots->stopped->thread[i];
-		if (atomic_load(&thread->state) != STOP_STANDS)
-			continue;
-		set_source(roots, ROOT_REGISTER, (uint32_t)thread->tid, (uintptr_t)thread->registers);
-		mark_words(roots->mark, thread->registers, STOP_REGISTERS);
-		set_copy(roots, (uintptr_t)(thread->registers + STOP_REGISTERS), (const void *)thread->vector);
-		if (thread->vector)
-			mark_words(roots->mark, (const uintptr_t *)thread->vector,
-				   (thread->vector_end - thread->vector) / sizeof(uintptr_t));
-	}
-	mark_follow(roots->mark);
-}
-
 void roots_mark_memory(struct roots *roots)
 {
 	roots->mark->kind = REACH_REACHABLE;
-	mark_registers(roots);
 	set_source(roots, ROOT_MEMORY, 0, 0);
 	for (size_t i = 0; i < roots->maps->count; i++) {
 		const struct map_range *range = &roots->maps->range[i];
@@ -490,13 +503,92 @@ void roots_mark_memory(struct roots *roots)
 	}
 }
 
+/* --- stacks and registers --- */
+
+static const struct root_span *stack_of(const struct roots *roots, const struct stack_start *start)
+{
+	for (size_t i = 0; i < roots->stacks; i++)
+		if (roots->stack[i].start == start->lowest && roots->stack[i].thread == start->thread)
+			return &roots->stack[i];
+	return NULL;
+}
+
+static void mark_general(struct roots *roots, const struct stack_start *start, size_t from, size_t count)
+{
+	set_source(roots, ROOT_REGISTER, start->thread, (uintptr_t)start->general);
+	mark_words(roots->mark, start->general + from, count);
+}
+
+static void mark_registers(struct roots *roots, const struct stack_start *start)
+{
+	if (!start->general || roots->choice.no_registers)
+		return;
+	mark_general(roots, start, 0, GENERAL_REGISTERS);
+	set_copy(roots, (uintptr_t)(start->general + GENERAL_REGISTERS), (const void *)start->vector);
+	if (start->vector)
+		mark_words(roots->mark, (const uintptr_t *)start->vector,
+			   (start->vector_end - start->vector) / sizeof(uintptr_t));
+}
+
+/* What is the program's own, from the outermost call on; of the stack only what is read as one. */
+static void mark_own(struct roots *roots, const struct stack_start *start, const struct stack_words *words)
+{
+	const struct root_span *stack = stack_of(roots, start);
+	uint64_t counted = roots->root_bytes; /* all of it is read once more, in its place */
+	for (size_t i = words->owns; i-- > 0;) {
+		const struct stack_span *own = &words->own[i];
+		uintptr_t general = own->start - (uintptr_t)start->general;
+		if (start->general && general < GENERAL_REGISTERS * sizeof *start->general) {
+			if (!roots->choice.no_registers)
+				mark_general(roots, start, general / sizeof *start->general, 1);
+		} else if (stack && own->start >= stack->start && own->end <= stack->end) {
+			set_source(roots, ROOT_STACK, stack->thread, stack->start);
+			read_span(roots, own->start, own->end, MAP_PLAIN);
+		}
+	}
+	roots->root_bytes = counted;
+}
+
+/* A stack, but for what does not count of it. */
+static void mark_stack(struct roots *roots, const struct root_span *stack, const struct stack_words *words)
+{
+	uintptr_t from = stack->start;
+	set_source(roots, ROOT_STACK, stack->thread, stack->start);
+	for (unsigned i = 0; i < words->passes; i++) {
+		const struct stack_span *passed = &words->passed[i];
+		if (passed->start < from || passed->end > stack->end)
+			continue;
+		read_span(roots, from, passed->start, MAP_PLAIN);
+		from = passed->end;
+	}
+	read_span(roots, from, stack->end, MAP_PLAIN);
+	for (unsigned i = 0; i < words->keeps; i++)
+		if (words->kept[i] >= stack->start && words->kept[i] < stack->end)
+			read_span(roots, words->kept[i], words->kept[i] + sizeof(uintptr_t), MAP_PLAIN);
+}
+
 void roots_mark_stacks(struct roots *roots)
 {
+	struct stack_start start;
+	struct stack_words words = {.own = roots->own, .capacity = OWN_SPANS};
+	uint32_t left = ALL_FRAMES_MAX;
 	roots->mark->kind = REACH_STACK_ONLY;
-	for (size_t i = 0; i < roots->stacks; i++) {
-		const struct root_span *stack = &roots->stack[i];
-		set_source(roots, ROOT_STACK, stack->thread, stack->start);
-		read_span(roots, stack->start, stack->end, MAP_PLAIN);
+	for (uint32_t i = 0; roots->mark->trace && i <= roots->stopped->count; i++) {
+		if (!stack_start(&start, roots->stopped, roots->self, i))
+			continue;
+		left -= stack_words_find(&words, &start, left < FRAMES_MAX ? left : FRAMES_MAX);
+		mark_own(roots, &start, &words);
+	}
+	for (uint32_t i = 0; i <= roots->stopped->count; i++) {
+		if (!stack_start(&start, roots->stopped, roots->self, i))
+			continue;
+		/* Of others than the thread that searches nothing is passed over: few of them call exit(). */
+		stack_words_find(&words, &start, i ? 0 : FRAMES_MAX);
+		const struct root_span *stack = stack_of(roots, &start);
+		if (stack)
+			mark_stack(roots, stack, &words);
+		mark_registers(roots, &start);
+		mark_follow(roots->mark);
 	}
 }
 
@@ -524,7 +616,7 @@ bool roots_list_threads(const struct roots *roots, const struct reach_self *self
 	if (!reach->thread)
 		return false;
 	reach->thread[reach->threads++] =
-		thread_of(roots, (uint32_t)stopped->self, SEARCHED_STANDS, self->sp, lock_self());
+		thread_of(roots, (uint32_t)stopped->self, SEARCHED_STANDS, self->outside.frame.sp, lock_self());
 	for (uint32_t i = 0; i < stopped->count; i++) {
 		const struct stop_thread *thread = &stopped->thread[i];
 		uint32_t state = atomic_load(&thread->state);

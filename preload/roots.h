@@ -21,9 +21,11 @@ struct root_span {
 struct roots {
 	const struct maps *maps;
 	const struct stopped *stopped;
+	const struct reach_self *self;
 	struct mark *mark;
 	struct root_span *stack; /* what is read as stacks */
 	struct root_span *apart; /* what is not read with the rest: stacks, living and dead */
+	struct stack_span *own;  /* room for a stack's words of the program */
 	size_t stacks, aparts, capacity, bytes;
 	uint64_t root_bytes, unread_bytes;
 	struct reach_choice choice;
@@ -36,8 +38,9 @@ bool roots_begin(struct roots *roots, const struct maps *maps, const struct stop
 		 const struct reach_self *self, struct mark *mark);
 void roots_end(struct roots *roots);
 
-/* All but stacks: memory, registers. */
+/* All but stacks and registers. */
 void roots_mark_memory(struct roots *roots);
+/* With a trace, what the program's own calls have comes first (stack_words.h). */
 void roots_mark_stacks(struct roots *roots);
 
 /* Lists the threads and what was read of them. false when there is no memory. */
@@ -58,9 +61,11 @@ struct root_variables {
 /* The module of what is `below` bytes below a thread's pointer; NULL: it is none's. */
 const struct root_variables *roots_variables_at(uint64_t below);
 
-/* From the constructor: asks libc how much static thread-local storage a thread has, and which module has what of it.
+/*
+ * From the constructor: asks libc how much static thread-local storage a thread has, and which module has what of it.
+ * arguments: main()'s, which lie above the first call on the first thread's stack.
  */
-void roots_init(void);
+void roots_init(char *const *arguments);
 
 /* More memory that counts, for __lsan_register_root_region(). false: the table is full. */
 bool roots_register(const void *start, size_t bytes);

@@ -37,7 +37,6 @@ enum {
 	HELD_NS_TOLERATED = 5000000, /* an inline snapshot below this is not worth a process */
 	FORK_GAIN = 2,               /* nor one that is not that much shorter forked */
 	COHORTS_PER_WORD = 64,
-	FRAME_ROOM_BYTES = 64, /* below a frame's address: the registers that it saves */
 };
 
 /* Shared with the copy. */
@@ -438,15 +437,13 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 		picture_bound(&picture);
 		snapshot.token = request->token;
 		snapshot.listener = listener;
-		/* All registers that a caller of ours may still need go into this frame. */
-		__builtin_unwind_init();
-		uintptr_t now = (uintptr_t)__builtin_frame_address(0) - FRAME_ROOM_BYTES;
-		const struct reach_self here = {.sp = request->sp ? request->sp : now,
-						.retained = request->retained,
-						.process_ends = request->sp != 0,
-						.caller = registers_of_caller(),
-						.choice = lsan_choice()};
+		struct frame now;
+		frame_now(&now);
+		struct reach_self here = {
+			.retained = request->retained, .process_ends = request->exits, .choice = lsan_choice()};
 		const struct reach_self *self = request->leaks ? &here : NULL;
+		if (self)
+			outside_find(&here.outside, &now, request->from);
 		bool forked = wants_fork(request->trigger, &picture, request->leaks) &&
 			      take_forked(&picture, begun_ns, settled, self);
 		if (!forked)

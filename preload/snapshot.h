@@ -25,20 +25,22 @@
 #include "preload/census.h"
 #include "preload/heap.h"
 #include "preload/options.h"
+#include "preload/outside.h"
 #include "preload/snapshot_format.h"
 
 #include <stdbool.h>
 
 struct snapshot_request {
 	enum snapshot_trigger trigger;
-	const char *label; /* NULL: none */
-	bool wait;         /* for a snapshot that is being taken; otherwise this one is skipped */
-	bool leaks;        /* search for leaks, too */
-	bool retained;     /* and find out why blocks are reachable */
-	bool ends;         /* the process ends: no snapshot by interval comes after this one */
-	bool only_lost;    /* with leaks: no file when it is certain that nothing was lost */
-	uintptr_t sp;   /* of a process that ends: where the caller's stack begins for it; 0: now, with its registers */
-	uint64_t token; /* of whom answer() tells; 0: nobody */
+	const char *label;    /* NULL: none */
+	bool wait;            /* for a snapshot that is being taken; otherwise this one is skipped */
+	bool leaks;           /* search for leaks, too */
+	bool retained;        /* and find out why blocks are reachable */
+	bool ends;            /* the process ends: no snapshot by interval comes after this one */
+	bool only_lost;       /* with leaks: no file when it is certain that nothing was lost */
+	bool exits;           /* and the calling thread returns to none of its calls */
+	enum outside_of from; /* whose frames the search passes over */
+	uint64_t token;       /* of whom answer() tells; 0: nobody */
 	struct census_request census;
 	uintptr_t interp;         /* PyInterpreterState, when the calling thread has the GIL for the census; else 0 */
 	const char *malloc_stats; /* python_stats.h; NULL: none */

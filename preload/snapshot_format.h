@@ -417,7 +417,7 @@ enum snapshot_root {
 	ROOT_ITSELF = 1,   /* counts as in use, whoever points to it: ld.so's, ignored, not recorded; place is 0 */
 	ROOT_MEMORY = 2,   /* place: address, of a variable when a module of MODULES is there */
 	ROOT_STACK = 3,    /* of the thread; place: offset from the lowest byte that counts; PLACES may know the call */
-	ROOT_REGISTER = 4, /* of the thread; place: number, general registers before others */
+	ROOT_REGISTER = 4, /* of the thread; place: number, general registers before others; PLACES may know the call */
 	ROOT_THREAD = 5,   /* libc's data of the thread, and thread-local variables; place: bytes below its pointer +
 			      2^32;   PLACES may know whose */
 	ROOT_KINDS = 6,
@@ -432,10 +432,10 @@ enum snapshot_root {
 
 /*
  * PLACES: count, then for each, in the order of PATHS: site id, frame id, module id, offset. Of a path that begins on a
- * stack: a frame of FRAMES, the call in whose frame of the stack the pointer is; module and offset are 0. Such frames
- * stand at the end of FRAMES, have no parent, and are in no stack. Of a path that begins in a thread's storage: frame
- * 0, the module that has the variable, and its offset among the module's thread-local ones, as symbols of type STT_TLS
- * have it.
+ * stack or in a register: a frame of FRAMES, the call that the pointer belongs to (in whose frame of the stack it is,
+ * or whose register was saved there); module and offset are 0. Such frames are at the end of FRAMES, have no parent,
+ * and are in no stack. Of a path that begins in a thread's storage: frame 0, the module that has the variable, and its
+ * offset among the module's thread-local ones, as symbols of type STT_TLS have it.
  */
 
 enum snapshot_leaks_incomplete {

@@ -36,6 +36,7 @@
 #include "preload/roots.h"
 #include "preload/roster.h"
 #include "preload/rules.h"
+#include "preload/runtime.h"
 #include "preload/sample.h"
 #include "preload/sandbox.h"
 #include "preload/stacks.h"
@@ -235,7 +236,7 @@ static void fork_child(void)
 static void at_exit(int status, void *unused)
 {
 	(void)unused;
-	control_at_exit((uintptr_t)__builtin_dwarf_cfa());
+	control_at_exit();
 	int judged = control_exit_status(status);
 	if (judged != status)
 		exit(judged);
@@ -255,7 +256,7 @@ static void at_quick_exit_handler(void)
 {
 	int status = atomic_load(&quick_status);
 	lsan_leaves_at_once();
-	control_at_exit((uintptr_t)__builtin_dwarf_cfa());
+	control_at_exit();
 	int judged = control_exit_status(status);
 	if (judged != status)
 		sys_exit(judged);
@@ -274,7 +275,7 @@ __attribute__((visibility("default"))) void quick_exit(int status)
 static __attribute__((noreturn)) void end_process(int status)
 {
 	lsan_leaves_at_once();
-	control_at_exit((uintptr_t)__builtin_dwarf_cfa());
+	control_at_exit();
 	sys_exit(control_exit_status(status));
 }
 
@@ -400,7 +401,8 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 	quick_exit_init();
 	exec_init();
 	reach_init();
-	roots_init();
+	runtime_init();
+	roots_init(argv);
 	lsan_init(environment, &options);
 	all_collect();
 	pthread_atfork(fork_prepare, fork_parent, fork_child);

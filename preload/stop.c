@@ -2,6 +2,7 @@
 #include "preload/stop.h"
 
 #include "preload/broken_wait.h"
+#include "preload/outside.h"
 #include "preload/proc_text.h"
 #include "preload/sys.h"
 #include "preload/text.h"
@@ -22,9 +23,6 @@ enum {
 	AGAIN_NS = 1000000,
 	FACTS_BYTES = 4096,
 	LIST_BYTES = 16384,
-	XSTATE_MAGIC = 0x46505853, /* FP_XSTATE_MAGIC1 */
-	XSTATE_MAGIC_OFFSET = 464, /* of struct _fpx_sw_bytes in the legacy area */
-	LEGACY_BYTES = 512,
 };
 
 /* The table stays mapped: a handler that is late still finds its entry. */
@@ -45,17 +43,14 @@ static struct {
 
 static void tell_registers(struct stop_thread *thread, const ucontext_t *context)
 {
-	for (int i = 0; i < STOP_REGISTERS; i++)
+	for (int i = 0; i < GENERAL_REGISTERS; i++)
 		thread->registers[i] = (uintptr_t)context->uc_mcontext.gregs[i];
-	thread->sp = (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
-	thread->ip = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+	thread->sp = registers_context_sp(context);
+	thread->ip = registers_context_ip(context);
+	thread->lowest = outside_lowest(thread->ip, thread->sp);
 	thread->pointer = (uintptr_t)__builtin_thread_pointer();
-	const char *state = (const char *)context->uc_mcontext.fpregs;
-	uint32_t words[2] = {0, 0}; /* magic, extended size */
-	if (state)
-		memcpy(words, state + XSTATE_MAGIC_OFFSET, sizeof words);
-	thread->vector = (uintptr_t)state;
-	thread->vector_end = state ? thread->vector + (words[0] == XSTATE_MAGIC ? words[1] : LEGACY_BYTES) : 0;
+	thread->vector = registers_context_vector(context, &thread->vector_end);
+	outside_alternate(context, &thread->alternate_low, &thread->alternate_high);
 }
 
 /* Where the process ends, whose wait was broken off goes on no more. */
@@ -150,6 +145,10 @@ static long waits_in(pid_t tid, uintptr_t *sp, uintptr_t *ip)
 static enum stop_state ask_kernel(struct stop_thread *thread)
 {
 	long number = waits_in(thread->tid, &thread->sp, &thread->ip);
+	/* The first thread, when it has ended before the others, is still listed; it has no stack any longer. */
+	if (number >= 0 && !thread->sp)
+		return STOP_GONE;
+	thread->lowest = thread->ip ? outside_lowest(thread->ip, thread->sp) : thread->sp - RED_ZONE;
 	if (number >= 0)
 		return STOP_IN_KERNEL;
 	return number == -ENOENT || number == -ESRCH ? STOP_GONE : STOP_RUNS;

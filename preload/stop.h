@@ -20,6 +20,8 @@
 #ifndef MUDLARK_STOP_H
 #define MUDLARK_STOP_H
 
+#include "preload/registers.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,16 +36,17 @@ enum stop_state {
 	STOP_RUNS,      /* nothing is known of it */
 };
 
-enum { STOP_REGISTERS = 16 };
-
 struct stop_thread {
 	pid_t tid;
 	uint32_t generation;
-	_Atomic uint32_t state;              /* enum stop_state */
-	uintptr_t sp, ip;                    /* ip 0: not known */
-	uintptr_t pointer;                   /* thread pointer; 0: not known */
-	uintptr_t registers[STOP_REGISTERS]; /* the general ones, as struct sigcontext has them */
-	uintptr_t vector, vector_end;        /* where the other ones are saved */
+	_Atomic uint32_t state;                 /* enum stop_state */
+	uintptr_t sp, ip;                       /* ip 0: not known */
+	uintptr_t lowest;                       /* the first byte that it may use below sp */
+	uintptr_t pointer;                      /* thread pointer; 0: not known */
+	uintptr_t registers[GENERAL_REGISTERS]; /* as struct sigcontext has them */
+	uintptr_t vector, vector_end;           /* where the other ones are saved */
+	/* Of an alternate signal stack, which the handler may have been on, what the thread itself does not use. */
+	uintptr_t alternate_low, alternate_high;
 };
 
 struct stopped {

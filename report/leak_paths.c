@@ -84,7 +84,7 @@ struct root_place {
 	const char *name;   /* of a variable, a register; NULL: not known */
 	const char *module; /* NULL: none */
 	uint64_t offset;
-	const struct location *call; /* in whose frame of the stack it is; NULL: not known */
+	const struct location *call; /* whose frame of the stack, or register, it is; NULL: not known */
 };
 
 static uint32_t module_at(const struct snapshot *snapshot, uint64_t address)
@@ -163,7 +163,8 @@ static struct root_place find_root(const struct retained_rows *rows, const struc
 		place = (struct root_place){
 			.kind = "stack", .offset = path->place, .call = find_call(rows, path->frame)};
 	else if (path->root == ROOT_REGISTER)
-		place = (struct root_place){.kind = "register", .name = register_name(path->place)};
+		place = (struct root_place){
+			.kind = "register", .name = register_name(path->place), .call = find_call(rows, path->frame)};
 	else if (path->root == ROOT_THREAD)
 		find_thread_local(rows, path, &place);
 	else if (path->root == ROOT_ITSELF)
@@ -208,6 +209,10 @@ static void root_text(struct buffer *out, const struct retained_rows *rows, cons
 	} else if (path->root == ROOT_REGISTER) {
 		thread_text(out, snapshot, path->thread);
 		buffer_format(out, ": register %s", place.name);
+		if (place.call) {
+			buffer_text(out, " of ");
+			location_text(out, place.call);
+		}
 	} else if (path->root == ROOT_THREAD && place.module) {
 		thread_text(out, snapshot, path->thread);
 		if (place.name) {

@@ -19,6 +19,7 @@ enum { COLUMNS_MAX = 24, NAME_BYTES = 16, FUNCTIONS_MAX = 200000 };
 struct line {
 	uintptr_t start;
 	char cfa[NAME_BYTES], fp[NAME_BYTES], sp[NAME_BYTES], return_address[NAME_BYTES];
+	char kept[KEPT_REGISTERS][NAME_BYTES];
 };
 
 struct reading {
@@ -81,6 +82,30 @@ static bool rule_is(struct rule rule, const struct line *line, bool signal_frame
 	return register_offset(line->fp, "c", &offset) && rule.fp == FP_AT_CFA && rule.fp_offset == offset;
 }
 
+static const char *const kept_names[KEPT_REGISTERS] = {"rbx", "rbp", "r12", "r13", "r14", "r15"};
+
+static bool kept_is(struct kept_rule rule, const char *cell)
+{
+	int offset = 0;
+	/* It prints "u" where the row says nothing, too. */
+	if (unchanged(cell))
+		return rule.where == KEPT_SAME || (rule.where == KEPT_LOST && strcmp(cell, "u") == 0);
+	if (register_offset(cell, "c", &offset))
+		return rule.where == KEPT_AT_CFA && rule.offset == offset;
+	return rule.where == KEPT_AT_FP || rule.where == KEPT_LOST;
+}
+
+static void compare_kept(const struct reading *reading, uintptr_t pc, const struct line *line, struct rule rule)
+{
+	struct kept_rule kept[KEPT_REGISTERS];
+	struct rule again = cfi_kept(reading->info->dlpi_addr + pc, reading->info, kept);
+	ENSURE(memcmp(&rule, &again, sizeof rule) == 0, "%s: another rule for %lx with registers",
+	       reading->info->dlpi_name, pc);
+	for (int i = 0; i < KEPT_REGISTERS && rule.kind >= RULE_SP; i++)
+		ENSURE(kept_is(kept[i], line->kept[i]), "%s: at %lx %s %d at %ld; readelf has %s",
+		       reading->info->dlpi_name, pc, kept_names[i], kept[i].where, kept[i].offset, line->kept[i]);
+}
+
 static void compare_at(struct reading *reading, uintptr_t pc, const struct line *line)
 {
 	struct rule rule = cfi_rule(reading->info->dlpi_addr + pc, reading->info);
@@ -88,6 +113,7 @@ static void compare_at(struct reading *reading, uintptr_t pc, const struct line 
 	       "%s: at %lx kind %d, CFA %d, fp %d at %d; readelf has CFA %s, rbp %s, rsp %s, return address %s",
 	       reading->info->dlpi_name, pc, rule.kind, rule.cfa_offset, rule.fp, rule.fp_offset, line->cfa, line->fp,
 	       line->sp, line->return_address);
+	compare_kept(reading, pc, line, rule);
 	reading->compared++;
 	reading->by_kind[rule.kind]++;
 }
@@ -133,6 +159,9 @@ static void read_line(struct reading *reading, char *text)
 			line.start = strtoul(cell, NULL, 16);
 		else if (place)
 			snprintf(place, NAME_BYTES, "%.15s", cell);
+		for (int k = 0; k < KEPT_REGISTERS; k++)
+			if (strcmp(name, kept_names[k]) == 0)
+				snprintf(line.kept[k], NAME_BYTES, "%.15s", cell);
 		/* A value in a register has that one's number behind its name: "rax (r0)". */
 		do
 			cell = strtok_r(NULL, " \n", &rest);

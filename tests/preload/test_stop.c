@@ -508,7 +508,7 @@ START_TEST(registers_and_vectors)
 	stop_until(1);
 	const struct stop_thread *thread = entry_of(&actor);
 	ck_assert_int_eq(state_of(&actor), STOP_STANDS);
-	ck_assert_int_eq(times_in(thread->registers, thread->registers + STOP_REGISTERS, IN_REGISTER), 1);
+	ck_assert_int_eq(times_in(thread->registers, thread->registers + GENERAL_REGISTERS, IN_REGISTER), 1);
 	ck_assert_uint_ge(thread->vector_end - thread->vector, 512);
 	ck_assert_int_ge(times_in((const void *)thread->vector, (const void *)thread->vector_end, IN_VECTOR), 1);
 	release();

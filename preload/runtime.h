@@ -1,0 +1,29 @@
+/*
+ * Whose an instruction is: the program's, or one of libc, ld.so and this library, which are there in every process.
+ *
+ * What these have on the stack while the program's calls wait for them is not the program's. It is told by the module
+ * alone, without symbols, so that it does not depend on what is installed.
+ */
+#ifndef MUDLARK_RUNTIME_H
+#define MUDLARK_RUNTIME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum runtime_part {
+	RUNTIME_NONE, /* the program, with its libraries */
+	RUNTIME_LIBC,
+	RUNTIME_LOADER,
+	RUNTIME_OWN,
+};
+
+/* From the constructor. Until then all is the program's. */
+void runtime_init(void);
+
+/* Async-signal-safe. */
+enum runtime_part runtime_part(uintptr_t ip);
+
+/* Whether it is in libc's exit() or quick_exit(). Async-signal-safe. */
+bool runtime_is_exit(uintptr_t ip);
+
+#endif

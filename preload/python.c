@@ -179,16 +179,25 @@ static uint32_t version_hex(const char *text)
 	return part[0] << 24 | (part[1] & 0xff) << 16 | (part[2] & 0xff) << 8 | 0xf0;
 }
 
+/* What is known of the version alone, before its symbols, of which older ones lack some; NULL: it may do. */
+static const char *refuse_version(void)
+{
+	uint32_t minor = python.version_hex >> 16 & 0xff;
+	if (python.version_hex >> 24 == 0)
+		return "Python frames are not recorded: this CPython's version is not known";
+	if (python.version_hex >> 24 < 3 || (python.version_hex >> 24 == 3 && minor < OLDEST_MINOR))
+		return "Python frames are not recorded: this CPython is older than 3.8, the first version that Mudlark "
+		       "knows";
+	if (python.version_hex >> 24 > 3 || !python_layout_of(minor, &python.layout))
+		return "Python frames are not recorded: this CPython is newer than 3.14, the last version that this "
+		       "Mudlark knows; native stacks are complete";
+	return NULL;
+}
+
 /* Why this interpreter's structs cannot be read; NULL: they can. */
 static const char *choose_layout(const struct dynsym *tables)
 {
 	uint32_t minor = python.version_hex >> 16 & 0xff;
-	if (python.version_hex >> 24 < 3 || (python.version_hex >> 24 == 3 && minor < OLDEST_MINOR))
-		return "Python frames are not recorded: this CPython is older than 3.8";
-	if (python.version_hex >> 24 > 3 || !python_layout_of(minor, &python.layout))
-		return "Python frames are not recorded: this CPython is newer than this Mudlark knows; native stacks "
-		       "are "
-		       "complete";
 	if (dynsym_find(tables, "_Py_NegativeRefcount", NULL) || dynsym_find(tables, "_Py_RefTotal", NULL))
 		return "Python frames are not recorded: this CPython is a debug build; native stacks are complete";
 	if (dynsym_find(tables, "_Py_ForgetReference", NULL))
@@ -271,8 +280,10 @@ void python_look_at(const struct link_map *map)
 	const char *copy = meta_copy(text);
 	python.version_text = copy ? copy : "";
 	finding.late = finding.started;
-	const char *why = find_symbols(&tables) ? choose_layout(&tables)
-						: "Python frames are not recorded: this CPython hides its symbols";
+	bool found = find_symbols(&tables);
+	const char *why = refuse_version();
+	if (!why)
+		why = found ? choose_layout(&tables) : "Python frames are not recorded: this CPython hides its symbols";
 	if (why)
 		python_off(why);
 	else

@@ -191,15 +191,28 @@ static void examine_allocator(struct examination *examination, const char *path,
 		     "%s has an allocator of its own linked in%s%s%s: nothing of it will be recorded", path,
 		     facts->allocator ? " (" : "", facts->allocator ? facts->allocator : "",
 		     facts->allocator ? ")" : "");
+	else if (facts->has_allocator)
+		find(examination, "allocator", VERDICT_WARN, EMBEDDED_ALLOCATOR_HINT,
+		     "%s contains %s under names of its own: what it allocates by these is not recorded", path,
+		     facts->allocator);
+	else if (facts->has_rust_global)
+		find(examination, "allocator", VERDICT_WARN, EMBEDDED_ALLOCATOR_HINT,
+		     "%s has a Rust #[global_allocator]: only what that takes from the C library is recorded", path);
 	else if (facts->allocator)
 		find(examination, "allocator", VERDICT_WARN, NULL,
 		     "%s uses %s as a library: under Mudlark its blocks come from Mudlark's allocator instead", path,
 		     facts->allocator);
 	else
 		find(examination, "allocator", VERDICT_OK, NULL, "%s takes its memory from the C library", path);
-	if (facts->is_go)
-		find(examination, "go", VERDICT_WARN, "use Go's own pprof for the Go heap",
-		     "%s is a Go program: only allocations of its C code are seen", path);
+	if (facts->is_go && facts->is_static)
+		find(examination, "go", VERDICT_WARN, "use Go's own pprof",
+		     "%s is a Go program without cgo: it allocates nothing by malloc", path);
+	else if (facts->is_go)
+		find(examination, "go", VERDICT_WARN,
+		     "start it with --every SECONDS, or ask with 'mudlark snap'; use Go's own pprof for the Go heap",
+		     "%s is a Go program: only allocations of its C code are seen, and as Go programs end without C's "
+		     "exit(), no snapshot is written at the end",
+		     path);
 }
 
 /* --- CPython --------------------------------------------------------------------------------------------------- */
@@ -214,9 +227,10 @@ static void find_python(struct examination *examination, const char *who, const 
 		     buffer_string(&words));
 	else
 		find(examination, "python", VERDICT_WARN,
-		     snapshot->python_numbers[PYTHON_STACKS] ? "see `python` in libmudlark.so(7)"
-							     : "use another version of Python for Python lines; native "
-							       "frames are recorded in any case",
+		     snapshot->python_numbers[PYTHON_STACKS]
+			     ? "see `python` in libmudlark.so(7)"
+			     : "use CPython 3.8 to 3.13 for Python lines; native frames "
+			       "are recorded in any case",
 		     "%s: CPython %s", who, buffer_string(&words));
 	buffer_free(&words);
 }

@@ -202,10 +202,17 @@ static void warn_of_facts(struct preflight *preflight)
 					    "recorded; link it without that allocator",
 					    preflight->program, facts->allocator ? " (" : "",
 					    facts->allocator ? facts->allocator : "", facts->allocator ? ")" : ""));
+	else if (facts->has_allocator)
+		warn(preflight,
+		     must_format(
+			     "%s contains %s under names of its own: what it allocates by these is not recorded; %s",
+			     preflight->program, facts->allocator, EMBEDDED_ALLOCATOR_HINT));
 	if (facts->is_go)
 		warn(preflight,
 		     must_format("%s is a Go program: only allocations of its C code are seen, Go's own heap is "
-				 "not (use Go's pprof for that)",
+				 "not (use Go's pprof for that); it ends without C's exit(), so there is no snapshot "
+				 "at the "
+				 "end: use --every or mudlark snap",
 				 preflight->program));
 }
 

@@ -146,6 +146,23 @@ static int read_options(struct process *process, const char *environment, size_t
 	return status;
 }
 
+/* Why /proc says nothing of the process: only the kernel knows whether there is one. */
+static int refuse_unseen(unsigned long pid, int number, struct error *error)
+{
+	bool exists = pid <= INT_MAX && (!kill((pid_t)pid, 0) || errno == EPERM);
+	if (!exists)
+		return error_set(error, EXIT_INPUT, NULL, "there is no process %lu", pid);
+	if (access("/proc/self/status", R_OK))
+		return error_set(error, EXIT_INPUT, "mount it (mount -t proc proc /proc)",
+				 "process %lu cannot be looked at: /proc is not mounted", pid);
+	if (number == ENOENT)
+		return error_set(
+			error, EXIT_INPUT, "run mudlark as the user of that process, or as root",
+			"process %lu cannot be looked at: it is another user's, and /proc hides those (hidepid)", pid);
+	return error_set(error, EXIT_INPUT, "run mudlark as the user of that process, or as root",
+			 "process %lu cannot be looked at: %s", pid, strerror(number));
+}
+
 int process_read(struct process *process, unsigned long pid, struct error *error)
 {
 	char path[64], ours[64], theirs[64];
@@ -154,7 +171,7 @@ int process_read(struct process *process, unsigned long pid, struct error *error
 	snprintf(path, sizeof path, "/proc/%lu/status", pid);
 	char *status = read_whole(path, &length);
 	if (!status)
-		return error_set(error, EXIT_INPUT, NULL, "there is no process %lu", pid);
+		return refuse_unseen(pid, errno, error);
 	const char *state = status_field(status, "State"), *caught = status_field(status, "SigCgt");
 	process->state = state ? state[0] : '?';
 	process->caught = caught ? strtoull(caught, NULL, 16) : 0;

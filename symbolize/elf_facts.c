@@ -6,6 +6,7 @@
  * be stripped, only add (debug information, symbols, Go). The dynamic section is found by program header for
  * the same reason.
  */
+#define _GNU_SOURCE /* memmem */
 #include "symbolize/elf_facts.h"
 
 #include <errno.h>
@@ -39,6 +40,34 @@ static const struct {
 	{"rpmalloc", "rpmalloc"},
 };
 
+/*
+ * Ends of names of functions that only the allocator itself has, whatever prefix it was built with (_rjem_mallctl), or
+ * a piece of them, where C++ mangles the rest.
+ */
+static const struct {
+	const char *name, *allocator;
+	bool anywhere;
+} allocator_functions[] = {
+	{"mallctlnametomib", "jemalloc", false},  {"je_malloc", "jemalloc", false},
+	{"mi_malloc_aligned", "mimalloc", false}, {"mi_heap_malloc", "mimalloc", false},
+	{"mi_malloc", "mimalloc", false},         {"tc_malloc", "tcmalloc", false},
+	{"8tcmalloc", "tcmalloc", true},          {"rpmalloc_initialize", "rpmalloc", false},
+	{"scalable_malloc", "tbbmalloc", false},  {"8snmalloc", "snmalloc", true},
+	{"sn_rust_alloc", "snmalloc", false},
+};
+
+/* What their messages begin with, and the environment variables that they read: there in a stripped file, too. */
+static const struct {
+	const char *text, *allocator;
+} allocator_texts[] = {
+	{"<jemalloc>: ", "jemalloc"},
+	{"mimalloc: error: ", "mimalloc"},
+	{"TCMALLOC_", "tcmalloc"},
+};
+
+/* What rustc calls the functions that lead to a #[global_allocator]. */
+static const char *const rust_globals[] = {"__rg_alloc", "___rg_alloc"};
+
 static const char *const allocator_libraries[] = {"tcmalloc",  "jemalloc", "mimalloc",
 						  "tbbmalloc", "rpmalloc", "snmalloc"};
 
@@ -48,6 +77,44 @@ static const char *const sanitizer_symbols[] = {"__asan_init", "__msan_init", "_
 static const char *const sanitizer_libraries[] = {"libasan.so",         "libtsan.so",       "liblsan.so",
 						  "libhwasan.so",       "libclang_rt.asan", "libclang_rt.tsan",
 						  "libclang_rt.hwasan", "libclang_rt.msan"};
+
+static bool ends_with(const char *name, const char *end)
+{
+	size_t length = strlen(name), end_length = strlen(end);
+	return length >= end_length && strcmp(name + length - end_length, end) == 0;
+}
+
+/* A function that the file has. */
+static void see_function(const char *name, struct elf_facts *out)
+{
+	for (size_t i = 0; i < sizeof allocator_functions / sizeof allocator_functions[0]; i++) {
+		const char *wanted = allocator_functions[i].name;
+		bool found = allocator_functions[i].anywhere ? strstr(name, wanted) != NULL : ends_with(name, wanted);
+		if (!found || out->has_allocator)
+			continue;
+		out->has_allocator = true;
+		out->allocator = allocator_functions[i].allocator;
+	}
+	for (size_t i = 0; i < sizeof rust_globals / sizeof rust_globals[0]; i++)
+		out->has_rust_global |= ends_with(name, rust_globals[i]);
+	if (strcmp(name, "PyObject_Malloc") == 0)
+		out->has_cpython = true;
+}
+
+/* A section of constants. */
+static void read_texts(Elf_Scn *section, struct elf_facts *out)
+{
+	Elf_Data *data = out->has_allocator ? NULL : elf_rawdata(section, NULL);
+	if (data == NULL || data->d_buf == NULL)
+		return;
+	for (size_t i = 0; i < sizeof allocator_texts / sizeof allocator_texts[0] && !out->has_allocator; i++) {
+		const char *text = allocator_texts[i].text;
+		if (memmem(data->d_buf, data->d_size, text, strlen(text)) == NULL)
+			continue;
+		out->has_allocator = true;
+		out->allocator = allocator_texts[i].allocator;
+	}
+}
 
 static void read_symbols(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, struct elf_facts *out)
 {
@@ -76,6 +143,8 @@ static void read_symbols(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, st
 			if (is_function && strcmp(name, sanitizer_symbols[s]) == 0)
 				out->has_sanitizer = true;
 		}
+		if (is_function)
+			see_function(name, out);
 		if (out->allocator != NULL)
 			continue;
 		for (size_t s = 0; s < sizeof allocator_symbols / sizeof allocator_symbols[0]; s++) {
@@ -111,6 +180,9 @@ static void read_sections(Elf *elf, struct elf_facts *out)
 			if (header.sh_type == SHT_SYMTAB)
 				out->has_symtab = true;
 			read_symbols(elf, section, &header, out);
+		} else if (has_bytes && header.sh_type == SHT_PROGBITS &&
+			   (header.sh_flags & (SHF_ALLOC | SHF_EXECINSTR | SHF_WRITE)) == SHF_ALLOC) {
+			read_texts(section, out);
 		}
 	}
 }
@@ -335,6 +407,11 @@ int elf_facts_read(const char *path, struct elf_facts *out)
 		if (result == 0) {
 			conclude(out, flags_1);
 			read_sections(elf, out);
+			/* From 3.13 on CPython has one inside, and goes on to use the C library's. */
+			if (out->has_cpython && out->has_allocator && strcmp(out->allocator, "mimalloc") == 0) {
+				out->has_allocator = false;
+				out->allocator = NULL;
+			}
 		}
 	}
 	elf_end(elf);

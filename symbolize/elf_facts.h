@@ -40,6 +40,9 @@ struct elf_facts {
 	bool defines_malloc;   /* has a malloc of its own: a linked-in allocator */
 	const char *allocator; /* "tcmalloc", "jemalloc", "mimalloc" when its own names tell so or it is needed, else
 				  NULL */
+	bool has_allocator;    /* that one's code is in the file itself, under whatever prefix, also stripped */
+	bool has_cpython;      /* CPython itself is in the file */
+	bool has_rust_global;  /* Rust code with a #[global_allocator] */
 	bool is_go;
 	bool has_sanitizer; /* needs or contains a sanitizer's allocator */
 

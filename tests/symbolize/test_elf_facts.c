@@ -34,6 +34,33 @@ START_TEST(library)
 }
 END_TEST
 
+static const struct {
+	const char *name, *allocator; /* NULL: none */
+	bool rust;
+} embedded[] = {
+	{"embedded_jemalloc", "jemalloc", false},
+	{"embedded_jemalloc_stripped", "jemalloc", false},
+	{"embedded_mimalloc", "mimalloc", false},
+	{"embedded_mimalloc_stripped", "mimalloc", false},
+	{"embedded_tcmalloc", "tcmalloc", false},
+	{"embedded_tcmalloc_stripped", "tcmalloc", false},
+	{"embedded_python", NULL, false}, /* that CPython has one inside says nothing of what it uses */
+	{"embedded_rust", NULL, true},
+	{"embedded_rust_stripped", NULL, false}, /* nothing is left of it */
+	{"embedded_none", NULL, false},
+	{"embedded_none_stripped", NULL, false},
+};
+
+START_TEST(embedded_allocators)
+{
+	read_facts(fixture(embedded[_i].name));
+	ck_assert(!facts.defines_malloc);
+	ck_assert_int_eq(facts.has_allocator, embedded[_i].allocator != NULL);
+	ck_assert_pstr_eq(facts.allocator, embedded[_i].allocator);
+	ck_assert_int_eq(facts.has_rust_global, embedded[_i].rust);
+}
+END_TEST
+
 START_TEST(programs)
 {
 	read_facts(fixture("pie"));
@@ -108,6 +135,7 @@ int main(void)
 	TCase *cases = tcase_create("elf_facts");
 	tcase_add_checked_fixture(cases, NULL, forget);
 	tcase_add_test(cases, library);
+	tcase_add_loop_test(cases, embedded_allocators, 0, sizeof embedded / sizeof embedded[0]);
 	tcase_add_test(cases, programs);
 	tcase_add_test(cases, static_programs);
 	tcase_add_test(cases, debug_information);

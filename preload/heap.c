@@ -392,6 +392,7 @@ bool heap_attach_slow(struct heap **heap)
 	mine->stack_low = mine->stack_high = 0;
 	mine->last_block = NULL;
 	mine->ignore_depth = 0;
+	mine->met_jemalloc = false;
 	*heap = mine;
 	atomic_fetch_add_explicit(&heaps.users, 1, memory_order_relaxed);
 	if (heaps.key_exists)

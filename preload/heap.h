@@ -101,6 +101,7 @@ struct heap {
 	struct heap *next_orphan; /* protected by the orphans' lock */
 	struct lock lock;         /* fallback heaps only: held while one is used */
 	uint32_t slow_calls;
+	bool met_jemalloc;    /* the thread may call it, see jemalloc_glue.h */
 	bool impatient;       /* its user interrupted a holder of some lock: it must wait for none */
 	uint32_t exit_rounds; /* passes of thread-specific data destructors seen */
 

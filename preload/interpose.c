@@ -5,6 +5,7 @@
  *   more than PTRDIFF_MAX bytes                    NULL, ENOMEM
  *   realloc(p, 0)                                  frees, NULL, errno kept
  *   posix_memalign with a bad alignment            EINVAL returned; *out and errno untouched
+ *   posix_memalign without memory                  ENOMEM returned and in errno; *out untouched
  *   aligned_alloc, alignment not a power of two    NULL, EINVAL (as glibc from 2.38 on)
  *   memalign, alignment not a power of two         rounded up
  *   free                                           errno kept
@@ -95,21 +96,19 @@ static void *allocate_recorded(struct heap **heap, size_t size, size_t alignment
 {
 	struct registers from = registers(caller);
 	unsigned size_class;
-	if (!pool_class(size, alignment, &size_class)) {
-		void *p = large_allocate(*heap, size, alignment, zero);
+	void *p = pool_class(size, alignment, &size_class) ? pool_pop(heap, size_class, true) : NULL;
+	if (p) {
+		slot_record(slab_of(p), p, record_birth(*heap, p, size, &from), size);
+		if (zero)
+			memset(p, 0, size);
+	} else {
+		/* It is large, or no slab is available. */
+		p = large_allocate(*heap, size, alignment, zero);
 		if (p)
 			atomic_store_explicit(&large_find(p)->cohort, record_birth(*heap, p, size, &from),
 					      memory_order_release);
-		atomic_store_explicit(&(*heap)->x_epoch_in_use, 0, memory_order_release);
-		return p;
 	}
-	void *p = pool_pop(heap, size_class, true);
-	if (!p)
-		return NULL;
-	slot_record(slab_of(p), p, record_birth(*heap, p, size, &from), size);
 	atomic_store_explicit(&(*heap)->x_epoch_in_use, 0, memory_order_release);
-	if (zero)
-		memset(p, 0, size);
 	return p;
 }
 
@@ -124,7 +123,7 @@ static void *allocate_plain(struct heap **heap, size_t size, size_t alignment, b
 				memset(p, 0, size);
 			return p;
 		}
-		/* No slab to be had here: a nested call whose thread holds the central lock, or no memory at all. */
+		/* No slab available: a nested call under the central lock, or out of memory. */
 	}
 	return large_allocate(*heap, size, alignment, zero);
 }
@@ -313,41 +312,9 @@ static __attribute__((noinline)) void free_pool_slow(struct slab *slab, void *p)
 	control_poll_freed(heap);
 }
 
-static __attribute__((noinline)) void free_other(void *p)
+/* A block of a chunk. */
+static inline __attribute__((always_inline)) void free_in_chunk(void *p)
 {
-	if (!p)
-		return;
-	int saved = errno;
-	bool large = pool_kind_of(p) == KIND_LARGE;
-	struct large_record *record = large ? large_find(p) : NULL;
-	const char *wrong = large && !record ? large_diagnose(p) : NULL;
-	if (wrong) {
-		damage_found(wrong, p);
-	} else if (record) {
-		struct heap *heap = heap_enter();
-		uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
-		if (cohort && heap_attach(&heap))
-			record_death(heap, p, record->size, cohort);
-		else if (cohort)
-			record_death_apart(record->size, cohort);
-		large_free(heap, p, record);
-		heap_leave(heap);
-		control_poll_freed(heap);
-	} else if (unwind_is_on_stack(heap_mine, p)) {
-		damage_found("free of a pointer into the stack", p);
-	} else {
-		foreign_free(p);
-	}
-	errno = saved;
-}
-
-static inline __attribute__((always_inline)) void release(void *p)
-{
-	__builtin_prefetch(p, 1); /* for the seal: a block that is out of the caches arrives meanwhile */
-	if (UNLIKELY(pool_kind_of(p) != KIND_POOL)) {
-		free_other(p);
-		return;
-	}
 	struct slab *slab = slab_of(p);
 	if (UNLIKELY(atomic_load_explicit(&slab->xlocal, memory_order_relaxed) != heap_mine)) {
 		if (LIKELY(slab->cohorts != NULL))
@@ -367,6 +334,52 @@ static inline __attribute__((always_inline)) void release(void *p)
 		return;
 	}
 	heap_leave(heap);
+}
+
+static void free_large(void *p, struct large_record *record)
+{
+	struct heap *heap = heap_enter();
+	uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
+	if (cohort && heap_attach(&heap))
+		record_death(heap, p, record->size, cohort);
+	else if (cohort)
+		record_death_apart(record->size, cohort);
+	large_free(heap, p, record);
+	heap_leave(heap);
+	control_poll_freed(heap);
+}
+
+/* NULL, a large block, another allocator's, or a block of a chunk outside the window (kinds.h). */
+static __attribute__((noinline)) void free_other(void *p)
+{
+	if (!p)
+		return;
+	enum pool_kind kind = pool_kind_of(p);
+	if (UNLIKELY(kind == KIND_POOL)) {
+		free_in_chunk(p);
+		return;
+	}
+	int saved = errno;
+	struct large_record *record = kind == KIND_LARGE ? large_find(p) : NULL;
+	const char *wrong = kind == KIND_LARGE && !record ? large_diagnose(p) : NULL;
+	if (wrong)
+		damage_found(wrong, p);
+	else if (record)
+		free_large(p, record);
+	else if (unwind_is_on_stack(heap_mine, p))
+		damage_found("free of a pointer into the stack", p);
+	else
+		foreign_free(p);
+	errno = saved;
+}
+
+static inline __attribute__((always_inline)) void release(void *p)
+{
+	__builtin_prefetch(p, 1); /* for the seal: a block that is out of the caches arrives meanwhile */
+	if (LIKELY(pool_is_near(p)))
+		free_in_chunk(p);
+	else
+		free_other(p);
 }
 
 EXPORT void free(void *p)
@@ -627,9 +640,7 @@ EXPORT int posix_memalign(void **out, size_t alignment, size_t size)
 {
 	if (!is_power_of_two(alignment) || alignment % sizeof(void *))
 		return EINVAL;
-	int saved = errno;
 	void *p = allocate_aligned(alignment, size, CALLER);
-	errno = saved;
 	if (!p)
 		return ENOMEM;
 	*out = p;
@@ -683,7 +694,7 @@ EXPORT int malloc_trim(size_t pad)
 	bool any = false;
 	if (heap_is_real(heap)) {
 		heap_tidy(heap);
-		large_purge();
+		large_purge(heap);
 		any = pool_purge(true);
 	}
 	heap_leave(heap);

@@ -2,12 +2,18 @@
 #include "preload/jemalloc_glue.h"
 
 #include "preload/heap.h"
+#include "preload/on_stack.h"
 #include "preload/own.h"
+#include "preload/space.h"
 #include "preload/sys.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
+#include <sched.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 /*
  * Decay of one second, as in the pools. retain keeps address space and saves mapping calls. Blocks up to 256 KiB
@@ -76,7 +82,145 @@ int jemalloc_pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
 	return pthread_key_create(key, destructor ? thread_cleanup_entered : NULL);
 }
 
+/*
+ * What it asks of the system when it is initialised: the first character of /proc/sys/vm/overcommit_memory, by system
+ * calls, and the processors. The answers are from the constructor: later a sandbox may kill who asks.
+ */
+static struct {
+	bool known;
+	char overcommit; /* '\0': not known */
+	cpu_set_t processors;
+} answers;
+
+static const char overcommit_path[] = "/proc/sys/vm/overcommit_memory";
+
+void jemalloc_init(void)
+{
+	int fd = sys_open_read(overcommit_path);
+	if (fd >= 0) {
+		if (sys_read(fd, &answers.overcommit, 1) != 1)
+			answers.overcommit = '\0';
+		sys_close(fd);
+	}
+	if (sched_getaffinity(0, sizeof answers.processors, &answers.processors))
+		CPU_SET(0, &answers.processors);
+	answers.known = true;
+}
+
+int jemalloc_sched_getaffinity(pid_t pid, size_t bytes, cpu_set_t *set);
+int jemalloc_sched_getaffinity(pid_t pid, size_t bytes, cpu_set_t *set)
+{
+	(void)pid;
+	memcpy(set, &answers.processors, bytes < sizeof *set ? bytes : sizeof *set);
+	return 0;
+}
+
+/* A descriptor that nobody has: only what is here reads from it. */
+enum { OVERCOMMIT_FD = INT_MAX };
+
+/* All else that it asks, of huge pages for one, and all that it writes, complaints, fails. */
+long jemalloc_syscall(long number, long a, long b, long c);
+long jemalloc_syscall(long number, long a, long b, long c)
+{
+	(void)c;
+	const char *path = number == SYS_open ? (const char *)a : number == SYS_openat ? (const char *)b : NULL;
+	if (path && answers.overcommit && strcmp(path, overcommit_path) == 0)
+		return OVERCOMMIT_FD;
+	if (number == SYS_read && a == OVERCOMMIT_FD) {
+		*(char *)b = answers.overcommit;
+		return 1;
+	}
+	if (number == SYS_close && a == OVERCOMMIT_FD)
+		return 0;
+	errno = ENOSYS;
+	return -1;
+}
+
 static _Atomic uint64_t mapped_bytes;
+
+/*
+ * Under a limit it gets this part. What it rounds up and maps ahead is then a small part of what the program has, and
+ * what it serves most is there: blocks that come and go.
+ */
+enum { LIMIT_PART = 64 };
+
+/*
+ * What a thread's first call maps at most: 2 MiB for jemalloc's own tables or an arena's, 4 MiB for what it knows of
+ * another GiB of addresses, 2 MiB each for the thread's cache and its first block. It is mapped before and given out
+ * from there, so that none of it can fail.
+ */
+enum { MEETING_BYTES = 12 << 20, MEETING_ALIGNMENT = 2 << 20 };
+static _Thread_local struct {
+	char *next, *end;
+} meeting __attribute__((tls_model("initial-exec")));
+
+static bool may_have(uint64_t bytes)
+{
+	uint64_t limit = space_limit();
+	return limit == UINT64_MAX ||
+	       atomic_load_explicit(&mapped_bytes, memory_order_relaxed) + bytes <= limit / LIMIT_PART;
+}
+
+/* Tables from below, which stay aligned; what is less than one from above. */
+static char *meeting_take(size_t bytes)
+{
+	if (bytes < MEETING_ALIGNMENT)
+		return meeting.end -= bytes;
+	meeting.next += bytes;
+	return meeting.next - bytes;
+}
+
+/* The calling thread's first call. */
+static bool meet(void)
+{
+	char *reserve = may_have(MEETING_BYTES) ? sys_reserve(MEETING_BYTES, MEETING_ALIGNMENT) : NULL;
+	if (!reserve)
+		return false;
+	int saved = errno;
+	meeting.next = reserve;
+	meeting.end = reserve + MEETING_BYTES;
+	void *p = pvt_mallocx(SMALL_MAX_BYTES, 0);
+	if (p)
+		pvt_dallocx(p, 0);
+	size_t rest = (size_t)(meeting.end - meeting.next);
+	if (rest)
+		sys_unmap(meeting.next, rest);
+	meeting.next = meeting.end = NULL;
+	errno = saved;
+	return p != NULL;
+}
+
+struct lock jemalloc_lock = LOCK_INIT(RANK_JEMALLOC);
+static _Atomic bool is_initialised; /* written under the lock */
+
+static void meet_on_stack(void *met)
+{
+	*(bool *)met = meet();
+}
+
+/* Nobody forks meanwhile: a child would find it half done. A thread may have a stack that is too small for it. */
+static bool initialise(void)
+{
+	enum { STACK_BYTES = 64 << 10 };
+	char *stack = sys_map(STACK_BYTES);
+	if (!stack)
+		return false;
+	bool met = false;
+	lock_acquire(&jemalloc_lock);
+	on_stack_call(stack + STACK_BYTES, meet_on_stack, &met);
+	if (met)
+		atomic_store_explicit(&is_initialised, true, memory_order_release);
+	lock_release(&jemalloc_lock);
+	sys_unmap(stack, STACK_BYTES);
+	return met;
+}
+
+bool jemalloc_meet(void)
+{
+	if (atomic_load_explicit(&is_initialised, memory_order_acquire))
+		return meet();
+	return answers.known && may_have(MEETING_BYTES) && initialise();
+}
 
 uint64_t jemalloc_mapped_bytes(void)
 {
@@ -86,10 +230,18 @@ uint64_t jemalloc_mapped_bytes(void)
 void *jemalloc_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset);
 void *jemalloc_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
 {
+	bool is_new = !(flags & MAP_FIXED);
+	if (!address && bytes <= (size_t)(meeting.end - meeting.next)) {
+		address = meeting_take(bytes);
+		flags |= MAP_FIXED;
+	} else if (is_new && !may_have(bytes)) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
 	void *p = mmap(address, bytes, protection, flags, fd, offset);
 	if (p != MAP_FAILED)
 		own_add(p, bytes);
-	if (p != MAP_FAILED && !(flags & MAP_FIXED))
+	if (p != MAP_FAILED && is_new)
 		atomic_fetch_add_explicit(&mapped_bytes, bytes, memory_order_relaxed);
 	return p;
 }

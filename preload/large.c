@@ -127,16 +127,13 @@ const char *large_diagnose(const void *p)
 static bool record_set(void *p, size_t size, enum large_kind kind)
 {
 	struct large_record *record = record_make(p);
-	if (!record)
+	/* A chunk of the pools can't be here; a mark that outlives the block only costs a look into the radix. */
+	if (!record || !kinds_enter(p, size, KIND_LARGE))
 		return false;
 	record->size = size;
 	atomic_fetch_add_explicit(&large.live_bytes, size, memory_order_relaxed);
 	atomic_store_explicit(&record->cohort, 0, memory_order_relaxed);
 	atomic_store_explicit(&record->state, kind | offset_in_page(p), memory_order_release);
-	/* A chunk of the pools can't be here; a mark that outlives the block only costs a look into the radix. */
-	uintptr_t last = ((uintptr_t)p + (size ? size - 1 : 0)) >> CHUNK_BITS;
-	for (uintptr_t i = (uintptr_t)p >> CHUNK_BITS; i <= last; i++)
-		atomic_store_explicit(&pool_kind[i], KIND_LARGE, memory_order_release);
 	return true;
 }
 
@@ -172,9 +169,19 @@ static void drain_deferred(void)
 	}
 }
 
-static bool jemalloc_usable(const struct heap *heap)
+static __attribute__((noinline)) bool jemalloc_meets(struct heap *heap)
 {
-	return heap != &heap_busy && !atomic_load_explicit(&large.distrusted, memory_order_relaxed);
+	bool met = jemalloc_meet();
+	if (heap_is_real(heap))
+		heap->met_jemalloc = met;
+	return met;
+}
+
+static bool jemalloc_usable(struct heap *heap)
+{
+	if (heap == &heap_busy || atomic_load_explicit(&large.distrusted, memory_order_relaxed))
+		return false;
+	return __builtin_expect(heap->met_jemalloc, 1) || jemalloc_meets(heap);
 }
 
 static int alignment_flag(size_t alignment)
@@ -182,11 +189,8 @@ static int alignment_flag(size_t alignment)
 	return alignment > SIZE_UNIT_BYTES ? JEMALLOC_LG_ALIGN(__builtin_ctzl(alignment)) : 0;
 }
 
-void *large_allocate(struct heap *heap, size_t size, size_t alignment, bool zero)
+static void *jemalloc_allocate(size_t size, size_t alignment, bool zero)
 {
-	if (!jemalloc_usable(heap))
-		return direct_allocate(size, alignment);
-	int saved = errno;
 	drain_deferred();
 	/* Small sizes come here for their alignment: from 16 KiB on a block has pages of its own. */
 	size_t bytes = size > SMALL_MAX_BYTES ? size : SMALL_MAX_BYTES;
@@ -195,6 +199,18 @@ void *large_allocate(struct heap *heap, size_t size, size_t alignment, bool zero
 		pvt_dallocx(p, 0);
 		p = NULL;
 	}
+	return p;
+}
+
+void *large_allocate(struct heap *heap, size_t size, size_t alignment, bool zero)
+{
+	int saved = errno;
+	void *p = jemalloc_usable(heap) ? jemalloc_allocate(size, alignment, zero) : NULL;
+	if (!p)
+		p = direct_allocate(size, alignment);
+	/* The pools may keep what is wanted here. */
+	if (!p && heap != &heap_busy && pool_purge(true))
+		p = direct_allocate(size, alignment);
 	errno = saved;
 	return p;
 }
@@ -285,7 +301,7 @@ void *large_resize(struct heap *heap, void *p, struct large_record *record, size
 		return p;
 	}
 	errno = saved;
-	bool remappable = size >= REMAPPED_MIN_BYTES && !sandboxed();
+	bool remappable = !sandboxed();
 	if (remappable && record_kind(record) == LARGE_DIRECT) {
 		void *moved = p;
 		if (direct_resize(&moved, record, size)) {
@@ -297,8 +313,9 @@ void *large_resize(struct heap *heap, void *p, struct large_record *record, size
 	 * Not jemalloc's own way of moving: the new address must have its record before the old block is given up. What
 	 * grows will grow again, so that it is worth a mapping of its own.
 	 */
-	void *fresh = remappable && size > record->size ? direct_allocate(size, SIZE_UNIT_BYTES)
-							: large_allocate(heap, size, SIZE_UNIT_BYTES, false);
+	bool worth_it = remappable && size >= REMAPPED_MIN_BYTES && size > record->size;
+	void *fresh =
+		worth_it ? direct_allocate(size, SIZE_UNIT_BYTES) : large_allocate(heap, size, SIZE_UNIT_BYTES, false);
 	if (!fresh)
 		return NULL;
 	/* The program may have written all that malloc_usable_size() told it of. */
@@ -319,8 +336,11 @@ size_t large_usable(struct heap *heap, const void *p, const struct large_record 
 	return record->size;
 }
 
-void large_purge(void)
+void large_purge(struct heap *heap)
 {
+	/* Who has not met it gave it nothing. */
+	if (!heap->met_jemalloc || !jemalloc_usable(heap))
+		return;
 	drain_deferred();
 	pvt_mallctl("arena.4096.purge", NULL, NULL, NULL, 0);
 }

@@ -9,7 +9,8 @@
  * faults; tables are added by compare-and-swap and stay.
  *
  * jemalloc is not re-entrant. A nested call (heap.h) gets a "direct" block, a mapping of its own, and leaves a block
- * of jemalloc's that it frees on a list for the next call that is not nested.
+ * of jemalloc's that it frees on a list for the next call that is not nested. Direct blocks also serve where jemalloc
+ * has no memory, or may not have more (space.h).
  */
 #ifndef MUDLARK_LARGE_H
 #define MUDLARK_LARGE_H
@@ -61,8 +62,8 @@ void *large_resize(struct heap *heap, void *p, struct large_record *record, size
 /* Bytes that may be used. Called like large_allocate(). */
 size_t large_usable(struct heap *heap, const void *p, const struct large_record *record);
 
-/* Gives free memory back to the kernel. */
-void large_purge(void);
+/* Gives free memory back to the kernel. Called like large_allocate(). */
+void large_purge(struct heap *heap);
 
 /* Calls visit for each large block. Not a consistent picture while other threads go on. */
 void large_walk(void (*visit)(const struct large_record *record, void *context), void *context);

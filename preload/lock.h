@@ -21,6 +21,7 @@ enum lock_rank {
 	RANK_SNAPSHOT = 1, /* one snapshot at a time */
 	RANK_FALLBACK,     /* heap.c: one of the heaps for nested and late allocations; only ever tried */
 	RANK_ORPHANS,      /* heap.c: heaps without a thread */
+	RANK_JEMALLOC,     /* jemalloc_glue.c: its initialisation */
 	RANK_CENTRAL,      /* pool.c: chunks and free slabs */
 	RANK_PYTHON,       /* python_codes.c: a code object is being copied; */
 	RANK_CODES,        /* the table of codes, */

@@ -23,8 +23,11 @@ const char *meta_copy(const char *text);
 uint64_t meta_bytes(void);
 void meta_account(int64_t bytes);
 
-/* 256 segments of 2^14 elements: 4 M elements, a directory of 2 KiB. */
-enum { META_SEGMENT_BITS = 14, META_SEGMENTS = 256, META_TABLE_BITS = 22 };
+/*
+ * 4096 segments of 2^12 elements: 16 M elements, a directory of 32 KiB of which a program touches a page. Segments are
+ * small because the first one of each table is what /bin/true pays, in address space.
+ */
+enum { META_SEGMENT_BITS = 12, META_SEGMENTS = 4096, META_TABLE_BITS = 24 };
 #define META_SEGMENT_ELEMENTS ((uint32_t)1 << META_SEGMENT_BITS)
 #define META_TABLE_ELEMENTS (META_SEGMENT_ELEMENTS * META_SEGMENTS)
 _Static_assert(META_TABLE_ELEMENTS == 1 << META_TABLE_BITS, "bits of an index");

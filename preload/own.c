@@ -9,7 +9,7 @@
 enum {
 	PAGE_BITS = 12,
 	LEAF_BITS = 30, /* of address space that a leaf is for */
-	LEAVES = 256,
+	LEAVES = 2048,
 	WORD_PAGES = 64,
 };
 #define LEAF_BYTES ((uintptr_t)1 << LEAF_BITS)
@@ -23,7 +23,7 @@ static struct {
 	_Atomic uint16_t number[(size_t)1 << (ADDRESS_BITS - LEAF_BITS)]; /* + 1; 0: no leaf */
 	_Atomic uint32_t count;
 	_Atomic bool incomplete;
-	struct own_leaf leaf[LEAVES]; /* of it only what is used takes memory */
+	struct own_leaf *leaf[LEAVES]; /* written before its number is published */
 } own;
 
 static struct own_leaf *leaf_of(uintptr_t address)
@@ -32,7 +32,23 @@ static struct own_leaf *leaf_of(uintptr_t address)
 	if (index >= sizeof own.number / sizeof own.number[0])
 		return NULL;
 	uint16_t number = atomic_load_explicit(&own.number[index], memory_order_acquire);
-	return number ? &own.leaf[number - 1] : NULL;
+	return number ? own.leaf[number - 1] : NULL;
+}
+
+/* Memory for a leaf, which is not entered yet; NULL: there is none, or no number for it. *number counts from 1. */
+static struct own_leaf *leaf_new(uint32_t *number)
+{
+	struct own_leaf *leaf = sys_map_unlisted(sizeof *leaf);
+	if (!leaf)
+		return NULL;
+	*number = atomic_fetch_add_explicit(&own.count, 1, memory_order_relaxed) + 1;
+	if (*number <= LEAVES) {
+		own.leaf[*number - 1] = leaf;
+		return leaf;
+	}
+	atomic_store_explicit(&own.count, LEAVES, memory_order_relaxed);
+	sys_unmap(leaf, sizeof *leaf);
+	return NULL;
 }
 
 static struct own_leaf *leaf_make(uintptr_t address)
@@ -41,14 +57,17 @@ static struct own_leaf *leaf_make(uintptr_t address)
 	size_t index = address >> LEAF_BITS;
 	if (leaf || index >= sizeof own.number / sizeof own.number[0])
 		return leaf;
-	/* A race that is lost costs a leaf of untouched memory. */
-	uint32_t fresh = atomic_fetch_add_explicit(&own.count, 1, memory_order_relaxed);
-	if (fresh >= LEAVES) {
+	uint32_t number;
+	uint16_t none = 0;
+	leaf = leaf_new(&number);
+	if (!leaf) {
 		atomic_store_explicit(&own.incomplete, true, memory_order_relaxed);
 		return NULL;
 	}
-	uint16_t none = 0;
-	atomic_compare_exchange_strong(&own.number[index], &none, (uint16_t)(fresh + 1));
+	/* A race that is lost costs a number and a leaf of untouched memory. */
+	atomic_compare_exchange_strong(&own.number[index], &none, (uint16_t)number);
+	/* It is ours as well. Where it lies may lack a leaf in turn; that one is nearly always there then. */
+	own_add(leaf, sizeof *leaf);
 	return leaf_of(address);
 }
 

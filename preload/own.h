@@ -2,7 +2,7 @@
  * Which pages of the address space are Mudlark's: what the reachability scan does not read as the program's.
  *
  *   address bits   46 .. 30                 29 .. 12
- *   table          number of a leaf          a bit for each page
+ *   table          number of a leaf, static  a bit for each page: 32 KiB, mapped when one is needed
  *
  * Entered is what sys.c and the private jemalloc map: tables, records, and the memory behind the program's blocks,
  * which the scan finds block by block. Lock-free; marking 64 MiB takes 256 words. A registry of ranges was the other
@@ -22,7 +22,8 @@ void own_remove(const void *address, size_t bytes);
 /* The first address from `from` on, below `end`, whose page is ours (mine) or is not; `end` when there is none. */
 uintptr_t own_find(uintptr_t from, uintptr_t end, bool mine);
 
-/* Whether some page could not be entered: it lies in more than 256 different GiB. */
+/* Whether some page could not be entered: ours lie in more than 2048 different GiB, or there was no memory for a leaf.
+ */
 bool own_is_incomplete(void);
 
 #endif

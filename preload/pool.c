@@ -1,10 +1,10 @@
 /*
  * Chunks and free slabs: the central supply behind all heaps. pool.h has the layout.
  *
- * Chunks are cut from reserved runs of up to 64 MiB, halved when the address space is short (a reservation of gigabytes
- * dies under `ulimit -v`), and mapped one by one: what is only reserved is neither charged nor locked by mlockall. A
- * released slab keeps its pages for about a second, since most programs want them back at once; then they go. Nothing
- * here needs a thread: the clock is looked at when slabs change hands.
+ * A chunk is mapped when there is no free slab, and unmapped when it has been free for a second: Mudlark's address
+ * space follows the program's need, so that a limit (RLIMIT_AS, RLIMIT_DATA) is the program's and not ours. A released
+ * slab keeps its pages for about a second, since most programs want them back at once; then they go, with its records.
+ * Nothing here needs a thread: the clock is looked at when slabs change hands.
  */
 #include "preload/pool.h"
 
@@ -16,14 +16,11 @@
 #include <sys/auxv.h>
 
 enum {
-	RUN_CHUNKS = 16,
 	DECAY_MS = 1000,
 	PURGE_INTERVAL_MS = 250,
 	DIRTY_SLABS_KEPT = 512, /* 32 MiB */
 	ROOM_SEARCH = 8,        /* chunks looked at for a slab with memory behind it */
 	RECORD_BYTES_PER_SLOT = sizeof(uint32_t) + sizeof(uint16_t),
-	/* Records of the smallest class; a chunk's record region has this much for each slab. */
-	SLAB_RECORD_BYTES = (1 << SLAB_BITS) / SIZE_UNIT_BYTES * RECORD_BYTES_PER_SLOT,
 };
 
 struct chunk {
@@ -32,7 +29,6 @@ struct chunk {
 	bool in_room;
 	uint64_t free_slabs;  /* bit per slab: not handed out */
 	uint64_t dirty_slabs; /* subset of free_slabs: still backed by memory */
-	char *records;        /* CHUNK_SLABS * SLAB_RECORD_BYTES, mapped with the first tracked slab */
 	uint32_t freed_ms[CHUNK_SLABS];
 };
 _Static_assert(CHUNK_HEADER_OFFSET + sizeof(struct chunk) <= CHUNK_DESCRIPTORS_OFFSET, "header fits its page");
@@ -40,7 +36,6 @@ _Static_assert(CHUNK_HEADER_OFFSET + sizeof(struct chunk) <= CHUNK_DESCRIPTORS_O
 /* Bit 0 is the metadata, never a slab. */
 #define ALL_SLABS (~(uint64_t)1)
 
-_Atomic uint8_t pool_kind[(size_t)1 << (ADDRESS_BITS - CHUNK_BITS)];
 uint64_t pool_key;
 struct lock pool_lock = LOCK_INIT(RANK_CENTRAL);
 
@@ -51,11 +46,11 @@ struct slab slab_none;
 static struct {
 	struct chunk *chunks;
 	struct chunk *room;
-	char *run_next, *run_end; /* rest of the last run */
 	uint32_t last_purge_ms;
 	uint32_t empty_chunks;
 	uint32_t dirty_slabs; /* free and still backed by memory */
 	uint32_t used_slabs;
+	uint64_t record_pages;
 } pool;
 
 static char *chunk_address(struct chunk *chunk)
@@ -109,34 +104,29 @@ static void room_remove(struct chunk *chunk)
 	chunk->in_room = false;
 }
 
-static bool run_map(void)
+/* Address space for a chunk, whose first page stays inaccessible; NULL: there is none. */
+static char *chunk_map(void)
 {
-	for (size_t chunks = RUN_CHUNKS; chunks; chunks /= 2) {
-		char *run = sys_reserve(chunks * CHUNK_BYTES, CHUNK_BYTES);
-		if (!run)
-			continue;
-		if (!pool_key)
-			pool_key_init();
-		pool.run_next = run;
-		pool.run_end = run + chunks * CHUNK_BYTES;
-		return true;
-	}
-	return false;
+	char *address = sys_reserve(CHUNK_BYTES, CHUNK_BYTES);
+	if (!address)
+		return NULL;
+	/* mmap, not mprotect: a sandbox allows malloc no more than that. */
+	if (sys_map_again(address + CHUNK_HEADER_OFFSET, CHUNK_BYTES - CHUNK_HEADER_OFFSET) &&
+	    kinds_enter(address, CHUNK_BYTES, KIND_POOL))
+		return address;
+	sys_unmap(address, CHUNK_BYTES);
+	return NULL;
 }
 
 static struct chunk *chunk_add(void)
 {
-	if (pool.run_next == pool.run_end && !run_map())
+	char *address = chunk_map();
+	if (!address)
 		return NULL;
-	char *address = pool.run_next;
-	uintptr_t index = (uintptr_t)address >> CHUNK_BITS;
-	/* The first page stays inaccessible. mmap, not mprotect: a sandbox allows malloc no more than that. */
-	if (index >= sizeof pool_kind ||
-	    !sys_map_again(address + CHUNK_HEADER_OFFSET, CHUNK_BYTES - CHUNK_HEADER_OFFSET))
-		return NULL;
+	if (!pool_key)
+		pool_key_init();
 	if (!pool.chunks)
 		sys_no_huge_pages(address + CHUNK_HEADER_OFFSET, CHUNK_BYTES - CHUNK_HEADER_OFFSET);
-	pool.run_next += CHUNK_BYTES;
 	struct chunk *chunk = (struct chunk *)(address + CHUNK_HEADER_OFFSET);
 	chunk->free_slabs = ALL_SLABS;
 	chunk->next = pool.chunks;
@@ -145,7 +135,6 @@ static struct chunk *chunk_add(void)
 	pool.chunks = chunk;
 	pool.empty_chunks++;
 	room_add(chunk);
-	atomic_store_explicit(&pool_kind[index], KIND_POOL, memory_order_release);
 	return chunk;
 }
 
@@ -160,20 +149,25 @@ static void chunk_remove(struct chunk *chunk)
 		chunk->next->prev = chunk->prev;
 	pool.empty_chunks--;
 	char *address = chunk_address(chunk);
-	atomic_store_explicit(&pool_kind[(uintptr_t)address >> CHUNK_BITS], KIND_FOREIGN, memory_order_release);
-	if (chunk->records)
-		sys_unmap(chunk->records, (size_t)CHUNK_SLABS * SLAB_RECORD_BYTES);
+	kinds_enter(address, CHUNK_BYTES, KIND_FOREIGN);
 	sys_unmap(address, CHUNK_BYTES);
+}
+
+/* Caller holds pool_lock. */
+static void records_unmap(struct slab *slab)
+{
+	if (slab->records)
+		sys_unmap(slab->records, (size_t)slab->record_pages * SYS_PAGE_BYTES);
+	pool.record_pages -= slab->record_pages;
+	slab->records = NULL;
+	slab->record_pages = 0;
 }
 
 static void slab_purge(struct chunk *chunk, unsigned index)
 {
-	struct slab *slab = chunk_slab(chunk, index);
-	char *records = chunk->records + (size_t)index * SLAB_RECORD_BYTES;
 	if (!sys_map_again(chunk_address(chunk) + index * SLAB_BYTES, SLAB_BYTES))
 		return; /* too many mappings: it stays as it is */
-	if (slab->record_class && sys_map_again(records, SLAB_RECORD_BYTES))
-		slab->record_class = 0;
+	records_unmap(chunk_slab(chunk, index));
 	chunk->dirty_slabs &= ~((uint64_t)1 << index);
 	pool.dirty_slabs--;
 }
@@ -225,18 +219,23 @@ static struct chunk *chunk_with_room(unsigned *index)
 }
 
 /* Record memory of a slab, all cohort ids 0. Caller holds pool_lock. */
-static uint32_t *slab_records(struct chunk *chunk, unsigned index, struct slab *slab, unsigned size_class)
+static uint32_t *slab_records(struct slab *slab, unsigned size_class)
 {
-	if (!chunk->records)
-		chunk->records = sys_map((size_t)CHUNK_SLABS * SLAB_RECORD_BYTES);
-	if (!chunk->records)
-		return NULL;
-	char *records = chunk->records + (size_t)index * SLAB_RECORD_BYTES;
-	/* Ids are 0 where the last slots were freed; of another class, its slack lies where our ids begin. */
-	if (slab->record_class && slab->record_class != size_class + 1)
-		memset(records, 0, SLAB_BYTES / size_class_bytes[size_class] * sizeof(uint32_t));
+	size_t slots = SLAB_BYTES / size_class_bytes[size_class];
+	size_t pages = (slots * RECORD_BYTES_PER_SLOT + SYS_PAGE_BYTES - 1) / SYS_PAGE_BYTES;
+	if (pages > slab->record_pages) {
+		records_unmap(slab);
+		slab->records = sys_map(pages * SYS_PAGE_BYTES);
+		if (!slab->records)
+			return NULL;
+		slab->record_pages = (uint8_t)pages;
+		pool.record_pages += pages;
+	} else if (slab->record_class != size_class + 1) {
+		/* Ids are 0 where the last slots were freed; of another class, its slack lies where our ids begin. */
+		memset(slab->records, 0, slots * sizeof(uint32_t));
+	}
 	slab->record_class = (uint8_t)(size_class + 1);
-	return (uint32_t *)records;
+	return (uint32_t *)slab->records;
 }
 
 static void slab_init(struct slab *slab, struct heap *heap, char *base, unsigned size_class, uint32_t *cohorts)
@@ -271,7 +270,7 @@ struct slab *pool_acquire(struct heap *heap, unsigned size_class, bool tracked, 
 	struct chunk *chunk = chunk_with_room(&index);
 	if (chunk) {
 		slab = chunk_slab(chunk, index);
-		uint32_t *cohorts = tracked ? slab_records(chunk, index, slab, size_class) : NULL;
+		uint32_t *cohorts = tracked ? slab_records(slab, size_class) : NULL;
 		if (tracked && !cohorts) {
 			slab = NULL;
 		} else {
@@ -358,10 +357,9 @@ void pool_walk(void (*visit)(struct slab *slab, void *context), void *context, s
 		usage->mapped_bytes += (uint64_t)__builtin_popcountll(handed_out | chunk->dirty_slabs) * SLAB_BYTES;
 		for (; handed_out; handed_out &= handed_out - 1) {
 			struct slab *slab = chunk_slab(chunk, (unsigned)__builtin_ctzll(handed_out));
-			if (slab->tracked)
-				usage->record_bytes += (uint64_t)slab->slots * RECORD_BYTES_PER_SLOT;
 			visit(slab, context);
 		}
 	}
+	usage->record_bytes = pool.record_pages * SYS_PAGE_BYTES;
 	lock_release(&pool_lock);
 }

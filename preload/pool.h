@@ -8,12 +8,16 @@
  *    0        4 KiB    8 KiB          16 KiB       48 KiB      64 KiB     128 KiB                 4 MiB
  *    | guard  | header | descriptors  | live bits  | (unused)  | slab 1   | slab 2  ...  slab 63  |
  *
- * User memory and metadata never share a page. "Whose is this pointer?" is one load that cannot fault, from
- * pool_kind[p >> 22]; the descriptor follows by arithmetic from p.
+ * User memory and metadata never share a page. "Whose is this pointer?" is one load that cannot fault (kinds.h); the
+ * descriptor follows by arithmetic from p.
+ *
+ * Chunks are mapped one at a time, when one is needed, and nothing is reserved ahead: under `ulimit -v` what Mudlark
+ * only keeps in reserve is what the program cannot have.
  *
  * Records stand beside a slab, not in it: a tracked slab has one uint32_t cohort id for each slot (0: the slot is
- * free) and behind them one uint16_t of slack (slot size - requested bytes). 6 bytes a slot; a header of 16 bytes
- * would cost 25 % of a 63-byte block and could not be turned off (research: random access 3 to 14 ns dearer).
+ * free) and behind them one uint16_t of slack (slot size - requested bytes). 6 bytes a slot, in a mapping of as many
+ * pages as the slab's class takes; a header of 16 bytes would cost 25 % of a 63-byte block and could not be turned off
+ * (research: random access 3 to 14 ns dearer).
  *
  * Live bits: one for each 16 bytes of the chunk, 1 where a block of an untracked slab begins. A free finds there
  * whether its pointer is a block, without a look into the block, which may be long out of the caches: that load took
@@ -37,6 +41,7 @@
 #ifndef MUDLARK_POOL_H
 #define MUDLARK_POOL_H
 
+#include "preload/kinds.h"
 #include "preload/lock.h"
 #include "preload/size_class.h"
 
@@ -46,14 +51,13 @@
 #include <stdint.h>
 
 enum {
-	CHUNK_BITS = 22,
+	CHUNK_BITS = KIND_UNIT_BITS,
 	SLAB_BITS = 16,
 	CHUNK_SLABS = 64, /* the first one is metadata */
 	CHUNK_HEADER_OFFSET = 4096,
 	CHUNK_DESCRIPTORS_OFFSET = 8192,
 	CHUNK_LIVE_OFFSET = 16384,
 	LIVE_WORD_BITS = 10, /* of an address: bytes that one word of live bits is for */
-	ADDRESS_BITS = 47,
 };
 #define CHUNK_BYTES ((size_t)1 << CHUNK_BITS)
 #define SLAB_BYTES ((size_t)1 << SLAB_BITS)
@@ -84,7 +88,9 @@ struct slab {
 	_Atomic(struct slab *) xpending_next;  /* in the owner's list of slabs with remote frees */
 	char *base;
 	struct slab *next, *prev; /* owner's queue of slabs with room, slab_none ends it */
-	uint8_t record_class;     /* class + 1 that the record memory was last laid out for */
+	char *records;            /* memory for records, kept while the slab keeps its pages; NULL: none */
+	uint8_t record_pages;     /* of it */
+	uint8_t record_class;     /* class + 1 that it was last laid out for */
 };
 _Static_assert(sizeof(struct slab) == 128, "descriptors are found by shifting");
 _Static_assert(CHUNK_DESCRIPTORS_OFFSET + CHUNK_SLABS * sizeof(struct slab) <= CHUNK_LIVE_OFFSET, "descriptors fit");
@@ -92,21 +98,6 @@ _Static_assert(CHUNK_LIVE_OFFSET + CHUNK_BYTES / SIZE_UNIT_BYTES / 8 <= SLAB_BYT
 
 /* Stands for "no slab": never has room. */
 extern struct slab slab_none;
-
-enum pool_kind {
-	KIND_FOREIGN = 0, /* nothing of ours in these 4 MiB */
-	KIND_POOL = 1,    /* a chunk */
-	KIND_LARGE = 2,   /* a large block begins here: large.h knows more */
-};
-extern _Atomic uint8_t pool_kind[(size_t)1 << (ADDRESS_BITS - CHUNK_BITS)];
-
-static inline enum pool_kind pool_kind_of(const void *p)
-{
-	uintptr_t index = (uintptr_t)p >> CHUNK_BITS;
-	if (__builtin_expect(index >= sizeof pool_kind, 0))
-		return KIND_FOREIGN;
-	return atomic_load_explicit(&pool_kind[index], memory_order_relaxed);
-}
 
 /* Descriptor for a pointer into a chunk. Its heap is NULL when no slab is there. */
 static inline struct slab *slab_of(const void *p)

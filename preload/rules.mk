@@ -2,7 +2,8 @@
 #
 # jemalloc is Debian's libjemalloc_pic.a, every name of it renamed: its own to pvt_*, so that nothing of it is seen
 # or met from outside, and some that it imports to jemalloc_* of ours (preload/jemalloc_glue.c), so that the host's
-# MALLOC_CONF, its fork handlers' order and its system calls are in our hands.
+# MALLOC_CONF, its fork handlers' order and its system calls are in our hands. Its constructor is taken out: when it is
+# initialised, and whether, is for jemalloc_meet() to say.
 
 PRELOAD_SOURCES := $(wildcard preload/*.c)
 PRELOAD_OBJECTS := $(PRELOAD_SOURCES:%.c=$(BUILD)/%.o) $(patsubst %.S,$(BUILD)/%.o,$(wildcard preload/*.S))
@@ -32,12 +33,12 @@ $(BUILD)/preload/%.o: preload/%.S
 	@mkdir -p $(@D)
 	$(CC) $(PRELOAD_CFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(JEMALLOC_PRIVATE): preload/jemalloc_imports.map
+$(JEMALLOC_PRIVATE): preload/jemalloc_imports.map preload/rules.mk
 	@mkdir -p $(@D)
 	test -f "$(JEMALLOC_PIC)" || { echo "libjemalloc_pic.a not found: run 'make deps'" >&2; exit 1; }
 	nm --defined-only --extern-only $(JEMALLOC_PIC) 2>/dev/null | awk 'NF == 3 && $$3 !~ /^_Z/ {print $$3, "pvt_" $$3}' | sort -u > $(@D)/jemalloc.map
 	grep -v '^#' preload/jemalloc_imports.map >> $(@D)/jemalloc.map
-	objcopy --redefine-syms=$(@D)/jemalloc.map $(JEMALLOC_PIC) $@
+	objcopy --redefine-syms=$(@D)/jemalloc.map --remove-section=.init_array --remove-section=.rela.init_array $(JEMALLOC_PIC) $@
 
 $(PRELOAD_LIBRARY): $(PRELOAD_OBJECTS) $(JEMALLOC_PRIVATE) preload/libmudlark.map
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $(PRELOAD_OBJECTS) $(JEMALLOC_PRIVATE) \

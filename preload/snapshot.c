@@ -20,6 +20,7 @@
 #include "preload/peak.h"
 #include "preload/picture.h"
 #include "preload/record.h"
+#include "preload/space.h"
 #include "preload/stacks.h"
 #include "preload/survey.h"
 #include "preload/sys.h"
@@ -467,6 +468,7 @@ int snapshot_take(const struct snapshot_request *request, const struct snapshot_
 	struct sys_quiet quiet;
 	sys_quiet_begin(&quiet);
 	if (take_lock(request->wait)) {
+		space_snapshot_begin();
 		/* Under the lock: a timer's signal that waited for the end of sys_quiet runs before control.c goes on.
 		 */
 		if (snapshot.ended && request->trigger == TRIGGER_INTERVAL)
@@ -474,6 +476,7 @@ int snapshot_take(const struct snapshot_request *request, const struct snapshot_
 		else if (settle(request->wait || is_last(request->trigger)))
 			error = snapshot_locked(request, listener);
 		snapshot.ended |= request->ends && !error;
+		space_snapshot_end();
 		lock_release(&survey_lock);
 	}
 	sys_quiet_end(&quiet);

@@ -39,6 +39,7 @@
 #include "preload/runtime.h"
 #include "preload/sample.h"
 #include "preload/sandbox.h"
+#include "preload/space.h"
 #include "preload/stacks.h"
 #include "preload/survey.h"
 #include "preload/sys.h"
@@ -91,6 +92,7 @@ static void all_collect(void)
 {
 	all_add(&survey_lock);
 	heap_locks(all_add);
+	all_add(&jemalloc_lock);
 	all_add(&pool_lock);
 	python_codes_locks(all_add);
 	all_add(&threads_lock);
@@ -398,6 +400,8 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 	foreign_init();
 	loading_init();
 	sandbox_init();
+	space_init();
+	jemalloc_init();
 	quick_exit_init();
 	exec_init();
 	reach_init();

@@ -45,16 +45,25 @@ static long sys_call(long number, long a, long b, long c, long d, long e, long f
 	return sys_raw(number, a, b, c, d, e, f);
 }
 
-static void *sys_mmap(void *address, size_t bytes, int protection, int flags)
+static void *mmap_unlisted(void *address, size_t bytes, int protection, int flags)
 {
 	long result = sys_call(SYS_mmap, (long)address, (long)bytes, protection,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
-	if (result < 0 && result > -SYS_PAGE_BYTES)
-		return NULL;
+	return result < 0 && result > -SYS_PAGE_BYTES ? NULL : (void *)result;
+}
+
+static void *sys_mmap(void *address, size_t bytes, int protection, int flags)
+{
+	void *p = mmap_unlisted(address, bytes, protection, flags);
 	/* What is only reserved is not read by anybody. */
-	if (protection != PROT_NONE)
-		own_add((const void *)result, bytes);
-	return (void *)result;
+	if (p && protection != PROT_NONE)
+		own_add(p, bytes);
+	return p;
+}
+
+void *sys_map_unlisted(size_t bytes)
+{
+	return mmap_unlisted(NULL, bytes, PROT_READ | PROT_WRITE, 0);
 }
 
 void *sys_map(size_t bytes)
@@ -144,11 +153,31 @@ void sys_populate(void *address, size_t bytes)
 	sys_call(SYS_madvise, (long)address, (long)bytes, MADV_POPULATE_WRITE, 0, 0, 0);
 }
 
+/*
+ * The kernel gives the highest gap that is large enough: the aligned place below what it gave is mostly free as well.
+ * Then no more than what is wanted is ever mapped, which a limit may not allow. NULL: it is not free.
+ */
+static void *map_aligned_down(size_t bytes, size_t alignment, int protection)
+{
+	char *first = sys_mmap(NULL, bytes, protection, 0);
+	if (!first || ((uintptr_t)first & (alignment - 1)) == 0)
+		return first;
+	sys_unmap(first, bytes);
+	char *wanted = (char *)((uintptr_t)first & ~(alignment - 1));
+	char *got = sys_mmap(wanted, bytes, protection, MAP_FIXED_NOREPLACE);
+	if (got && got != wanted) /* a kernel before 4.17 */
+		sys_unmap(got, bytes);
+	return got == wanted ? got : NULL;
+}
+
 static void *map_aligned(size_t bytes, size_t alignment, int protection)
 {
 	if (bytes > SIZE_MAX - alignment)
 		return NULL;
-	char *whole = sys_mmap(NULL, bytes + alignment, protection, 0);
+	char *whole = map_aligned_down(bytes, alignment, protection);
+	if (whole)
+		return whole;
+	whole = sys_mmap(NULL, bytes + alignment, protection, 0);
 	if (!whole)
 		return NULL;
 	char *start = (char *)(((uintptr_t)whole + alignment - 1) & ~(alignment - 1));
@@ -460,6 +489,15 @@ void sys_name_thread(const char *name)
 void sys_forbid_dump(void)
 {
 	sys_call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0);
+}
+
+int sys_limit(int resource, uint64_t *soft)
+{
+	struct rlimit64 limits;
+	int error = (int)sys_call(SYS_prlimit64, 0, resource, 0, (long)&limits, 0, 0);
+	if (!error)
+		*soft = limits.rlim_cur;
+	return error;
 }
 
 bool sys_is_filtered(void)

@@ -23,6 +23,8 @@ struct stat;
 
 /* Anonymous zeroed memory that is not charged before it is touched. Returns NULL when there is none. */
 void *sys_map(size_t bytes);
+/* The same, not entered among our pages (own.h): for the table of those. */
+void *sys_map_unlisted(size_t bytes);
 /* The same at a fixed place that is ours already: gives the pages back to the kernel and leaves zeros. */
 bool sys_map_again(void *address, size_t bytes);
 /* Address space without memory, aligned to a power of two; sys_map_again() makes parts of it usable. NULL: none. */
@@ -140,6 +142,8 @@ void sys_close_all_but(int fd);
 void sys_signal_default(int number);
 void sys_name_thread(const char *name);
 void sys_forbid_dump(void);
+/* The process's soft limit of a resource (getrlimit). 0 or -errno. */
+int sys_limit(int resource, uint64_t *soft);
 /* Whether a seccomp filter applies to the calling thread. */
 bool sys_is_filtered(void);
 

@@ -251,7 +251,9 @@ START_TEST(exports_and_needs)
 					      "execle",         "fexecve",
 					      "execveat",       "posix_spawn",
 					      "posix_spawnp",   "syscall",
-					      "sigaction",      "signal"};
+					      "sigaction",      "signal",
+					      "setrlimit",      "setrlimit64",
+					      "prlimit",        "prlimit64"};
 	char library[PATH_MAX];
 	snprintf(library, sizeof(library), "%s", runner_preload());
 	struct command command = {.argv = {"nm", "-D", "--defined-only", "--format=posix", library}};

@@ -4,7 +4,7 @@
 # what some of them are for, so gcc's analysis of it is off.
 
 HOSTS_DIRECTORY := $(BUILD)/tests/hosts
-HOST_CFLAGS := -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free -Wno-missing-prototypes \
+HOST_CFLAGS := -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free -fno-builtin-posix_memalign -Wno-missing-prototypes \
 	-Wno-use-after-free -Wno-free-nonheap-object -Wno-alloc-size-larger-than -Wno-mismatched-dealloc -Wno-stringop-overflow \
 	-Wno-array-bounds -Wno-deprecated-declarations -Wno-unused-result -Wno-cast-function-type
 HOST_CXXFLAGS := -std=c++17 -Wall -Wextra -Werror -fno-builtin-malloc -fno-builtin-free -MMD -MP

@@ -7,8 +7,10 @@
 
 #include "preload/foreign.h"
 #include "preload/heap.h"
+#include "preload/jemalloc_glue.h"
 #include "preload/modules.h"
 #include "preload/record.h"
+#include "preload/space.h"
 #include "preload/stacks.h"
 #include "preload/totals.h"
 #include "preload/unwind.h"
@@ -34,6 +36,8 @@ static inline void __attribute__((unused)) prepare_allocator(void)
 {
 	heap_init();
 	foreign_init();
+	space_init();
+	jemalloc_init();
 }
 
 static inline void __attribute__((unused)) prepare_recording(void)

@@ -274,7 +274,7 @@ START_TEST(purge_returns_memory)
 	ck_assert_uint_ge(large_mapped_bytes(), 100 << 20);
 	for (int i = 0; i < 100; i++)
 		large_free(heap, block[i], large_find(block[i]));
-	large_purge();
+	large_purge(heap);
 	ck_assert_uint_le(resident_kib(), before + 4000);
 	heap_leave(heap);
 }

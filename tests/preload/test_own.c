@@ -8,7 +8,7 @@
 /* Nothing is mapped here: below what mmap gives, above the program. */
 #define PLACE ((uintptr_t)0x100000000000)
 
-enum { PAGES = 4096, ROUNDS = 20000, LOOKS = 8, LEAVES = 256 };
+enum { PAGES = 4096, ROUNDS = 20000, LOOKS = 8, LEAVES = 2048 };
 
 /* Around a border between two leaves. */
 static const uintptr_t base = PLACE + GIB - (uintptr_t)PAGES / 2 * SYS_PAGE_BYTES;

@@ -1,0 +1,36 @@
+/*
+ * The limit of the process's address space, and what Mudlark may take of it.
+ *
+ * A program under `ulimit -v` or `ulimit -d` must get what it would get without Mudlark. What Mudlark maps follows
+ * need: chunks of the pools one by one, tables by segments, records by slab. Two things do not:
+ *
+ *   jemalloc   rounds sizes up by as much as a quarter and maps ahead. Under a limit it gets a part of it, and large
+ *              blocks beyond that are mappings of their own, exact to the page (large.h)
+ *   snapshots  need memory when there may be none left: under a limit so much is kept for them from the start
+ *
+ * The limit is read once, by the constructor; later changes are seen where the program makes them, in setrlimit and
+ * prlimit. Reading it again and again is not possible: a seccomp filter may kill whoever asks. One that another process
+ * sets is not seen: then what matters is only that mappings fail.
+ */
+#ifndef MUDLARK_SPACE_H
+#define MUDLARK_SPACE_H
+
+#include <stdint.h>
+
+/* The lower of RLIMIT_AS and RLIMIT_DATA; UINT64_MAX: none, 0: not known yet. */
+uint64_t space_limit(void);
+
+/* Whether there is a limit, or none is known yet. */
+static inline int space_is_limited(void)
+{
+	return space_limit() != UINT64_MAX;
+}
+
+/* From the constructor. */
+void space_init(void);
+
+/* Gives what is kept for a snapshot to it, and keeps it again. Caller holds the snapshot lock. */
+void space_snapshot_begin(void);
+void space_snapshot_end(void);
+
+#endif

@@ -12,6 +12,8 @@
 #include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,6 +29,8 @@ static struct {
 	int (*fexecve)(int, char *const[], char *const[]);
 	int (*execveat)(int, const char *, char *const[], char *const[], int);
 	spawn_function *posix_spawn, *posix_spawnp;
+	int (*system)(const char *);
+	FILE *(*popen)(const char *, const char *);
 } next;
 
 void exec_init(void)
@@ -41,6 +45,8 @@ void exec_init(void)
 		{"execveat", offsetof(__typeof__(next), execveat)},
 		{"posix_spawn", offsetof(__typeof__(next), posix_spawn)},
 		{"posix_spawnp", offsetof(__typeof__(next), posix_spawnp)},
+		{"system", offsetof(__typeof__(next), system)},
+		{"popen", offsetof(__typeof__(next), popen)},
 	};
 	for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
 		*(void **)((char *)&next + functions[i].offset) = dlsym(RTLD_NEXT, functions[i].name);
@@ -219,4 +225,24 @@ EXPORTED int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_a
 {
 	resolve();
 	return spawn(next.posix_spawnp, pid, file, actions, attributes, argv, environment);
+}
+
+/* libc makes the shell's process unseen. */
+EXPORTED int system(const char *command)
+{
+	int saved = errno;
+	resolve();
+	if (command)
+		roster_shell();
+	errno = saved;
+	return next.system(command);
+}
+
+EXPORTED FILE *popen(const char *command, const char *mode)
+{
+	int saved = errno;
+	resolve();
+	roster_shell();
+	errno = saved;
+	return next.popen(command, mode);
 }

@@ -12,13 +12,11 @@
 #include "preload/roster.h"
 
 #include "preload/proc_text.h"
-#include "preload/sandbox.h"
 #include "preload/sys.h"
 #include "preload/text.h"
 
 #include <limits.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -231,20 +229,10 @@ static uint8_t environment_flags(char *const *environment)
 	return flags;
 }
 
-/* Children by system() and popen() had this environment, as far as is known. */
-static uint8_t own_flags(void)
-{
-	struct rusage usage;
-	bool stripped = environment_flags(environ) & (ROSTER_NO_PRELOAD | ROSTER_NO_RUN);
-	return stripped && !sys_children_usage(&usage) && usage.ru_minflt ? ROSTER_STRIPPED : 0;
-}
-
 void roster_set_end(enum roster_end end, enum roster_verdict verdict, int error)
 {
 	if (!roster.own)
 		return;
-	if (end == ROSTER_EXITED && !sandboxed())
-		roster.own->flags = own_flags();
 	roster.own->end = (uint8_t)end;
 	roster.own->verdict = (uint8_t)verdict;
 	roster.own->error = error;
@@ -297,6 +285,18 @@ void roster_spawned(pid_t pid, const char *path, char *const *environment)
 		return;
 	fill(slot, ROSTER_SPAWN, pid, sys_getpid());
 	set_executed(slot, path, environment);
+	seal(slot);
+}
+
+void roster_shell(void)
+{
+	if (!roster.header || !environment_flags(environ))
+		return;
+	struct roster_slot *slot = take(-1);
+	if (!slot)
+		return;
+	fill(slot, ROSTER_SPAWN, 0, sys_getpid());
+	set_executed(slot, "/bin/sh", environ);
 	seal(slot);
 }
 

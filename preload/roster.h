@@ -37,6 +37,8 @@ void roster_exec_failed(struct roster_slot *slot);
 /* The process has made a child by posix_spawn(), and is about to make one by a system call of its own. */
 void roster_spawned(pid_t pid, const char *path, char *const *environment);
 void roster_clones(void);
+/* It is going to execute a shell by system() or popen(), which the run must know of if the environment hides it. */
+void roster_shell(void);
 
 /* For a process that finds itself not to be the one that began: whether it is a raw copy; takes a slot for it. */
 bool roster_is_raw_copy(void);

@@ -52,7 +52,7 @@ _Static_assert(sizeof(struct roster_header) <= ROSTER_HEADER_BYTES, "the header 
 enum roster_kind {
 	ROSTER_IMAGE = 1,  /* a program that was executed, with the library in it */
 	ROSTER_FORK = 2,   /* a child by fork(3) */
-	ROSTER_SPAWN = 3,  /* note: a child by posix_spawn(3) */
+	ROSTER_SPAWN = 3,  /* note: a child by posix_spawn(3); by system(3) or popen(3): pid is not known */
 	ROSTER_VFORK = 4,  /* note: a child that has its parent's memory is about to execute something */
 	ROSTER_CLONE = 5,  /* note: the process makes a child by a system call of its own; pid is not known */
 	ROSTER_CLONED = 6, /* such a child, known when it executes something or ends */
@@ -79,7 +79,6 @@ enum roster_flag {
 	ROSTER_NO_PRELOAD = 1, /* with ROSTER_EXECUTED and notes: the new environment has no LD_PRELOAD of ours */
 	ROSTER_NO_RUN = 2,     /* ... does not name the run */
 	ROSTER_OTHER_RUN = 4,  /* ... names another run */
-	ROSTER_STRIPPED = 8,   /* it has had children, and at its end its own environment had no LD_PRELOAD or run */
 };
 
 struct roster_slot {

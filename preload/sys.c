@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -436,11 +435,6 @@ pid_t sys_getpid(void)
 pid_t sys_getppid(void)
 {
 	return (pid_t)sys_call(SYS_getppid, 0, 0, 0, 0, 0, 0);
-}
-
-int sys_children_usage(struct rusage *usage)
-{
-	return (int)sys_call(SYS_getrusage, RUSAGE_CHILDREN, (long)usage, 0, 0, 0, 0);
 }
 
 pid_t sys_gettid(void)

@@ -125,9 +125,6 @@ uint64_t sys_real_ns(void);
 pid_t sys_getpid(void);
 pid_t sys_getppid(void);
 pid_t sys_gettid(void);
-/* getrusage(2) of the children that were waited for. 0 or -errno. */
-struct rusage;
-int sys_children_usage(struct rusage *usage);
 
 __attribute__((noreturn)) void sys_exit(int status);
 

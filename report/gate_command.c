@@ -133,8 +133,10 @@ int gate_option(void *context, int id, const char *argument, struct error *error
 	case GATE_RUN_NO_CHILDREN:
 	case GATE_RUN_ALLOW_UNEXAMINED:
 	case GATE_RUN_LINGER:
-		return error_set(error, EXIT_USAGE, "mudlark gate run [options] -- COMMAND",
-				 "gate: --iterations, --every, --keep, --program and --no-children are for gate run");
+		return error_set(
+			error, EXIT_USAGE, "mudlark gate run [options] -- COMMAND",
+			"gate: --iterations, --every, --keep, --program, --no-children, --allow-unexamined and "
+			"--wait-for-daemons are for gate run");
 	case GATE_MAX_LIVE:
 	case GATE_MAX_GROWTH:
 	case GATE_MAX_STACK:

@@ -315,6 +315,10 @@ static int run_and_judge(struct run_options *options, char **argv, struct error 
 		int own = run.session.status;
 		options->gate.gate.command_status = own;
 		status = judge(&run, error);
+		run_session_report(!options->gate.gate.policy.leaks_asked ? NULL
+				   : status == EXIT_FINE                  ? RUN_PASSED
+				   : status == EXIT_JUDGED                ? RUN_LEAKS
+									  : RUN_INCOMPLETE);
 		if (own) {
 			/* What was found has been reported; the command's failure is what counts. */
 			if (error->code)

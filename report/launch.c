@@ -30,6 +30,7 @@ static void make_tls_room(void)
 	const char *old = getenv("GLIBC_TUNABLES");
 	char *tunables = old && old[0] ? must_format("%s:%s", old, room) : must_copy(room);
 	setenv("GLIBC_TUNABLES", tunables, 1);
+	free(tunables);
 }
 
 static void start(const struct launch *launch, const sigset_t *mask, const struct sigaction *child_action, int failure)
@@ -38,11 +39,15 @@ static void start(const struct launch *launch, const sigset_t *mask, const struc
 	char *preload = old_preload && old_preload[0] ? must_format("%s:%s", launch->library, old_preload)
 						      : must_copy(launch->library);
 	setenv("LD_PRELOAD", preload, 1);
+	free(preload);
 	/* The pid stays the same over exec: by it the library knows the command from what the command executes. */
 	char *root = launch->only_command ? must_format(":root=%ld", (long)getpid()) : must_copy("");
 	char *command = launch->run ? must_format(":command=%ld", (long)getpid()) : must_copy("");
 	char *options = must_format("%s%s%s", launch->options, root, command);
 	setenv("MUDLARK_OPTIONS", options, 1);
+	free(root);
+	free(command);
+	free(options);
 	if (launch->run)
 		setenv(ROSTER_VARIABLE, launch->run, 1);
 	else
@@ -118,16 +123,15 @@ static void wait_for_rest(struct launch *launch, const sigset_t *waited)
 		pid_t ended = reap(launch, 0, &status);
 		if (ended > 0)
 			continue;
-		if (ended < 0)
+		launch->left_running = ended == 0;
+		if (!launch->left_running)
 			return;
 		left = time_left(&until);
 		number = sigtimedwait(waited, NULL, &left);
 		if (number < 0 && errno != EINTR)
 			return;
-		if (number > 0 && number != SIGCHLD) {
-			launch->interrupted = true;
+		if (number > 0 && number != SIGCHLD)
 			return;
-		}
 	}
 }
 

@@ -28,7 +28,7 @@ struct launch {
 	/* Filled, with `run`: */
 	struct ended *ended; /* owned by the caller */
 	size_t ended_count, ended_capacity;
-	bool interrupted; /* a signal ended that wait */
+	bool left_running; /* it has descendants still */
 };
 
 /*

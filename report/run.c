@@ -317,6 +317,7 @@ static int conclude(struct run_options *options, const struct host_options *host
 		run_processes_print(&session->processes, UNEXAMINED_SHOWN);
 		run_next(&session->files);
 	}
+	run_session_report(judged);
 	/* The command's status is the answer all the same, unless it would say that all is well. */
 	if (options->json && write_json(options->json, session, argv, status, judged, error) && status) {
 		error_print(error);

@@ -19,7 +19,8 @@ enum { PROCESSES_SHOWN = 5 };
 
 struct verdict {
 	bool found, uncertain, declined, hidden;
-	int status; /* that processes which leak end with; 0: their own */
+	bool unknown; /* not all was searched, whether that matters for the status or not */
+	int status;   /* that processes which leak end with; 0: their own */
 	size_t shown, not_shown;
 	struct intern ignored; /* options of LeakSanitizer's that were named already */
 };
@@ -192,7 +193,10 @@ static void judge_own(const struct run_leaks *run, int status, struct verdict *v
 	}
 	verdict->declined = declined && !searched;
 	/* Who leaked was ended with a status by a check that it called for. */
-	if (declined || (searched && (ended || status != EXIT_FINE)) || keeps_status(run))
+	if (declined || (searched && (ended || status != EXIT_FINE)))
+		return;
+	verdict->unknown = true;
+	if (keeps_status(run))
 		return;
 	notice("no search for leaks was made of the command%s: what it lost is not known",
 	       searched ? " at its end" : "");
@@ -204,8 +208,10 @@ static void judge_unexamined(const struct run_leaks *run, struct verdict *verdic
 {
 	const struct run_processes *processes = &run->session->processes;
 	run_processes_print(processes, UNEXAMINED_SHOWN);
-	if (processes->unexamined && !run->allow_unexamined && !keeps_status(run))
-		verdict->uncertain = true;
+	if (!processes->unexamined || run->allow_unexamined)
+		return;
+	verdict->unknown = true;
+	verdict->uncertain |= !keeps_status(run);
 }
 
 int run_leaks_judge(const struct run_leaks *run, int status, const char **judged)
@@ -229,7 +235,7 @@ int run_leaks_judge(const struct run_leaks *run, int status, const char **judged
 		run_next(files);
 	}
 	intern_free(&verdict.ignored);
-	*judged = verdict.found ? "leaks" : verdict.uncertain ? "incomplete" : "passed";
+	*judged = verdict.shown ? RUN_LEAKS : verdict.uncertain || verdict.unknown ? RUN_INCOMPLETE : RUN_PASSED;
 	if (verdict.not_shown)
 		notice("lost by %zu more of its processes", verdict.not_shown);
 	if (status != EXIT_FINE)

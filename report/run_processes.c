@@ -299,13 +299,13 @@ static void read_clones(struct reading *reading, const struct roster_slot *note)
 		add(reading, note, must_format("a child that pid %u made by a system call of its own", note->parent));
 }
 
-/* What system() and popen() started cannot be seen, and took the environment as it was. */
-static void read_stripped(struct reading *reading, const struct roster_slot *slot)
+/* Notes of children whose pid is not known. */
+static void read_shell(struct reading *reading, const struct roster_slot *note)
 {
-	struct roster_slot unknown = {.parent = slot->pid};
+	struct roster_slot unknown = {.parent = note->parent, .number = note->number};
 	add(reading, &unknown,
-	    must_format("children of %s, pid %u, which took LD_PRELOAD or " ROSTER_VARIABLE " out of its environment",
-			slot->name, slot->pid));
+	    must_format("a child of %s, pid %u, by system() or popen(): %s was not in its environment", note->name,
+			note->parent, note->flags & ROSTER_NO_PRELOAD ? "LD_PRELOAD" : ROSTER_VARIABLE));
 }
 
 static void read_slot(struct reading *reading, size_t at)
@@ -318,8 +318,11 @@ static void read_slot(struct reading *reading, size_t at)
 		read_clones(reading, slot);
 		return;
 	}
-	if (slot->flags & ROSTER_STRIPPED)
-		read_stripped(reading, slot);
+	if (slot->kind == ROSTER_SPAWN && !slot->pid) {
+		if (!(slot->flags & ROSTER_OTHER_RUN))
+			read_shell(reading, slot);
+		return;
+	}
 	if (is_first(reading, at))
 		read_process(reading, at);
 }
@@ -327,19 +330,22 @@ static void read_slot(struct reading *reading, size_t at)
 /* Slots that are not as their process left them, taken out of the rest. */
 static void read_damaged(struct reading *reading)
 {
-	size_t count = 0;
+	size_t whole = 0, damaged = 0;
+	struct roster_slot unknown = {0};
 	for (size_t i = 0; i < reading->count; i++) {
-		struct roster_slot *slot = &reading->slots[i];
-		if (run_roster_is_whole(reading->roster, slot)) {
-			reading->slots[count] = *slot;
-			reading->slots[count++].number = (uint32_t)i;
+		if (!run_roster_is_whole(reading->roster, &reading->slots[i])) {
+			damaged++;
 			continue;
 		}
-		struct roster_slot unknown = {0};
-		add(reading, &unknown,
-		    must_copy("a process whose record was written over, or which ended as it began"));
+		reading->slots[whole] = reading->slots[i];
+		reading->slots[whole++].number = (uint32_t)i;
 	}
-	reading->count = count;
+	reading->count = whole;
+	if (damaged)
+		add(reading, &unknown,
+		    must_format("a process whose record in the run's roster is damaged: it was written over, or not "
+				"finished (%zu such records)",
+				damaged));
 }
 
 static int compare_slots(const void *left, const void *right)
@@ -354,6 +360,38 @@ static int compare_processes(const void *left, const void *right)
 {
 	const struct run_process *a = left, *b = right;
 	return (a->number > b->number) - (a->number < b->number);
+}
+
+static struct run_process *find_process(const struct run_processes *processes, pid_t pid)
+{
+	for (size_t i = 0; i < processes->count; i++)
+		if (processes->processes[i].pid == (unsigned long)pid)
+			return &processes->processes[i];
+	return NULL;
+}
+
+/*
+ * Descendants that still ran when nobody waited for them any longer. Should one have ended since, as it ought to, it
+ * may have left another one behind that had no slot yet when the roster was read: it counts as running all the same.
+ */
+static void read_living(struct reading *reading)
+{
+	const struct run_wanted *wanted = reading->wanted;
+	for (size_t i = 0; i < wanted->living_count && !wanted->only_command; i++) {
+		const struct living *living = &wanted->living[i];
+		struct run_process *process = find_process(reading->out, living->pid);
+		if (process && !process->reason) {
+			process->reason = must_format("it still ran when the run was over");
+			process->runs = true;
+			reading->out->unexamined++;
+		} else if (!process) {
+			struct roster_slot unknown = {
+				.pid = (uint32_t)living->pid, .parent = (uint32_t)living->parent, .number = UINT32_MAX};
+			memcpy(unknown.name, living->name, sizeof living->name);
+			add(reading, &unknown, must_format("it still runs, and the library has not begun in it"))
+				->runs = true;
+		}
+	}
 }
 
 int run_processes_read(struct run_processes *processes, const struct run_roster *roster,
@@ -371,6 +409,7 @@ int run_processes_read(struct run_processes *processes, const struct run_roster 
 		qsort(reading.slots, reading.count, sizeof *reading.slots, compare_slots);
 	for (size_t i = 0; i < reading.count; i++)
 		read_slot(&reading, i);
+	read_living(&reading);
 	struct roster_slot unknown = {0};
 	if (lost && !wanted->only_command)
 		add(&reading, &unknown,

@@ -16,6 +16,7 @@
 #define MUDLARK_RUN_PROCESSES_H
 
 #include "report/buffer.h"
+#include "report/descendants.h"
 #include "report/json_write.h"
 #include "report/launch.h"
 #include "report/run_files.h"
@@ -45,6 +46,8 @@ struct run_wanted {
 	unsigned long pid; /* of the command */
 	const struct ended *ended;
 	size_t ended_count;
+	const struct living *living; /* when the roster was not read yet */
+	size_t living_count;
 };
 
 /* Returns EXIT_FINE, or fills error (EXIT_INCOMPLETE): the roster cannot be read. The caller frees. */

@@ -11,15 +11,20 @@
 static void read_session(struct run_session *session, const struct run_roster *roster, const char *pattern,
 			 const struct launch *launch, const struct run_choices *choices, struct error *error)
 {
+	size_t living_count = 0;
+	struct living *living = launch->left_running ? descendants_living(&living_count) : NULL;
 	const struct run_wanted wanted = {
 		.leaks = choices->leaks,
 		.only_command = choices->only_command,
 		.pid = (unsigned long)session->pid,
 		.ended = launch->ended,
 		.ended_count = launch->ended_count,
+		.living = living,
+		.living_count = living_count,
 	};
 	run_files_find(&session->files, pattern, roster->token);
 	run_processes_read(&session->processes, roster, &session->files, &wanted, error);
+	free(living);
 }
 
 int run_session(struct run_session *session, const char *library, const struct host_options *host, char **argv,
@@ -55,6 +60,14 @@ void run_session_free(struct run_session *session)
 {
 	run_processes_free(&session->processes);
 	snapshot_briefs_free(&session->files);
+}
+
+void run_session_report(const char *judged)
+{
+	run_roster_report(!judged                       ? ROSTER_NOT_SEARCHED
+			  : !strcmp(judged, RUN_PASSED) ? ROSTER_NONE_LOST
+			  : !strcmp(judged, RUN_LEAKS)  ? ROSTER_LOST
+							: ROSTER_UNCERTAIN);
 }
 
 int run_linger_option(const char *argument, double *seconds, struct error *error)

@@ -40,6 +40,14 @@ int run_session(struct run_session *session, const char *library, const struct h
 		const struct run_choices *choices, struct error *error);
 void run_session_free(struct run_session *session);
 
+/* The judgements of a run, as in its JSON. */
+#define RUN_PASSED "passed"
+#define RUN_LEAKS "leaks"
+#define RUN_INCOMPLETE "incomplete" /* not certain */
+
+/* Lets the run that this one is within know what came of it. judged: one of these; NULL: nothing was judged. */
+void run_session_report(const char *judged);
+
 /* Parses SECONDS of --wait-for-daemons. Returns EXIT_FINE, or fills error (EXIT_USAGE). */
 int run_linger_option(const char *argument, double *seconds, struct error *error);
 

@@ -250,7 +250,8 @@ START_TEST(exports_and_needs)
 					      "execl",          "execlp",
 					      "execle",         "fexecve",
 					      "execveat",       "posix_spawn",
-					      "posix_spawnp",   "syscall",
+					      "posix_spawnp",   "system",
+					      "popen",          "syscall",
 					      "sigaction",      "signal",
 					      "setrlimit",      "setrlimit64",
 					      "prlimit",        "prlimit64"};

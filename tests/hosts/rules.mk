@@ -13,7 +13,7 @@ HOST_LIBRARY_SOURCES := $(wildcard tests/hosts/*_library.c tests/hosts/*plugin.c
 HOST_LIBRARY_SOURCES := $(filter-out tests/hosts/c_host_of_cxx_plugin.c tests/hosts/deepbind_plugin.c,$(HOST_LIBRARY_SOURCES))
 HOST_PROGRAMS := $(patsubst tests/hosts/%.c,$(HOSTS_DIRECTORY)/%,$(filter-out $(HOST_LIBRARY_SOURCES) tests/hosts/at_secure.c,$(wildcard tests/hosts/*.c))) \
 	$(patsubst tests/hosts/%.cc,$(HOSTS_DIRECTORY)/%,$(filter-out $(HOST_LIBRARY_SOURCES),$(wildcard tests/hosts/*.cc))) \
-	$(addprefix $(HOSTS_DIRECTORY)/,own_malloc_tcmalloc own_malloc_jemalloc leak_shapes_sanitized lsan_roots_sanitized at_secure at_secure_linked)
+	$(addprefix $(HOSTS_DIRECTORY)/,own_malloc_tcmalloc own_malloc_jemalloc ends_in_many_ways_static leak_shapes_sanitized lsan_roots_sanitized at_secure at_secure_linked)
 HOST_LIBRARIES := $(addprefix $(HOSTS_DIRECTORY)/lib,plugin_a.so plugin_b.so early_constructor.so python_calls.so python_fake.so python_fake_debug.so audit.so large_tls.so start.so \
 	throwing_plugin.so held_thread.so frame_pointer.so frame_small.so frame_large.so lazy.so)
 
@@ -41,6 +41,11 @@ hosts: $(HOST_PROGRAMS) $(HOST_LIBRARIES)
 $(HOSTS_DIRECTORY)/own_malloc: tests/hosts/own_malloc.c
 	@mkdir -p $(@D)
 	$(HOST_COMPILE) -DOWN_MALLOC -rdynamic -o $@ $< -lpthread
+
+# What cannot be preloaded: it loses its blocks unseen.
+$(HOSTS_DIRECTORY)/ends_in_many_ways_static: tests/hosts/ends_in_many_ways.c
+	@mkdir -p $(@D)
+	$(HOST_COMPILE) -static -o $@ $<
 
 # A missing allocator library is no reason to fail: its host says that it was skipped.
 $(HOSTS_DIRECTORY)/own_malloc_tcmalloc: tests/hosts/own_malloc.c

@@ -1,0 +1,234 @@
+/*
+ * A run knows its processes: none that nobody could examine counts as clean, whatever way it began or ended.
+ *
+ * Of each mode of the host ends_in_many_ways the leak is found, or the process is named with the reason; the oracle is
+ * the host itself, which knows what it lost.
+ */
+#include "tests/e2e/gate_shell.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HOST "$H/ends_in_many_ways "
+#define OWN_SYSTEM_CALL "it ended by a system call of its own (status 0)"
+#define UNSEEN "a signal, or a system call of its own, ended it"
+#define STATIC "it is linked statically"
+#define NO_PRELOAD "without LD_PRELOAD in its environment"
+#define BY_CLONE "made by a system call of its parent's own"
+
+enum { LOST = 23, UNKNOWN = 4, CLEAN = 0 };
+
+static const struct {
+	const char *mode;
+	int status;       /* of run --leaks; of gate run 1 for LOST */
+	const char *says; /* of run; NULL: what the status implies */
+	bool root;        /* only root can */
+	int gate;         /* when not as `status` implies */
+} modes[] = {
+	{"plain", LOST, NULL, false, 0},
+	{"clean", CLEAN, NULL, false, 0},
+	{"clean_exec", CLEAN, NULL, false, 0},
+	{"clean_failed_exec", CLEAN, NULL, false, 0},
+	{"clean_many", CLEAN, NULL, false, 0},
+	{"one_of_many", LOST, NULL, false, 0},
+	{"raw_exit", UNKNOWN, OWN_SYSTEM_CALL, false, 0},
+	{"bare_exit", UNKNOWN, OWN_SYSTEM_CALL, false, 0},
+	{"fork_raw_exit", UNKNOWN, UNSEEN, false, 0},
+	{"fork_bare_exit", UNKNOWN, UNSEEN, false, 0},
+	{"fork_kill", UNKNOWN, UNSEEN, false, 0},
+	{"fork_stop", UNKNOWN, "not examined: ends_in_many_ways, pid", false, 0},
+	{"no_descriptors", UNKNOWN, "could not be written: Too many open files", false, 0},
+	{"fork_no_descriptors", UNKNOWN, "could not be written: Too many open files", false, 0},
+	{"setuid", UNKNOWN, "could not be written: Permission denied", true, 0},
+	{"fork_setuid", UNKNOWN, "could not be written: Permission denied", true, 0},
+	{"chroot", UNKNOWN, "could not be written: No such file", true, 0},
+	{"fork_chroot", UNKNOWN, "could not be written: No such file", true, 0},
+	{"exec_true", LOST, NULL, false, 0},
+	{"fork_exec_true", LOST, NULL, false, 0},
+	{"exec_static", LOST, STATIC, false, UNKNOWN},
+	{"fork_exec_static", LOST, STATIC, false, UNKNOWN},
+	{"exec_noenv", LOST, NO_PRELOAD, false, UNKNOWN},
+	{"fork_exec_noenv", LOST, NO_PRELOAD, false, UNKNOWN},
+	{"vfork", LOST, NULL, false, 0},
+	{"vfork_static", UNKNOWN, STATIC, false, 0},
+	{"vfork_noenv", UNKNOWN, NO_PRELOAD, false, 0},
+	{"spawn", LOST, NULL, false, 0},
+	{"spawn_static", UNKNOWN, STATIC, false, 0},
+	{"spawn_noenv", UNKNOWN, NO_PRELOAD, false, 0},
+	{"unset_fork", UNKNOWN, NO_PRELOAD, false, 0},
+	{"unset_system", UNKNOWN, "by system() or popen(): LD_PRELOAD was not in its environment", false, 0},
+	{"raw_clone", UNKNOWN, BY_CLONE, false, 0},
+	{"raw_clone_killed", UNKNOWN, "a child that pid", false, 0},
+	{"bare_clone", UNKNOWN, BY_CLONE, false, 0},
+	{"shared_memory", LOST, NULL, false, 0},
+	{"scribble", UNKNOWN, "record in the run's roster is damaged", false, 0},
+	{"fork_scribble", UNKNOWN, "record in the run's roster is damaged", false, 0},
+	{"no_directory", LOST, "in which the library did not begin", false, UNKNOWN},
+	{"dies_with_parent", UNKNOWN, "signal 9 (KILL) ended it", false, 0},
+	{"daemon", LOST, NULL, false, 0},
+	{"orphan", LOST, NULL, false, 0},
+	{"long_orphan", UNKNOWN, "it still runs", false, 0},
+};
+
+static bool may_try(int at)
+{
+	if (modes[at].root && geteuid() != 0)
+		runner_skip("only root can: %s", modes[at].mode);
+	return !modes[at].root || geteuid() == 0;
+}
+
+/* A daemon that takes long on a loaded machine is waited for; one that does not end is not. */
+static const char *linger(int at)
+{
+	bool ends_late = !strcmp(modes[at].mode, "daemon") || !strcmp(modes[at].mode, "orphan");
+	return ends_late ? "--wait-for-daemons 60 " : "--wait-for-daemons 0.5 ";
+}
+
+START_TEST(run_names_whom_it_did_not_examine)
+{
+	char line[256];
+	if (!may_try(_i))
+		return;
+	snprintf(line, sizeof line, "mudlark run --leaks %s-- " HOST "%s", linger(_i), modes[_i].mode);
+	gate_expect(modes[_i].status, line,
+		    modes[_i].says             ? modes[_i].says
+		    : modes[_i].status == LOST ? "bytes in 50 blocks"
+					       : "nothing was lost");
+}
+END_TEST
+
+START_TEST(gate_does_not_pass_whom_it_did_not_examine)
+{
+	char line[256];
+	int status = modes[_i].gate ? modes[_i].gate : modes[_i].status == LOST ? 1 : modes[_i].status;
+	if (!may_try(_i))
+		return;
+	snprintf(line, sizeof line, "mudlark gate run --fail-on definite %s-- " HOST "%s", linger(_i), modes[_i].mode);
+	gate_expect(status, line, NULL);
+}
+END_TEST
+
+/* What counts is said by the run's own processes only. */
+START_TEST(unexamined_can_be_allowed)
+{
+	gate_expect(0, "mudlark run --leaks --allow-unexamined -- " HOST "fork_kill",
+		    "not examined: ends_in_many_ways");
+	gate_expect(0, "mudlark gate run --fail-on definite --allow-unexamined -- " HOST "fork_kill", "not examined: ");
+	gate_expect(0, "mudlark run --leaks --exitcode 0 -- " HOST "fork_kill", "not examined: ends_in_many_ways");
+	/* Nobody asked for a verdict; the command's status is its own. */
+	gate_expect(0, "mudlark run -- " HOST "fork_kill", "not examined: ends_in_many_ways");
+	gate_expect(0, "mudlark run --leaks --children 0 -- " HOST "fork_kill", "nothing was lost");
+	gate_expect(137, "mudlark run --leaks -- " HOST "kill", "signal 9 (KILL) ended it");
+}
+END_TEST
+
+START_TEST(other_programs_start_processes)
+{
+	gate_expect(0, "seq 30 | mudlark run --leaks -- xargs -P4 -n1 sh -c '" HOST "clean'", "nothing was lost");
+	gate_expect(23, "seq 30 | mudlark run --leaks -- xargs -P4 -n1 sh -c 'test $0 != 17 || " HOST "plain'",
+		    "lost by ends_in_many_ways");
+	gate_expect(0, "mudlark run --leaks -- env A=1 timeout 50 " HOST "clean", "nothing was lost");
+	gate_expect(4, "mudlark run --leaks -- env -i $H/ends_in_many_ways plain", NO_PRELOAD);
+	gate_expect(4, "mudlark run --leaks -- sh -c 'unset MUDLARK_RUN; " HOST "plain; true'",
+		    "without MUDLARK_RUN in its environment");
+	gate_expect(23, "mudlark run --leaks -- sh -c 'MUDLARK_OPTIONS=depth=4:leaks=1 " HOST "plain; true'",
+		    "bytes in 50 blocks");
+	gate_expect(0,
+		    "printf 'all: a b\\na b:\\n\\t$(H)/ends_in_many_ways clean\\n' >rules; "
+		    "mudlark run --leaks -- make -j2 -f rules",
+		    "nothing was lost");
+}
+END_TEST
+
+/* A run within a run judges its own; the outer one has its word. */
+START_TEST(runs_within_runs)
+{
+	gate_expect(0, "mudlark run --leaks -- mudlark run --leaks -- " HOST "clean", "nothing was lost");
+	gate_expect(23, "mudlark run --leaks -- mudlark run --leaks -- " HOST "plain", "bytes in 50 blocks");
+	gate_expect(4, "mudlark run --leaks -- env MUDLARK_OPTIONS= mudlark run -- " HOST "plain",
+		    "it belongs to another `mudlark run`");
+	gate_expect(4, "mudlark run --leaks -- mudlark run --leaks --exitcode 0 -- " HOST "fork_kill",
+		    "it belongs to another `mudlark run`");
+	gate_expect(0, "mudlark gate run --fail-on definite -- mudlark gate run --fail-on definite -- " HOST "clean",
+		    "gate passed");
+}
+END_TEST
+
+/* Files are the run's by its token: neither names nor times make them so. */
+START_TEST(files_of_others_are_not_the_runs)
+{
+	static const char planted[] =
+		"mudlark run -q --leaks -o s.mud -- " HOST "clean; "
+		"mudlark run --leaks -o s.%p.%n.mud -- sh -c '" HOST "raw_exit & wait; cp s.mud s.$!.7.mud'";
+	gate_expect(4, planted, "not examined: ends_in_many_ways");
+	gate_expect(
+		4, "mudlark run -q --leaks -o s.mud -- " HOST "clean; mudlark run --leaks -o s.mud -- " HOST "raw_exit",
+		"no search for leaks was made of the command");
+	gate_expect(0,
+		    "mudlark run -q --leaks -o 'd.%p.%n.mud' -- " HOST "plain; "
+		    "mudlark run --leaks -o 'd.%p.%n.mud' -- " HOST "clean",
+		    "nothing was lost");
+	gate_expect(23, "TMPDIR=/not/there mudlark run --leaks -- " HOST "plain", "bytes in 50 blocks");
+	gate_expect(23, "umask 777; mudlark run --leaks -- " HOST "plain", "bytes in 50 blocks");
+}
+END_TEST
+
+/* One name is for one snapshot: the others are told apart. */
+START_TEST(names_without_numbers)
+{
+	gate_expect(0,
+		    "mudlark run -q -o x.mud -- sh -c '$H/ends_in_many_ways clean; true'; ls; "
+		    "test $(ls | wc -l) = 2 && mudlark show x.mud | grep 'sh'",
+		    "x.mud");
+	gate_expect(0, "mudlark run -o x.mud --every 0.02 -- sh -c 'sleep 0.3; true'; test $(ls x.*.mud | wc -l) -gt 3",
+		    "x.mud has no %n");
+	gate_expect(0, "mudlark run -q -o x -- $H/ends_in_many_ways clean; ls", "x\n");
+	gate_expect(0, "mudlark run -q -o x%p -- $H/ends_in_many_ways clean; test $(ls | wc -l) = 1", NULL);
+}
+END_TEST
+
+START_TEST(summary_of_the_largest)
+{
+	gate_expect(0, "mudlark run -- sh -c '" HOST "plain; " HOST "clean; true'",
+		    "the largest process: ends_in_many_ways, pid ");
+	gate_expect(0, "mudlark run -- env sh -c '" HOST "plain; true'",
+		    "next: mudlark show mudlark.ends_in_many_ways.");
+}
+END_TEST
+
+START_TEST(summary_as_json)
+{
+	gate_expect(4,
+		    "mudlark run --leaks --json run.json -- sh -c '" HOST
+		    "fork_kill; true'; s=$?; cat run.json; exit $s",
+		    "\"verdict\": \"incomplete\"");
+	gate_expect(0, "mudlark run -q --json run.json -- " HOST "clean && cat run.json",
+		    "\"schema\": \"mudlark.run/1\"");
+	gate_expect(3, "mudlark run -q --json /not/there -- " HOST "clean", "/not/there: cannot write it");
+	gate_expect(2, "mudlark run --wait-for-daemons soon -- true", "requires 0 to 86400 seconds");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("processes of a run");
+	TCase *found = tcase_create("examined");
+	int count = (int)(sizeof modes / sizeof modes[0]);
+	tcase_set_timeout(found, 300);
+	tcase_add_loop_test(found, run_names_whom_it_did_not_examine, 0, count);
+	tcase_add_loop_test(found, gate_does_not_pass_whom_it_did_not_examine, 0, count);
+	tcase_add_test(found, unexamined_can_be_allowed);
+	tcase_add_test(found, other_programs_start_processes);
+	tcase_add_test(found, runs_within_runs);
+	tcase_add_test(found, files_of_others_are_not_the_runs);
+	suite_add_tcase(suite, found);
+	TCase *said = tcase_create("said");
+	tcase_set_timeout(said, 300);
+	tcase_add_test(said, names_without_numbers);
+	tcase_add_test(said, summary_of_the_largest);
+	tcase_add_test(said, summary_as_json);
+	suite_add_tcase(suite, said);
+	return runner_suite(suite);
+}

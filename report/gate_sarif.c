@@ -157,8 +157,9 @@ static void put_notifications(const struct gate *gate, struct json *json)
 	}
 	if (gate->incomplete)
 		put_notification(gate->incomplete, json);
-	if (gate->count > RESULTS_MOST) {
-		char *text = must_format("%zu findings after the first %d are left out", gate->count - RESULTS_MOST,
+	size_t results = gate->count - gate->decided[DECISION_IGNORED];
+	if (results > RESULTS_MOST) {
+		char *text = must_format("%zu findings after the first %d are left out", results - RESULTS_MOST,
 					 RESULTS_MOST);
 		put_notification(text, json);
 		free(text);

@@ -114,13 +114,13 @@ FUZZ_NAMES    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c
 FUZZ_PROGRAMS := $(FUZZ_NAMES:%=$(FUZZ_BUILD)/fuzz_%)
 
 # What each harness is linked with, and its own flags.
-FUZZ_SOURCES_snapshot  := $(addprefix report/,aggregate.c buffer.c census_read.c error.c estimate.c filter.c heading.c intern.c json_write.c \
-	leak_paths.c leaks_read.c losses.c memory.c metric.c names.c pair_table.c paths_read.c python_facts.c rows.c sampled.c snapshot_merge.c snapshot_read.c snapshot_write.c table.c utf8.c) symbolize/python_lines.c
+FUZZ_SOURCES_snapshot  := $(addprefix report/,aggregate.c buffer.c census_read.c error.c escape.c estimate.c filter.c generated.c generated_read.c heading.c intern.c json_write.c \
+	leak_paths.c leaks_read.c losses.c memory.c metric.c names.c owner.c pair_table.c paths_read.c python_facts.c python_library.c rows.c sampled.c snapshot_brief.c snapshot_merge.c snapshot_read.c snapshot_write.c table.c utf8.c wrapper_names.c wrappers.c) symbolize/python_lines.c
 FUZZ_LIBS_snapshot     := -lm
 FUZZ_SOURCES_suppressions := $(sort $(FUZZ_SOURCES_snapshot) $(SYMBOLIZE_SOURCES) $(addprefix report/,suppressions.c \
 	suppression_parse.c text_file.c))
 FUZZ_LIBS_suppressions := $(SYMBOLIZE_LIBS) -lm
-FUZZ_SOURCES_baseline  := $(FUZZ_SOURCES_suppressions) $(addprefix report/,gate.c gate_baseline.c growth.c growth_rule.c)
+FUZZ_SOURCES_baseline  := $(FUZZ_SOURCES_suppressions) $(addprefix report/,gate.c gate_baseline.c growth.c growth_rule.c series.c)
 FUZZ_LIBS_baseline     := $(FUZZ_LIBS_suppressions)
 FUZZ_SOURCES_cfi       := preload/cfi.c
 FUZZ_SOURCES_python_lines := symbolize/python_lines.c

@@ -19,11 +19,14 @@
 #include "report/leak_paths.h"
 #include "report/metric.h"
 #include "report/rows.h"
+#include "report/snapshot_brief.h"
 #include "report/snapshot_merge.h"
 #include "tests/report/synthetic.h"
 
 #include <assert.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* --- the stub of symbolize/ ------------------------------------------------------------------------------------ */
 
@@ -250,6 +253,26 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return freopen("/dev/null", "w", stdout) ? 0 : 1;
 }
 
+/* What is read of a file before it is known to be one that matters. */
+static void read_brief(const void *bytes, size_t size)
+{
+	static int descriptor = -1;
+	char path[64];
+	struct snapshot_briefs briefs = {0};
+	struct error error = {0};
+	if (descriptor < 0)
+		descriptor = memfd_create("snapshot", MFD_CLOEXEC);
+	assert(descriptor >= 0);
+	if (ftruncate(descriptor, 0) || pwrite(descriptor, bytes, size, 0) != (ssize_t)size)
+		return;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
+	if (snapshot_briefs_add(&briefs, path, &error) == EXIT_FINE)
+		assert(briefs.count == 1 && briefs.at[0].program && briefs.at[0].host);
+	else
+		assert(error.code == EXIT_INPUT && !briefs.count);
+	snapshot_briefs_free(&briefs);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
@@ -257,9 +280,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		struct buffer file = {0};
 		replace_section(bytes[0], bytes + 1, size - 1, &file);
 		examine(file.data, file.length);
+		read_brief(file.data, file.length);
 		buffer_free(&file);
 	} else {
 		examine(bytes, size);
+		read_brief(bytes, size);
 	}
 	return 0;
 }

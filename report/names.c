@@ -248,6 +248,22 @@ static void resolve_generated(struct names *names, struct address *address)
 	generated_forget(&parts);
 }
 
+/*
+ * cgo puts a function of its own between Go and each C function. In a stripped program it has no name, but it is what
+ * asmcgocall calls, and nothing else is: it gets one by which it is passed over.
+ */
+static const char *name_by_caller(const struct names *names, const struct module_source *source,
+				  const struct address *address)
+{
+	struct symbol symbols[SYMBOL_MAX_INLINES];
+	uint64_t vaddr = names->addresses[address->caller].vaddr;
+	if (!address->caller || !vaddr)
+		return NULL;
+	size_t count = symbol_module_resolve(source->symbols, vaddr - 1, symbols, SYMBOL_MAX_INLINES);
+	const char *function = count ? symbols[count - 1].function : NULL;
+	return function && !strcmp(function, "runtime.asmcgocall") ? "_cgo_stub" : NULL;
+}
+
 void names_resolve(struct names *names, uint32_t number)
 {
 	struct address *address = &names->addresses[number];
@@ -281,6 +297,8 @@ void names_resolve(struct names *names, uint32_t number)
 			open_symbols(names, module, source);
 		if (source->symbols)
 			named = add_symbols(names, source, address, &location);
+		if (source->symbols && !named)
+			location.function = name_by_caller(names, source, address);
 	}
 	if (!named)
 		add_location(names, address, &location);
@@ -427,7 +445,10 @@ static uint32_t number_native(struct names *names, uint32_t side, const struct s
 	const struct generated_name *name = frame->generated ? &generated->names[frame->generated] : NULL;
 	if (name && name->name)
 		return number_generated(names, side, name->name);
-	uint32_t number = number_address(names, side, frame);
+	uint32_t known = names->address_count, number = number_address(names, side, frame);
+	/* Parents come before: theirs is numbered. */
+	if (number > known && frame->module && names->snapshots[side]->frames[frame->parent].module == frame->module)
+		names->addresses[number].caller = names->frame_addresses[side][frame->parent];
 	if (name && (name->flags & GENERATED_EXECUTABLE))
 		names->addresses[number].executable = true;
 	return number;

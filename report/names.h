@@ -47,7 +47,8 @@ struct address {
 	uint32_t module_identity;                /* 0: no module */
 	uint32_t module, side;                   /* where it was met first: a module id of that side; 0: no module */
 	uint32_t first_location, location_count; /* once resolved; at least one unless hidden */
-	uint8_t flags;                           /* enum snapshot_frame_flag */
+	uint32_t caller; /* number of the address that it was first met to be called from; 0: of another module */
+	uint8_t flags;   /* enum snapshot_frame_flag */
 	bool resolved;
 	bool hidden;      /* not shown, and without locations: Mudlark's own */
 	bool generated;   /* vaddr is then the number of its name in texts, which run time and perf share */

@@ -135,7 +135,8 @@ static void profile(const char *directory, const char *options, const char *ask,
 		 "for i in $(seq 600); do [ -e ready ] && break; sleep 0.05; done\n"
 		 "%s\n"
 		 "touch go; wait $run; echo status $?\n"
-		 "$tool show --json --top 100 p.1.mud\n",
+		 "$tool show --json --top 100 p.1.mud\n"
+		 "$tool show --by line p.1.mud\n",
 		 BUILD_DIRECTORY, options, ask);
 	run_shell(directory, script, outcome);
 	ck_assert_msg(strstr(outcome->out, "status 3\n") != NULL, "%s%s", outcome->out, outcome->err);
@@ -158,7 +159,7 @@ static void expect_frame(const struct variant *variant, const char *text, const 
 START_TEST(callers_in_go)
 {
 	const struct variant *variant = &variants[_i];
-	char directory[PATH_MAX];
+	char directory[PATH_MAX], owner[64];
 	struct outcome outcome;
 	runner_directory_make(directory);
 	if (build(directory, variant)) {
@@ -171,9 +172,15 @@ START_TEST(callers_in_go)
 		expect_frame(variant, outcome.out, "main.called_back", line_of("callback"));
 		ck_assert_msg(strstr(outcome.out, "\"main._Cfunc_CString\"") != NULL, "%s: %s", variant->name,
 			      outcome.out);
+		/* The strings' owner is who made them, also where cgo's own function has no name. */
+		snprintf(owner, sizeof owner, "main.go:%u (main.(*server).handler)", line_of("handler"));
+		ck_assert_msg(strstr(outcome.out, owner) != NULL, "%s: no %s in %.2000s", variant->name, owner,
+			      strstr(outcome.out, "Share"));
 		/* From the other goroutine, through sixty frames of its grown stack. */
-		ck_assert_msg(strstr(outcome.out, "\"main.main.func1\"") != NULL, "%s: %.2000s", variant->name, outcome.out);
-		ck_assert_msg(strstr(outcome.out, "\"runtime.goexit\"") != NULL, "%s: %.2000s", variant->name, outcome.out);
+		ck_assert_msg(strstr(outcome.out, "\"main.main.func1\"") != NULL, "%s: %.2000s", variant->name,
+			      outcome.out);
+		ck_assert_msg(strstr(outcome.out, "\"runtime.goexit\"") != NULL, "%s: %.2000s", variant->name,
+			      outcome.out);
 		runner_done(&outcome);
 	}
 	runner_directory_remove(directory);

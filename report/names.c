@@ -2,7 +2,8 @@
  * See names.h.
  *
  * A module is identified by its build-id; without one by path, size and mtime. So a library that was unloaded and
- * loaded again, and the same library in two runs, share their addresses.
+ * loaded again, and the same library in two runs, share their addresses. Of a build that one process has from several
+ * paths the path is part of its identity, too.
  */
 #include "report/names.h"
 
@@ -73,12 +74,43 @@ const char *names_module_name(const struct snapshot *snapshot, uint32_t module)
 	return is_program && program && program[0] ? program : snapshot->modules[module].name;
 }
 
-static uint32_t identify(struct names *names, const struct snapshot_module *module)
+/*
+ * By module id: whether the process had the same build from another path as well, as of copies of a plugin. These are
+ * several modules, which a report tells apart. The caller frees.
+ */
+static bool *find_copies(const struct snapshot *snapshot)
+{
+	size_t count = (size_t)snapshot->module_count + 1;
+	struct intern builds = {0};
+	uint32_t *numbers = must_allocate(count, sizeof *numbers), *first = must_allocate(count, sizeof *first);
+	bool *copied = must_allocate(count, sizeof *copied), *copies = must_allocate(count, sizeof *copies);
+	for (uint32_t id = 1; id <= snapshot->module_count; id++) {
+		const struct snapshot_module *module = &snapshot->modules[id];
+		uint32_t known = builds.count;
+		if (!module->build_id_bytes)
+			continue;
+		numbers[id] = intern_bytes(&builds, module->build_id, module->build_id_bytes);
+		if (numbers[id] > known)
+			first[numbers[id]] = id;
+		copied[numbers[id]] |= strcmp(snapshot->modules[first[numbers[id]]].path, module->path) != 0;
+	}
+	for (uint32_t id = 1; id <= snapshot->module_count; id++)
+		copies[id] = numbers[id] && copied[numbers[id]];
+	free(copied);
+	free(first);
+	free(numbers);
+	intern_free(&builds);
+	return copies;
+}
+
+static uint32_t identify(struct names *names, const struct snapshot_module *module, bool copy)
 {
 	struct buffer key = {0};
 	if (module->build_id_bytes) {
-		buffer_byte(&key, 'b');
+		buffer_byte(&key, copy ? 'c' : 'b');
 		buffer_append(&key, module->build_id, module->build_id_bytes);
+		if (copy)
+			buffer_text(&key, module->path);
 	} else {
 		buffer_byte(&key, 'p');
 		buffer_varint(&key, module->size);
@@ -523,12 +555,14 @@ uint32_t names_add(struct names *names, const struct snapshot *snapshot)
 	names->sources[side] = must_allocate(modules, sizeof **names->sources);
 	names->frame_addresses[side] =
 		must_allocate((size_t)snapshot->frame_count + 1, sizeof **names->frame_addresses);
+	bool *copies = find_copies(snapshot);
 	for (uint32_t id = 1; id <= snapshot->module_count; id++) {
-		names->module_identities[side][id] = identify(names, &snapshot->modules[id]);
+		names->module_identities[side][id] = identify(names, &snapshot->modules[id], copies[id]);
 		names->module_keys[side][id] = module_key(names, snapshot, id);
 		if (!names->interpreters[side] && (snapshot->modules[id].flags & MODULE_INTERPRETER))
 			names->interpreters[side] = id;
 	}
+	free(copies);
 	python_library_find(&names->libraries[side], snapshot, names->interpreters[side]);
 	prepare_stored(snapshot, names->sources[side]);
 	for (uint32_t id = 1; id <= snapshot->frame_count; id++)

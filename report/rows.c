@@ -110,11 +110,7 @@ static void plain_row_text(struct buffer *out, const struct names *names, const 
 			buffer_format(out, " (%s)", location->function);
 	} else if (row->unnamed) {
 		buffer_format(out, "(no name) in %s", module_name(location));
-	} else if (by == BY_FUNCTION && !location->function && !location->python) {
-		address_text(out, location);
-	} else if (by == BY_FUNCTION && !location->function) {
-		location_text(out, location);
-	} else if (by == BY_FUNCTION) {
+	} else if (by == BY_FUNCTION && location->function) {
 		bool in_file = location->python && location->file;
 		buffer_format(out, "%s (%s)", location->function, in_file ? location->file : module_name(location));
 	} else {

@@ -176,9 +176,9 @@ static void count_object(struct census *census, uint32_t number, uint32_t sites)
 }
 
 /* For the next census. */
-static void note_types(const struct census_objects *objects)
+static void note_types(const struct census_objects *objects, uint32_t epoch)
 {
-	census_growth_begin();
+	census_growth_begin(epoch);
 	for (uint32_t i = 1; i < objects->type_count; i++)
 		census_growth_note(census_hash((const char *)python_word(objects->type[i].address, TYPE_NAME)),
 				   objects->type[i].objects);
@@ -215,7 +215,7 @@ void census_take(struct census *census, uintptr_t interp, uint32_t sites)
 	if (census->taken && census->request.refs)
 		census->paths = census_paths_find(census, interp);
 	if (census->taken)
-		note_types(objects);
+		note_types(objects, census->epoch);
 }
 
 void census_end(struct census *census)

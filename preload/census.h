@@ -48,7 +48,8 @@ struct census_counts {
 
 struct census {
 	struct census_request request;
-	bool taken; /* what follows is valid */
+	uint32_t epoch; /* that ends with it */
+	bool taken;     /* what follows is valid */
 	struct census_objects objects;
 	struct census_row *row; /* open addressing by (type, site); objects 0: free */
 	uint32_t row_bits, rows;

@@ -121,10 +121,11 @@ struct census_block census_measure(const struct census_objects *objects, const s
 	struct census_block block = {0};
 	uint32_t cohort = 0;
 	if (block_at(object->address - header_bytes(objects, type), &block.bytes, &cohort)) {
-		uint32_t site = cohort > COHORT_IGNORED
-					? ((const struct cohort *)meta_table_at(&cohort_table, cohort))->site
-					: 0;
-		block.site = site < sites ? site : 0;
+		if (cohort > COHORT_IGNORED) {
+			const struct cohort *of = meta_table_at(&cohort_table, cohort);
+			block.site = of->site < sites ? of->site : 0;
+			block.epoch = of->epoch;
+		}
 	} else {
 		block.bytes = declared_bytes(objects, type, object->address);
 	}
@@ -133,6 +134,33 @@ struct census_block census_measure(const struct census_objects *objects, const s
 }
 
 /* --- from block to object --- */
+
+bool census_block_around(uintptr_t address, uintptr_t *start, uint64_t *bytes)
+{
+	uint32_t cohort;
+	*start = address;
+	if (pool_kind_of((const void *)address) == KIND_POOL) {
+		const struct slab *slab = slab_of((const void *)address);
+		uintptr_t base = (uintptr_t)slab->base;
+		if (!atomic_load_explicit(&slab->heap, memory_order_relaxed) || !base || !slab->size)
+			return false;
+		*start = base + (uintptr_t)slab_index(slab, (const void *)address) * slab->size;
+	}
+	return block_at(*start, bytes, &cohort);
+}
+
+static const size_t object_places[] = {0, GC_HEAD_BYTES, GC_HEAD_BYTES + PRE_HEADER_BYTES};
+enum { OBJECT_PLACES = sizeof object_places / sizeof *object_places };
+
+uint32_t census_object_in(const struct census_objects *objects, uintptr_t block)
+{
+	for (size_t i = 0; i < OBJECT_PLACES; i++) {
+		uint32_t object = census_find(objects, block + object_places[i]);
+		if (object != OBJECT_NONE)
+			return object;
+	}
+	return OBJECT_NONE;
+}
 
 static bool is_plausible(const struct census_objects *objects, const struct census_type *type, uintptr_t object,
 			 uint64_t block_bytes)
@@ -160,8 +188,8 @@ struct scan {
 static void look_at_block(struct scan *scan, uintptr_t block, uint64_t bytes)
 {
 	struct census_objects *objects = scan->objects;
-	static const size_t heads[] = {0, GC_HEAD_BYTES, GC_HEAD_BYTES + PRE_HEADER_BYTES};
-	for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+	const size_t *heads = object_places;
+	for (size_t i = 0; i < OBJECT_PLACES; i++) {
 		uintptr_t object = block + heads[i];
 		if (heads[i] + (size_t)2 * WORD > bytes)
 			return;

@@ -4,17 +4,17 @@
 #include "preload/sys.h"
 
 #include <stddef.h>
-#include <string.h>
 
 enum { ENTRIES = 4096, PROBES = 32 };
 
 struct entry {
 	uint32_t hash; /* 0: free */
-	uint32_t objects;
+	uint32_t first, objects;
 };
 
 static struct last {
-	bool known;
+	bool known, is_first;
+	uint32_t epoch;
 	struct entry entry[ENTRIES];
 } * last;
 
@@ -37,12 +37,15 @@ bool census_growth_known(void)
 /* The type's entry, or a free one for it; NULL: none is near. */
 static struct entry *find(uint32_t hash)
 {
+	struct entry *free = NULL;
 	for (uint32_t i = 0; last && i < PROBES; i++) {
 		struct entry *entry = &last->entry[(hash + i) % ENTRIES];
-		if (!entry->hash || entry->hash == hash)
+		if (entry->hash == hash)
 			return entry;
+		if (!entry->hash && !free)
+			free = entry;
 	}
-	return NULL;
+	return free;
 }
 
 uint32_t census_growth_last(uint32_t hash)
@@ -51,12 +54,29 @@ uint32_t census_growth_last(uint32_t hash)
 	return entry && entry->hash == hash ? entry->objects : 0;
 }
 
-void census_growth_begin(void)
+uint32_t census_growth_first(uint32_t hash)
+{
+	const struct entry *entry = find(hash);
+	return entry && entry->hash == hash ? entry->first : 0;
+}
+
+uint32_t census_growth_epoch(void)
+{
+	return census_growth_known() ? last->epoch : 0;
+}
+
+void census_growth_begin(uint32_t epoch)
 {
 	if (!last)
 		return;
-	memset(last->entry, 0, sizeof last->entry);
+	for (size_t i = 0; i < ENTRIES; i++) {
+		struct entry *entry = &last->entry[i];
+		/* A type of which there was nothing, neither at first nor at last, makes room. */
+		*entry = (struct entry){entry->first ? entry->hash : 0, entry->first, 0};
+	}
+	last->is_first = !last->known;
 	last->known = true;
+	last->epoch = epoch;
 }
 
 void census_growth_note(uint32_t hash, uint64_t objects)
@@ -66,4 +86,6 @@ void census_growth_note(uint32_t hash, uint64_t objects)
 		return;
 	entry->hash = hash;
 	entry->objects += (uint32_t)objects; /* types of one name are one */
+	if (last->is_first)
+		entry->first = entry->objects;
 }

@@ -1,5 +1,5 @@
 /*
- * What the last census counted, so that the next one can tell which types have grown since.
+ * What the first and the last census counted, so that the next one can tell which types have grown since.
  *
  * A census may be taken by a copy of the process, which ends with it. So the numbers stand in memory that the two
  * share: a table of a fixed size by a hash of the type's name. Types that do not fit in are as if they were new.
@@ -19,9 +19,14 @@ void census_growth_fork_child(void);
 bool census_growth_known(void);
 /* Objects of the type at the last census; hash: census_hash() of its name. */
 uint32_t census_growth_last(uint32_t hash);
+/* ... and at the first one. */
+uint32_t census_growth_first(uint32_t hash);
 
-/* Forgets the last census; then what this one counted, type by type. */
-void census_growth_begin(void);
+/* The epoch that ended with the last census; 0: there was none. */
+uint32_t census_growth_epoch(void);
+
+/* Forgets the last census; then what this one counted, type by type. epoch: the one that ends with it. */
+void census_growth_begin(uint32_t epoch);
 void census_growth_note(uint32_t hash, uint64_t objects);
 
 #endif

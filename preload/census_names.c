@@ -1,6 +1,7 @@
 /* Dicts, tuples, code and instances read by offset; census_names.h says what for. */
 #include "preload/census_names.h"
 
+#include "preload/census_dict.h"
 #include "preload/python.h"
 #include "preload/python_text.h"
 #include "preload/request.h"
@@ -9,85 +10,15 @@
 
 enum {
 	NAME_BYTES_MAX = 200,
-	/* PyDictObject */
-	DICT_KEYS = 32,
-	DICT_VALUES = 40,
-	/* PyDictKeysObject up to 3.10 */
-	KEYS_SIZE = 8,
-	KEYS_ENTRIES = 32,
-	KEYS_INDICES = 40,
-	/* from 3.11 on */
-	KEYS_LOG2_INDEX_BYTES = 9,
-	KEYS_KIND = 10,
-	KEYS_ENTRIES_3_11 = 24,
-	KEYS_INDICES_3_11 = 32,
-	KEYS_GENERAL = 0,
 	WORD = sizeof(uintptr_t),
 	LIST_ITEMS = 24,
 	TUPLE_ITEMS = 24,
 	MODULE_DICT = 16,
 	VALUES_BEFORE_3_11 = 32, /* the pointer to values, before the object */
 	VALUES_BEFORE_3_12 = 24,
+	DEFAULTS_BEFORE_CLOSURE = 16, /* func_defaults, then func_kwdefaults, then func_closure */
+	CONTEXT_VARIABLE_NAME = 16,
 };
-
-/* --- dicts --- */
-
-struct dict_entry {
-	uintptr_t key, value;
-};
-
-struct dict_walk {
-	uintptr_t keys, values; /* values: the first one; 0: they stand beside the keys */
-	size_t entries, next;
-	uintptr_t first; /* entry */
-	size_t entry_bytes;
-	size_t key_at; /* in the entry */
-};
-
-/* Bytes of the table of indices: one, two, four or eight for each slot. */
-static size_t indices_bytes(uintptr_t size)
-{
-	return size * (size <= 0xff ? 1u : size <= 0xffff ? 2u : size <= 0xffffffff ? 4u : 8u);
-}
-
-/* Over shared or own keys; values: 0, or the first of the values that stand apart. */
-static void keys_begin(struct dict_walk *walk, const struct census_layout *layout, uintptr_t keys, uintptr_t values)
-{
-	*walk = (struct dict_walk){.keys = keys, .values = values, .entry_bytes = (size_t)3 * WORD, .key_at = WORD};
-	if (!keys)
-		return;
-	if (layout->dict_keys_by_log2) {
-		walk->entries = python_word(keys, KEYS_ENTRIES_3_11);
-		walk->first =
-			keys + KEYS_INDICES_3_11 + ((size_t)1 << *(const uint8_t *)(keys + KEYS_LOG2_INDEX_BYTES));
-		if (*(const uint8_t *)(keys + KEYS_KIND) != KEYS_GENERAL) {
-			walk->entry_bytes = (size_t)2 * WORD;
-			walk->key_at = 0;
-		}
-	} else {
-		walk->entries = python_word(keys, KEYS_ENTRIES);
-		walk->first = keys + KEYS_INDICES + indices_bytes(python_word(keys, KEYS_SIZE));
-	}
-}
-
-static void dict_begin(struct dict_walk *walk, const struct census_layout *layout, uintptr_t dict)
-{
-	uintptr_t values = python_word(dict, DICT_VALUES);
-	keys_begin(walk, layout, python_word(dict, DICT_KEYS), values ? values + layout->dict_values_array : 0);
-}
-
-static bool dict_next(struct dict_walk *walk, struct dict_entry *entry)
-{
-	while (walk->next < walk->entries) {
-		size_t i = walk->next++;
-		uintptr_t at = walk->first + i * walk->entry_bytes + walk->key_at;
-		entry->key = python_word(at, 0);
-		entry->value = walk->values ? python_word(walk->values, i * WORD) : python_word(at, WORD);
-		if (entry->key && entry->value)
-			return true;
-	}
-	return false;
-}
 
 /* --- texts --- */
 
@@ -234,6 +165,42 @@ static uintptr_t frame_code_of(const struct census_objects *objects, uintptr_t f
 	return inner ? python_word(inner, python.layout.frame_code) : 0;
 }
 
+static bool is_generator(const struct census_objects *objects, const struct census_object *object)
+{
+	return type_is(objects, object, "generator") || type_is(objects, object, "coroutine") ||
+	       type_is(objects, object, "async_generator");
+}
+
+/* How a frame holds the object: the name of its variable. */
+static void edge_of_frame(const struct census_objects *objects, uintptr_t code, uintptr_t locals, uintptr_t to,
+			  struct text *out)
+{
+	if (!code || python_word(code, OBJECT_TYPE) != python.code_type)
+		return;
+	size_t index = find_item(locals, census_locals(objects, code), to);
+	if (index == SIZE_MAX)
+		return;
+	text_add(out, "(");
+	census_local_name(objects, code, (uint32_t)index, out);
+	text_add(out, ")");
+}
+
+/* In a node of a context's tree its keys and values stand in turns. */
+static void edge_of_context(const struct census_objects *objects, const struct census_object *node, uintptr_t to,
+			    struct text *out)
+{
+	enum { NODE_ITEMS = 32 };
+	uintptr_t items = node->address + NODE_ITEMS;
+	size_t index = find_item(items, python_word(node->address, VAR_OBJECT_SIZE), to);
+	uint32_t key = index != SIZE_MAX && index % 2 ? census_find(objects, python_word(items, (index - 1) * WORD))
+						      : OBJECT_NONE;
+	if (key == OBJECT_NONE)
+		return;
+	text_add(out, "['");
+	census_label(objects, &objects->object[key], out);
+	text_add(out, "']");
+}
+
 void census_label(const struct census_objects *objects, const struct census_object *object, struct text *out)
 {
 	uintptr_t locals, at = object->address;
@@ -248,6 +215,10 @@ void census_label(const struct census_objects *objects, const struct census_obje
 		uintptr_t code = frame_code_of(objects, at, &locals);
 		if (code && python_word(code, OBJECT_TYPE) == python.code_type)
 			census_code_label(code, out);
+	} else if (is_generator(objects, object)) {
+		add_str(out, python_word(at, objects->layout.generator_name));
+	} else if (type_is(objects, object, "_contextvars.ContextVar") || type_is(objects, object, "ContextVar")) {
+		add_str(out, python_word(at, CONTEXT_VARIABLE_NAME));
 	}
 }
 
@@ -297,8 +268,42 @@ static void edge_of_values(const struct census_objects *objects, const struct ce
 	if (!values || !(type->flags & TYPE_IS_HEAP))
 		return;
 	struct dict_walk walk;
-	keys_begin(&walk, &objects->layout, python_word(type->address, objects->layout.cached_keys), values);
+	dict_keys_begin(&walk, &objects->layout, python_word(type->address, objects->layout.cached_keys), values);
 	edge_of_keys(&walk, to, true, out);
+}
+
+/* Members that a type tells of, its __slots__ among them: PyMemberDef. */
+enum {
+	MEMBER_BYTES = 40,
+	MEMBER_KIND = 8,
+	MEMBER_OFFSET = 16,
+	MEMBER_OBJECT = 6,
+	MEMBER_OBJECT_OR_ERROR = 16,
+	MEMBERS_MAX = 1 << 10,
+	BASES_MAX = 1 << 6,
+};
+
+static void edge_of_members(const struct census_objects *objects, const struct census_object *from, uintptr_t to,
+			    struct text *out)
+{
+	uintptr_t type = census_type_of(objects, from)->address;
+	for (int bases = 0; type && bases < BASES_MAX; bases++, type = python_word(type, TYPE_BASE)) {
+		uintptr_t member = python_word(type, TYPE_MEMBERS);
+		uint64_t bytes = python_word(type, TYPE_BASIC_SIZE);
+		for (int i = 0; member && python_word(member, 0) && i < MEMBERS_MAX; i++, member += MEMBER_BYTES) {
+			uint32_t kind = python_int(member, MEMBER_KIND);
+			uint64_t offset = python_word(member, MEMBER_OFFSET);
+			/* The way to attributes, which are named themselves. */
+			if (strcmp((const char *)python_word(member, 0), "__dict__") == 0)
+				continue;
+			if ((kind != MEMBER_OBJECT && kind != MEMBER_OBJECT_OR_ERROR) || offset + WORD > bytes ||
+			    python_word(from->address, offset) != to)
+				continue;
+			text_add(out, ".");
+			text_add(out, (const char *)python_word(member, 0));
+			return;
+		}
+	}
 }
 
 static void add_index(struct text *out, size_t index)
@@ -325,17 +330,34 @@ void census_edge(const struct census_objects *objects, const struct census_objec
 		add_index(out, find_item(at + TUPLE_ITEMS, python_word(at, VAR_OBJECT_SIZE), to->address));
 	} else if (type_is(objects, from, "frame")) {
 		uintptr_t code = frame_code_of(objects, at, &locals);
-		if (!code || python_word(code, OBJECT_TYPE) != python.code_type)
-			return;
-		size_t index = find_item(locals, census_locals(objects, code), to->address);
-		if (index == SIZE_MAX)
-			return;
-		text_add(out, "(");
-		census_local_name(objects, code, (uint32_t)index, out);
-		text_add(out, ")");
+		edge_of_frame(objects, code, locals, to->address, out);
+	} else if (is_generator(objects, from) && objects->layout.generator_frame) {
+		uintptr_t frame = at + objects->layout.generator_frame;
+		edge_of_frame(objects, python_word(frame, python.layout.frame_code),
+			      frame + objects->layout.frame_locals, to->address, out);
+	} else if (type_is(objects, from, "hamt_bitmap_node") || type_is(objects, from, "hamt_collision_node")) {
+		edge_of_context(objects, from, to->address, out);
+	} else if (type_is(objects, from, "function") &&
+		   python_word(at, objects->layout.function_closure - DEFAULTS_BEFORE_CLOSURE) == to->address) {
+		text_add(out, ".__defaults__");
 	} else {
 		edge_of_values(objects, from, to->address, out);
+		if (!out->length)
+			edge_of_members(objects, from, to->address, out);
 	}
+}
+
+bool census_is_instance_dict(const struct census_objects *objects, const struct census_object *owner,
+			     const struct census_object *dict)
+{
+	char edge[NAME_BYTES_MAX];
+	struct text text = text_in(edge, sizeof edge);
+	const struct census_type *type = census_type_of(objects, owner);
+	if (!(census_type_of(objects, dict)->flags & TYPE_DICT_SUBCLASS) || !(type->flags & TYPE_IS_HEAP) ||
+	    type->flags & TYPE_TYPE_SUBCLASS)
+		return false;
+	census_edge(objects, owner, false, dict, &text);
+	return !edge[0];
 }
 
 bool census_type_matches(const struct census_objects *objects, uintptr_t type, uint32_t hash)

@@ -1,6 +1,7 @@
 /* The collector's lists, the objects' numbers, and the way along references; census_objects.h has the model. */
 #include "preload/census_objects.h"
 
+#include "preload/census_dict.h"
 #include "preload/mix.h"
 #include "preload/python.h"
 #include "preload/sys.h"
@@ -14,7 +15,6 @@ enum {
 	OBJECTS_FIRST = 1 << 16,
 	SLOT_BITS_FIRST = 18,
 	TYPE_SLOT_BITS = 17,
-	REFERENCES_IMMORTAL = 1 << 30, /* more than anybody holds */
 };
 /* _gc_next and _gc_prev; flags stand in the low bits of _gc_prev, from 3.14 on of both (pycore_gc.h). */
 #define GC_FLAG_BITS 3ul
@@ -35,6 +35,9 @@ bool census_layout_of(uint32_t minor, struct census_layout *layout)
 		.tstate_dict = minor < 11    ? 152
 			       : minor == 12 ? 112
 					     : 128,
+		.tstate_context = minor < 11    ? 240
+				  : minor == 11 ? 224
+						: 208,
 		.frame_locals = minor < 10    ? 360
 				: minor == 10 ? 352
 					      : 72,
@@ -44,6 +47,16 @@ bool census_layout_of(uint32_t minor, struct census_layout *layout)
 		.function_code = minor < 10 ? 16 : 48,
 		.function_closure = minor < 10 ? 48 : 72,
 		.function_qualname = minor < 10 ? 104 : 40,
+		.code_stack_size = minor < 11    ? 32
+				   : minor == 11 ? 68
+						 : 64,
+		.generator_name = minor < 10    ? 56
+				  : minor == 10 ? 48
+				  : minor == 11 ? 40
+						: 32,
+		.generator_frame = minor < 11    ? 0
+				   : minor == 11 ? 80
+						 : 72,
 		.dict_values_array = minor < 13 ? 0 : 8,
 		.dict_keys_by_log2 = minor >= 11,
 	};
@@ -147,7 +160,7 @@ uint32_t census_find(const struct census_objects *objects, uintptr_t address)
 }
 
 /* From 3.12 on the lower half of an immortal object's count has its sign bit set (PEP 683). */
-static int64_t references(const struct census_objects *objects, uintptr_t object)
+int64_t census_references(const struct census_objects *objects, uintptr_t object)
 {
 	uint64_t count = python_word(object, 0);
 	bool immortal = objects->layout.version >= 12 && (int32_t)count < 0;
@@ -170,12 +183,48 @@ uint32_t census_add(struct census_objects *objects, uintptr_t address, uint32_t 
 		.address = address,
 		.type = type_number(objects, python_word(address, OBJECT_TYPE)),
 		.flags = flags,
-		.outside = references(objects, address),
+		.outside = census_references(objects, address),
 	};
 	return number;
 }
 
 /* --- along references --- */
+
+static bool is_plain_string(uintptr_t object)
+{
+	return python_word(object, OBJECT_TYPE) == python.str_type;
+}
+
+/*
+ * Strings cannot be part of a cycle, so the collector has no need of them: keys of a table that has strings only are
+ * not visited. A split table's keys are its class's.
+ */
+static void visit_string_keys(const struct census_objects *objects, uintptr_t dict, census_visit *visit, void *context)
+{
+	struct dict_walk walk;
+	struct dict_entry entry;
+	if (dict_is_split(dict) || !dict_has_strings_only(&objects->layout, dict, objects->general_lookup))
+		return;
+	dict_begin(&walk, &objects->layout, dict);
+	while (dict_next(&walk, &entry))
+		if (is_plain_string(entry.key))
+			visit(entry.key, context);
+}
+
+/* Up to 3.10: a dict with a key that is no string shows the function. */
+static void find_general_lookup(struct census_objects *objects)
+{
+	for (uint32_t i = 0; i < objects->count && !objects->general_lookup; i++) {
+		const struct census_object *object = &objects->object[i];
+		struct dict_walk walk;
+		struct dict_entry entry;
+		if (!(census_type_of(objects, object)->flags & TYPE_DICT_SUBCLASS))
+			continue;
+		dict_begin(&walk, &objects->layout, object->address);
+		if (dict_next(&walk, &entry) && !is_plain_string(entry.key))
+			objects->general_lookup = dict_lookup(&objects->layout, object->address);
+	}
+}
 
 /*
  * Untracked objects are traversed only where that is surely safe: dicts and tuples, which the collector lets go of
@@ -192,6 +241,8 @@ void census_traverse(const struct census_objects *objects, const struct census_o
 		(int (*)(uintptr_t, census_visit *, void *))python_word(type->address, TYPE_TRAVERSE);
 	if (traverse)
 		traverse(object->address, visit, context);
+	if (type->flags & TYPE_DICT_SUBCLASS)
+		visit_string_keys(objects, object->address, visit, context);
 }
 
 static void collect_list(struct census_objects *objects, uintptr_t head, uint32_t flags)
@@ -225,6 +276,7 @@ void census_objects_collect(struct census_objects *objects)
 	for (int i = 0; i < GENERATIONS; i++)
 		collect_list(objects, objects->gc + (uintptr_t)i * GENERATION_BYTES, OBJECT_TRACKED);
 	collect_list(objects, objects->gc + PERMANENT_AFTER, OBJECT_FROZEN);
+	find_general_lookup(objects);
 	for (uint32_t i = 0; i < objects->count && !objects->failed; i++) {
 		struct census_object object = objects->object[i];
 		struct closing closing = {objects, object.flags & OBJECT_TRACKED};

@@ -25,12 +25,14 @@ struct census_layout {
 	uint32_t gc_in_interp; /* of the generations in PyInterpreterState; 0: in _PyRuntime */
 	uint32_t gc_in_runtime;
 	uint32_t threads_head; /* the first PyThreadState, in PyInterpreterState */
-	uint16_t tstate_dict;
+	uint16_t tstate_dict, tstate_context;
 	uint16_t frame_locals; /* f_localsplus, localsplus */
 	uint16_t cached_keys;  /* ht_cached_keys, where values may stand in the object; else 0 */
 	uint16_t function_code, function_closure, function_qualname;
-	uint16_t dict_values_array; /* the first value in what ma_values points to */
-	bool dict_keys_by_log2;     /* dk_log2_size and its kin, from 3.11 on */
+	uint16_t code_stack_size;
+	uint16_t generator_name, generator_frame; /* gi_qualname, gi_iframe; the latter from 3.11 on */
+	uint16_t dict_values_array;               /* the first value in what ma_values points to */
+	bool dict_keys_by_log2;                   /* dk_log2_size and its kin, from 3.11 on */
 };
 
 /* False: the version is not known. */
@@ -41,6 +43,8 @@ enum {
 	TYPE_BASIC_SIZE = 32,
 	TYPE_ITEM_SIZE = 40,
 	TYPE_TRAVERSE = 184,
+	TYPE_MEMBERS = 240,
+	TYPE_BASE = 256,
 	TYPE_DICT = 264,
 	GC_HEAD_BYTES = 16,
 	PRE_HEADER_BYTES = 16,
@@ -62,10 +66,14 @@ enum {
 #define TYPE_TYPE_SUBCLASS (1ul << 31)
 
 enum census_flag {
-	OBJECT_TRACKED = 1,   /* in a generation of the collector */
-	OBJECT_FROZEN = 2,    /* in the permanent one */
-	OBJECT_REACHABLE = 4, /* from outside the tracked objects */
-	OBJECT_FOUND = 8,     /* has a referrer path */
+	OBJECT_TRACKED = 1,    /* in a generation of the collector */
+	OBJECT_FROZEN = 2,     /* in the permanent one */
+	OBJECT_REACHABLE = 4,  /* from outside the tracked objects */
+	OBJECT_FOUND = 8,      /* was met by a search for a way back */
+	OBJECT_RUNS = 16,      /* a frame that executes */
+	OBJECT_IN_FRAME = 32,  /* such a frame refers to it */
+	OBJECT_BY_FRAME = 128, /* only such a frame leads to it */
+	OBJECT_SUSPECT = 64,   /* only what is no object leads to it */
 };
 
 struct census_object {
@@ -85,7 +93,8 @@ struct census_type {
 
 struct census_objects {
 	struct census_layout layout;
-	uintptr_t gc; /* the generations */
+	uintptr_t gc;             /* the generations */
+	uintptr_t general_lookup; /* census_dict.h; 0 from 3.11 on */
 	struct census_object *object;
 	uint32_t count, capacity;
 	uint32_t *slot; /* number + 1; 0: free */
@@ -96,7 +105,7 @@ struct census_objects {
 	bool failed; /* no memory: what is there is not all */
 };
 
-enum { OBJECT_NONE = UINT32_MAX };
+enum { OBJECT_NONE = UINT32_MAX, REFERENCES_IMMORTAL = 1 << 30 /* more than anybody holds */ };
 
 /* False: there is no memory. */
 bool census_objects_begin(struct census_objects *objects, const struct census_layout *layout, uintptr_t interp);
@@ -109,11 +118,13 @@ void census_objects_collect(struct census_objects *objects);
 uint32_t census_find(const struct census_objects *objects, uintptr_t address);
 /* The same; adds it when it is new. OBJECT_NONE when there is no memory. */
 uint32_t census_add(struct census_objects *objects, uintptr_t address, uint32_t flags);
+/* The object's reference count; of an immortal one REFERENCES_IMMORTAL. */
+int64_t census_references(const struct census_objects *objects, uintptr_t object);
 /* Number of a type that is known; 0: it is not. */
 uint32_t census_find_type(const struct census_objects *objects, uintptr_t type);
 
 typedef int census_visit(uintptr_t object, void *context);
-/* Calls visit for what the object refers to, where it is known how. */
+/* Calls visit for what the object refers to, where it is known how: the keys of dicts included. */
 void census_traverse(const struct census_objects *objects, const struct census_object *object, census_visit *visit,
 		     void *context);
 

@@ -1,202 +1,37 @@
-/* The search from the roots, and the paths put together; census_paths.h has the idea. */
+/* Targets, and the sections; census_paths.h has the idea. */
 #include "preload/census_paths.h"
 
 #include "preload/census.h"
-#include "preload/census_blocks.h"
 #include "preload/census_growth.h"
+#include "preload/census_holders.h"
 #include "preload/census_names.h"
 #include "preload/encode.h"
-#include "preload/mix.h"
 #include "preload/python.h"
 #include "preload/sys.h"
 
 #include <string.h>
 
 enum {
-	ROOTS_MAX = 1 << 16,
-	TARGETS_MAX = 24,
-	PATHS_MAX = 96,
-	PATHS_PER_TYPE = 8,
-	STEPS_MAX = 24,    /* of a longer path the middle is left out */
-	CYCLE_MAX = 10000, /* objects that are looked at for a way back */
-	FRAMES_MAX = 1 << 16,
-	THREADS_MAX_WALKED = 1 << 14,
-	CLASSES_WANTED = 12, /* of the types that have grown most */
-	BUILTINS_WANTED = 8,
+	CYCLE_MAX = 10000,  /* objects that are looked at for a way back */
+	CLASSES_WANTED = 7, /* of the types that have grown most: since the last census, and since the first */
+	BUILTINS_WANTED = 5,
 	TEXT_BYTES = 512,
-	TSTATE_NEXT = 8,
-	OWNER_SHIM = 3,
 };
-
-/* Where a search begins. */
-struct root {
-	enum snapshot_hold hold;
-	uintptr_t code; /* of a frame; 0: none */
-	uint32_t local; /* number of the variable */
-	uint32_t object;
-};
-
-#define PARENT_IS_ROOT 0x80000000u
-
-struct node {
-	uint32_t parent; /* object, or PARENT_IS_ROOT | root */
-	uint64_t mark;
-};
-
-struct path {
-	uint32_t type, example;
-	enum snapshot_hold hold;
-	uint64_t mark, objects, bytes;
-};
+_Static_assert(2 * (CLASSES_WANTED + BUILTINS_WANTED) <= HELD_TYPES_MAX, "all that are wanted have room");
 
 struct census_paths {
 	struct census *census;
-	size_t mapped_bytes;
-	struct node *node; /* by object */
-	uint32_t *queue;   /* objects in the order in which they were met */
-	uint32_t queued;
-	uint32_t parent;       /* whose references are looked at */
-	uintptr_t module_type; /* PyModule_Type */
-	struct root *root;
-	uint32_t roots;
-	uint32_t target[TARGETS_MAX]; /* types */
+	struct census_graph graph;
+	struct census_holders holders;
+	struct held_type target[HELD_TYPES_MAX];
 	uint32_t targets;
-	struct path path[PATHS_MAX];
-	uint32_t paths;
+	/* For a way back. */
+	uint32_t parent, queued;
 };
 
 static struct census_objects *objects_of(const struct census_paths *paths)
 {
 	return &paths->census->objects;
-}
-
-/* --- marks --- */
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	return mix64(a * MIX_MULTIPLIER + b);
-}
-
-static const struct census_object *parent_of(const struct census_paths *paths, uint32_t number)
-{
-	uint32_t parent = paths->node[number].parent;
-	return parent & PARENT_IS_ROOT ? NULL : &objects_of(paths)->object[parent];
-}
-
-/* Whether what the object holds has names that tell it apart: a module's or a class's dict. */
-static bool is_namespace(const struct census_paths *paths, uint32_t number)
-{
-	const struct census_objects *objects = objects_of(paths);
-	const struct census_object *object = &objects->object[number], *owner = parent_of(paths, number);
-	if (!(census_type_of(objects, object)->flags & TYPE_DICT_SUBCLASS) || !owner)
-		return false;
-	const struct census_type *type = census_type_of(objects, owner);
-	return type->address == paths->module_type || type->flags & TYPE_TYPE_SUBCLASS;
-}
-
-static uint64_t mark_below(const struct census_paths *paths, uint32_t parent, const struct census_object *object)
-{
-	const struct census_objects *objects = objects_of(paths);
-	uint64_t above = paths->node[parent].mark;
-	if (is_namespace(paths, parent))
-		return mix(above, object->address);
-	if (objects->object[parent].type == object->type)
-		return above;
-	const struct census_object *grandparent = parent_of(paths, parent);
-	if (grandparent && grandparent->type == object->type)
-		return paths->node[grandparent - objects->object].mark;
-	return mix(above, object->type);
-}
-
-/* --- the search --- */
-
-static void push(struct census_paths *paths, uint32_t number, uint32_t parent, uint64_t mark)
-{
-	objects_of(paths)->object[number].flags |= OBJECT_FOUND;
-	paths->node[number] = (struct node){parent, mark};
-	paths->queue[paths->queued++] = number;
-}
-
-static int visit_path(uintptr_t address, void *context)
-{
-	struct census_paths *paths = context;
-	struct census_objects *objects = objects_of(paths);
-	uint32_t number = address ? census_find(objects, address) : OBJECT_NONE;
-	if (number == OBJECT_NONE || objects->object[number].flags & OBJECT_FOUND)
-		return 0;
-	push(paths, number, paths->parent, mark_below(paths, paths->parent, &objects->object[number]));
-	return 0;
-}
-
-static void search_from(struct census_paths *paths, uint32_t first)
-{
-	struct census_objects *objects = objects_of(paths);
-	for (uint32_t next = first; next < paths->queued; next++) {
-		paths->parent = paths->queue[next];
-		census_traverse(objects, &objects->object[paths->parent], visit_path, paths);
-	}
-}
-
-/* An object that is held by no other, or not only. */
-static void add_root(struct census_paths *paths, const struct root *root, uint64_t mark)
-{
-	if (root->object == OBJECT_NONE || objects_of(paths)->object[root->object].flags & OBJECT_FOUND ||
-	    paths->roots == ROOTS_MAX)
-		return;
-	paths->root[paths->roots] = *root;
-	push(paths, root->object, PARENT_IS_ROOT | paths->roots, mark);
-	paths->roots++;
-}
-
-static void add_modules(struct census_paths *paths)
-{
-	const struct census_objects *objects = objects_of(paths);
-	for (uint32_t i = 0; i < objects->count; i++)
-		if (census_type_of(objects, &objects->object[i])->address == paths->module_type)
-			add_root(paths, &(struct root){.hold = HOLD_MODULE, .object = i}, mix(HOLD_MODULE, i));
-}
-
-static void add_frame(struct census_paths *paths, uintptr_t frame)
-{
-	const struct python_layout *layout = &python.layout;
-	struct census_objects *objects = objects_of(paths);
-	if (layout->entries == ENTRIES_SHIMS && *(const uint8_t *)(frame + layout->frame_owner) >= OWNER_SHIM)
-		return;
-	uintptr_t code = python_word(frame, layout->frame_code);
-	if (!code || python_word(code, OBJECT_TYPE) != python.code_type)
-		return;
-	uint32_t count = census_locals(objects, code);
-	for (uint32_t i = 0; i < count && paths->roots < ROOTS_MAX; i++) {
-		uintptr_t value = python_word(frame + objects->layout.frame_locals, i * sizeof(uintptr_t));
-		uint32_t object = value ? census_add(objects, value, 0) : OBJECT_NONE;
-		add_root(paths, &(struct root){HOLD_FRAME, code, i, object}, mix(code, i));
-	}
-}
-
-static void add_threads(struct census_paths *paths, uintptr_t interp)
-{
-	const struct census_objects *objects = objects_of(paths);
-	uint32_t threads = 0;
-	for (uintptr_t tstate = python_word(interp, objects->layout.threads_head);
-	     tstate && threads < THREADS_MAX_WALKED; tstate = python_word(tstate, TSTATE_NEXT), threads++) {
-		uint32_t frames = 0;
-		for (uintptr_t frame = python_first_frame(tstate); frame && frames < FRAMES_MAX;
-		     frame = python_word(frame, python.layout.frame_back), frames++)
-			add_frame(paths, frame);
-		uintptr_t dict = python_word(tstate, objects->layout.tstate_dict);
-		uint32_t object = dict ? census_find(objects, dict) : OBJECT_NONE;
-		add_root(paths, &(struct root){.hold = HOLD_THREAD, .object = object}, mix(HOLD_THREAD, tstate));
-	}
-}
-
-/* What C code or the interpreter holds, and no module, frame or thread leads to. */
-static void add_held_outside(struct census_paths *paths)
-{
-	const struct census_objects *objects = objects_of(paths);
-	for (uint32_t i = 0; i < objects->count; i++)
-		if (objects->object[i].outside > 0 && !(objects->object[i].flags & OBJECT_FOUND))
-			add_root(paths, &(struct root){.hold = HOLD_OUTSIDE, .object = i},
-				 mix(HOLD_OUTSIDE, objects->object[i].type));
 }
 
 /* --- targets --- */
@@ -208,8 +43,6 @@ static bool is_machinery(const struct census_type *type)
 		"type",
 		"function",
 		"code",
-		"str",
-		"int",
 		"wrapper_descriptor",
 		"method_descriptor",
 		"builtin_function_or_method",
@@ -234,7 +67,7 @@ static bool is_machinery(const struct census_type *type)
 static bool is_target(const struct census_paths *paths, uint32_t type)
 {
 	for (uint32_t i = 0; i < paths->targets; i++)
-		if (paths->target[i] == type)
+		if (paths->target[i].type == type)
 			return true;
 	return false;
 }
@@ -244,10 +77,14 @@ static uint32_t name_hash(const struct census_type *type)
 	return census_hash((const char *)python_word(type->address, TYPE_NAME));
 }
 
-/* Objects of the type that have come since the last census; all of them where there was none. */
-static uint64_t grown(const struct census_type *type)
+/* Since when a type is to have grown. */
+enum since { SINCE_LAST, SINCE_FIRST };
+
+/* Objects of the type that have come since that census; all of them where there was none. */
+static uint64_t grown(const struct census_type *type, enum since since)
 {
-	uint64_t before = census_growth_last(name_hash(type));
+	uint32_t hash = name_hash(type);
+	uint64_t before = since == SINCE_LAST ? census_growth_last(hash) : census_growth_first(hash);
 	return type->objects > before ? type->objects - before : 0;
 }
 
@@ -255,14 +92,14 @@ static uint64_t grown(const struct census_type *type)
  * The type that has grown most, in objects or in bytes, of those that are no target yet; 0: none has. Without a census
  * before, the type with most.
  */
-static uint32_t most(const struct census_paths *paths, bool classes)
+static uint32_t most(const struct census_paths *paths, bool classes, enum since since)
 {
 	const struct census_objects *objects = objects_of(paths);
 	uint64_t to_beat = 0;
 	uint32_t best = 0;
 	for (uint32_t i = 1; i < objects->type_count; i++) {
 		const struct census_type *type = &objects->type[i];
-		uint64_t value = grown(type);
+		uint64_t value = grown(type, since);
 		if (!classes && type->objects)
 			value *= type->bytes / type->objects;
 		if (!(type->flags & TYPE_IS_HEAP) == classes || value <= to_beat || is_target(paths, i) ||
@@ -274,114 +111,55 @@ static uint32_t most(const struct census_paths *paths, bool classes)
 	return best;
 }
 
+static void choose_most(struct census_paths *paths, uint32_t count, bool classes, enum since since)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t type = most(paths, classes, since);
+		if (type)
+			paths->target[paths->targets++].type = type;
+	}
+}
+
+/*
+ * Those that have grown since the last census come first. Others are for a reader who compares with an older one: the
+ * last may have been a moment ago.
+ */
 static void choose_targets(struct census_paths *paths)
 {
 	const struct census_objects *objects = objects_of(paths);
 	uint32_t hash = paths->census->request.refs_hash;
-	for (uint32_t i = 1; hash && i < objects->type_count && paths->targets < TARGETS_MAX; i++)
+	for (uint32_t i = 1; hash && i < objects->type_count && paths->targets < HELD_TYPES_MAX; i++)
 		if (objects->type[i].objects && census_type_matches(objects, objects->type[i].address, hash))
-			paths->target[paths->targets++] = i;
-	for (uint32_t i = 0; !hash && i < CLASSES_WANTED + BUILTINS_WANTED; i++) {
-		uint32_t type = most(paths, i < CLASSES_WANTED);
-		if (type)
-			paths->target[paths->targets++] = type;
-	}
-}
-
-/* --- paths --- */
-
-static enum snapshot_hold hold_of(const struct census_paths *paths, uint32_t number, uint32_t *root)
-{
-	uint32_t parent = paths->node[number].parent;
-	while (!(parent & PARENT_IS_ROOT))
-		parent = paths->node[parent].parent;
-	*root = parent & ~PARENT_IS_ROOT;
-	return paths->root[*root].hold;
-}
-
-static struct path *path_for(struct census_paths *paths, uint32_t type, uint64_t mark, uint32_t example)
-{
-	uint32_t of_type = 0;
-	for (uint32_t i = 0; i < paths->paths; i++) {
-		struct path *path = &paths->path[i];
-		if (path->type == type && path->mark == mark)
-			return path;
-		of_type += path->type == type;
-	}
-	if (paths->paths == PATHS_MAX || of_type == PATHS_PER_TYPE)
-		return NULL;
-	struct path *path = &paths->path[paths->paths++];
-	*path = (struct path){.type = type, .mark = mark, .example = example};
-	return path;
-}
-
-static void add_object(struct census_paths *paths, uint32_t number, bool found)
-{
-	const struct census_object *object = &objects_of(paths)->object[number];
-	bool waits = (object->flags & (OBJECT_TRACKED | OBJECT_REACHABLE)) == OBJECT_TRACKED;
-	uint64_t mark = found ? paths->node[number].mark : waits ? HOLD_CYCLE : 0;
-	struct path *path = path_for(paths, object->type, mark, number);
-	uint32_t root;
-	if (!path)
+			paths->target[paths->targets++].type = i;
+	if (hash)
 		return;
-	if (!path->objects)
-		path->hold = found ? hold_of(paths, number, &root) : waits ? HOLD_CYCLE : HOLD_OUTSIDE;
-	path->objects++;
-	path->bytes += census_measure(objects_of(paths), object, 0).bytes;
-}
-
-static void collect_paths(struct census_paths *paths)
-{
-	const struct census_objects *objects = objects_of(paths);
-	/* As they were met: the first of a kind has a shortest path. */
-	for (uint32_t i = 0; i < paths->queued; i++)
-		if (is_target(paths, objects->object[paths->queue[i]].type))
-			add_object(paths, paths->queue[i], true);
-	for (uint32_t i = 0; i < objects->count; i++)
-		if (!(objects->object[i].flags & OBJECT_FOUND) && is_target(paths, objects->object[i].type))
-			add_object(paths, i, false);
-}
-
-static void sort_paths(struct census_paths *paths)
-{
-	for (uint32_t i = 1; i < paths->paths; i++)
-		for (uint32_t k = i; k && paths->path[k].objects > paths->path[k - 1].objects; k--) {
-			struct path swapped = paths->path[k];
-			paths->path[k] = paths->path[k - 1];
-			paths->path[k - 1] = swapped;
-		}
+	choose_most(paths, CLASSES_WANTED, true, SINCE_LAST);
+	choose_most(paths, BUILTINS_WANTED, false, SINCE_LAST);
+	choose_most(paths, CLASSES_WANTED, true, SINCE_FIRST);
+	choose_most(paths, BUILTINS_WANTED, false, SINCE_FIRST);
 }
 
 struct census_paths *census_paths_find(struct census *census, uintptr_t interp)
 {
-	/* Frames' variables may be objects that were not met: an int that nothing else holds. */
-	size_t room = (size_t)census->objects.count + ROOTS_MAX;
-	size_t bytes = sizeof(struct census_paths) + room * (sizeof(struct node) + sizeof(uint32_t)) +
-		       ROOTS_MAX * sizeof(struct root);
-	struct census_paths *paths = sys_map(bytes);
+	struct census_paths *paths = sys_map(sizeof *paths);
 	if (!paths)
 		return NULL;
 	paths->census = census;
-	paths->mapped_bytes = bytes;
-	paths->node = (struct node *)(paths + 1);
-	paths->root = (struct root *)(paths->node + room);
-	paths->queue = (uint32_t *)(paths->root + ROOTS_MAX);
-	paths->module_type = python_exported("PyModule_Type");
 	choose_targets(paths);
-	add_modules(paths);
-	add_threads(paths, interp);
-	search_from(paths, 0);
-	uint32_t met = paths->queued;
-	add_held_outside(paths);
-	search_from(paths, met);
-	collect_paths(paths);
-	sort_paths(paths);
+	if (!graph_begin(&paths->graph, &census->objects, interp) ||
+	    !holders_find(&paths->holders, &paths->graph, paths->target, paths->targets, census->epoch,
+			  census_growth_epoch())) {
+		census_paths_free(paths);
+		return NULL;
+	}
 	return paths;
 }
 
 void census_paths_free(struct census_paths *paths)
 {
-	sys_unmap(paths, paths->mapped_bytes);
+	holders_end(&paths->holders);
+	graph_end(&paths->graph);
+	sys_unmap(paths, sizeof *paths);
 }
 
 /* --- a way back within what is unreachable --- */
@@ -394,16 +172,16 @@ static int visit_cycle(uintptr_t address, void *context)
 	if (number == OBJECT_NONE || paths->queued >= CYCLE_MAX)
 		return 0;
 	struct census_object *object = &objects->object[number];
-	if (number == paths->queue[0]) {
-		if (paths->node[number].parent == OBJECT_NONE)
-			paths->node[number].parent = paths->parent;
+	if (number == paths->graph.queue[0]) {
+		if (paths->graph.way[number] == OBJECT_NONE)
+			paths->graph.way[number] = paths->parent;
 		return 0;
 	}
 	if (object->flags & OBJECT_FOUND || (object->flags & (OBJECT_TRACKED | OBJECT_REACHABLE)) != OBJECT_TRACKED)
 		return 0;
 	object->flags |= OBJECT_FOUND;
-	paths->node[number].parent = paths->parent;
-	paths->queue[paths->queued++] = number;
+	paths->graph.way[number] = paths->parent;
+	paths->graph.queue[paths->queued++] = number;
 	return 0;
 }
 
@@ -412,18 +190,18 @@ static uint32_t find_cycle(struct census_paths *paths, uint32_t example, uint32_
 {
 	struct census_objects *objects = objects_of(paths);
 	paths->queued = 1;
-	paths->queue[0] = example;
-	paths->node[example].parent = OBJECT_NONE;
-	for (uint32_t next = 0; next < paths->queued && paths->node[example].parent == OBJECT_NONE; next++) {
-		paths->parent = paths->queue[next];
+	paths->graph.queue[0] = example;
+	paths->graph.way[example] = OBJECT_NONE;
+	for (uint32_t next = 0; next < paths->queued && paths->graph.way[example] == OBJECT_NONE; next++) {
+		paths->parent = paths->graph.queue[next];
 		census_traverse(objects, &objects->object[paths->parent], visit_cycle, paths);
 	}
 	for (uint32_t i = 1; i < paths->queued; i++)
-		objects->object[paths->queue[i]].flags &= ~(uint32_t)OBJECT_FOUND;
+		objects->object[paths->graph.queue[i]].flags &= ~(uint32_t)OBJECT_FOUND;
 	uint32_t count = 0, back[STEPS_MAX];
 	members[0] = example;
-	for (uint32_t at = paths->node[example].parent; at != OBJECT_NONE && at != example && count < STEPS_MAX - 1;
-	     at = paths->node[at].parent)
+	for (uint32_t at = paths->graph.way[example]; at != OBJECT_NONE && at != example && count < STEPS_MAX - 1;
+	     at = paths->graph.way[at])
 		back[count++] = at;
 	for (uint32_t i = 0; i < count; i++)
 		members[1 + i] = back[count - 1 - i];
@@ -442,16 +220,8 @@ static void put_step(struct encoder *encoder, const struct census_paths *paths, 
 	encode_text(encoder, label);
 }
 
-/* An instance's own dict is one whose place in the instance has no name. */
-static bool is_instance_dict(const struct census_objects *objects, const struct census_object *owner,
-			     const struct census_object *dict, const char *edge)
-{
-	const struct census_type *type = census_type_of(objects, owner);
-	return census_type_of(objects, dict)->flags & TYPE_DICT_SUBCLASS && !edge[0] && type->flags & TYPE_IS_HEAP;
-}
-
 static void put_steps(struct encoder *encoder, const struct census_paths *paths, const uint32_t *steps, uint32_t count,
-		      const struct root *root)
+		      const struct graph_root *root)
 {
 	const struct census_objects *objects = objects_of(paths);
 	bool names = false;
@@ -463,78 +233,118 @@ static void put_steps(struct encoder *encoder, const struct census_paths *paths,
 		if (before) {
 			census_edge(objects, before, names, object, &edge_text);
 			const struct census_type *type = census_type_of(objects, before);
-			names = type->address == paths->module_type || type->flags & TYPE_TYPE_SUBCLASS ||
-				is_instance_dict(objects, before, object, edge);
-		} else if (root && root->code) {
+			names = type->address == paths->graph.module_type || type->flags & TYPE_TYPE_SUBCLASS ||
+				(!edge[0] && census_is_instance_dict(objects, before, object));
+		} else if (root->code && root->local != LOCAL_TEMPORARY) {
 			text_add(&edge_text, "(");
 			census_local_name(objects, root->code, root->local, &edge_text);
 			text_add(&edge_text, ")");
 		}
 		census_label(objects, object, &label_text);
-		if (i > 1 &&
-		    strcmp((const char *)python_word(census_type_of(objects, object)->address, TYPE_NAME), "cell") == 0)
+		if (strcmp((const char *)python_word(census_type_of(objects, object)->address, TYPE_NAME), "cell") !=
+		    0) {
+			/* It has no name itself. */
+		} else if (i > 1) {
 			census_free_variable(objects, objects->object[steps[i - 2]].address, object->address,
 					     &label_text);
+		} else if (!i && root->code && root->local != LOCAL_TEMPORARY) {
+			census_local_name(objects, root->code, root->local, &label_text);
+		}
 		text_mark_cut(&edge_text);
 		text_mark_cut(&label_text);
 		put_step(encoder, paths, steps[i], edge, label);
 	}
 }
 
-/* Objects from the root to the example; of a long way the ends. */
-static uint32_t list_steps(const struct census_paths *paths, uint32_t example, uint32_t steps[STEPS_MAX])
+/* Most of those that only C code holds have more references than memory has words that lead to them. */
+static bool is_lost(const struct holder *holder)
 {
-	uint32_t length = 1;
-	for (uint32_t at = example; !(paths->node[at].parent & PARENT_IS_ROOT); at = paths->node[at].parent)
-		length++;
-	uint32_t count = length < STEPS_MAX ? length : STEPS_MAX, place = length;
-	for (uint32_t at = example;; at = paths->node[at].parent) {
-		place--;
-		if (length <= STEPS_MAX || place < STEPS_MAX / 2)
-			steps[place] = at;
-		else if (length - place <= STEPS_MAX / 2)
-			steps[STEPS_MAX - (length - place)] = at;
-		if (paths->node[at].parent & PARENT_IS_ROOT)
-			break;
-	}
-	return count;
+	return holder->hold == HOLD_OUTSIDE && holder->suspects && holder->unseen * 2 > holder->suspects;
 }
 
-static void put_path(struct encoder *encoder, struct census_paths *paths, const struct path *path)
+static bool names_root(const struct holder *holder)
 {
-	const struct census_object *example = &objects_of(paths)->object[path->example];
-	bool found = example->flags & OBJECT_FOUND;
-	uint32_t steps[STEPS_MAX] = {path->example}, root = 0, count = 1;
-	if (found)
-		hold_of(paths, path->example, &root);
-	const struct root *from = found ? &paths->root[root] : NULL;
-	bool names_root = from && (from->hold == HOLD_FRAME || from->hold == HOLD_THREAD);
-	uint64_t outside = example->outside > 0 && example->outside < 1 << 29 ? (uint64_t)example->outside : 0;
-	uint64_t row[] = {path->type + 1, path->objects, path->bytes, path->hold, outside};
-	if (found)
-		count = list_steps(paths, path->example, steps);
-	else if (path->hold == HOLD_CYCLE)
-		count = find_cycle(paths, path->example, steps);
+	return holder->hold == HOLD_FRAME || holder->hold == HOLD_THREAD;
+}
+
+static void put_path(struct encoder *encoder, struct census_paths *paths, struct holder *holder)
+{
+	if (holder->kind == HOLDER_CYCLE)
+		holder->holder_step = holder->steps = find_cycle(paths, holder->example, holder->step);
+	uint64_t lost = is_lost(holder) ? (uint64_t)paths->graph.external[holder->step[0]] : 0;
+	uint64_t row[] = {holder->type + 1, holder->objects, holder->bytes, holder->hold, lost};
 	encode_row(encoder, row, sizeof row / sizeof row[0]);
-	encode_number(encoder, count + names_root);
-	if (names_root) {
+	encode_number(encoder, holder->steps + names_root(holder));
+	if (names_root(holder)) {
 		char label[TEXT_BYTES];
 		struct text text = text_in(label, sizeof label);
-		if (from->code)
-			census_code_label(from->code, &text);
+		if (holder->root.code)
+			census_code_label(holder->root.code, &text);
 		text_mark_cut(&text);
 		uint64_t step[] = {0, 0, 0};
 		encode_row(encoder, step, sizeof step / sizeof step[0]);
 		encode_text(encoder, label);
 	}
-	put_steps(encoder, paths, steps, count, from);
+	put_steps(encoder, paths, holder->step, holder->steps, &holder->root);
+}
+
+static void put_births(struct encoder *encoder, const uint64_t born[BORN_COUNTS], uint32_t now)
+{
+	uint32_t kinds = 0;
+	for (uint32_t i = 0; i < BORN_COUNTS; i++)
+		kinds += born[i] != 0;
+	encode_number(encoder, kinds);
+	for (uint32_t i = 0; i < BORN_COUNTS; i++) {
+		if (!born[i])
+			continue;
+		encode_number(encoder, i == BORN_COUNTS - 1 ? 0 : now - i);
+		encode_number(encoder, born[i]);
+	}
+}
+
+static void encode_shares(struct encoder *encoder, const struct census_paths *paths, struct holder *const *order,
+			  uint32_t count)
+{
+	static const uint8_t kinds[] = {[HOLDER_NODE] = SHARE_ALL,
+					[HOLDER_LIKE] = SHARE_ALIKE,
+					[HOLDER_WAY] = SHARE_ONE_OF_MANY,
+					[HOLDER_CYCLE] = SHARE_NONE};
+	encode_section_begin(encoder, SECTION_SHARES);
+	encode_number(encoder, paths->graph.exact ? 0 : SHARES_BY_WAYS);
+	encode_number(encoder, paths->targets);
+	for (uint32_t i = 0; i < paths->targets; i++) {
+		const struct held_type *type = &paths->target[i];
+		uint64_t row[] = {type->type + 1, type->objects, type->bytes, type->explained};
+		encode_row(encoder, row, sizeof row / sizeof row[0]);
+		put_births(encoder, type->born, paths->census->epoch);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		const struct holder *holder = order[i];
+		uint64_t row[] = {kinds[holder->kind], holder->holder_step + names_root(holder), holder->left_out,
+				  holder->suspects, holder->unseen};
+		encode_row(encoder, row, sizeof row / sizeof row[0]);
+		put_births(encoder, holder->born, paths->census->epoch);
+	}
+	encode_section_end(encoder);
 }
 
 void census_paths_encode(struct encoder *encoder, struct census_paths *paths)
 {
+	struct holder *order[HOLDERS_MAX];
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < paths->holders.holders; i++) {
+		struct holder *holder = &paths->holders.holder[i];
+		uint32_t place = count;
+		if (!holder->objects)
+			continue;
+		for (count++; place && order[place - 1]->objects < holder->objects; place--)
+			order[place] = order[place - 1];
+		order[place] = holder;
+	}
 	encode_section_begin(encoder, SECTION_REFS);
-	encode_number(encoder, paths->paths);
-	for (uint32_t i = 0; i < paths->paths; i++)
-		put_path(encoder, paths, &paths->path[i]);
+	encode_number(encoder, count);
+	for (uint32_t i = 0; i < count; i++)
+		put_path(encoder, paths, order[i]);
 	encode_section_end(encoder);
+	encode_shares(encoder, paths, order, count);
 }

@@ -433,6 +433,7 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 		picture.malloc_stats = request->malloc_stats;
 		timeline_add(picture.rss_bytes);
 		picture.epoch = atomic_fetch_add_explicit(&record_epoch, 1, memory_order_relaxed);
+		picture.census.epoch = picture.epoch;
 		/* Before the survey: what is under way now may not be in it, but publishes its epoch until it is. */
 		uint32_t settled = epochs_settled(picture.epoch);
 		picture_bound(&picture);

@@ -93,6 +93,7 @@ enum snapshot_section_type {
 	SECTION_OBJECTS = 26,   /* minor version 2, with META_LEAKS: each block that leaked, where it was asked for */
 	SECTION_SEARCHED = 27,  /* likewise: how each thread was searched */
 	SECTION_GENERATED = 28, /* minor version 3: names of code that is in no file; where there are frames of such */
+	SECTION_SHARES = 29,    /* minor version 2, with REFS: how much of each type is on each path */
 };
 
 /*
@@ -314,7 +315,26 @@ enum snapshot_gc {
  * step: type id, reference count, text edge: how the step before holds it, text label: what it is called itself. An
  * edge is ".name" (an attribute, a variable of a module), "['key']", "[3]", "(name)" (a local variable, or one of a
  * closure), or empty. A path is a shortest one. Paths of objects that are held alike are one.
+ *
+ * SHARES: flags (enum snapshot_shares_flag); count of types, then for each:
+ *   type id, objects in all, their bytes, how many of them are on a path of REFS, births;
+ * then for each path of REFS:
+ *   kind (enum snapshot_share), number of its steps up to and with the holder, number of steps left out behind the
+ *   first half, objects that only C code holds and that the path begins with, how many of these no word in memory
+ *   leads to, births.
+ * births: count, then that many times: epoch, objects born in it. Epoch 0: not known. The least other one stands for
+ * those before it, too.
  */
+enum snapshot_shares_flag {
+	SHARES_BY_WAYS = 1, /* no room for dominators: SHARE_ALL only says what shortest paths lead through */
+};
+enum snapshot_share {
+	SHARE_ALL = 1,         /* all ways to the objects lead through the holder */
+	SHARE_ALIKE = 2,       /* ... or through another of its kind: variables of one function, objects of one type */
+	SHARE_ONE_OF_MANY = 3, /* other ways lead to them, too */
+	SHARE_NONE = 4,        /* nothing holds them */
+};
+/* HOLDs of REFS. */
 enum snapshot_hold {
 	HOLD_MODULE = 1,  /* the first step is a module */
 	HOLD_FRAME = 2,   /* ... a frame that executes: a function's label, no type */

@@ -9,6 +9,8 @@ enum {
 	BIG_BYTES_LEAST = 3,
 	PATH_BYTES_LEAST = 6,
 	STEP_BYTES_LEAST = 4,
+	HELD_BYTES_LEAST = 5,
+	BIRTH_BYTES_LEAST = 2,
 };
 
 static const char type_range[] = "a type is out of range";
@@ -110,6 +112,51 @@ void decode_refs(struct snapshot *snapshot, struct cursor *cursor)
 	}
 }
 
+static struct snapshot_births decode_births(struct snapshot *snapshot, struct cursor *cursor, uint32_t *capacity)
+{
+	struct census_data *census = &snapshot->census;
+	struct snapshot_births births = {census->birth_count, read_count(cursor, BIRTH_BYTES_LEAST)};
+	for (uint32_t i = 0; i < births.count; i++) {
+		must_grow(census->births, census->birth_count, *capacity);
+		struct snapshot_birth *birth = &census->births[census->birth_count++];
+		birth->epoch = read_varint(cursor);
+		birth->objects = read_varint(cursor);
+	}
+	return births;
+}
+
+void decode_shares(struct snapshot *snapshot, struct cursor *cursor)
+{
+	struct census_data *census = &snapshot->census;
+	uint32_t capacity = 0;
+	if (!census->has_refs) {
+		cursor_fail(cursor, "there are no paths that it is about");
+		return;
+	}
+	census->shares = true;
+	census->share_ways = read_varint(cursor) & SHARES_BY_WAYS;
+	uint32_t count = read_count(cursor, HELD_BYTES_LEAST);
+	census->held = arena_allocate(&snapshot->arena, count, sizeof *census->held);
+	census->held_count = count;
+	for (uint32_t i = 0; i < count && !cursor->failed; i++) {
+		struct snapshot_held *held = &census->held[i];
+		held->type = read_limited(cursor, UINT32_MAX, type_range);
+		held->objects = read_varint(cursor);
+		held->bytes = read_varint(cursor);
+		held->explained = read_varint(cursor);
+		held->births = decode_births(snapshot, cursor, &capacity);
+	}
+	for (uint32_t i = 0; i < census->path_count && !cursor->failed; i++) {
+		struct snapshot_path *path = &census->paths[i];
+		path->share = read_varint(cursor);
+		path->holder_steps = read_limited(cursor, path->step_count, "a holder is no step of its path");
+		path->left_out = read_varint(cursor);
+		path->roots = read_varint(cursor);
+		path->unseen = read_varint(cursor);
+		path->births = decode_births(snapshot, cursor, &capacity);
+	}
+}
+
 uint32_t link_census(const struct snapshot *snapshot, const char **why)
 {
 	const struct census_data *census = &snapshot->census;
@@ -125,6 +172,9 @@ uint32_t link_census(const struct snapshot *snapshot, const char **why)
 	for (uint32_t i = 0; i < census->path_count; i++)
 		if (census->paths[i].type > census->type_count)
 			return *why = "a path names a type that is not there", SECTION_REFS;
+	for (uint32_t i = 0; i < census->held_count; i++)
+		if (!census->held[i].type || census->held[i].type > census->type_count)
+			return *why = "it names a type that is not there", SECTION_SHARES;
 	for (uint32_t i = 0; i < census->step_count; i++)
 		if (census->steps[i].type > census->type_count)
 			return *why = "a step names a type that is not there", SECTION_REFS;

@@ -6,6 +6,7 @@
 #include "report/heading.h"
 #include "report/json_write.h"
 #include "report/options.h"
+#include "report/shares.h"
 #include "report/table.h"
 #include "report/types.h"
 
@@ -31,9 +32,9 @@ static int refs_option(void *context, int id, const char *argument, struct error
 	return EXIT_FINE;
 }
 
-static bool is_wanted(const struct snapshot *snapshot, const struct snapshot_path *path, const char *type)
+static bool is_wanted(const struct snapshot *snapshot, uint32_t id, const char *type)
 {
-	const char *name = snapshot->census.types[path->type].name, *last = strrchr(name, '.');
+	const char *name = snapshot->census.types[id].name, *last = strrchr(name, '.');
 	return !type || !strcmp(name, type) || (last && !strcmp(last + 1, type));
 }
 
@@ -62,6 +63,14 @@ static void step_text(struct buffer *out, const struct snapshot *snapshot, const
 	buffer_free(&text);
 }
 
+static const struct snapshot_held *held_of(const struct snapshot *snapshot, uint32_t type)
+{
+	for (uint32_t i = 0; i < snapshot->census.held_count; i++)
+		if (snapshot->census.held[i].type == type)
+			return &snapshot->census.held[i];
+	return NULL;
+}
+
 /* --- text ------------------------------------------------------------------------------------------------------ */
 
 static void print_path(const struct snapshot *snapshot, const struct snapshot_path *path,
@@ -70,17 +79,25 @@ static void print_path(const struct snapshot *snapshot, const struct snapshot_pa
 	char count[32], size[32];
 	struct buffer name = {0}, why = {0}, sentence = {0};
 	text_clean(&name, snapshot->census.types[path->type].name);
-	cause_sentence(&sentence, snapshot, path);
+	cause_sentence(&sentence, snapshot, path, "them");
 	text_clean(&why, buffer_string(&sentence));
 	buffer_free(&sentence);
-	fprintf(stream, "%s%s %s%s in %s\n", style_on(terminal, STYLE_BOLD), format_count(count, path->objects),
+	fprintf(stream, "%s%s %s%s in %s", style_on(terminal, STYLE_BOLD), format_count(count, path->objects),
 		buffer_string(&name), style_off(terminal, STYLE_BOLD), format_size(size, path->bytes));
+	const struct snapshot_held *held = held_of(snapshot, path->type);
+	if (held)
+		fprintf(stream, ", %u %% of all %s%s", share_percent(path->objects, held->objects),
+			format_count(count, held->objects),
+			path->share == SHARE_ONE_OF_MANY ? "; other ways lead to them, too" : "");
+	fputc('\n', stream);
 	fprintf(stream, "  why: %s\n", buffer_string(&why));
 	for (uint32_t i = 0; i < path->step_count; i++) {
 		const struct snapshot_step *step = &snapshot->census.steps[path->first_step + i];
 		struct buffer text = {0}, edge = {0};
 		step_text(&text, snapshot, path, i);
 		text_clean(&edge, step->edge);
+		if (path->left_out && i == (path->step_count + 1) / 2)
+			fprintf(stream, "  %*s... %s more\n", (int)(2 * i), "", format_count(count, path->left_out));
 		fprintf(stream, "  %*s%s%s%s%s", (int)(2 * i), "", i ? terminal->unicode ? "\xe2\x94\x94 " : "` " : "",
 			buffer_string(&edge), edge.length ? " " : "", buffer_string(&text));
 		if (step->references)
@@ -98,12 +115,29 @@ static void print_path(const struct snapshot *snapshot, const struct snapshot_pa
 	buffer_free(&why);
 }
 
+/* What is on none of the paths: they are those of the largest parts. */
+static void print_rest(const struct snapshot *snapshot, const struct snapshot_held *held, FILE *stream)
+{
+	char rest[32], all[32];
+	struct buffer name = {0};
+	if (held->explained >= held->objects)
+		return;
+	text_clean(&name, snapshot->census.types[held->type].name);
+	fprintf(stream, "%s of all %s %s are on none of these paths: they are held in other ways, few in each\n",
+		format_count(rest, held->objects - held->explained), format_count(all, held->objects),
+		buffer_string(&name));
+	buffer_free(&name);
+}
+
 static void write_text(const struct snapshot *snapshot, const char *type, FILE *stream)
 {
 	struct terminal terminal = terminal_of(stream, COLOR_AUTO, 0);
 	for (uint32_t i = 0; i < snapshot->census.path_count; i++)
-		if (is_wanted(snapshot, &snapshot->census.paths[i], type))
+		if (is_wanted(snapshot, snapshot->census.paths[i].type, type))
 			print_path(snapshot, &snapshot->census.paths[i], &terminal, stream);
+	for (uint32_t i = 0; i < snapshot->census.held_count; i++)
+		if (is_wanted(snapshot, snapshot->census.held[i].type, type))
+			print_rest(snapshot, &snapshot->census.held[i], stream);
 }
 
 /* --- Graphviz -------------------------------------------------------------------------------------------------- */
@@ -137,7 +171,7 @@ static void write_dot(const struct snapshot *snapshot, const char *type, FILE *s
 	fputs("digraph refs {\n\trankdir=LR;\n\tnode [fontname=sans];\n\tedge [fontname=sans];\n", stream);
 	for (uint32_t number = 0; number < snapshot->census.path_count; number++) {
 		const struct snapshot_path *path = &snapshot->census.paths[number];
-		if (!is_wanted(snapshot, path, type))
+		if (!is_wanted(snapshot, path->type, type))
 			continue;
 		for (uint32_t i = 0; i < path->step_count; i++) {
 			put_node(snapshot, number, i, stream);
@@ -157,6 +191,25 @@ static void write_dot(const struct snapshot *snapshot, const char *type, FILE *s
 
 /* --- JSON ------------------------------------------------------------------------------------------------------ */
 
+static void put_share(const struct snapshot *snapshot, const struct snapshot_path *path, struct json *json)
+{
+	static const char *const names[] = {[SHARE_ALL] = "all",
+					    [SHARE_ALIKE] = "alike",
+					    [SHARE_ONE_OF_MANY] = "one-of-many",
+					    [SHARE_NONE] = "none"};
+	const struct snapshot_held *held = held_of(snapshot, path->type);
+	struct buffer holder = {0};
+	if (!held)
+		return;
+	json_put_number(json, "of_objects", held->objects);
+	json_put_text(json, "share", path->share < sizeof names / sizeof *names ? names[path->share] : NULL);
+	holder_text(&holder, snapshot, path);
+	json_put_text(json, "holder", buffer_string(&holder));
+	json_put_number(json, "holder_steps", path->holder_steps);
+	json_put_number(json, "left_out", path->left_out);
+	buffer_free(&holder);
+}
+
 static void path_json(const struct snapshot *snapshot, const struct snapshot_path *path, struct json *json)
 {
 	struct buffer text = {0}, why = {0};
@@ -164,11 +217,12 @@ static void path_json(const struct snapshot *snapshot, const struct snapshot_pat
 	json_put_text(json, "type", snapshot->census.types[path->type].name);
 	json_put_number(json, "objects", path->objects);
 	json_put_number(json, "bytes", path->bytes);
+	put_share(snapshot, path, json);
 	json_put_text(json, "held_by", hold_text(path));
 	json_put_text(json, "cause", cause_name(cause_of(snapshot, path)));
 	path_text(&text, snapshot, path);
 	json_put_text(json, "path", buffer_string(&text));
-	cause_sentence(&why, snapshot, path);
+	cause_sentence(&why, snapshot, path, "them");
 	json_put_text(json, "why", buffer_string(&why));
 	json_put_number(json, "lost_references", path->lost);
 	json_put_array(json, "steps", false);
@@ -195,8 +249,21 @@ static void write_json(const struct snapshot *snapshot, const char *type, FILE *
 	heading_json(snapshot, &json);
 	json_put_array(&json, "paths", false);
 	for (uint32_t i = 0; i < snapshot->census.path_count; i++)
-		if (is_wanted(snapshot, &snapshot->census.paths[i], type))
+		if (is_wanted(snapshot, snapshot->census.paths[i].type, type))
 			path_json(snapshot, &snapshot->census.paths[i], &json);
+	json_end_array(&json);
+	json_put_array(&json, "types", false);
+	for (uint32_t i = 0; i < snapshot->census.held_count; i++) {
+		const struct snapshot_held *held = &snapshot->census.held[i];
+		if (!is_wanted(snapshot, held->type, type))
+			continue;
+		json_put_object(&json, NULL, true);
+		json_put_text(&json, "type", snapshot->census.types[held->type].name);
+		json_put_number(&json, "objects", held->objects);
+		json_put_number(&json, "bytes", held->bytes);
+		json_put_number(&json, "explained", held->explained);
+		json_end_object(&json);
+	}
 	json_end_array(&json);
 	json_end_object(&json);
 	json_finish(&json);
@@ -213,7 +280,7 @@ static int check_refs(const struct snapshot *snapshot, const char *path, const s
 		return error_set(error, EXIT_USAGE, "take one with mudlark snap --refs TYPE PID",
 				 "%s does not say who holds what: it was written without referrer paths", path);
 	for (uint32_t i = 0; i < snapshot->census.path_count; i++)
-		if (is_wanted(snapshot, &snapshot->census.paths[i], options->type))
+		if (is_wanted(snapshot, snapshot->census.paths[i].type, options->type))
 			return EXIT_FINE;
 	return error_set(error, EXIT_USAGE, "mudlark show --by type lists the types that there are",
 			 "%s has no referrer paths of %s%s", path,
@@ -254,8 +321,8 @@ const struct command refs_command = {
 	.operands = "SNAPSHOT",
 	.summary = "who holds the objects of a Python type, and why",
 	.description =
-		"Shows the shortest referrer paths that a snapshot has, from a module, a running function or a "
-		"thread to the objects of a type, with the cause and the usual mend. The snapshot must have been "
+		"Shows who holds the objects of a type: the holders of the largest parts, each with its part and "
+		"a shortest path, with the cause and the usual fix. The snapshot must have been "
 		"taken by mudlark snap --refs TYPE, or with refs=TYPE in the program's options.",
 	.epilogue = "Exit status: 0; 2 wrong usage, or the snapshot has no paths; 3 it cannot be read.\n"
 		    "Example: mudlark refs --format dot SNAPSHOT | dot -Tsvg > refs.svg\n",

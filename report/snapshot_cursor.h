@@ -40,6 +40,7 @@ void decode_types(struct snapshot *snapshot, struct cursor *cursor);
 void decode_type_sites(struct snapshot *snapshot, struct cursor *cursor);
 void decode_gc(struct snapshot *snapshot, struct cursor *cursor);
 void decode_refs(struct snapshot *snapshot, struct cursor *cursor);
+void decode_shares(struct snapshot *snapshot, struct cursor *cursor);
 /* As link_sections(): the type of a section with a dangling id, or SECTION_END. */
 uint32_t link_census(const struct snapshot *snapshot, const char **why);
 

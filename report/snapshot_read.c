@@ -26,7 +26,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { KNOWN_SECTIONS = SECTION_GENERATED + 1 };
+enum { KNOWN_SECTIONS = SECTION_SHARES + 1 };
 
 static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_END] = "END",
@@ -58,6 +58,7 @@ static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_OBJECTS] = "OBJECTS",
 	[SECTION_SEARCHED] = "SEARCHED",
 	[SECTION_GENERATED] = "GENERATED",
+	[SECTION_SHARES] = "SHARES",
 };
 
 static const uint32_t required_sections[] = {SECTION_META,   SECTION_TOTALS,  SECTION_MODULES, SECTION_FRAMES,
@@ -454,6 +455,7 @@ static void (*const section_decoders[KNOWN_SECTIONS])(struct snapshot *, struct 
 	[SECTION_GC] = decode_gc,
 	[SECTION_TYPE_SITES] = decode_type_sites,
 	[SECTION_REFS] = decode_refs,
+	[SECTION_SHARES] = decode_shares,
 	[SECTION_LEAKS] = decode_leaks,
 	[SECTION_PATHS] = decode_paths,
 	[SECTION_RETAINED] = decode_retained,
@@ -749,6 +751,7 @@ void snapshot_free(struct snapshot *snapshot)
 	free(snapshot->parts);
 	arena_free(&snapshot->arena);
 	free(snapshot->census.steps);
+	free(snapshot->census.births);
 	free(snapshot->retained.steps);
 	free(snapshot->stored_addresses);
 	free(snapshot->stored_names);

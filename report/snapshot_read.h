@@ -177,10 +177,28 @@ struct snapshot_step {
 	uint64_t references;
 	const char *edge, *label; /* never NULL */
 };
+/* Objects by the epoch that they were born in: a run of census_data.births. */
+struct snapshot_births {
+	uint32_t first, count;
+};
+struct snapshot_birth {
+	uint64_t epoch, objects; /* epoch 0: not known */
+};
 struct snapshot_path {
 	uint32_t type;
 	uint32_t first_step, step_count;
 	uint64_t objects, bytes, hold, lost; /* hold: enum snapshot_hold; lost: references that nobody has */
+	/* SECTION_SHARES */
+	uint64_t share;         /* enum snapshot_share; 0: not known */
+	uint32_t holder_steps;  /* up to and with the holder; 0: not known */
+	uint64_t left_out;      /* steps behind the first half */
+	uint64_t roots, unseen; /* that only C code holds; ... and nothing in memory leads to */
+	struct snapshot_births births;
+};
+struct snapshot_held {
+	uint32_t type;
+	uint64_t objects, bytes, explained;
+	struct snapshot_births births;
 };
 #define GC_KEYS 64
 _Static_assert(GC_UNREACHED < GC_KEYS, "every key of GC has its place");
@@ -194,8 +212,11 @@ struct census_data {
 	struct snapshot_big *biggest;
 	struct snapshot_path *paths;
 	struct snapshot_step *steps;
-	uint32_t type_count, type_site_count, big_count, path_count, step_count;
-	bool has_refs; /* SECTION_REFS was there */
+	struct snapshot_held *held; /* types that paths are of */
+	struct snapshot_birth *births;
+	uint32_t type_count, type_site_count, big_count, path_count, step_count, held_count, birth_count;
+	bool has_refs;           /* SECTION_REFS was there */
+	bool shares, share_ways; /* SECTION_SHARES was; with SHARES_BY_WAYS */
 };
 
 /* SECTION_PATHS, SECTION_RETAINED, SECTION_PLACES. */

@@ -8,6 +8,7 @@
 #include "report/intern.h"
 #include "report/output.h"
 #include "report/rows.h"
+#include "report/shares.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -298,6 +299,8 @@ static void add_numbers(struct table *table, const struct types *types,
 /* A sentence over as many lines as it needs: cut in its middle, it would say nothing. */
 static void add_wrapped(struct table *table, const char *text, unsigned width)
 {
+	static const char indent[] = "  ";
+	width -= (unsigned)strlen(indent);
 	while (*text) {
 		size_t length = strlen(text), end = length;
 		if (length > width) {
@@ -307,7 +310,7 @@ static void add_wrapped(struct table *table, const char *text, unsigned width)
 				end = width + strcspn(text + width, " ");
 		}
 		struct buffer line = {0};
-		buffer_format(&line, "  %.*s", (int)end, text);
+		buffer_format(&line, "%s%.*s", indent, (int)end, text);
 		table_continue(table, STYLE_PLAIN, buffer_string(&line));
 		buffer_free(&line);
 		text += end;
@@ -339,7 +342,7 @@ static void add_row_lines(struct table *table, const struct types *types, const 
 		return;
 	struct buffer why = {0};
 	buffer_text(&why, "why: ");
-	if (cause_text(&why, types->reading->snapshots[types->newest], row->name))
+	if (cause_text(&why, types->reading->snapshots[types->newest], row->name, types->reading->snapshots[OLD]))
 		add_wrapped(table, buffer_string(&why), width);
 	buffer_free(&why);
 }
@@ -421,6 +424,33 @@ static void row_lines_json(const struct types *types, const struct type_row *row
 	json_end_array(json);
 }
 
+/* The parts of the type's holders: of what is new since the older snapshot, or of all. */
+static void holders_json(const struct types *types, const struct type_row *row, struct json *json)
+{
+	const struct snapshot *newest = types->reading->snapshots[types->newest];
+	const struct snapshot *before = types->changes ? types->reading->snapshots[OLD] : NULL;
+	struct shares shares;
+	uint32_t id = newest->census.type_count;
+	while (id && strcmp(newest->census.types[id].name, row->name) != 0)
+		id--;
+	if (!id || !shares_of(&shares, newest, id, before))
+		return;
+	json_put_array(json, "holders", false);
+	for (uint32_t i = 0; i < shares.count; i++) {
+		struct buffer holder = {0};
+		holder_text(&holder, newest, shares.at[i].path);
+		json_put_object(json, NULL, true);
+		json_put_text(json, "holder", buffer_string(&holder));
+		json_put_text(json, "cause", cause_name(cause_of(newest, shares.at[i].path)));
+		json_put_number(json, "objects", shares.at[i].objects);
+		json_put_number(json, "of_objects", shares.all);
+		json_put_boolean(json, "new", shares.newer);
+		json_end_object(json);
+		buffer_free(&holder);
+	}
+	json_end_array(json);
+}
+
 void collector_json(const struct snapshot *snapshot, struct json *json)
 {
 	static const struct {
@@ -494,9 +524,10 @@ static void write_json(const struct types *types, FILE *stream)
 		json_put_number(&json, "tracked", row->figures[types->newest].tracked);
 		json_put_number(&json, "garbage", row->figures[types->newest].garbage);
 		struct buffer why = {0};
-		if (cause_text(&why, newest, row->name))
+		if (cause_text(&why, newest, row->name, types->changes ? reading->snapshots[OLD] : NULL))
 			json_put_text(&json, "why", buffer_string(&why));
 		buffer_free(&why);
+		holders_json(types, row, &json);
 		row_lines_json(types, row, &json);
 		json_end_object(&json);
 	}

@@ -10,7 +10,7 @@ START_TEST(nothing_before_the_first)
 {
 	ck_assert(!census_growth_known());
 	ck_assert_uint_eq(census_growth_last(7), 0);
-	census_growth_begin();
+	census_growth_begin(3);
 	census_growth_note(7, 70);
 	ck_assert(!census_growth_known());
 	census_growth_prepare();
@@ -22,16 +22,23 @@ END_TEST
 START_TEST(the_last_one_counts)
 {
 	census_growth_prepare();
-	census_growth_begin();
+	census_growth_begin(3);
 	for (uint32_t hash = 1; hash <= 1000; hash++)
 		census_growth_note(hash * 2654435761u | 1, hash);
 	census_growth_note(2654435761u | 1, 5); /* another type of the same name */
 	ck_assert(census_growth_known());
+	ck_assert_uint_eq(census_growth_epoch(), 3);
 	ck_assert_uint_eq(census_growth_last(2654435761u | 1), 6);
 	for (uint32_t hash = 2; hash <= 1000; hash++)
 		ck_assert_uint_eq(census_growth_last(hash * 2654435761u | 1), hash);
-	census_growth_begin();
+	census_growth_begin(3);
 	ck_assert_uint_eq(census_growth_last(2654435761u | 1), 0);
+	ck_assert_uint_eq(census_growth_first(2654435761u | 1), 6);
+	census_growth_note(2654435761u | 1, 8);
+	census_growth_note(7, 70);
+	ck_assert_uint_eq(census_growth_last(2654435761u | 1), 8);
+	ck_assert_uint_eq(census_growth_first(2654435761u | 1), 6);
+	ck_assert_uint_eq(census_growth_first(7), 0);
 }
 END_TEST
 
@@ -39,7 +46,7 @@ END_TEST
 START_TEST(full)
 {
 	census_growth_prepare();
-	census_growth_begin();
+	census_growth_begin(3);
 	for (uint32_t hash = 1; hash <= 10000; hash++)
 		census_growth_note(hash, hash);
 	for (uint32_t hash = 1; hash <= 10000; hash++) {
@@ -54,7 +61,7 @@ START_TEST(a_copy_counts_for_its_process)
 	census_growth_prepare();
 	pid_t pid = fork();
 	if (pid == 0) {
-		census_growth_begin();
+		census_growth_begin(3);
 		census_growth_note(11, 1100);
 		_exit(0);
 	}

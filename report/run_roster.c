@@ -110,7 +110,7 @@ static char *read_all(int fd, size_t *length)
 
 struct roster_slot *run_roster_slots(const struct run_roster *roster, size_t *count, unsigned *lost)
 {
-	static const struct roster_slot vacant;
+	static const char vacant[ROSTER_SLOT_BYTES];
 	struct roster_header header;
 	size_t length = 0;
 	char *bytes = read_all(roster->fd, &length);
@@ -123,7 +123,7 @@ struct roster_slot *run_roster_slots(const struct run_roster *roster, size_t *co
 	*lost = atomic_load(&header.lost);
 	struct roster_slot *slots = must_allocate(length / sizeof *slots + 1, sizeof *slots);
 	for (size_t at = ROSTER_HEADER_BYTES; at + sizeof *slots <= length; at += sizeof *slots)
-		if (memcmp(bytes + at, &vacant, sizeof vacant) != 0)
+		if (memcmp(bytes + at, vacant, sizeof vacant) != 0)
 			memcpy(&slots[(*count)++], bytes + at, sizeof *slots);
 	free(bytes);
 	return slots;

@@ -72,9 +72,9 @@ void run_session_report(const char *judged)
 
 int run_linger_option(const char *argument, double *seconds, struct error *error)
 {
-	char *end;
+	char *end = NULL;
 	*seconds = argument[strspn(argument, "0123456789.")] || !argument[0] ? -1 : strtod(argument, &end);
-	if (*seconds >= 0 && *seconds <= LINGER_MOST && !*end)
+	if (*seconds >= 0 && *seconds <= LINGER_MOST && end && !*end)
 		return EXIT_FINE;
 	return error_set(error, EXIT_USAGE, NULL, "--wait-for-daemons requires 0 to %d seconds, got '%s'", LINGER_MOST,
 			 argument);

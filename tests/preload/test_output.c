@@ -225,6 +225,35 @@ START_TEST(one_name_is_replaced)
 }
 END_TEST
 
+/* In a run, the one name is that of the command's end; all others are told apart, and no snapshot replaces another. */
+START_TEST(one_name_in_a_run)
+{
+	char path[PATH_MAX];
+	output_init("a.b/run.mud");
+	ck_assert_int_eq(mkdir("a.b", 0700), 0);
+	output_set_command(4711);
+	output_set_last(4711, false);
+	ck_assert_int_eq(write_text("first", path), 0);
+	ck_assert_str_eq(contents("a.b/run.4711.1.mud"), "first");
+	output_set_last(4711, true);
+	ck_assert_int_eq(write_text("end", path), 0);
+	ck_assert_str_eq(contents("a.b/run.mud"), "end");
+	output_set_last(4711, true);
+	ck_assert_int_eq(write_text("end again", path), 0);
+	ck_assert_str_eq(contents("a.b/run.mud"), "end");
+	output_fork_child();
+	output_set_last(5000, true);
+	ck_assert_int_eq(write_piece("child", 5, 5000, path), 0);
+	ck_assert_str_eq(contents("a.b/run.5000.1.mud"), "child");
+	/* A name without an ending; a dot in a directory is none. */
+	output_init("a.b/run");
+	output_set_last(5000, true);
+	ck_assert_int_eq(write_piece("child", 5, 5000, path), 0);
+	ck_assert_str_eq(contents("a.b/run.5000.2"), "child");
+	output_set_command(0);
+}
+END_TEST
+
 static int descriptors(void)
 {
 	int count = 0;
@@ -385,6 +414,7 @@ int main(void)
 	TCase *tests = tcase_create("output");
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_add_test(tests, patterns);
+	tcase_add_test(tests, one_name_in_a_run);
 	tcase_add_test(tests, host_and_time);
 	tcase_add_test(tests, program_names);
 	tcase_add_test(tests, percent_signs_are_not_expanded_twice);

@@ -137,7 +137,7 @@ static bool see_mapping(char *line, void *context)
 /* Also marks what can be executed. */
 static void read_jitdumps(struct code_names *names)
 {
-	int fd = sys_open_read("/proc/self/maps");
+	int fd = sys_open_read("/proc/thread-self/maps");
 	if (fd < 0)
 		return;
 	proc_lines(fd, generated.line, sizeof generated.line, see_mapping, names);

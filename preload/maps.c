@@ -83,7 +83,7 @@ bool maps_fill(struct maps *maps, pid_t pid)
 	if (pid)
 		text_add_number(&out, (uint64_t)pid);
 	else
-		text_add(&out, "self");
+		text_add(&out, "thread-self"); /* the first thread's are empty when it has ended */
 	text_add(&out, "/maps");
 	int fd = sys_open_read(path);
 	if (fd < 0)

@@ -435,7 +435,7 @@ void modules_describe(void)
 {
 	if (all_described())
 		return;
-	int fd = sys_open_read("/proc/self/maps");
+	int fd = sys_open_read("/proc/thread-self/maps");
 	if (fd < 0)
 		return;
 	/* A path has up to PATH_MAX bytes, escaped newlines take four each. */

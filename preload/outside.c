@@ -9,18 +9,22 @@
 /* The calls from a hook to a snapshot, and from exit() to a handler: there are fewer. */
 enum { OWN_FRAMES_MAX = 64, EXIT_FRAMES_MAX = 8 };
 
-uintptr_t outside_lowest(uintptr_t ip, uintptr_t sp)
+bool outside_calls_kernel(uintptr_t ip)
 {
 	enum runtime_part part = runtime_part(ip);
+	return (part == RUNTIME_LIBC || part == RUNTIME_LOADER) &&
+	       (memcmp((const void *)ip, registers_syscall, sizeof registers_syscall) == 0 ||
+		memcmp((const void *)(ip - sizeof registers_syscall), registers_syscall, sizeof registers_syscall) ==
+			0);
+}
+
+uintptr_t outside_lowest(uintptr_t ip, uintptr_t sp)
+{
 	/*
-	 * libc's functions that call the kernel use no red zone: their arguments are in registers, and those that may
-	 * wait call others. Elsewhere the call may have been written in line, into a function that has variables there.
+	 * libc's functions that call the kernel use no red zone: those that may wait call others. Elsewhere the call
+	 * may have been written in line, into a function that has variables there.
 	 */
-	bool calls_kernel = (part == RUNTIME_LIBC || part == RUNTIME_LOADER) &&
-			    (memcmp((const void *)ip, registers_syscall, sizeof registers_syscall) == 0 ||
-			     memcmp((const void *)(ip - sizeof registers_syscall), registers_syscall,
-				    sizeof registers_syscall) == 0);
-	return calls_kernel ? sp : sp - RED_ZONE;
+	return outside_calls_kernel(ip) ? sp : sp - RED_ZONE;
 }
 
 void outside_alternate(const ucontext_t *context, uintptr_t *low, uintptr_t *high)

@@ -55,7 +55,7 @@ static void read_command_line(void)
 	char piece[COMMAND_LINE_PIECE];
 	size_t bytes = 0;
 	ssize_t got;
-	int fd = sys_open_read("/proc/self/cmdline");
+	int fd = sys_open_read("/proc/thread-self/cmdline");
 	if (fd < 0)
 		return;
 	while ((got = sys_read(fd, piece, sizeof piece)) > 0)
@@ -108,7 +108,7 @@ pid_t picture_pid(void)
 static uint64_t resident_bytes(void)
 {
 	char text[128];
-	int fd = sys_open_read("/proc/self/statm");
+	int fd = sys_open_read("/proc/thread-self/statm");
 	if (fd < 0)
 		return 0;
 	ssize_t got = sys_read(fd, text, sizeof text - 1);

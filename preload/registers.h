@@ -88,14 +88,21 @@ static inline uintptr_t registers_context_ip(const ucontext_t *context)
 	return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
 }
 
-/* Where the registers that are not general ones are saved in a context; *end is 0 when there are none. */
+/*
+ * Where the registers that are not general ones are saved: an area of XSAVE (Intel SDM, volume 1, 13.4). Its legacy
+ * part has registers up to VECTOR_HOLE; what follows, up to the extended ones, has none, and is not all written to.
+ */
+enum {
+	XSTATE_MAGIC = 0x46505853, /* FP_XSTATE_MAGIC1 */
+	XSTATE_MAGIC_OFFSET = 464, /* of struct _fpx_sw_bytes in the legacy area */
+	LEGACY_BYTES = 512,
+	VECTOR_HOLE = 416,
+	VECTOR_EXTENDED = 576,
+};
+
+/* In a context; *end is 0 when there are none. */
 static inline uintptr_t registers_context_vector(const ucontext_t *context, uintptr_t *end)
 {
-	enum {
-		XSTATE_MAGIC = 0x46505853, /* FP_XSTATE_MAGIC1 */
-		XSTATE_MAGIC_OFFSET = 464, /* of struct _fpx_sw_bytes in the legacy area */
-		LEGACY_BYTES = 512,
-	};
 	const char *state = (const char *)context->uc_mcontext.fpregs;
 	uint32_t words[2] = {0, 0}; /* magic, extended size */
 	if (state)

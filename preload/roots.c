@@ -465,7 +465,7 @@ bool roots_begin(struct roots *roots, const struct maps *maps, const struct stop
 	roots->capacity = heaps + 2 * stopped->count + SPARE_SPANS + spans_of_choice(&self->choice, maps, stopped);
 	roots->bytes = 2 * roots->capacity * sizeof *roots->stack + OWN_SPANS * sizeof *roots->own;
 	roots->stack = sys_map(roots->bytes);
-	roots->pagemap = sys_open_read("/proc/self/pagemap");
+	roots->pagemap = sys_open_read("/proc/thread-self/pagemap");
 	if (!roots->stack)
 		return false;
 	roots->apart = roots->stack + roots->capacity;
@@ -526,8 +526,10 @@ static void mark_registers(struct roots *roots, const struct stack_start *start)
 	mark_general(roots, start, 0, GENERAL_REGISTERS);
 	set_copy(roots, (uintptr_t)(start->general + GENERAL_REGISTERS), (const void *)start->vector);
 	if (start->vector)
-		mark_words(roots->mark, (const uintptr_t *)start->vector,
-			   (start->vector_end - start->vector) / sizeof(uintptr_t));
+		mark_words(roots->mark, (const uintptr_t *)start->vector, VECTOR_HOLE / sizeof(uintptr_t));
+	if (start->vector && start->vector_end - start->vector > VECTOR_EXTENDED)
+		mark_words(roots->mark, (const uintptr_t *)(start->vector + VECTOR_EXTENDED),
+			   (start->vector_end - start->vector - VECTOR_EXTENDED) / sizeof(uintptr_t));
 }
 
 /* What is the program's own, from the outermost call on; of the stack only what is read as one. */
@@ -582,8 +584,8 @@ void roots_mark_stacks(struct roots *roots)
 	for (uint32_t i = 0; i <= roots->stopped->count; i++) {
 		if (!stack_start(&start, roots->stopped, roots->self, i))
 			continue;
-		/* Of others than the thread that searches nothing is passed over: few of them call exit(). */
-		stack_words_find(&words, &start, i ? 0 : FRAMES_MAX);
+		/* Of others only the innermost frame may be passed over: few of them call exit(). */
+		stack_words_find(&words, &start, i ? 1 : FRAMES_MAX);
 		const struct root_span *stack = stack_of(roots, &start);
 		if (stack)
 			mark_stack(roots, stack, &words);

@@ -2,6 +2,7 @@
 #include "preload/stack_words.h"
 
 #include "preload/runtime.h"
+#include "preload/sys.h"
 
 static void start_of_self(struct stack_start *start, const struct stopped *stopped, const struct outside *outside)
 {
@@ -58,7 +59,7 @@ static void add_own(struct stack_words *words, uintptr_t start, uintptr_t end)
 /* [start, end) does not count. where: the words that have the caller's registers. */
 static void pass(struct stack_words *words, uintptr_t start, uintptr_t end, const uintptr_t where[KEPT_REGISTERS])
 {
-	if (words->passes == STACK_PASSED_MAX)
+	if (!start || start >= end || words->passes == STACK_PASSED_MAX)
 		return;
 	words->passed[words->passes++] = (struct stack_span){start, end};
 	for (unsigned i = 0; i < KEPT_REGISTERS; i++)
@@ -79,34 +80,67 @@ static void take_over(struct stack_words *words, const struct frame_left *left, 
 	}
 }
 
+/* The run of frames that do not count, up to the one that is being left. */
+struct passing {
+	uintptr_t low; /* where the run of libc's frames begins, from which handlers are called; 0: it is not libc's */
+	uintptr_t end; /* of the last run */
+};
+
+/* Whether the frame and those of the run before it do not count. Our quick_exit() calls libc's. */
+static bool ends_run(struct passing *passing, enum runtime_part part, uintptr_t code, uintptr_t low)
+{
+	bool follows = passing->end == low;
+	bool ends = runtime_is_exit(code) || (part == RUNTIME_OWN && (passing->low || follows));
+	bool is_libc = part == RUNTIME_LIBC || part == RUNTIME_LOADER;
+	if (!passing->low && (is_libc || ends))
+		passing->low = low;
+	else if (!is_libc && !ends)
+		passing->low = 0;
+	return ends;
+}
+
+/* What the kernel writes of one ends with the registers that are not general; 0: it cannot be read. */
+static uintptr_t end_of_signal_frame(const ucontext_t *context)
+{
+	uintptr_t state;
+	uint32_t words[2]; /* magic, extended size */
+	if (!sys_read_memory(&context->uc_mcontext.fpregs, &state, sizeof state) || !state ||
+	    !sys_read_memory((const char *)state + XSTATE_MAGIC_OFFSET, words, sizeof words))
+		return 0;
+	return state + (words[0] == XSTATE_MAGIC ? words[1] : LEGACY_BYTES);
+}
+
 uint32_t stack_words_find(struct stack_words *words, const struct stack_start *start, uint32_t frames)
 {
 	struct frame here = start->frame;
 	struct frame_left left;
-	uintptr_t where[KEPT_REGISTERS] = {0}, low = start->lowest, libc_low = 0; /* 0: it is not libc's */
+	struct passing passing = {0};
+	uintptr_t where[KEPT_REGISTERS] = {0}, low = start->lowest;
+	uint32_t walked = 0;
 	words->owns = 0;
 	words->passes = words->keeps = 0;
 	for (unsigned i = 0; i < KEPT_REGISTERS && start->general; i++)
 		where[i] = (uintptr_t)&start->general[registers_kept_general[i]];
-	uint32_t walked = 0;
-	for (; walked < frames; walked++) {
-		enum runtime_part part = runtime_part(frame_code(&here));
-		/* Our quick_exit() calls libc's. */
-		bool ends = runtime_is_exit(frame_code(&here)) || (part == RUNTIME_OWN && libc_low);
-		if (part == RUNTIME_NONE || (part == RUNTIME_OWN && !ends))
-			libc_low = 0;
-		else if (!libc_low)
-			libc_low = low;
+	while (walked++ < frames) {
+		uintptr_t code = frame_code(&here);
+		enum runtime_part part = runtime_part(code);
+		bool in_kernel = here.exact && start->general && outside_calls_kernel(here.ip);
+		bool ends = ends_run(&passing, part, code, low);
 		if (!frame_out(&here, &left))
-			return walked + 1;
+			break;
 		if (part == RUNTIME_NONE && !left.context)
 			add_own(words, low, here.sp);
 		take_over(words, &left, part == RUNTIME_NONE, where);
+		uintptr_t from = ends ? passing.low : low;
 		low = here.sp;
+		if (ends || in_kernel)
+			pass(words, from, low, where);
 		if (ends)
-			pass(words, libc_low, low, where);
-		if (ends || left.context)
-			libc_low = 0;
+			passing = (struct passing){.end = low};
+		if (left.context) {
+			pass(words, end_of_signal_frame(left.context), outside_lowest(here.ip, low), where);
+			passing = (struct passing){0};
+		}
 	}
-	return walked;
+	return walked < frames ? walked : frames;
 }

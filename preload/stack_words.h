@@ -8,7 +8,9 @@
  * younger frame the word may be left from a call that has returned. A register that a frame of libc saved is the
  * program's if the call that it belongs to is.
  *
- * Passed over: exit() and what it runs handlers from. Their frames lie where main()'s was, and have no block.
+ * Passed over: exit() and what it runs handlers from, whose frames lie where main()'s was, and have no block; and the
+ * frame of a function of libc that a signal found at a system call, whose arguments and values are in registers; and
+ * what is between a signal's frame and the interrupted call's.
  */
 #ifndef MUDLARK_STACK_WORDS_H
 #define MUDLARK_STACK_WORDS_H

@@ -434,7 +434,7 @@ static void leave_out(struct roots *roots, const struct reach_self *self)
 static size_t spans_of_choice(const struct reach_choice *choice, const struct maps *maps, const struct stopped *stopped)
 {
 	enum { SPANS_OF_THREAD = 3, SEGMENTS_WRITABLE = 4 };
-	return (choice->no_stacks || choice->no_storage ? (stopped->count + 1) * SPANS_OF_THREAD : 0) +
+	return (choice->no_stacks || choice->no_storage ? ((size_t)stopped->count + 1) * SPANS_OF_THREAD : 0) +
 	       (choice->no_globals ? maps->count * SEGMENTS_WRITABLE : 0) + (choice->no_regions ? REGIONS_MAX : 0);
 }
 

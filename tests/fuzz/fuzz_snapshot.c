@@ -309,8 +309,33 @@ int main(int argc, char **argv)
 			     places[] = {1, 1, 1, 0, 0};
 	static const uint8_t objects[] = {1, LEAK_DEFINITE, 1, 80, 24},
 			     searched[] = {1, 7, SEARCHED_STANDS, 1, 2, 3, 4};
-	static const uint8_t generated[] = {1, SOURCE_PERF_MAP, SOURCE_READ, 9, 3, 1, 1, 'm', 2, 4, 'p', 'y', ':', ':', 3, 'J',
-					    'S', ':', 2, 9, 1, 0, 4, 2, 3, 0, 0};
+	static const uint8_t generated[] = {1,
+					    SOURCE_PERF_MAP,
+					    SOURCE_READ,
+					    9,
+					    3,
+					    1,
+					    1,
+					    'm',
+					    2,
+					    4,
+					    'p',
+					    'y',
+					    ':',
+					    ':',
+					    3,
+					    'J',
+					    'S',
+					    ':',
+					    2,
+					    9,
+					    1,
+					    0,
+					    4,
+					    2,
+					    3,
+					    0,
+					    0};
 	static const uint8_t leaks[] = {3, 1, LEAK_DEFINITE, 2, 90, 1, 16, 2, LEAK_INDIRECT, 1, 16, 0, 0, 2, 9, 1, 8,
 					0, 0};
 	struct buffer good = good_file(SECTION_END), sampled = good_file(SECTION_SAMPLES), empty = {0};

@@ -210,7 +210,9 @@ static bool same_identity(const struct module *a, const struct module *b)
 {
 	return a->start == b->start && a->end == b->end && a->bias == b->bias &&
 	       a->build_id_bytes == b->build_id_bytes && a->build_id_bytes &&
-	       memcmp(a->build_id, b->build_id, a->build_id_bytes) == 0;
+	       memcmp(a->build_id, b->build_id, a->build_id_bytes) == 0 &&
+	       /* Copies of a plugin, one after the other at one place, are several modules. */
+	       strcmp(a->path, b->path) == 0;
 }
 
 /* The module as it was loaded before, at the same place; 0: never. Caller holds modules_lock. */

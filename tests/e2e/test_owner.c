@@ -321,7 +321,7 @@ START_TEST(rows_that_differ_in_the_module_show_it)
 				"  mudlark show --by $by p.mud | grep take | grep -q \" in $PWD/$d/plugin.so$\"\n"
 				"done; done\n"
 				"is \"$(top p.mud module)\" $PWD/c/plugin.so\n"
-				"done; done\n");
+				"done\n");
 }
 END_TEST
 

@@ -208,6 +208,7 @@ enum snapshot_loss {
 	LOSS_THREADS_RUNNING = 48,   /* threads that went on during the search */
 	LOSS_THREADS_IN_KERNEL = 50, /* threads of which the search did not know all registers */
 	LOSS_PATHS_LEFT_OUT = 52,    /* sites whose path was too long to be written */
+	LOSS_STACKS_SHORTENED = 54,  /* stacks without their outer frames, as the table of frames was nearly full */
 };
 
 /*

@@ -1,6 +1,7 @@
 /* The trie of frames, and stacks, sites and cohorts over it; stacks.h has the model. */
 #include "preload/stacks.h"
 
+#include "preload/losses.h"
 #include "preload/mix.h"
 #include "preload/modules.h"
 #include "preload/sample.h"
@@ -76,7 +77,8 @@ static uint32_t frame_add(const void *key)
 	return id;
 }
 
-static uint32_t frame_intern(uint32_t parent, uint64_t pc, bool cut, bool is_python)
+/* Id of the frame; 0: it is not there, and is not to be added or there is no room. */
+static uint32_t frame_intern(uint32_t parent, uint64_t pc, bool cut, bool is_python, bool add)
 {
 	struct frame_node key = {
 		.pc = pc & ((UINT64_C(1) << FRAME_PC_BITS) - 1),
@@ -88,15 +90,56 @@ static uint32_t frame_intern(uint32_t parent, uint64_t pc, bool cut, bool is_pyt
 	struct id_table *ids = &frame_ids[hash % SHARDS];
 	uint32_t seen = atomic_load_explicit(&ids->count, memory_order_acquire);
 	uint32_t id = id_table_find(ids, hash, frame_match, &key);
-	if (id)
+	if (id || !add)
 		return id;
 	if (!is_python)
 		key.module = modules_find(pc) & MODULE_NOT_ASKED;
 	return id_table_intern_new(ids, seen, hash, frame_match, frame_add, &key);
 }
 
+/*
+ * How many frames a stack that is not known yet may have: fewer as the table fills up, so that the line that allocates
+ * is known to the end, and the last step takes no more than there are such lines.
+ */
+static uint32_t depth_allowed(void)
+{
+	static const struct {
+		uint32_t frames, depth;
+	} steps[] = {
+		{META_TABLE_ELEMENTS / 16 * 15, 1},
+		{META_TABLE_ELEMENTS / 8 * 7, 4},
+		{META_TABLE_ELEMENTS / 4 * 3, 16},
+	};
+	uint32_t frames = atomic_load_explicit(&frame_table.count, memory_order_relaxed);
+	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+		if (frames >= steps[i].frames)
+			return steps[i].depth;
+	return UINT32_MAX;
+}
+
+/* A stack that did not fit, without its outer frames: as many of `frame`, innermost first, as there is room for. */
+static uint32_t shortened_intern(const struct stack_frame *frame, uint32_t depth)
+{
+	uint32_t id = 0;
+	loss_count(LOSS_STACKS_SHORTENED);
+	for (uint32_t keep = depth; keep && !id; keep = keep == 1 ? 0 : (keep + 3) / 4)
+		for (uint32_t i = keep; i > 0 && (id || i == keep); i--)
+			id = frame_intern(id, frame[i - 1].pc, true, frame[i - 1].python, true);
+	return id;
+}
+
+enum { SHORTENED_MAX = 16 };
+
+static uint32_t shortened_depth(uint32_t depth)
+{
+	uint32_t allowed = depth_allowed();
+	allowed = allowed < SHORTENED_MAX ? allowed : SHORTENED_MAX;
+	return depth < allowed ? depth : allowed;
+}
+
 uint32_t stacks_intern(const uintptr_t *ip, uint32_t *node, uint32_t depth, bool cut)
 {
+	bool add = depth <= depth_allowed();
 	uint32_t known = 0, frame = 0;
 	if (node) {
 		for (known = depth; known && !node[known - 1];)
@@ -105,13 +148,19 @@ uint32_t stacks_intern(const uintptr_t *ip, uint32_t *node, uint32_t depth, bool
 			frame = node[known - 1];
 	}
 	for (uint32_t i = known; i < depth; i++) {
-		frame = frame_intern(frame, ip[i], cut, false);
+		frame = frame_intern(frame, ip[i], cut, false, add);
 		if (!frame)
-			return 0;
+			break;
 		if (node)
 			node[i] = frame;
 	}
-	return frame;
+	if (frame || !depth)
+		return frame;
+	struct stack_frame innermost[SHORTENED_MAX];
+	uint32_t keep = shortened_depth(depth);
+	for (uint32_t i = 0; i < keep; i++)
+		innermost[i] = (struct stack_frame){ip[depth - 1 - i], false};
+	return shortened_intern(innermost, keep);
 }
 
 /* Frames of the last stack, from the outermost one inwards, that the new one begins with. */
@@ -130,12 +179,13 @@ uint32_t stacks_intern_mixed(struct mixed_stack *stack, uint32_t depth, bool cut
 	bool comparable = stack->cut == cut && stack->generation == generation;
 	uint32_t known = comparable ? shared_with_last(stack, depth) : 0;
 	uint32_t frame = known ? stack->node[known - 1] : 0;
+	bool add = depth <= depth_allowed();
 	stack->depth = 0;
 	for (uint32_t i = known; i < depth; i++) {
 		const struct stack_frame *next = &stack->frame[depth - 1 - i];
-		frame = frame_intern(frame, next->pc, cut, next->python);
+		frame = frame_intern(frame, next->pc, cut, next->python, add);
 		if (!frame)
-			return 0;
+			return shortened_intern(stack->frame, shortened_depth(depth));
 		stack->node[i] = frame;
 	}
 	struct stack_frame *last = stack->frame;

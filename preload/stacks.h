@@ -15,6 +15,9 @@
  * Cohorts of past epochs in which nothing lives any more are used again: a process that writes a snapshot a
  * second for a year keeps as many cohorts as it has rows to show.
  *
+ * The table of frames holds 16 M, 192 MB. A program that fills three quarters of it keeps 16 frames of further stacks,
+ * later 4, then the innermost one: such stacks are cut, and counted.
+ *
  * Ids 1 and 2 of cohorts are set aside: COHORT_UNKNOWN for blocks whose stack is not known, at site 1, and
  * COHORT_IGNORED for blocks that the program asked to leave out.
  */
@@ -82,7 +85,8 @@ static inline struct site *site_at(uint32_t id)
 bool stacks_init(void);
 
 /*
- * Id of the stack with these return addresses, outermost first; 0 when a table is full. node, unless NULL, has the ids
+ * Id of the stack with these return addresses, outermost first, or of its innermost frames when the table is nearly full
+ * or there is no memory; 0 when there is room for none. node, unless NULL, has the ids
  * of the frames that are known already (0: not), and gets the others. Cut stacks have no node.
  */
 uint32_t stacks_intern(const uintptr_t *ip, uint32_t *node, uint32_t depth, bool cut);

@@ -41,6 +41,8 @@ static const struct loss losses[] = {
 	 "threads waited in the kernel with the signal blocked: not all their registers are known to the search for "
 	 "leaks"},
 	{LOSS_PATHS_LEFT_OUT, "paths_left_out", "stacks have no path: what leads to their blocks is too long"},
+	{LOSS_STACKS_SHORTENED, "stacks_shortened",
+	 "stacks lack their outer frames: there are too many different ones; record fewer frames with --depth"},
 };
 
 void losses_print(const struct snapshot *snapshot, FILE *stream, const struct terminal *terminal)

@@ -187,7 +187,7 @@ static void decode_losses(struct snapshot *snapshot, struct cursor *cursor)
 			continue;
 		}
 		uint64_t value = read_varint(cursor);
-		if (key >= LOSS_STACKS_CUT && key <= LOSS_THREADS_IN_KERNEL)
+		if (key >= LOSS_STACKS_CUT && key <= LOSS_STACKS_SHORTENED)
 			snapshot->losses[key] = value;
 		else
 			snapshot->unknown_losses += value;

@@ -1,6 +1,7 @@
 /* Stacks, sites and cohorts: the same one for the same key, another one for any other, and cohorts used again. */
 #include "preload/stacks.h"
 
+#include "preload/losses.h"
 #include "preload/modules.h"
 #include "tests/preload/unit.h"
 
@@ -254,6 +255,82 @@ START_TEST(tables_full)
 }
 END_TEST
 
+static uint32_t frames_of(uint32_t frame, bool *cut)
+{
+	uint32_t depth = 0;
+	*cut = frame && ((const struct frame_node *)meta_table_at(&frame_table, frame))->cut;
+	for (; frame; depth++)
+		frame = ((const struct frame_node *)meta_table_at(&frame_table, frame))->parent;
+	return depth;
+}
+
+static uint64_t pc_of(uint32_t frame)
+{
+	return ((const struct frame_node *)meta_table_at(&frame_table, frame))->pc;
+}
+
+/* New stacks lose their outer frames, the more the fuller it is, and never the innermost one; known ones stay whole. */
+START_TEST(table_of_frames_nearly_full)
+{
+	enum { DEEP = 60, STEPS = 4 };
+	static const struct {
+		uint32_t frames, depth;
+	} steps[STEPS] = {
+		{1, DEEP},
+		{META_TABLE_ELEMENTS / 4 * 3, 16},
+		{META_TABLE_ELEMENTS / 8 * 7, 4},
+		{META_TABLE_ELEMENTS / 16 * 15, 1},
+	};
+	ck_assert(stacks_init());
+	uintptr_t ip[DEEP];
+	uint32_t first = 0, nodes[DEEP] = {0};
+	for (uint32_t step = 0; step < STEPS; step++) {
+		bool cut;
+		if (step)
+			atomic_store(&frame_table.count, steps[step].frames);
+		for (uint32_t i = 0; i < DEEP; i++)
+			ip[i] = 0x10000 * (step + 1) + i * 16;
+		memset(nodes, 0, sizeof nodes);
+		uint64_t before = loss_value(LOSS_STACKS_SHORTENED);
+		uint32_t id = stacks_intern(ip, step % 2 ? nodes : NULL, DEEP, false);
+		ck_assert_uint_ne(id, 0);
+		ck_assert_uint_eq(frames_of(id, &cut), steps[step].depth);
+		ck_assert(cut == (step > 0));
+		ck_assert_uint_eq(pc_of(id), ip[DEEP - 1]);
+		ck_assert_uint_eq(loss_value(LOSS_STACKS_SHORTENED) - before, step > 0);
+		ck_assert_uint_eq(stacks_intern(ip, step % 2 ? nodes : NULL, DEEP, false), id);
+		/* A short one is whole. */
+		uintptr_t one = 0x777000 + step;
+		ck_assert_uint_eq(frames_of(stacks_intern(&one, NULL, 1, false), &cut), 1);
+		ck_assert(!cut);
+		for (uint32_t i = 0; i < DEEP; i++)
+			ip[i] = 0x10000 + i * 16;
+		id = stacks_intern(ip, NULL, DEEP, false);
+		first = first ? first : id;
+		ck_assert_uint_eq(id, first);
+	}
+}
+END_TEST
+
+START_TEST(mixed_stacks_nearly_full)
+{
+	enum { DEEP = 40 };
+	struct stack_frame frames[DEEP], last[DEEP];
+	uint32_t node[DEEP];
+	struct mixed_stack mixed = {.frame = frames, .last = last, .node = node};
+	ck_assert(stacks_init());
+	atomic_store(&frame_table.count, META_TABLE_ELEMENTS / 4 * 3);
+	for (uint32_t i = 0; i < DEEP; i++)
+		frames[i] = (struct stack_frame){0x5000 + i * 16, i % 2};
+	bool cut;
+	uint32_t id = stacks_intern_mixed(&mixed, DEEP, false);
+	ck_assert_uint_eq(frames_of(id, &cut), 16);
+	ck_assert(cut);
+	ck_assert_uint_eq(pc_of(id), 0x5000);
+	ck_assert_uint_eq(stacks_intern_mixed(&mixed, DEEP, false), id);
+}
+END_TEST
+
 START_TEST(no_memory)
 {
 	ck_assert(stacks_init());
@@ -286,6 +363,8 @@ int main(void)
 	tcase_add_test(tests, sites_and_cohorts);
 	tcase_add_test(tests, cohorts_are_used_again);
 	tcase_add_test(tests, tables_full);
+	tcase_add_test(tests, table_of_frames_nearly_full);
+	tcase_add_test(tests, mixed_stacks_nearly_full);
 	tcase_add_test(tests, no_memory);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);

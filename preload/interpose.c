@@ -33,6 +33,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -746,11 +747,16 @@ EXPORT struct mallinfo mallinfo(void)
 	};
 }
 
+/* As in glibc this is no cancellation point, though stdio's calls are, and malloc_info() is one where its stream
+ * writes. */
 EXPORT void malloc_stats(void)
 {
 	struct mallinfo2 info = mallinfo2();
+	int cancel_state;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	fprintf(stderr, "Mudlark: small blocks: %zu bytes in use, %zu mapped; large blocks: %zu; records: %llu\n",
 		info.uordblks, info.arena, info.hblkhd, (unsigned long long)meta_bytes());
+	pthread_setcancelstate(cancel_state, NULL);
 }
 
 EXPORT int malloc_info(int options, FILE *file)

@@ -48,7 +48,7 @@ static bool prepare_unwound(struct capture *capture)
 {
 	if (capture->unwound)
 		return true;
-	char *memory = meta_allocate(walk_bytes(capture_depth) + pcs_max() * sizeof(uintptr_t));
+	char *memory = meta_allocate(walk_bytes(capture_depth) + pcs_max() * sizeof(uintptr_t), META_CACHES);
 	if (!memory)
 		return false;
 	capture->pcs = (uintptr_t *)(memory + walk_bytes(capture_depth));

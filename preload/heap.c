@@ -357,7 +357,7 @@ static void recent_init(struct heap *heap)
 static struct heap *heap_new(void)
 {
 	size_t bytes = sizeof(struct heap) + sizeof(void *) * SIZE_CLASSES * RECENT_SLOTS;
-	struct heap *heap = meta_allocate(bytes + _Alignof(struct heap));
+	struct heap *heap = meta_allocate(bytes + _Alignof(struct heap), META_CACHES);
 	if (!heap)
 		return NULL;
 	heap = (struct heap *)(((uintptr_t)heap + _Alignof(struct heap) - 1) & ~(_Alignof(struct heap) - 1));

@@ -50,7 +50,7 @@ static void slots_put(struct id_slots *slots, uint64_t hash, uint32_t id)
 static bool id_table_grow(struct id_table *table, struct id_slots *old)
 {
 	uint32_t size = old ? (old->mask + 1) * 2 : ID_TABLE_FIRST_SLOTS;
-	struct id_slots *fresh = meta_allocate(sizeof *fresh + size * sizeof fresh->entry[0]);
+	struct id_slots *fresh = meta_allocate(sizeof *fresh + size * sizeof fresh->entry[0], table->part);
 	if (!fresh)
 		return false;
 	fresh->mask = size - 1;

@@ -12,6 +12,7 @@
 #define MUDLARK_ID_TABLE_H
 
 #include "preload/lock.h"
+#include "preload/meta.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -21,6 +22,7 @@ struct id_slots;
 
 struct id_table {
 	struct lock lock;              /* held to insert */
+	enum meta_part part;           /* what its memory is counted as */
 	uint64_t (*hash)(uint32_t id); /* of an id that is in the table or being added; always the same */
 	_Atomic(struct id_slots *) slots;
 	_Atomic uint32_t count; /* written under lock */

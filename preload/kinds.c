@@ -36,7 +36,7 @@ static _Atomic uint8_t *unit_make(uintptr_t unit)
 	_Atomic(struct kind_leaf *) *slot = &far[unit >> LEAF_BITS];
 	struct kind_leaf *leaf = atomic_load_explicit(slot, memory_order_acquire);
 	if (!leaf) {
-		struct kind_leaf *fresh = meta_allocate(sizeof *fresh);
+		struct kind_leaf *fresh = meta_allocate(sizeof *fresh, META_BLOCKS);
 		if (!fresh)
 			return NULL;
 		/* A lost race costs a leaf; it is too rare to give it back. */

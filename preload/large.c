@@ -58,7 +58,7 @@ static struct large_record *record_make(const void *p)
 		return NULL;
 	_Atomic(struct radix_middle *) *root = &large.root[page >> (MIDDLE_BITS + LEAF_BITS)];
 	if (!atomic_load_explicit(root, memory_order_acquire)) {
-		struct radix_middle *none = NULL, *fresh = meta_allocate(sizeof *fresh);
+		struct radix_middle *none = NULL, *fresh = meta_allocate(sizeof *fresh, META_BLOCKS);
 		if (!fresh)
 			return NULL;
 		/* Lost races cost one table; they are too rare to give it back. */
@@ -67,7 +67,7 @@ static struct large_record *record_make(const void *p)
 	struct radix_middle *middle = atomic_load_explicit(root, memory_order_acquire);
 	_Atomic(struct radix_leaf *) *slot = &middle->leaf[(page >> LEAF_BITS) & ((1 << MIDDLE_BITS) - 1)];
 	if (!atomic_load_explicit(slot, memory_order_acquire)) {
-		struct radix_leaf *none = NULL, *fresh = meta_allocate(sizeof *fresh);
+		struct radix_leaf *none = NULL, *fresh = meta_allocate(sizeof *fresh, META_BLOCKS);
 		if (!fresh)
 			return NULL;
 		atomic_compare_exchange_strong(slot, &none, fresh);

@@ -39,7 +39,8 @@ void memo_keep(struct memo_slot *slot, const struct walk *walk, const struct reg
 static bool memo_allocate(struct memo *memo, unsigned bits)
 {
 	size_t count = (size_t)1 << bits;
-	struct memo_slot *slots = meta_allocate(count * (sizeof *slots + MEMO_WORDS * sizeof *slots->word));
+	struct memo_slot *slots =
+		meta_allocate(count * (sizeof *slots + MEMO_WORDS * sizeof *slots->word), META_CACHES);
 	if (!slots)
 		return false;
 	struct walk_word *words = (struct walk_word *)(slots + count);

@@ -14,14 +14,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What the memory is for, as a snapshot tells it. */
+enum meta_part {
+	META_OTHER,  /* names, modules, notes; what blocks of the bump allocator have left over */
+	META_SITES,  /* sites, cohorts, their sets */
+	META_FRAMES, /* the trie of frames and its set */
+	META_CACHES, /* each thread's: heap, recent stacks, memo, room to capture one */
+	META_PYTHON, /* code objects and their names */
+	META_RULES,  /* of unwinding */
+	META_BLOCKS, /* records of large blocks, maps of the address space */
+	META_PARTS,
+};
+
 /* 16-byte aligned zeroed memory; NULL when there is none. Async-signal-safe, lock-free. */
-void *meta_allocate(size_t bytes);
+void *meta_allocate(size_t bytes, enum meta_part part);
 /* A copy of the text, however long, kept for ever; NULL when there is no memory. Async-signal-safe, lock-free. */
 const char *meta_copy(const char *text);
 
-/* Memory mapped so far, in bytes; meta_account() adds what others map for records. */
+/* Memory mapped so far, in bytes; meta_account() adds what others map. */
 uint64_t meta_bytes(void);
-void meta_account(int64_t bytes);
+void meta_account(int64_t bytes, enum meta_part part);
+
+/* Of it what a part but META_OTHER has. Lost races may have been counted. */
+uint64_t meta_part_bytes(enum meta_part part);
 
 /*
  * 4096 segments of 2^12 elements: 16 M elements, a directory of 32 KiB of which a program touches a page. Segments are
@@ -34,6 +49,7 @@ _Static_assert(META_TABLE_ELEMENTS == 1 << META_TABLE_BITS, "bits of an index");
 
 struct meta_table {
 	uint32_t element_bytes;
+	enum meta_part part;
 	_Atomic uint32_t count; /* elements handed out; 0 is never used, so that 0 can mean none */
 	_Atomic(char *) segment[META_SEGMENTS];
 };

@@ -240,7 +240,7 @@ static uint32_t modules_enter(const struct object *object)
 	uint32_t id = modules_revive(&fresh);
 	if (id)
 		return id;
-	struct module *module = count + 1 < MODULES_MAX ? meta_allocate(sizeof *module) : NULL;
+	struct module *module = count + 1 < MODULES_MAX ? meta_allocate(sizeof *module, META_OTHER) : NULL;
 	if (!module) {
 		loss_count(LOSS_MODULES_UNKNOWN);
 		return 0;

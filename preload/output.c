@@ -62,7 +62,7 @@ void output_set_program(const char *name)
 	output.program_short[length] = '\0';
 	clean(output.program_short);
 	size_t bytes = strlen(base) + 1;
-	char *copy = meta_allocate(bytes);
+	char *copy = meta_allocate(bytes, META_OTHER);
 	if (copy)
 		clean(memcpy(copy, base, bytes));
 	output.program = copy ? copy : output.program_short;

@@ -1,6 +1,7 @@
 /* The bitmap of our pages; own.h has the picture. */
 #include "preload/own.h"
 
+#include "preload/meta.h"
 #include "preload/pool.h"
 #include "preload/sys.h"
 
@@ -43,6 +44,7 @@ static struct own_leaf *leaf_new(uint32_t *number)
 		return NULL;
 	*number = atomic_fetch_add_explicit(&own.count, 1, memory_order_relaxed) + 1;
 	if (*number <= LEAVES) {
+		meta_account(sizeof *leaf, META_BLOCKS);
 		own.leaf[*number - 1] = leaf;
 		return leaf;
 	}

@@ -60,7 +60,7 @@ static void read_command_line(void)
 		return;
 	while ((got = sys_read(fd, piece, sizeof piece)) > 0)
 		bytes += (size_t)got;
-	state.command_line = bytes ? meta_allocate(bytes) : NULL;
+	state.command_line = bytes ? meta_allocate(bytes, META_OTHER) : NULL;
 	sys_rewind(fd);
 	while (state.command_line && state.command_line_bytes < bytes &&
 	       (got = sys_read(fd, state.command_line + state.command_line_bytes, bytes - state.command_line_bytes)) >
@@ -299,6 +299,18 @@ static struct survey_count live_estimate(const struct survey *survey)
 	return live;
 }
 
+/* What recording costs, and what for. */
+static void encode_own(struct encoder *encoder, uint64_t record_bytes)
+{
+	encode_tag_number(encoder, TOTAL_OWN_BYTES, meta_bytes() + record_bytes);
+	encode_tag_number(encoder, TOTAL_OWN_RECORD_BYTES, meta_part_bytes(META_BLOCKS) + record_bytes);
+	encode_tag_number(encoder, TOTAL_OWN_SITE_BYTES, meta_part_bytes(META_SITES));
+	encode_tag_number(encoder, TOTAL_OWN_FRAME_BYTES, meta_part_bytes(META_FRAMES));
+	encode_tag_number(encoder, TOTAL_OWN_CACHE_BYTES, meta_part_bytes(META_CACHES));
+	encode_tag_number(encoder, TOTAL_OWN_PYTHON_BYTES, meta_part_bytes(META_PYTHON));
+	encode_tag_number(encoder, TOTAL_OWN_RULE_BYTES, meta_part_bytes(META_RULES));
+}
+
 static void encode_totals(struct encoder *encoder, const struct picture *picture)
 {
 	struct totals_peak peak = totals_peak();
@@ -329,7 +341,7 @@ static void encode_totals(struct encoder *encoder, const struct picture *picture
 	encode_tag_number(encoder, TOTAL_TEMPORARY_BLOCKS, sum.temporary_blocks);
 	encode_tag_number(encoder, TOTAL_RSS_BYTES, picture->rss_bytes);
 	encode_tag_number(encoder, TOTAL_HEAP_BYTES, survey->usage.mapped_bytes + large_mapped_bytes());
-	encode_tag_number(encoder, TOTAL_OWN_BYTES, meta_bytes() + survey->usage.record_bytes);
+	encode_own(encoder, survey->usage.record_bytes);
 	encode_tag_number(encoder, TOTAL_THREADS, threads_total());
 	struct capture_checks checks = capture_checks();
 	encode_tag_number(encoder, TOTAL_UNWOUND_STACKS, checks.slow);

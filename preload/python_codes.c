@@ -42,8 +42,8 @@ struct near {
 	uint32_t deaths, id;
 };
 
-static struct meta_table text_table = {.element_bytes = sizeof(struct text_entry)};
-static struct meta_table code_table = {.element_bytes = sizeof(struct code_entry)};
+static struct meta_table text_table = {.element_bytes = sizeof(struct text_entry), .part = META_PYTHON};
+static struct meta_table code_table = {.element_bytes = sizeof(struct code_entry), .part = META_PYTHON};
 
 static struct text_entry *text_at(uint32_t id)
 {
@@ -70,8 +70,8 @@ static uint64_t code_hash_at(uint32_t id)
 	return code_hash(code_at(id));
 }
 
-static struct id_table text_ids = {.lock = LOCK_INIT(RANK_TEXTS), .hash = text_hash_at};
-static struct id_table code_ids = {.lock = LOCK_INIT(RANK_CODES), .hash = code_hash_at};
+static struct id_table text_ids = {.lock = LOCK_INIT(RANK_TEXTS), .part = META_PYTHON, .hash = text_hash_at};
+static struct id_table code_ids = {.lock = LOCK_INIT(RANK_CODES), .part = META_PYTHON, .hash = code_hash_at};
 
 /* Protects what follows; held while a code is copied. */
 static struct lock codes_lock = LOCK_INIT(RANK_PYTHON);
@@ -83,7 +83,7 @@ static struct {
 /* A copy that stays. NULL: there is no memory. */
 static const char *keep(const void *data, size_t bytes)
 {
-	char *copy = meta_allocate(bytes + 1);
+	char *copy = meta_allocate(bytes + 1, META_PYTHON);
 	if (copy)
 		memcpy(copy, data, bytes);
 	return copy;
@@ -158,9 +158,9 @@ static uint32_t code_read(uintptr_t object)
 static bool prepare(void)
 {
 	if (!codes.near)
-		codes.near = meta_allocate(sizeof *codes.near << NEAR_BITS);
+		codes.near = meta_allocate(sizeof *codes.near << NEAR_BITS, META_PYTHON);
 	if (!codes.scratch)
-		codes.scratch = meta_allocate(TEXT_BYTES_MAX);
+		codes.scratch = meta_allocate(TEXT_BYTES_MAX, META_PYTHON);
 	return codes.near && codes.scratch;
 }
 

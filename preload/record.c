@@ -44,7 +44,7 @@ void record_start(void)
 /* Gives the cache room for `entries`. False when there is no memory; then it is as it was. */
 static bool cache_allocate(struct site_cache *cache, uint32_t entries)
 {
-	uint64_t *memory = meta_allocate(entries * sizeof *memory);
+	uint64_t *memory = meta_allocate(entries * sizeof *memory, META_CACHES);
 	if (!memory)
 		return false;
 	cache->entry = memory;
@@ -58,7 +58,7 @@ bool record_thread_begin(struct heap *heap)
 	if (heap->thread_id)
 		return true;
 	if (!heap->sites) {
-		struct site_cache *cache = meta_allocate(sizeof *cache + capture_bytes());
+		struct site_cache *cache = meta_allocate(sizeof *cache + capture_bytes(), META_CACHES);
 		if (!cache || !cache_allocate(cache, SITE_CACHE_FIRST) || !memo_init(&cache->memo))
 			return false;
 		cache->capture = capture_init(cache + 1);
@@ -119,7 +119,8 @@ static __attribute__((noinline)) bool python_begin(struct site_cache *cache)
 	size_t frames = python_stack_frames(capture_depth);
 	struct mixed_stack *mixed = &cache->mixed;
 	char *memory = meta_allocate(python_walk_bytes(capture_depth) +
-				     frames * (2 * sizeof *mixed->frame + sizeof *mixed->node));
+					     frames * (2 * sizeof *mixed->frame + sizeof *mixed->node),
+				     META_CACHES);
 	if (!memory)
 		return false;
 	cache->python = python_walk_init(memory, capture_depth);

@@ -50,7 +50,7 @@ static struct rule_slots *slots_grow(struct rule_slots *old, uint32_t generation
 	uint32_t size = old ? (old->mask + 1) * GROWTH : FIRST_SLOTS;
 	if (size > SLOTS_MAX)
 		return NULL;
-	struct rule_slots *slots = meta_allocate(sizeof *slots + size * sizeof slots->slot[0]);
+	struct rule_slots *slots = meta_allocate(sizeof *slots + size * sizeof slots->slot[0], META_RULES);
 	if (!slots)
 		return NULL;
 	slots->mask = size - 1;

@@ -183,6 +183,13 @@ enum snapshot_total {
 	TOTAL_SCAN_NS = 44,                /* how long that took */
 	TOTAL_UNRECORDED_BLOCKS = 48,      /* lost blocks that were not recorded: of a sampled program */
 	TOTAL_UNRECORDED_BYTES = 50,       /* their slots' bytes */
+	/* Parts of TOTAL_OWN_BYTES; the rest is names, modules, and what is left over. */
+	TOTAL_OWN_RECORD_BYTES = 52, /* records of blocks, maps of the address space */
+	TOTAL_OWN_SITE_BYTES = 54,
+	TOTAL_OWN_FRAME_BYTES = 56,
+	TOTAL_OWN_CACHE_BYTES = 58,  /* the threads' */
+	TOTAL_OWN_PYTHON_BYTES = 60, /* code objects and names */
+	TOTAL_OWN_RULE_BYTES = 62,   /* rules of unwinding */
 };
 
 /* All keys are even: how often something could not be recorded. Zero counters are left out. */

@@ -6,9 +6,9 @@
 #include "preload/modules.h"
 #include "preload/sample.h"
 
-struct meta_table frame_table = {.element_bytes = sizeof(struct frame_node)};
-struct meta_table site_table = {.element_bytes = sizeof(struct site)};
-struct meta_table cohort_table = {.element_bytes = sizeof(struct cohort)};
+struct meta_table frame_table = {.element_bytes = sizeof(struct frame_node), .part = META_FRAMES};
+struct meta_table site_table = {.element_bytes = sizeof(struct site), .part = META_SITES};
+struct meta_table cohort_table = {.element_bytes = sizeof(struct cohort), .part = META_SITES};
 
 /* Shards: so that threads that meet new stacks at the same time seldom wait for each other. */
 enum { SHARDS = 16 };
@@ -44,9 +44,9 @@ static uint64_t site_hash_at(uint32_t id)
 }
 
 static struct id_table frame_ids[SHARDS] = {
-	[0 ... SHARDS - 1] = {.lock = LOCK_INIT(RANK_STACKS), .hash = frame_hash_at},
+	[0 ... SHARDS - 1] = {.lock = LOCK_INIT(RANK_STACKS), .part = META_FRAMES, .hash = frame_hash_at},
 };
-static struct id_table site_ids = {.lock = LOCK_INIT(RANK_SITES), .hash = site_hash_at};
+static struct id_table site_ids = {.lock = LOCK_INIT(RANK_SITES), .part = META_SITES, .hash = site_hash_at};
 static uint32_t free_cohort; /* list through cohort.site; protected by site_ids.lock */
 
 /* In a key: the module at pc has not been looked for yet. */

@@ -94,7 +94,7 @@ void threads_label(struct heap *heap, const char *label)
 	if (bytes > entry->label_bytes) {
 		/* Never given back: twice what is needed, so that longer and longer ones cost no more than the longest.
 		 */
-		char *room = meta_allocate(2 * bytes);
+		char *room = meta_allocate(2 * bytes, META_OTHER);
 		entry->label_bytes = room ? 2 * bytes : entry->label_bytes;
 		entry->label = room ? room : entry->label;
 	}

@@ -210,7 +210,7 @@ static char *spare_stack(struct heap *heap)
 	if (!heap->spare_stack) {
 		heap->spare_stack = sys_map(SPARE_STACK_BYTES);
 		if (heap->spare_stack)
-			meta_account(SPARE_STACK_BYTES);
+			meta_account(SPARE_STACK_BYTES, META_CACHES);
 	}
 	return heap->spare_stack;
 }

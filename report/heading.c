@@ -70,6 +70,32 @@ static char *format_total(char out[64], const struct snapshot *snapshot, uint64_
 	return out;
 }
 
+/* What recording costs, and what for; nothing for snapshots that do not tell. */
+static void print_own_parts(const struct snapshot *snapshot, FILE *stream)
+{
+	static const struct {
+		enum snapshot_total key;
+		const char *name;
+	} parts[] = {
+		{TOTAL_OWN_RECORD_BYTES, "records of blocks"},
+		{TOTAL_OWN_SITE_BYTES, "sites"},
+		{TOTAL_OWN_FRAME_BYTES, "frames"},
+		{TOTAL_OWN_CACHE_BYTES, "threads' caches"},
+		{TOTAL_OWN_PYTHON_BYTES, "Python code"},
+		{TOTAL_OWN_RULE_BYTES, "unwinding"},
+	};
+	const char *before = "own        ";
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		char size[32];
+		if (!snapshot->totals[parts[i].key])
+			continue;
+		fprintf(stream, "%s%s %s", before, format_size(size, snapshot->totals[parts[i].key]), parts[i].name);
+		before = ", ";
+	}
+	if (before[0] == ',')
+		fputc('\n', stream);
+}
+
 static void print_totals(const struct snapshot *snapshot, FILE *stream, bool unicode)
 {
 	const uint64_t *totals = snapshot->totals;
@@ -105,6 +131,7 @@ static void print_totals(const struct snapshot *snapshot, FILE *stream, bool uni
 		format_size(rss, totals[TOTAL_RSS_BYTES]), format_size(heap, totals[TOTAL_HEAP_BYTES]),
 		format_size(own, totals[TOTAL_OWN_BYTES]), totals[TOTAL_THREADS],
 		totals[TOTAL_THREADS] == 1 ? "" : "s");
+	print_own_parts(snapshot, stream);
 	if (snapshot->recorded_sites)
 		fprintf(stream,
 			"sampled    about every %s, %s blocks recorded: figures are estimates, in 95 %% of cases true "
@@ -202,6 +229,12 @@ void totals_json(const struct snapshot *snapshot, const char *key, struct json *
 		{TOTAL_RSS_BYTES, "rss_bytes"},
 		{TOTAL_HEAP_BYTES, "heap_bytes"},
 		{TOTAL_OWN_BYTES, "own_bytes"},
+		{TOTAL_OWN_RECORD_BYTES, "own_record_bytes"},
+		{TOTAL_OWN_SITE_BYTES, "own_site_bytes"},
+		{TOTAL_OWN_FRAME_BYTES, "own_frame_bytes"},
+		{TOTAL_OWN_CACHE_BYTES, "own_cache_bytes"},
+		{TOTAL_OWN_PYTHON_BYTES, "own_python_bytes"},
+		{TOTAL_OWN_RULE_BYTES, "own_rule_bytes"},
 		{TOTAL_THREADS, "threads"},
 	};
 	json_put_object(json, key, false);

@@ -33,7 +33,7 @@
 #define PYTHON_KEYS 16
 _Static_assert(META_GIL_NS < META_KEYS && META_LEAKS_STATUS < META_KEYS && META_RUN < META_KEYS,
 	       "every key of META has its place");
-_Static_assert(TOTAL_UNRECORDED_BYTES < TOTAL_KEYS, "every key of TOTALS has its place");
+_Static_assert(TOTAL_OWN_RULE_BYTES < TOTAL_KEYS, "every key of TOTALS has its place");
 _Static_assert(LOSS_STACKS_SHORTENED < LOSS_KEYS, "every key of LOSSES has its place");
 _Static_assert(PYTHON_OBJECTS < PYTHON_KEYS && PYTHON_MALLOC_STATS < PYTHON_KEYS, "every key of PYTHON has its place");
 

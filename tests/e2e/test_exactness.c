@@ -458,6 +458,15 @@ START_TEST(many_stacks_are_bounded)
 		      "%lu blocks live", brief->totals[TOTAL_LIVE_BLOCKS]);
 	ck_assert_msg(brief->file_bytes < 5000000, "the snapshot has %lu bytes", brief->file_bytes);
 	ck_assert_msg(own < 16 * live + (64 << 20), "%lu bytes of our own", own);
+	/* Six bytes a block in whole pages, a site of 64 bytes and a frame of 12 at least for each stack. */
+	ck_assert_uint_ge(brief->totals[TOTAL_OWN_RECORD_BYTES], 6 * live);
+	ck_assert_uint_ge(brief->totals[TOTAL_OWN_SITE_BYTES], 64 * STACKS);
+	ck_assert_uint_ge(brief->totals[TOTAL_OWN_FRAME_BYTES], 12 * STACKS);
+	ck_assert_uint_gt(brief->totals[TOTAL_OWN_CACHE_BYTES], 0);
+	uint64_t parts = 0;
+	for (int key = TOTAL_OWN_RECORD_BYTES; key <= TOTAL_OWN_RULE_BYTES; key += 2)
+		parts += brief->totals[key];
+	ck_assert_uint_le(parts, own);
 	ck_assert_uint_eq(brief->losses[LOSS_TABLE_FULL], 0);
 	long with = atol(outcome.out), without = resident_of(line, "record=0");
 	ck_assert_msg((with - without) * 1024 < (long)(16 * live + (64 << 20)),

@@ -13,7 +13,7 @@ START_TEST(blocks_are_apart_zeroed_and_aligned)
 	} block[3000];
 	for (int i = 0; i < 3000; i++) {
 		size_t bytes = i % 500 == 499 ? dice_below(&dice, 400000) + 1 : dice_below(&dice, 600) + 1;
-		block[i].p = meta_allocate(bytes);
+		block[i].p = meta_allocate(bytes, META_OTHER);
 		block[i].bytes = bytes;
 		ck_assert_ptr_nonnull(block[i].p);
 		ck_assert_uint_eq((uintptr_t)block[i].p % 16, 0);
@@ -30,16 +30,20 @@ END_TEST
 START_TEST(bytes_count_what_is_mapped)
 {
 	uint64_t before = meta_bytes();
-	ck_assert_ptr_nonnull(meta_allocate(1 << 20));
+	ck_assert_ptr_nonnull(meta_allocate(1 << 20, META_OTHER));
 	ck_assert_uint_ge(meta_bytes() - before, 1 << 20);
 	before = meta_bytes();
-	meta_account(12345);
+	meta_account(12345, META_SITES);
 	ck_assert_uint_eq(meta_bytes() - before, 12345);
-	meta_account(-12345);
+	ck_assert_uint_eq(meta_part_bytes(META_SITES), 12345);
+	meta_account(-12345, META_SITES);
 	ck_assert_uint_eq(meta_bytes(), before);
+	ck_assert_uint_eq(meta_part_bytes(META_SITES), 0);
+	meta_allocate(100, META_FRAMES);
+	ck_assert_uint_eq(meta_part_bytes(META_FRAMES), 112);
 	/* A million small blocks cost little more than their bytes. */
 	for (int i = 0; i < 100000; i++)
-		meta_allocate(48);
+		meta_allocate(48, META_OTHER);
 	ck_assert_uint_le(meta_bytes() - before, 100000 * 48 * 11 / 10 + (1 << 20));
 }
 END_TEST
@@ -52,7 +56,7 @@ static void *take_blocks(void *argument)
 	struct dice dice = {mine};
 	for (int i = 0; i < BLOCKS; i++) {
 		size_t bytes = 16 + dice_below(&dice, 200) / 16 * 16;
-		unsigned char *p = meta_allocate(bytes);
+		unsigned char *p = meta_allocate(bytes, META_OTHER);
 		ck_assert_ptr_nonnull(p);
 		ck_assert_uint_eq(p[0], 0);
 		memset(p, (int)mine + 1, bytes);
@@ -83,23 +87,23 @@ END_TEST
 
 START_TEST(no_memory_is_null)
 {
-	while (meta_allocate(48) == NULL)
+	while (meta_allocate(48, META_OTHER) == NULL)
 		continue;
 	uint64_t before = meta_bytes();
 	fault_set(SYS_mmap, 0, ENOMEM);
 	errno = 77;
-	ck_assert_ptr_null(meta_allocate(1 << 20));
+	ck_assert_ptr_null(meta_allocate(1 << 20, META_OTHER));
 	/* What is left of the block still serves; then it is over, again and again. */
 	int served = 0;
-	while (meta_allocate(48))
+	while (meta_allocate(48, META_OTHER))
 		ck_assert_int_lt(++served, 256 * 1024 / 48);
 	for (int i = 0; i < 1000; i++)
-		ck_assert_ptr_null(meta_allocate(48));
+		ck_assert_ptr_null(meta_allocate(48, META_OTHER));
 	ck_assert_int_eq(errno, 77);
 	ck_assert_uint_eq(meta_bytes(), before);
 	fault_clear();
-	ck_assert_ptr_nonnull(meta_allocate(48));
-	ck_assert_ptr_nonnull(meta_allocate(1 << 20));
+	ck_assert_ptr_nonnull(meta_allocate(48, META_OTHER));
+	ck_assert_ptr_nonnull(meta_allocate(1 << 20, META_OTHER));
 }
 END_TEST
 

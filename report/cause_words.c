@@ -248,6 +248,15 @@ static void lost_sentence(struct buffer *out, const struct snapshot *snapshot, c
 	buffer_text(out, " that hold them were allocated.");
 }
 
+/* What the search of memory says of those that only C code holds. */
+static void add_seen(struct buffer *out, const struct snapshot_path *path)
+{
+	char roots[32], seen[32];
+	if (path->hold == HOLD_OUTSIDE && path->roots)
+		buffer_format(out, " No object leads there, but memory of C code to %s of %s.",
+			      format_count(seen, path->roots - path->unseen), format_count(roots, path->roots));
+}
+
 void cause_sentence(struct buffer *out, const struct snapshot *snapshot, const struct snapshot_path *path,
 		    const char *what)
 {
@@ -264,6 +273,10 @@ void cause_sentence(struct buffer *out, const struct snapshot *snapshot, const s
 		break;
 	case CAUSE_LOST:
 		lost_sentence(out, snapshot, path);
+		break;
+	case CAUSE_UNKNOWN:
+		fill_in(out, snapshot, path, sentences[cause], what);
+		add_seen(out, path);
 		break;
 	default:
 		fill_in(out, snapshot, path, sentences[cause], what);
@@ -288,11 +301,6 @@ static void add_share(struct buffer *out, const struct shares *shares, uint64_t 
 static void name_largest(struct buffer *out, const struct snapshot *snapshot, const struct shares *shares)
 {
 	char all[32], part[32];
-	if (!shares->count) {
-		buffer_format(out, "no holder has a part worth telling of the %s%s.", format_count(all, shares->all),
-			      shares->newer ? " new ones" : "");
-		return;
-	}
 	buffer_format(out, "none holds half of the %s%s; the largest shares: ", format_count(all, shares->all),
 		      shares->newer ? " new ones" : "");
 	for (uint32_t i = 0; i < shares->count && i < SHARES_NAMED; i++) {
@@ -329,7 +337,9 @@ static void name_several(struct buffer *out, const struct snapshot *snapshot, co
 static bool type_cause(struct buffer *out, const struct snapshot *snapshot, const struct shares *shares)
 {
 	const struct share *first = &shares->at[0];
-	if (!shares->count || first->objects * 2 < shares->all) {
+	if (!shares->count)
+		return false;
+	if (first->objects * 2 < shares->all) {
 		name_largest(out, snapshot, shares);
 		return true;
 	}

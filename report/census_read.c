@@ -153,6 +153,8 @@ void decode_shares(struct snapshot *snapshot, struct cursor *cursor)
 		path->left_out = read_varint(cursor);
 		path->roots = read_varint(cursor);
 		path->unseen = read_varint(cursor);
+		if (path->unseen > path->roots)
+			cursor_fail(cursor, "more objects are lost than there are");
 		path->births = decode_births(snapshot, cursor, &capacity);
 	}
 }

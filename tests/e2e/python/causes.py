@@ -122,5 +122,11 @@ def hold_lost():
         lost.keep(Leak())
 
 
+def hold_remembered():
+    import lost
+    for _ in range(COUNT):
+        lost.remember(Leak())
+
+
 globals()["hold_" + sys.argv[1]]()
 end()

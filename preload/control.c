@@ -35,7 +35,11 @@ enum {
 	TIMER_SIGNAL = SIGURG,
 	/* Allocations that look whether Go has taken the signal: it does so before it starts its second thread. */
 	WATCHES_MAX = 4096,
-	AGAIN_NS = 1000000, /* until a signal that came at a bad moment comes again */
+	/* Where others crowd in front of the socket for the answer: a fraction of a second, rather than none. */
+	REPLY_TRIES = 20,
+	REPLY_AGAIN_NS = 5000000,
+	COPY_STAYS_MS = 2000, /* for who asked to see whose child it is */
+	AGAIN_NS = 1000000,   /* until a signal that came at a bad moment comes again */
 };
 
 enum { AGAIN_NONE, AGAIN_BEING_MADE, AGAIN_MADE };
@@ -93,17 +97,33 @@ static void failed(int error, const char *path)
 	say(line, "");
 }
 
-/* Sends the answer to the `mudlark snap` that waits for it. */
+/*
+ * Sends the answer to the `mudlark snap` that waits for it. That one takes it from this process or a child of it only,
+ * so a copy stays until it has been looked at. Its end closes the socket: then another request is served.
+ */
 static void reply(uint64_t token, const char *message, size_t bytes)
 {
 	char name[sizeof "mudlark." + TOKEN_DIGITS];
 	struct text text = text_in(name, sizeof name);
 	text_add(&text, "mudlark.");
 	text_add_hex(&text, token, TOKEN_DIGITS);
-	sys_send_datagram(name, message, bytes);
+	int fd = sys_connect(name);
+	for (int tries = 1; fd == -EAGAIN && tries < REPLY_TRIES; tries++) {
+		_Atomic uint32_t never = 0;
+		sys_futex_wait_for(&never, 0, REPLY_AGAIN_NS);
+		fd = sys_connect(name);
+	}
+	if (fd < 0)
+		return;
+	bool is_copy = sys_getpid() != atomic_load(&control.pid);
+	bool sent = sys_peer_is_trusted(fd) && sys_send(fd, message, bytes) == 0;
+	if (is_copy && sent)
+		sys_wait_for_peer(fd, COPY_STAYS_MS);
+	else
+		sys_close(fd);
 }
 
-/* 'P' and the path, or 'E' and the reason. */
+/* 'P' and the path, or 'E' and the reason; where another one is being written, 'B'. */
 static void answer(uint64_t token, int error, const char *path)
 {
 	static char message[MESSAGE_BYTES]; /* under the snapshot lock */
@@ -182,7 +202,7 @@ static int take_inside(enum snapshot_trigger trigger, const char *label, bool wa
 	if (error != -EBUSY)
 		return error;
 	loss_count(LOSS_SNAPSHOTS_SKIPPED);
-	static const char busy[] = "Eanother snapshot is being written: try again";
+	static const char busy[] = "Banother snapshot is being written";
 	if (token)
 		reply(token, busy, sizeof busy - 1);
 	return error;

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -511,7 +512,7 @@ int sys_queue_signal(pid_t pid, pid_t tid, int number, void *value)
 	return (int)sys_call(SYS_rt_tgsigqueueinfo, pid, tid, number, (long)&info, 0, 0);
 }
 
-int sys_send_datagram(const char *name, const void *data, size_t bytes)
+int sys_connect(const char *name)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	size_t name_bytes = strlen(name);
@@ -519,13 +520,42 @@ int sys_send_datagram(const char *name, const void *data, size_t bytes)
 		return -ENAMETOOLONG;
 	memcpy(address.sun_path + 1, name, name_bytes);
 	socklen_t address_bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + name_bytes);
-	long fd = sys_call(SYS_socket, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, 0, 0, 0);
+	long fd = sys_call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, 0, 0, 0);
 	if (fd < 0)
 		return (int)fd;
-	long sent = sys_call(SYS_sendto, fd, (long)data, (long)bytes, MSG_NOSIGNAL | MSG_DONTWAIT, (long)&address,
-			     address_bytes);
-	sys_close((int)fd);
+	long result = sys_call(SYS_connect, fd, (long)&address, address_bytes, 0, 0, 0);
+	if (result < 0) {
+		sys_close((int)fd);
+		return (int)result;
+	}
+	return (int)fd;
+}
+
+bool sys_peer_is_trusted(int fd)
+{
+	struct ucred peer = {0};
+	socklen_t bytes = sizeof peer;
+	uid_t real, effective, saved;
+	if (sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, (long)&peer, (long)&bytes, 0) < 0)
+		return false;
+	if (peer.uid == 0)
+		return true;
+	if (sys_call(SYS_getresuid, (long)&real, (long)&effective, (long)&saved, 0, 0, 0) < 0)
+		return false;
+	return peer.uid == real || peer.uid == effective || peer.uid == saved;
+}
+
+int sys_send(int fd, const void *data, size_t bytes)
+{
+	long sent = sys_call(SYS_sendto, fd, (long)data, (long)bytes, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
 	return sent < 0 ? (int)sent : 0;
+}
+
+void sys_wait_for_peer(int fd, uint64_t ms)
+{
+	struct pollfd waited = {.fd = fd, .events = POLLIN | POLLRDHUP};
+	struct timespec most = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000 * 1000000)};
+	sys_call(SYS_ppoll, (long)&waited, 1, (long)&most, 0, 0, 0);
 }
 
 void sys_exit(int status)

@@ -147,8 +147,19 @@ bool sys_is_filtered(void);
 /* Queues a signal with a value for one thread of the process. 0 or -errno. */
 int sys_queue_signal(pid_t pid, pid_t tid, int number, void *value);
 
-/* One datagram to the abstract UNIX socket `name` (without its leading NUL). 0 or -errno. */
-int sys_send_datagram(const char *name, const void *data, size_t bytes);
+/*
+ * Connects to the abstract UNIX socket `name` (without its leading NUL) of somebody who listens there for packets. A
+ * descriptor, or -errno; -EAGAIN: as many as the listener takes wait there already. sys_send() sends it one packet, 0
+ * or -errno. sys_wait_for_peer() waits until it has closed its end, at most so long.
+ */
+int sys_connect(const char *name);
+int sys_send(int fd, const void *data, size_t bytes);
+void sys_wait_for_peer(int fd, uint64_t ms);
+/*
+ * Whether who listens there is root or a user that this process runs as. Anybody may listen under a name that has
+ * become free. Not: somebody from outside of our user namespace, of whom the kernel tells us nothing.
+ */
+bool sys_peer_is_trusted(int fd);
 
 /*
  * Blocks all signals for the calling thread, so that a file is written whole even when the process is being terminated.

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -163,9 +164,53 @@ static int refuse_unseen(unsigned long pid, int number, struct error *error)
 			 "process %lu cannot be looked at: %s", pid, strerror(number));
 }
 
+static bool is_other_namespace(unsigned long pid, const char *kind)
+{
+	char ours[64], theirs[64], path[64];
+	snprintf(path, sizeof path, "/proc/%lu/ns/%s", pid, kind);
+	ssize_t b = readlink(path, theirs, sizeof theirs);
+	snprintf(path, sizeof path, "/proc/self/ns/%s", kind);
+	ssize_t a = readlink(path, ours, sizeof ours);
+	return a > 0 && b > 0 && (a != b || memcmp(ours, theirs, (size_t)a) != 0);
+}
+
+/* The last one on the line. */
+static unsigned long last_number(const char *line)
+{
+	unsigned long number = 0;
+	for (char *end; *line && *line != '\n'; line = end) {
+		unsigned long next = strtoul(line, &end, 10);
+		if (end == line)
+			break;
+		number = next;
+		end += strspn(end, " \t");
+	}
+	return number;
+}
+
+bool process_runs_as(const struct process *process, uint32_t user)
+{
+	for (size_t i = 0; i < sizeof process->users / sizeof *process->users; i++)
+		if (process->users[i] == user)
+			return true;
+	return false;
+}
+
+unsigned long process_parent(unsigned long pid)
+{
+	char path[64];
+	size_t length;
+	snprintf(path, sizeof path, "/proc/%lu/status", pid);
+	char *status = read_whole(path, &length);
+	const char *parent = status ? status_field(status, "PPid") : NULL;
+	unsigned long number = parent ? strtoul(parent, NULL, 10) : 0;
+	free(status);
+	return number;
+}
+
 int process_read(struct process *process, unsigned long pid, struct error *error)
 {
-	char path[64], ours[64], theirs[64];
+	char path[64];
 	size_t length;
 	*process = (struct process){.pid = pid};
 	snprintf(path, sizeof path, "/proc/%lu/status", pid);
@@ -175,6 +220,11 @@ int process_read(struct process *process, unsigned long pid, struct error *error
 	const char *state = status_field(status, "State"), *caught = status_field(status, "SigCgt");
 	process->state = state ? state[0] : '?';
 	process->caught = caught ? strtoull(caught, NULL, 16) : 0;
+	const char *users = status_field(status, "Uid"), *numbers = status_field(status, "NSpid");
+	if (!users || sscanf(users, "%" SCNu32 " %" SCNu32 " %" SCNu32, &process->users[0], &process->users[1],
+			     &process->users[2]) != 3)
+		memset(process->users, 0xff, sizeof process->users);
+	process->inner_pid = numbers ? last_number(numbers) : pid;
 	free(status);
 	if (process->state == 'Z')
 		return error_set(error, EXIT_INPUT, NULL, "process %lu has ended already", pid);
@@ -192,9 +242,7 @@ int process_read(struct process *process, unsigned long pid, struct error *error
 		read_library(process, maps);
 		result = read_options(process, environment, environment_length, error);
 		read_threads(process);
-		snprintf(path, sizeof path, "/proc/%lu/ns/net", pid);
-		ssize_t a = readlink("/proc/self/ns/net", ours, sizeof ours), b = readlink(path, theirs, sizeof theirs);
-		process->other_network = a > 0 && b > 0 && (a != b || memcmp(ours, theirs, (size_t)a) != 0);
+		process->elsewhere = is_other_namespace(pid, "net") || is_other_namespace(pid, "user");
 	}
 	free(maps);
 	free(environment);

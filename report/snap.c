@@ -1,20 +1,22 @@
 /*
  * mudlark snap PID: asks a running process for a snapshot and prints the file's path.
  *
- * The request is the process's snapshot signal with a 64-bit token for its value; the answer is one datagram to the
- * abstract socket "\0mudlark.<token in 16 hex digits>": 'P' and the path, or 'E' and a message. The process holds no
- * descriptor and runs no thread for this. preload/request.h says what the token asks for. A token of 0 asks
- * for no answer, so ours is never 0.
+ * The request is the process's snapshot signal with a 64-bit token for its value; the answer is one packet to the
+ * abstract socket "\0mudlark.<token in 16 hex digits>": 'P' and the path, 'E' and a message, or 'B': busy, ask again.
+ * The process holds no descriptor and runs no thread for this. preload/request.h says what the token asks for. A token
+ * of 0 asks for no answer, so ours is never 0. Each side looks who the other one is: snap_answer.h,
+ * sys_peer_is_trusted().
  *
- * Abstract sockets end at a network namespace's border; for a process beyond it the new file itself is the answer.
+ * Abstract sockets end at a network namespace's border, and users cannot be compared over that of a user namespace; for
+ * a process beyond one of them the new file itself is the answer.
  */
 #include "preload/request.h"
 #include "report/escape.h"
 #include "report/host_options.h"
+#include "report/memory.h"
 #include "report/options.h"
 #include "report/process.h"
-
-#include "report/memory.h"
+#include "report/snap_answer.h"
 
 #include <errno.h>
 #include <glob.h>
@@ -22,14 +24,11 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,8 +39,8 @@ enum {
 	OPTION_LEAKS,
 	OPTION_RETAINED,
 	DEFAULT_TIMEOUT_S = 10,
-	LONGEST_ANSWER = 8192,
-	FILE_POLL_MS = 50
+	FILE_POLL_MS = 50,
+	AGAIN_MS = 20, /* until a process that writes another snapshot is asked again */
 };
 
 struct snap_options {
@@ -80,26 +79,21 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Binds the socket for a fresh token; -1 and error when that fails. */
-static int open_socket(const struct snap_options *options, uint64_t *token, struct error *error)
+/* Listens for the answer to a fresh token; false and error when that fails. */
+static bool open_socket(const struct snap_options *options, struct answer_socket *answers, uint64_t *token,
+			struct error *error)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	for (int attempt = 0; descriptor >= 0 && attempt < 8; attempt++) {
+	for (int attempt = 0; attempt < 8; attempt++) {
 		if (getrandom(token, sizeof *token, 0) != sizeof *token)
 			break;
 		*token = request_token(*token, options->flags, options->type_hash);
-		int length = snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "mudlark.%016" PRIx64, *token);
-		if (!bind(descriptor, (struct sockaddr *)&address,
-			  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)))
-			return descriptor;
+		if (answer_listen(answers, *token))
+			return true;
 		if (errno != EADDRINUSE)
 			break;
 	}
 	error_set(error, EXIT_INPUT, NULL, "cannot open a socket for the answer: %s", strerror(errno));
-	if (descriptor >= 0)
-		close(descriptor);
-	return -1;
+	return false;
 }
 
 /* The command that `mudlark run` started, when the process is one; 0 otherwise. */
@@ -187,7 +181,7 @@ static int no_answer(const struct process *process, unsigned long timeout_s, str
 	return error->code;
 }
 
-/* --- a process in another network namespace --------------------------------------------------------------------- */
+/* --- a process in another namespace ----------------------------------------------------------------------------- */
 
 /* The newest file of the process written since, as the process names it; NULL: none. The caller frees. */
 static char *newest_file(const struct process *process, struct timespec since)
@@ -217,81 +211,81 @@ static char *newest_file(const struct process *process, struct timespec since)
 	return newest;
 }
 
-/* A process in a chroot or container names the file as it sees it; we print what can be opened from here. */
-static void print_path(const struct process *process, const char *path)
+/* Prints what the process says that its file is, if that can be true. */
+static int print_path(const struct process *process, const char *path, struct error *error)
 {
-	char *outside = must_format("/proc/%lu/root%s", process->pid, path);
-	struct stat ours, theirs;
-	bool elsewhere = !stat(outside, &theirs) &&
-			 (stat(path, &ours) || ours.st_ino != theirs.st_ino || ours.st_dev != theirs.st_dev);
-	const char *found = elsewhere ? outside : path;
+	char *found = NULL;
+	int status = answer_check(process, path, &found, error);
+	if (status != EXIT_FINE)
+		return status;
 	struct buffer clean = {0};
-	/* A script wants the name as it is. */
+	/* A script wants the name as it is; there is nothing in it that steers a terminal. */
 	if (isatty(STDOUT_FILENO))
 		text_clean(&clean, found);
 	printf("%s\n", clean.length ? buffer_string(&clean) : found);
+	fflush(stdout);
 	buffer_free(&clean);
-	free(outside);
+	free(found);
+	return EXIT_FINE;
 }
 
 /* --- one request ------------------------------------------------------------------------------------------------ */
 
-/* Reads the answer into out. Returns EXIT_FINE, EXIT_INPUT with error, or -1 when none came in wait_ms. */
-static int read_answer(int descriptor, int wait_ms, char *out, struct error *error)
+static int send_request(const struct process *process, uint64_t token, struct error *error)
 {
-	struct pollfd waited = {.fd = descriptor, .events = POLLIN};
-	if (poll(&waited, 1, wait_ms) <= 0)
-		return -1;
-	ssize_t got = recv(descriptor, out, LONGEST_ANSWER - 1, 0);
-	if (got <= 0)
-		return -1;
-	out[got] = '\0';
-	if (out[0] == 'P')
+	if (!sigqueue((pid_t)process->pid, process->signal, (union sigval){.sival_ptr = (void *)(uintptr_t)token}))
 		return EXIT_FINE;
-	return error_set(error, EXIT_INPUT, NULL, "the process could not write a snapshot: %s",
-			 out[0] == 'E' && out[1] ? out + 1 : "it does not say why");
+	return error_set(error, EXIT_INPUT,
+			 errno == EAGAIN ? "too many signals are queued for its user: see RLIMIT_SIGPENDING"
+					 : "run mudlark snap as the user of that process, or as root",
+			 "process %lu cannot be signalled: %s", process->pid, strerror(errno));
+}
+
+/* Asks, and waits for the answer, or for the file itself where none can come. As answer_wait(). */
+static int ask(const struct process *process, struct answer_socket *answers, uint64_t token, uint64_t deadline,
+	       char **path, struct error *error)
+{
+	struct timespec since;
+	clock_gettime(CLOCK_REALTIME_COARSE, &since);
+	int status = send_request(process, token, error);
+	if (status != EXIT_FINE)
+		return status;
+	status = ANSWER_NONE;
+	for (uint64_t now; status < 0 && (now = now_ms()) < deadline;) {
+		uint64_t left = deadline - now;
+		bool short_wait = process->elsewhere && left > FILE_POLL_MS;
+		status = answer_wait(answers, process, (int)(short_wait ? FILE_POLL_MS : left), path, error);
+		if (status == ANSWER_BUSY) {
+			poll(NULL, 0, AGAIN_MS);
+			status = send_request(process, token, error) == EXIT_FINE ? ANSWER_NONE : error->code;
+		}
+		if (status < 0 && process->elsewhere && (*path = newest_file(process, since)))
+			status = EXIT_FINE;
+		if (status < 0 && kill((pid_t)process->pid, 0) && errno == ESRCH)
+			break;
+	}
+	return status;
 }
 
 static int request(const struct process *process, const struct snap_options *options, struct error *error)
 {
 	uint64_t token;
-	int descriptor = open_socket(options, &token, error);
-	if (descriptor < 0)
+	struct answer_socket answers;
+	if (!open_socket(options, &answers, &token, error))
 		return error->code;
-	struct timespec since;
-	clock_gettime(CLOCK_REALTIME_COARSE, &since);
-	uint64_t deadline = now_ms() + options->timeout_s * 1000;
-	char answer[LONGEST_ANSWER];
-	int status = -1;
-	if (sigqueue((pid_t)process->pid, process->signal, (union sigval){.sival_ptr = (void *)(uintptr_t)token})) {
-		bool queue_full = errno == EAGAIN;
-		status = error_set(error, EXIT_INPUT,
-				   queue_full ? "too many signals are queued for its user: see RLIMIT_SIGPENDING"
-					      : "run mudlark snap as the user of that process, or as root",
-				   "process %lu cannot be signalled: %s", process->pid, strerror(errno));
-	}
-	char *file = NULL;
-	while (status < 0 && !file && now_ms() < deadline) {
-		uint64_t left = deadline - now_ms();
-		bool watch_files = process->other_network;
-		status = read_answer(descriptor, (int)(watch_files && left > FILE_POLL_MS ? FILE_POLL_MS : left),
-				     answer, error);
-		if (status < 0 && watch_files)
-			file = newest_file(process, since);
-		if (status < 0 && kill((pid_t)process->pid, 0) && errno == ESRCH)
-			break;
-	}
-	close(descriptor);
-	if (file)
-		print_path(process, file);
-	else if (status == EXIT_FINE)
-		print_path(process, answer + 1);
+	char *path = NULL;
+	int status = ask(process, &answers, token, now_ms() + options->timeout_s * 1000, &path, error);
+	answer_close(&answers);
+	if (answers.strangers)
+		notice("warning: %" PRIu64 " answer%s of others than process %lu ignored, the last one of process "
+		       "%" PRIu32 ", user %" PRIu32,
+		       answers.strangers, answers.strangers == 1 ? " was" : "s were", process->pid,
+		       answers.stranger_pid, answers.stranger_user);
+	if (status == EXIT_FINE)
+		status = print_path(process, path, error);
 	else if (status < 0)
 		status = no_answer(process, options->timeout_s, error);
-	if (file)
-		status = EXIT_FINE;
-	fflush(stdout);
-	free(file);
+	free(path);
 	return status;
 }
 

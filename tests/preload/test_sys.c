@@ -29,7 +29,7 @@ START_TEST(errors_are_values)
 	ck_assert_int_eq(sys_stat("/none/such", &file), -ENOENT);
 	ck_assert_int_eq(sys_unlink("/none/such"), -ENOENT);
 	ck_assert_int_eq(sys_rename("/none/such", "/none/other", true), -ENOENT);
-	ck_assert_int_eq(sys_send_datagram("nobody listens here", "x", 1), -ECONNREFUSED);
+	ck_assert_int_eq(sys_connect("nobody listens here"), -ECONNREFUSED);
 	ck_assert_ptr_null(sys_map((size_t)1 << 60));
 	ck_assert_ptr_null(sys_map_aligned((size_t)1 << 60, 1 << 22));
 	ck_assert_ptr_null(sys_map_aligned(SIZE_MAX - 10, 1 << 22));
@@ -185,20 +185,61 @@ START_TEST(written_in_place)
 }
 END_TEST
 
-START_TEST(datagrams)
+START_TEST(packets)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	char got[10] = "";
-	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
-	memcpy(address.sun_path + 1, "mudlark.unit", 12);
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, offsetof(struct sockaddr_un, sun_path) + 13), 0);
-	ck_assert_int_eq(sys_send_datagram("mudlark.unit", "hello", 5), 0);
-	ck_assert_int_eq(recv(fd, got, sizeof got, 0), 5);
+	char name[30], got[10] = "", longest[200];
+	int length = snprintf(name, sizeof name, "mudlark.unit.%d", (int)getpid());
+	int listener = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	memcpy(address.sun_path + 1, name, (size_t)length);
+	socklen_t bytes = (socklen_t)offsetof(struct sockaddr_un, sun_path) + 1 + (socklen_t)length;
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, bytes), 0);
+	ck_assert_int_eq(listen(listener, 0), 0);
+	int fd = sys_connect(name);
+	ck_assert_int_ge(fd, 0);
+	ck_assert(sys_peer_is_trusted(fd));
+	ck_assert_int_eq(sys_connect(name), -EAGAIN); /* it would have to wait */
+	ck_assert_int_eq(sys_send(fd, "hello", 5), 0);
+	int peer = accept(listener, NULL, NULL);
+	ck_assert_int_eq(recv(peer, got, sizeof got, 0), 5);
 	ck_assert_str_eq(got, "hello");
-	char longest[200];
+	close(peer);
+	sys_wait_for_peer(fd, 20000);
+	ck_assert_int_eq(sys_send(fd, "x", 1), -EPIPE);
+	sys_close(fd);
 	memset(longest, 'x', sizeof longest - 1);
 	longest[199] = '\0';
-	ck_assert_int_eq(sys_send_datagram(longest, "x", 1), -ENAMETOOLONG);
+	ck_assert_int_eq(sys_connect(longest), -ENAMETOOLONG);
+}
+END_TEST
+
+START_TEST(peers_of_other_users)
+{
+	int ends[2];
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert(!sys_peer_is_trusted(ends[0]));
+	if (geteuid() != 0)
+		return; /* only root can be somebody else */
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char name[30];
+	int length = snprintf(name, sizeof name, "mudlark.unit.%d", (int)getpid());
+	int listener = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	memcpy(address.sun_path + 1, name, (size_t)length);
+	socklen_t bytes = (socklen_t)offsetof(struct sockaddr_un, sun_path) + 1 + (socklen_t)length;
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, bytes), 0);
+	ck_assert_int_eq(seteuid(65534), 0);
+	ck_assert_int_eq(listen(listener, 5), 0);
+	ck_assert_int_eq(seteuid(0), 0);
+	int fd = sys_connect(name);
+	ck_assert_int_ge(fd, 0);
+	ck_assert(!sys_peer_is_trusted(fd));
+	sys_close(fd);
+	/* Root that does something as that user. */
+	ck_assert_int_eq(seteuid(65534), 0);
+	fd = sys_connect(name);
+	ck_assert(sys_peer_is_trusted(fd));
+	sys_close(fd);
+	ck_assert_int_eq(seteuid(0), 0);
 }
 END_TEST
 
@@ -290,7 +331,8 @@ int main(void)
 	tcase_add_test(tests, created_files);
 	tcase_add_test(tests, whole_writes);
 	tcase_add_test(tests, written_in_place);
-	tcase_add_test(tests, datagrams);
+	tcase_add_test(tests, packets);
+	tcase_add_test(tests, peers_of_other_users);
 	tcase_add_test(tests, quiet_writing);
 	tcase_add_test(tests, futex);
 	tcase_add_test(tests, clocks);

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 void print_sites(const struct names *names, const struct aggregate *aggregate)
 {
@@ -120,12 +121,35 @@ static void advise_on_signal(const struct host_options *host, int number)
 		notice("signal %d (%s) ended it: with --every SECONDS snapshots are written before", number, name);
 }
 
+/* The command had the same limits as we have. */
+static bool advise_on_limit(void)
+{
+	enum { SMALL_MB = 256 };
+	static const struct {
+		__rlimit_resource_t resource;
+		const char *of, *option;
+	} limits[] = {{RLIMIT_AS, "address space", "-v"}, {RLIMIT_DATA, "data", "-d"}};
+	bool any = false;
+	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+		struct rlimit limit;
+		char size[32];
+		if (getrlimit(limits[i].resource, &limit) || limit.rlim_cur >= (rlim_t)SMALL_MB << 20)
+			continue;
+		notice("its %s is limited to %s (ulimit %s): recording takes some 16 MB beside what the program needs",
+		       limits[i].of, format_size(size, limit.rlim_cur), limits[i].option);
+		any = true;
+	}
+	return any;
+}
+
 static void no_snapshot(const char *pattern, const struct host_options *host, int status)
 {
 	const char *at_exit = host_options_get(host, "at_exit");
 	notice("no snapshot was written at %s", pattern);
 	if (at_exit && !strcmp(at_exit, "0"))
 		notice("at_exit is 0: snapshots come only by --every, a signal or mudlark snap");
+	else if (advise_on_limit())
+		return;
 	else if (status > 128)
 		advise_on_signal(host, status - 128);
 	else

@@ -280,7 +280,7 @@ static bool direct_resize(void **p, struct large_record *record, size_t size)
 	uint32_t state = atomic_exchange_explicit(&record->state, LARGE_NONE, memory_order_relaxed);
 	if (!sys_move(*p, bytes, fresh, new_bytes)) {
 		atomic_store_explicit(&record->state, state, memory_order_relaxed);
-		large_free(NULL, fresh, large_find(fresh));
+		large_free(&heap_busy, fresh, large_find(fresh));
 		return false;
 	}
 	atomic_fetch_sub_explicit(&large.live_bytes, record->size, memory_order_relaxed);

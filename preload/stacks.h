@@ -85,9 +85,9 @@ static inline struct site *site_at(uint32_t id)
 bool stacks_init(void);
 
 /*
- * Id of the stack with these return addresses, outermost first, or of its innermost frames when the table is nearly full
- * or there is no memory; 0 when there is room for none. node, unless NULL, has the ids
- * of the frames that are known already (0: not), and gets the others. Cut stacks have no node.
+ * Id of the stack with these return addresses, outermost first, or of its innermost frames when the table is nearly
+ * full or there is no memory; 0 when there is room for none. node, unless NULL, has the ids of the frames that are
+ * known already (0: not), and gets the others. Cut stacks have no node.
  */
 uint32_t stacks_intern(const uintptr_t *ip, uint32_t *node, uint32_t depth, bool cut);
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MODES = 3, ROOM_MB = 16, LIMIT_MAX_MB = 4096, TIMEOUT_S = 120 };
@@ -190,6 +191,72 @@ START_TEST(more_hosts_at_least_address_space)
 }
 END_TEST
 
+static char group[PATH_MAX], group_processes[PATH_MAX];
+
+static bool write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+	bool written = file && fputs(text, file) >= 0;
+	return file && fclose(file) == 0 && written;
+}
+
+/* A control group whose processes have so much memory. False: this machine lets us make none. */
+static bool group_make(unsigned mb)
+{
+	static const char *const places[][2] = {
+		{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"},
+		{"/sys/fs/cgroup", "memory.max"},
+	};
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		char path[PATH_MAX], limit[32];
+		snprintf(group, sizeof(group), "%s/mudlark_test_%d", places[i][0], (int)getpid());
+		if (mkdir(group, 0755))
+			continue;
+		snprintf(path, sizeof(path), "%.3000s/%s", group, places[i][1]);
+		snprintf(limit, sizeof(limit), "%lu", (unsigned long)mb << 20);
+		snprintf(group_processes, sizeof(group_processes), "%.3000s/cgroup.procs", group);
+		if (access(path, W_OK) == 0 && write_file(path, limit))
+			return true;
+		rmdir(group);
+	}
+	return false;
+}
+
+static void enter_group(void)
+{
+	if (!write_file(group_processes, "0"))
+		_Exit(99);
+}
+
+/* Forty MB in blocks of one size, again and again, with sixteen MB more than that. */
+START_TEST(waves_in_a_control_group)
+{
+	static const char *const sizes[] = {"1000", "20000", "50000", "200000"};
+	if (!group_make(40 + ROOM_MB)) {
+		runner_skip("no memory control group can be made here");
+		return;
+	}
+	for (size_t i = 0; i < MODES * (sizeof(sizes) / sizeof(sizes[0])); i++) {
+		char line[64];
+		struct outcome outcome;
+		snprintf(line, sizeof(line), "memory_waves 40 %s", sizes[i / MODES]);
+		struct command command = {.line = line,
+					  .options = modes[i % MODES],
+					  .preloaded = true,
+					  .prepare = enter_group,
+					  .timeout_s = TIMEOUT_S};
+		runner_run(&command, &outcome);
+		bool ended = outcome.status == 0 && strcmp(outcome.out, "five waves\n") == 0;
+		int status = outcome.status;
+		runner_done(&outcome);
+		if (!ended)
+			rmdir(group);
+		ck_assert_msg(ended, "%s, %s: status %d", line, modes[i % MODES], status);
+	}
+	ck_assert_int_eq(rmdir(group), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("short memory");
@@ -199,6 +266,7 @@ int main(void)
 	tcase_add_loop_test(tests, what_was_given_back_is_there, 0, HOST_CASES(fills));
 	tcase_add_loop_test(tests, least_address_space, 0, PROGRAMS);
 	tcase_add_loop_test(tests, least_data, 0, PROGRAMS);
+	tcase_add_test(tests, waves_in_a_control_group);
 	tcase_add_loop_test(tests, more_hosts_at_least_address_space, 0, HOST_CASES(more_hosts));
 	suite_add_tcase(suite, tests);
 	return runner_suite(suite);

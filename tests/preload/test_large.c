@@ -260,6 +260,25 @@ START_TEST(nested_calls)
 }
 END_TEST
 
+/* What is free is used again, also where it has become one long piece. */
+START_TEST(waves_take_no_more_memory)
+{
+	enum { BLOCKS = 2000, BLOCK_BYTES = 20000, WAVES = 6 };
+	static void *block[BLOCKS];
+	prepare_allocator();
+	struct heap *heap = begin();
+	uint64_t before = resident_kib();
+	for (int wave = 0; wave < WAVES; wave++) {
+		for (int i = 0; i < BLOCKS; i++)
+			block[i] = memset(large_allocate(heap, BLOCK_BYTES, 16, false), 1, BLOCK_BYTES);
+		for (int i = 0; i < BLOCKS; i++)
+			large_free(heap, block[i], large_find(block[i]));
+	}
+	ck_assert_uint_le(resident_kib() - before, (uint64_t)BLOCKS * BLOCK_BYTES / 1024 * 3 / 2);
+	heap_leave(heap);
+}
+END_TEST
+
 START_TEST(purge_returns_memory)
 {
 	prepare_allocator();
@@ -440,6 +459,7 @@ int main(void)
 	tcase_add_test(tests, diagnosis);
 	tcase_add_loop_test(tests, misuse_is_named, 0, 5);
 	tcase_add_test(tests, nested_calls);
+	tcase_add_test(tests, waves_take_no_more_memory);
 	tcase_add_test(tests, purge_returns_memory);
 	tcase_add_test(tests, no_memory);
 	tcase_add_test(tests, growth);

@@ -20,9 +20,6 @@ enum {
 	SPARE_SPANS = 16,
 	VARIABLES_MAX = 64,
 	THREAD_BYTES = 2304, /* what libc keeps above a thread's pointer: struct pthread */
-	FRAMES_MAX = 4096,   /* that are walked of a stack, and ... */
-	OWN_SPANS = 8192,    /* ... what there may be of words of the program's */
-	ALL_FRAMES_MAX = 1 << 16,
 };
 #define PAGE_EXISTS ((uint64_t)3 << 62) /* present, swapped: Documentation/admin-guide/mm/pagemap.rst */
 
@@ -35,6 +32,9 @@ static _Atomic bool regions_full; /* one found no place */
 
 /* 0: not known; then it counts as stack. */
 static size_t tls_bytes;
+
+/* Of a thread's id in what libc keeps above its pointer; 0: not known. */
+static uint32_t thread_id_offset;
 
 /* Above the first thread's first call: arguments and environment, which is memory as any other. 0: not known. */
 static uintptr_t first_stack_end;
@@ -81,6 +81,10 @@ void roots_init(char *const *arguments)
 	size_t alignment;
 	if (get_info)
 		get_info(&tls_bytes, &alignment);
+	/* libc's, for libthread_db: bits, elements, offset. */
+	const uint32_t *id = dlsym(RTLD_DEFAULT, "_thread_db_pthread_tid");
+	if (id && id[0] == 8 * sizeof(int32_t) && id[1] == 1 && id[2] < THREAD_BYTES)
+		thread_id_offset = id[2];
 	dl_iterate_phdr(note_variables, NULL);
 }
 
@@ -117,14 +121,13 @@ bool roots_unregister(const void *start, size_t bytes)
 
 /* --- reading --- */
 
-static void set_source(struct roots *roots, enum snapshot_root kind, uint32_t thread, uintptr_t base)
+void roots_source(struct roots *roots, enum snapshot_root kind, uint32_t thread, uintptr_t base)
 {
 	if (roots->mark->trace)
 		trace_root(roots->mark->trace, kind, thread, base);
 }
 
-/* Words are read at `at` in the place of `start`. */
-static void set_copy(struct roots *roots, uintptr_t start, const void *at)
+void roots_copy(struct roots *roots, uintptr_t start, const void *at)
 {
 	if (roots->mark->trace)
 		roots->mark->trace->moved = start - (uintptr_t)at;
@@ -144,7 +147,7 @@ static void read_copied(struct roots *roots, uintptr_t start, uintptr_t end)
 				continue;
 			}
 		}
-		set_copy(roots, start, copy);
+		roots_copy(roots, start, copy);
 		mark_words(roots->mark, copy, bytes / sizeof copy[0]);
 		mark_follow(roots->mark);
 		/* A pointer may lie across two copies. */
@@ -155,7 +158,7 @@ static void read_copied(struct roots *roots, uintptr_t start, uintptr_t end)
 
 static void read_there(struct roots *roots, uintptr_t start, uintptr_t end)
 {
-	set_copy(roots, start, (const void *)start);
+	roots_copy(roots, start, (const void *)start);
 	mark_words(roots->mark, (const uintptr_t *)start, (end - start) / sizeof(uintptr_t));
 	mark_follow(roots->mark);
 }
@@ -182,7 +185,7 @@ static void read_existing(struct roots *roots, uintptr_t start, uintptr_t end)
 	}
 }
 
-static void read_span(struct roots *roots, uintptr_t start, uintptr_t end, uint32_t flags)
+void roots_read(struct roots *roots, uintptr_t start, uintptr_t end, uint32_t flags)
 {
 	start = (start + sizeof(uintptr_t) - 1) & ~(sizeof(uintptr_t) - 1);
 	if (start >= end)
@@ -217,7 +220,7 @@ static void read_foreign(struct roots *roots, uintptr_t start, uintptr_t end, ui
 		while (start < stop) {
 			uintptr_t foreign = own_find(start, stop, false);
 			uintptr_t mine = own_find(foreign, stop, true);
-			read_span(roots, foreign, mine, flags);
+			roots_read(roots, foreign, mine, flags);
 			start = mine;
 		}
 	}
@@ -307,6 +310,15 @@ static void find_dead_first(struct roots *roots)
 	}
 }
 
+/* Whether somebody has taken what the thread returned, so that what libc keeps of it is dead, too: its id is -1 then.
+ */
+static bool is_joined(uintptr_t pointer)
+{
+	int32_t id;
+	return thread_id_offset && sys_copy_memory((const void *)(pointer + thread_id_offset), &id, sizeof id) &&
+	       id == -1;
+}
+
 /* Stacks that libc keeps for threads to come: [low, high) has a guard below, and no thread of now. */
 static void find_dead(struct roots *roots)
 {
@@ -325,7 +337,8 @@ static void find_dead(struct roots *roots)
 				(!thread->sp || (thread->sp >= low && thread->sp < at->end) || thread->pointer == high);
 		}
 		if (!lives)
-			set_apart(roots, low, high);
+			set_apart(roots, low,
+				  is_joined(high) && at->end - high > THREAD_BYTES ? high + THREAD_BYTES : high);
 	}
 }
 
@@ -462,8 +475,9 @@ bool roots_begin(struct roots *roots, const struct maps *maps, const struct stop
 	size_t heaps = 0;
 	for (const struct heap *heap = heap_first(); heap; heap = heap->next_heap)
 		heaps++;
-	roots->capacity = heaps + 2 * stopped->count + SPARE_SPANS + spans_of_choice(&self->choice, maps, stopped);
-	roots->bytes = 2 * roots->capacity * sizeof *roots->stack + OWN_SPANS * sizeof *roots->own;
+	roots->capacity =
+		heaps + 2 * (size_t)stopped->count + SPARE_SPANS + spans_of_choice(&self->choice, maps, stopped);
+	roots->bytes = 2 * roots->capacity * sizeof *roots->stack + (size_t)STACK_OWN_MAX * sizeof *roots->own;
 	roots->stack = sys_map(roots->bytes);
 	roots->pagemap = sys_open_read("/proc/thread-self/pagemap");
 	if (!roots->stack)
@@ -488,7 +502,7 @@ void roots_end(struct roots *roots)
 void roots_mark_memory(struct roots *roots)
 {
 	roots->mark->kind = REACH_REACHABLE;
-	set_source(roots, ROOT_MEMORY, 0, 0);
+	roots_source(roots, ROOT_MEMORY, 0, 0);
 	for (size_t i = 0; i < roots->maps->count; i++) {
 		const struct map_range *range = &roots->maps->range[i];
 		uint32_t rights = range->flags & (MAP_READABLE | MAP_WRITABLE | MAP_DEVICE);
@@ -499,98 +513,7 @@ void roots_mark_memory(struct roots *roots)
 	for (int i = 0; i < REGIONS_MAX && !roots->choice.no_regions; i++) {
 		uintptr_t start = atomic_load(&region[i].start);
 		if (start)
-			read_span(roots, start, start + atomic_load(&region[i].bytes), 0);
-	}
-}
-
-/* --- stacks and registers --- */
-
-static const struct root_span *stack_of(const struct roots *roots, const struct stack_start *start)
-{
-	for (size_t i = 0; i < roots->stacks; i++)
-		if (roots->stack[i].start == start->lowest && roots->stack[i].thread == start->thread)
-			return &roots->stack[i];
-	return NULL;
-}
-
-static void mark_general(struct roots *roots, const struct stack_start *start, size_t from, size_t count)
-{
-	set_source(roots, ROOT_REGISTER, start->thread, (uintptr_t)start->general);
-	mark_words(roots->mark, start->general + from, count);
-}
-
-static void mark_registers(struct roots *roots, const struct stack_start *start)
-{
-	if (!start->general || roots->choice.no_registers)
-		return;
-	mark_general(roots, start, 0, GENERAL_REGISTERS);
-	set_copy(roots, (uintptr_t)(start->general + GENERAL_REGISTERS), (const void *)start->vector);
-	if (start->vector)
-		mark_words(roots->mark, (const uintptr_t *)start->vector, VECTOR_HOLE / sizeof(uintptr_t));
-	if (start->vector && start->vector_end - start->vector > VECTOR_EXTENDED)
-		mark_words(roots->mark, (const uintptr_t *)(start->vector + VECTOR_EXTENDED),
-			   (start->vector_end - start->vector - VECTOR_EXTENDED) / sizeof(uintptr_t));
-}
-
-/* What is the program's own, from the outermost call on; of the stack only what is read as one. */
-static void mark_own(struct roots *roots, const struct stack_start *start, const struct stack_words *words)
-{
-	const struct root_span *stack = stack_of(roots, start);
-	uint64_t counted = roots->root_bytes; /* all of it is read once more, in its place */
-	for (size_t i = words->owns; i-- > 0;) {
-		const struct stack_span *own = &words->own[i];
-		uintptr_t general = own->start - (uintptr_t)start->general;
-		if (start->general && general < GENERAL_REGISTERS * sizeof *start->general) {
-			if (!roots->choice.no_registers)
-				mark_general(roots, start, general / sizeof *start->general, 1);
-		} else if (stack && own->start >= stack->start && own->end <= stack->end) {
-			set_source(roots, ROOT_STACK, stack->thread, stack->start);
-			read_span(roots, own->start, own->end, MAP_PLAIN);
-		}
-	}
-	roots->root_bytes = counted;
-}
-
-/* A stack, but for what does not count of it. */
-static void mark_stack(struct roots *roots, const struct root_span *stack, const struct stack_words *words)
-{
-	uintptr_t from = stack->start;
-	set_source(roots, ROOT_STACK, stack->thread, stack->start);
-	for (unsigned i = 0; i < words->passes; i++) {
-		const struct stack_span *passed = &words->passed[i];
-		if (passed->start < from || passed->end > stack->end)
-			continue;
-		read_span(roots, from, passed->start, MAP_PLAIN);
-		from = passed->end;
-	}
-	read_span(roots, from, stack->end, MAP_PLAIN);
-	for (unsigned i = 0; i < words->keeps; i++)
-		if (words->kept[i] >= stack->start && words->kept[i] < stack->end)
-			read_span(roots, words->kept[i], words->kept[i] + sizeof(uintptr_t), MAP_PLAIN);
-}
-
-void roots_mark_stacks(struct roots *roots)
-{
-	struct stack_start start;
-	struct stack_words words = {.own = roots->own, .capacity = OWN_SPANS};
-	uint32_t left = ALL_FRAMES_MAX;
-	roots->mark->kind = REACH_STACK_ONLY;
-	for (uint32_t i = 0; roots->mark->trace && i <= roots->stopped->count; i++) {
-		if (!stack_start(&start, roots->stopped, roots->self, i))
-			continue;
-		left -= stack_words_find(&words, &start, left < FRAMES_MAX ? left : FRAMES_MAX);
-		mark_own(roots, &start, &words);
-	}
-	for (uint32_t i = 0; i <= roots->stopped->count; i++) {
-		if (!stack_start(&start, roots->stopped, roots->self, i))
-			continue;
-		/* Of others only the innermost frame may be passed over: few of them call exit(). */
-		stack_words_find(&words, &start, i ? 1 : FRAMES_MAX);
-		const struct root_span *stack = stack_of(roots, &start);
-		if (stack)
-			mark_stack(roots, stack, &words);
-		mark_registers(roots, &start);
-		mark_follow(roots->mark);
+			roots_read(roots, start, start + atomic_load(&region[i].bytes), 0);
 	}
 }
 

@@ -13,6 +13,9 @@
 #include "preload/reach.h"
 #include "preload/stop.h"
 
+/* Room for the words of a stack that are the program's. */
+enum { STACK_OWN_MAX = 8192 };
+
 struct root_span {
 	uintptr_t start, end;
 	uint32_t thread; /* tid; of what is read as a stack */
@@ -37,6 +40,13 @@ struct roots {
 bool roots_begin(struct roots *roots, const struct maps *maps, const struct stopped *stopped,
 		 const struct reach_self *self, struct mark *mark);
 void roots_end(struct roots *roots);
+
+/* What is read from now on. base: where places count from. */
+void roots_source(struct roots *roots, enum snapshot_root kind, uint32_t thread, uintptr_t base);
+/* Words that belong to `start` are read at `at`. */
+void roots_copy(struct roots *roots, uintptr_t start, const void *at);
+/* Marks from [start, end), in a mapping with these flags. */
+void roots_read(struct roots *roots, uintptr_t start, uintptr_t end, uint32_t flags);
 
 /* All but stacks and registers. */
 void roots_mark_memory(struct roots *roots);

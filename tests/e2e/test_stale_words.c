@@ -27,6 +27,8 @@ static const struct {
 	{"handler_checks", 20},
 	{"quick_handler_checks", 20},
 	{"signal_handler_checks", 20},
+	{"joined", 23},
+	{"not_joined", 0},
 };
 
 START_TEST(lost_wherever_it_was)

@@ -27,7 +27,7 @@ int main(int argc, char **argv)
 	rounds = argc > 1 ? (size_t)atoi(argv[1]) : 1;
 	pthread_t threads[4];
 	for (int i = 0; i < 4; i++)
-		pthread_create(&threads[i], NULL, work, (void *)(uintptr_t)i);
+		NEED(pthread_create(&threads[i], NULL, work, (void *)(uintptr_t)i) == 0);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	return 0;

@@ -628,8 +628,26 @@ static bool is_locked_in(void)
 	return control.options && sandboxed();
 }
 
+/*
+ * at_exit=0, and nothing that was asked for before is under way: then not even getpid() is called, as the program may
+ * have installed a seccomp filter by an instruction of its own. So a vfork child that ends notes it for its parent,
+ * which is of no consequence: the parent's own end is the same.
+ */
+static bool ends_unseen(void)
+{
+	if (!control.options || control.options->at_exit || gil_is_busy() || snapshot_has_copy())
+		return false;
+	if (roster_is_raw_copy())
+		roster_cloned();
+	else if (!is_child_left_out())
+		roster_set_end(ROSTER_DECLINED, ROSTER_NOT_SEARCHED, 0);
+	return true;
+}
+
 void control_at_exit(void)
 {
+	if (ends_unseen())
+		return;
 	if (is_locked_in() && control.options->at_exit && !is_child_left_out())
 		note_end(judge_at_exit(), -EPERM);
 	if (!control_owns_process()) {
@@ -674,8 +692,10 @@ void control_exec_failed(void)
 
 int control_exit_status(int status)
 {
-	bool ends_here = control_owns_process() || is_locked_in();
-	if (status != 0 || !ends_here || !atomic_load(&control.judged) || !control.options->judge)
+	/* First what needs no system call. */
+	if (status != 0 || !atomic_load(&control.judged) || !control.options->judge)
+		return status;
+	if (!control_owns_process() && !is_locked_in())
 		return status;
 	int code = lsan_status();
 	enum leak_verdict verdict = atomic_load(&control.search_failed) ? LEAKS_UNCERTAIN : snapshot_verdict();

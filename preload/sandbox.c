@@ -13,12 +13,12 @@
 _Atomic bool sandbox_entered;
 
 /* Where the stubs jump to. */
-void *sandbox_prctl;
+int (*sandbox_prctl)(int, ...);
 void *sandbox_syscall;
 
 void sandbox_init(void)
 {
-	sandbox_prctl = dlsym(RTLD_NEXT, "prctl");
+	sandbox_prctl = (int (*)(int, ...))dlsym(RTLD_NEXT, "prctl");
 	sandbox_syscall = dlsym(RTLD_NEXT, "syscall");
 }
 

@@ -15,6 +15,9 @@
 
 extern _Atomic bool sandbox_entered;
 
+/* libc's prctl; NULL before sandbox_init(). */
+extern int (*sandbox_prctl)(int, ...);
+
 static inline bool sandboxed(void)
 {
 	return __builtin_expect(atomic_load_explicit(&sandbox_entered, memory_order_relaxed), 0);

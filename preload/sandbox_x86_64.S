@@ -1,7 +1,9 @@
 /*
  * prctl(PR_SET_SECCOMP, ...) and syscall(SYS_seccomp, ...) tell sandbox_enter() before they go on; every other call
- * goes on at once, but for those of syscall() that make processes, of which sandbox_clone() hears. All argument registers are kept: both functions are variadic.
+ * goes on at once, but for prctl(PR_SET_NAME), which is thread_names_prctl()'s, and those of syscall() that make
+ * processes, of which sandbox_clone() hears. All argument registers are kept: both functions are variadic.
  */
+#define PR_SET_NAME 15
 #define PR_SET_SECCOMP 22
 #define SYS_SECCOMP 317
 #define SYS_CLONE 56
@@ -65,6 +67,8 @@
 	.endm
 
 	.hidden	syscall_by_number
+	.hidden	prctl_other
+	.hidden	thread_names_prctl
 	.hidden	sandbox_prctl
 	.hidden	sandbox_syscall
 	.hidden	sandbox_enter
@@ -73,8 +77,19 @@
 	.hidden	sandbox_clone
 	keep_and_call keep_and_call_init, sandbox_init
 	keep_and_call keep_and_call_clone, sandbox_clone
-	stub	prctl, sandbox_prctl, PR_SET_SECCOMP
+	stub	prctl_other, sandbox_prctl, PR_SET_SECCOMP
 	stub	syscall_by_number, sandbox_syscall, SYS_SECCOMP
+
+	.globl	prctl
+	.type	prctl, @function
+prctl:
+	.cfi_startproc
+	endbr64
+	cmp	$PR_SET_NAME, %edi
+	jne	prctl_other
+	jmp	thread_names_prctl
+	.cfi_endproc
+	.size	prctl, . - prctl
 
 	.globl	syscall
 	.type	syscall, @function

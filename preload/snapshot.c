@@ -370,9 +370,14 @@ static bool take_lock(bool wait)
 	return true;
 }
 
+bool snapshot_has_copy(void)
+{
+	return atomic_load_explicit(&snapshot.copy, memory_order_relaxed) != 0;
+}
+
 void snapshot_settle(bool wait)
 {
-	if (!atomic_load_explicit(&snapshot.copy, memory_order_relaxed) || lock_depth)
+	if (!snapshot_has_copy() || lock_depth)
 		return;
 	/* A vfork child has its parent's memory, but not its children. */
 	if (sys_getpid() != picture_pid())

@@ -67,6 +67,9 @@ int snapshot_take(const struct snapshot_request *request, const struct snapshot_
 enum leak_verdict { LEAKS_NOT_SEARCHED, LEAKS_NONE, LEAKS_FOUND, LEAKS_UNCERTAIN };
 enum leak_verdict snapshot_verdict(void);
 
+/* Whether a copy of the process writes, or has written since the last look. */
+bool snapshot_has_copy(void);
+
 /* Takes note of a copy that has ended; with `wait` of one that is at work, too. Called like snapshot_take(). */
 void snapshot_settle(bool wait);
 

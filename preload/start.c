@@ -43,6 +43,7 @@
 #include "preload/stacks.h"
 #include "preload/survey.h"
 #include "preload/sys.h"
+#include "preload/thread_names.h"
 #include "preload/threads.h"
 #include "preload/unwind.h"
 
@@ -400,6 +401,8 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 	foreign_init();
 	loading_init();
 	sandbox_init();
+	threads_init();
+	thread_names_init();
 	space_init();
 	jemalloc_init();
 	quick_exit_init();

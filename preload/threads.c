@@ -3,11 +3,10 @@
 
 #include "preload/losses.h"
 #include "preload/meta.h"
-#include "preload/sandbox.h"
 #include "preload/sys.h"
 
+#include <dlfcn.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 struct lock threads_lock = LOCK_INIT(RANK_THREADS);
 
@@ -18,6 +17,35 @@ static struct {
 	uint32_t free_first, free_last;
 	_Atomic uint64_t total;
 } threads;
+
+/* Offset of a thread's id in its descriptor; 0: not known. Set by threads_init(). */
+static size_t tid_at;
+
+/* libc's description of its thread descriptor, for debuggers: a field's size in bits, count and offset in bytes. */
+struct descriptor_field {
+	uint32_t bits, count, offset;
+};
+
+void threads_init(void)
+{
+	const struct descriptor_field *tid = dlsym(RTLD_DEFAULT, "_thread_db_pthread_tid");
+	const char *self = (const char *)lock_self();
+	pid_t found;
+	if (!tid || tid->bits != 8 * sizeof found)
+		return;
+	memcpy(&found, self + tid->offset, sizeof found);
+	if (found == sys_gettid())
+		tid_at = tid->offset;
+}
+
+static pid_t own_tid(void)
+{
+	pid_t tid;
+	if (!tid_at)
+		return sys_gettid();
+	memcpy(&tid, (const char *)lock_self() + tid_at, sizeof tid);
+	return tid;
+}
 
 static uint32_t threads_number(void)
 {
@@ -37,7 +65,7 @@ static uint32_t threads_number(void)
 
 void threads_begin(struct heap *heap)
 {
-	pid_t tid = sandboxed() ? 0 : sys_gettid();
+	pid_t tid = own_tid();
 	lock_acquire(&threads_lock);
 	uint32_t id = threads_number();
 	struct thread_entry *entry = &threads.entry[id];
@@ -64,9 +92,6 @@ void threads_end(struct heap *heap)
 {
 	if (!heap->thread_id)
 		return;
-	char name[THREAD_NAME_BYTES] = "";
-	if (!sandboxed())
-		prctl(PR_GET_NAME, name);
 	lock_acquire(&threads_lock);
 	struct thread_entry *entry = &threads.entry[heap->thread_id];
 	tally_move(&heap->tally.freed_blocks, &entry->ended.freed_blocks);
@@ -74,7 +99,7 @@ void threads_end(struct heap *heap)
 	if (!entry->shared) {
 		entry->alive = false;
 		entry->heap = NULL;
-		memcpy(entry->name, name, sizeof name);
+		thread_name_at_end(entry->name);
 		entry->next_free = 0;
 		if (threads.free_last)
 			threads.entry[threads.free_last].next_free = heap->thread_id;
@@ -123,7 +148,7 @@ void threads_fork_child(struct heap *mine)
 	for (uint32_t id = 1; id <= threads.count; id++) {
 		struct thread_entry *entry = &threads.entry[id];
 		if (mine->thread_id == id)
-			entry->tid = sys_gettid();
+			entry->tid = own_tid();
 		else
 			entry->alive = false;
 	}

@@ -5,17 +5,19 @@
  * has ended (oldest first), and share the last number when there is none; both are counted, and the snapshot
  * says so. So a server with a thread for each request has a table of a few kilobytes, not one that grows.
  *
- * Names: the label that the program gave, else what the kernel calls the thread when it ends or when a snapshot
- * is written.
+ * Names: the label that the program gave, else the kernel's name of the thread, read when a snapshot is written, or
+ * that of thread_names.h when the thread ends before. The kernel is not asked as threads begin and end: behind a
+ * seccomp filter that we do not know of, a system call may kill the host.
  */
 #ifndef MUDLARK_THREADS_H
 #define MUDLARK_THREADS_H
 
 #include "preload/heap.h"
+#include "preload/thread_names.h"
 
 #include <sys/types.h>
 
-enum { THREADS_MAX = 1024, THREAD_NAME_BYTES = 16 /* the kernel's */ };
+enum { THREADS_MAX = 1024 };
 
 struct thread_entry {
 	pid_t tid;          /* of the last thread with this number */
@@ -30,6 +32,8 @@ struct thread_entry {
 	uint32_t next_free; /* list of numbers whose threads have ended, oldest first */
 };
 
+/* Finds out where glibc keeps a thread's id. From the constructor. */
+void threads_init(void);
 /* Gives the heap's thread a number, heap->thread_id. Takes RANK_THREADS. Never fails: the last number is shared. */
 void threads_begin(struct heap *heap);
 /* The thread ends: its counters move to its entry. */

@@ -3,13 +3,17 @@
  * and rt_sigreturn, then allocates small and large blocks, frees them, and ends.
  * Pitfall 18 (file/file PR #179): the tool makes a system call of its own and the sandbox kills the host.
  * Ends by the system call itself (raw), by _exit or by exit: at the last two a snapshot would be due.
- * Expected: "survived", status 0; a snapshot cannot be written, none half-written stays.
+ * Second argument "instruction": installs the filter by a system call instruction of its own, which the tool cannot
+ * see. "threads": the same, then threads allocate and end; what glibc calls for them is allowed as well. Expected:
+ * "survived", status 0; a snapshot cannot be written, none half-written stays.
  */
 #define _GNU_SOURCE
 #include "expect.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -27,8 +31,24 @@ static int deep(int depth)
 	return sum;
 }
 
+static long by_instruction(long number, long a, long b, const void *c)
+{
+	long result;
+	__asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+	return result;
+}
+
+static void *allocate_in_thread(void *sum)
+{
+	*(int *)sum += deep(50);
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
+	const char *how = argc > 1 ? argv[1] : "raw";
+	const char *by = argc > 2 ? argv[2] : "prctl";
+	bool threads = strcmp(by, "threads") == 0;
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		ALLOW(read),
@@ -39,12 +59,28 @@ int main(int argc, char **argv)
 		ALLOW(exit),
 		ALLOW(exit_group),
 		ALLOW(rt_sigreturn),
+		/* The second half: for threads only. */
+		ALLOW(clone3),
+		ALLOW(clone),
+		ALLOW(rseq),
+		ALLOW(set_robust_list),
+		ALLOW(futex),
+		ALLOW(madvise),
+		ALLOW(mprotect),
+		ALLOW(rt_sigprocmask),
+		ALLOW(rt_sigaction),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
 	};
-	struct sock_fprog program = {.len = sizeof(filter) / sizeof(filter[0]), .filter = filter};
+	enum { LENGTH = sizeof(filter) / sizeof(filter[0]), FOR_THREADS = 2 * 9 };
+	if (!threads)
+		filter[LENGTH - 1 - FOR_THREADS] = filter[LENGTH - 1];
+	struct sock_fprog program = {.len = threads ? LENGTH : LENGTH - FOR_THREADS, .filter = filter};
 	void *early = malloc(100); /* a sandboxed program has usually allocated before */
 	NEED(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-	NEED(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+	if (strcmp(by, "prctl") == 0)
+		NEED(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+	else
+		NEED(by_instruction(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0);
 	static void *blocks[3000];
 	for (int round = 0; round < 4; round++) {
 		for (size_t i = 0; i < 3000; i++) {
@@ -63,13 +99,19 @@ int main(int argc, char **argv)
 	free(blocks[0]);
 	free(early);
 	int sum = deep(300);
+	for (int i = 0; threads && i < 3; i++) {
+		pthread_t thread;
+		int theirs = 0;
+		if (pthread_create(&thread, NULL, allocate_in_thread, &theirs) != 0 || pthread_join(thread, NULL) != 0)
+			_exit(6);
+		sum += theirs - 50;
+	}
 	if (write(1, sum == 300 ? "survived\n" : "wrong sum\n", sum == 300 ? 9 : 10) < 0)
 		_exit(7);
-	const char *how = argc > 1 ? argv[1] : "raw";
 	if (strcmp(how, "exit") == 0)
 		exit(0);
 	if (strcmp(how, "_exit") == 0)
 		_exit(0);
-	syscall(SYS_exit_group, 0);
+	by_instruction(SYS_exit_group, 0, 0, NULL);
 	return 9;
 }

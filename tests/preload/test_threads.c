@@ -4,7 +4,11 @@
 #include "preload/losses.h"
 #include "tests/preload/unit.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 static struct heap heap[THREADS_MAX + 200];
 
@@ -23,7 +27,7 @@ START_TEST(numbers_and_counters)
 	ck_assert_uint_eq(threads_total(), 10);
 	tally_add(&heap[3].tally.freed_blocks, 3);
 	tally_add(&heap[3].tally.freed_bytes, 300);
-	prctl(PR_SET_NAME, "worker 4");
+	pthread_setname_np(pthread_self(), "worker 4");
 	threads_end(&heap[3]);
 	const struct thread_entry *entry = threads_entry(4);
 	ck_assert(!entry->alive);
@@ -41,6 +45,50 @@ START_TEST(numbers_and_counters)
 	ck_assert_uint_eq(heap[10].thread_id, 11);
 	ck_assert_uint_eq(loss_value(LOSS_THREADS_MERGED), 0);
 	ck_assert_uint_eq(lock_depth, 0);
+}
+END_TEST
+
+/* What a thread is called when it ends, without a system call as it begins or ends. */
+static sem_t named;
+
+static void *ends_with_a_name(void *own)
+{
+	if (own)
+		pthread_setname_np(pthread_self(), own);
+	else
+		sem_wait(&named);
+	threads_begin(&heap[0]);
+	fault_set(SYS_gettid, 0, ENOSYS);
+	threads_end(&heap[0]);
+	threads_begin(&heap[1]);
+	ck_assert_int_eq(threads_entry(heap[1].thread_id)->tid, gettid());
+	threads_end(&heap[1]);
+	return NULL;
+}
+
+static void ends_as(char *own, const char *other, const char *expected)
+{
+	pthread_t thread;
+	pthread_create(&thread, NULL, ends_with_a_name, own);
+	if (other)
+		pthread_setname_np(thread, other);
+	sem_post(&named);
+	pthread_join(thread, NULL);
+	ck_assert_str_eq(threads_entry(threads_count())->name, expected);
+}
+
+START_TEST(names)
+{
+	sem_init(&named, 0, 0);
+	prctl(PR_SET_NAME, "the program");
+	threads_init();
+	thread_names_init();
+	ends_as(NULL, NULL, "the program");
+	ends_as(NULL, "a worker", "a worker");
+	static char own[] = "its own";
+	ends_as(own, NULL, "its own");
+	/* Its creator may have had a name of its own. */
+	ends_as(NULL, NULL, "");
 }
 END_TEST
 
@@ -160,6 +208,7 @@ int main(void)
 	TCase *tests = tcase_create("threads");
 	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, numbers_and_counters);
+	tcase_add_test(tests, names);
 	tcase_add_test(tests, labels);
 	tcase_add_test(tests, more_than_fit);
 	tcase_add_test(tests, many_one_after_the_other);

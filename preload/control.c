@@ -9,6 +9,7 @@
 #include "preload/lsan.h"
 #include "preload/modules.h"
 #include "preload/notes.h"
+#include "preload/output_reason.h"
 #include "preload/python_stats.h"
 #include "preload/record.h"
 #include "preload/request.h"
@@ -85,11 +86,10 @@ static void say(const char *what, const char *detail)
 static void failed(int error, const char *path)
 {
 	loss_count(LOSS_SNAPSHOTS_FAILED);
-	const char *reason = strerrordesc_np(-error);
 	static char line[MESSAGE_BYTES]; /* under the snapshot lock */
 	struct text text = text_in(line, sizeof line);
 	text_add(&text, "a snapshot could not be written: ");
-	text_add(&text, reason ? reason : "unknown error");
+	text_add(&text, output_reason(-error));
 	text_add(&text, ": ");
 	text_add(&text, path);
 	if (!atomic_exchange(&control.failure_named, true))
@@ -130,8 +130,7 @@ static void answer(uint64_t token, int error, const char *path)
 	struct text text = text_in(message, sizeof message);
 	text_add(&text, error ? "E" : "P");
 	if (error) {
-		const char *reason = strerrordesc_np(-error);
-		text_add(&text, reason ? reason : "unknown error");
+		text_add(&text, output_reason(-error));
 		text_add(&text, ": ");
 	}
 	text_add(&text, path);

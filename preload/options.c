@@ -203,7 +203,8 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		if (strcmp(key, flags[i].key) == 0)
 			return parse_bool(value, flags[i].flag) ? TAKEN : BAD_VALUE;
 	if (strcmp(key, "output") == 0) {
-		good = *value && strlen(value) < sizeof options->output;
+		/* Not standard output either, which is the program's. */
+		good = *value && strcmp(value, "-") != 0 && strlen(value) < sizeof options->output;
 		if (good)
 			memcpy(options->output, value, strlen(value) + 1);
 	} else if (strcmp(key, "depth") == 0) {

@@ -2,13 +2,13 @@
 #include "preload/output.h"
 
 #include "preload/meta.h"
+#include "preload/output_target.h"
 #include "preload/sys.h"
 #include "preload/text.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -217,10 +217,10 @@ static int place(const char *temporary, pid_t pid, char path[PATH_MAX])
 		bool numbered;
 		if (!expand(&text, pid, number, &numbered))
 			return -ENAMETOOLONG;
-		/* What is named without a number is replaced; but never a device or a socket. */
-		struct stat old;
-		if (!numbered && sys_stat(path, &old) == 0 && !S_ISREG(old.st_mode))
-			return -ENOTSUP;
+		/* What is named without a number is replaced. */
+		error = numbered ? 0 : output_target(path);
+		if (error)
+			return error;
 		error = sys_rename(temporary, path, numbered);
 	}
 	return error;
@@ -238,9 +238,12 @@ int output_begin(pid_t pid, char path[PATH_MAX])
 	struct text text = text_in(path, PATH_MAX);
 	struct text temporary = text_in(output.temporary, sizeof output.temporary);
 	bool numbered;
-	if (!expand(&text, pid, output_next_number(), &numbered) || !temporary_name(path, pid, &temporary))
+	if (!expand(&text, pid, output_next_number(), &numbered))
 		return -ENAMETOOLONG;
-	return 0;
+	int error = numbered ? 0 : output_target(path);
+	if (!error && !temporary_name(path, pid, &temporary))
+		error = -ENAMETOOLONG;
+	return error;
 }
 
 int output_write(int (*fill)(int fd, void *context), void *context, pid_t pid, char path[PATH_MAX])

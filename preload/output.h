@@ -5,8 +5,9 @@
  * snapshots: a host that closes or reuses "our" number loses nothing. When the pattern has %n, a file that exists is
  * never replaced: the number is advanced, so that a container in which every run has pid 1 keeps its snapshots.
  *
- * A pattern without %n names one file. In a run, it is that of the command's own end, or with %p of each process's; any
- * other snapshot has ".PID.NUMBER" in front of the name's last '.', so that none replaces another one.
+ * A pattern without %n names one file, or a link to its place (output_target.h). In a run, it is that of the command's
+ * own end, or with %p of each process's; any other snapshot has ".PID.NUMBER" in front of the name's last '.', so that
+ * none replaces another one.
  */
 #ifndef MUDLARK_OUTPUT_H
 #define MUDLARK_OUTPUT_H
@@ -37,8 +38,8 @@ uint32_t output_next_number(void);
 void output_set_number(uint32_t number);
 
 /*
- * Names a file: the temporary one, and in `path` what it is going to be called. 0 or -ENAMETOOLONG. One file at a time,
- * from here to output_write() or output_discard() (the snapshot lock).
+ * Names a file: the temporary one, and in `path` what it is going to be called. 0, -ENAMETOOLONG, or as
+ * output_target(). One file at a time, from here to output_write() or output_discard() (the snapshot lock).
  */
 int output_begin(pid_t pid, char path[PATH_MAX]);
 /* Before it: whether the file is the snapshot at the end of the process, which has the name of a pattern without %n. */

@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -344,6 +345,18 @@ int sys_stat(const char *path, struct stat *out)
 {
 	/* x86-64's struct stat is the kernel's own; newfstatat is what glibc's stat() calls as well. */
 	return (int)sys_call(SYS_newfstatat, AT_FDCWD, (long)path, (long)out, 0, 0, 0);
+}
+
+int sys_lstat(const char *path, struct stat *out)
+{
+	return (int)sys_call(SYS_newfstatat, AT_FDCWD, (long)path, (long)out, AT_SYMLINK_NOFOLLOW, 0, 0);
+}
+
+int64_t sys_file_system(const char *path)
+{
+	struct statfs system;
+	long result = sys_call(SYS_statfs, (long)path, (long)&system, 0, 0, 0, 0);
+	return result < 0 ? result : (int64_t)system.f_type;
 }
 
 int sys_access(const char *path, int mode)

@@ -106,6 +106,10 @@ ssize_t sys_read(int fd, void *data, size_t bytes);
 ssize_t sys_read_at(int fd, void *data, size_t bytes, uint64_t offset);
 ssize_t sys_readlink(const char *path, char *out, size_t bytes);
 int sys_stat(const char *path, struct stat *out);
+/* lstat(2): of a link itself. */
+int sys_lstat(const char *path, struct stat *out);
+/* The magic number of the file system that path is on, statfs(2); or -errno. */
+int64_t sys_file_system(const char *path);
 /* access(2). 0 or -errno. */
 int sys_access(const char *path, int mode);
 int sys_unlink(const char *path);

@@ -4,6 +4,7 @@
  * The command cannot tell the difference but by the two environment variables: standard output is its own, its exit
  * status passes through, and what we say is on standard error, before it starts or after it has ended.
  */
+#include "preload/output_reason.h"
 #include "report/config.h"
 #include "report/host_options.h"
 #include "report/lsan_options.h"
@@ -18,10 +19,12 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { OPTION_KEY = 1, OPTION_QUIET = 50, OPTION_RETAINED, OPTION_ALLOW_UNEXAMINED, OPTION_LINGER, OPTION_JSON };
@@ -203,6 +206,28 @@ static int run_option(void *context, int id, const char *argument, struct error 
 
 /* --- the command ----------------------------------------------------------------------------------------------- */
 
+/* Whether links lead from the path into /proc, to what a process has open. */
+static bool leads_to_descriptor(const char *path)
+{
+	char at[PATH_MAX], link[PATH_MAX];
+	struct statfs system;
+	snprintf(at, sizeof at, "%s", path);
+	for (int links = 0; links < 40; links++) {
+		ssize_t bytes = readlink(at, link, sizeof link - 1);
+		char *slash = strrchr(at, '/');
+		if (bytes < 0 || !slash)
+			return false;
+		slash[1] = '\0';
+		if (!statfs(at, &system) && system.f_type == PROC_SUPER_MAGIC)
+			return true;
+		link[bytes] = '\0';
+		char *next = link[0] == '/' ? must_copy(link) : must_format("%s%s", at, link);
+		snprintf(at, sizeof at, "%s", next);
+		free(next);
+	}
+	return false;
+}
+
 /*
  * Whether snapshots can be written where the pattern says, as far as that is known before the run: a run of a night
  * must not end with "no snapshot".
@@ -213,6 +238,9 @@ static int check_output(const char *pattern, struct error *error)
 	if (!strchr(pattern, '%') && !stat(pattern, &status) && !S_ISREG(status.st_mode))
 		return error_set(error, EXIT_USAGE, "give another --output",
 				 "%s is no regular file: a snapshot cannot replace it", pattern);
+	if (!strchr(pattern, '%') && leads_to_descriptor(pattern))
+		return error_set(error, EXIT_USAGE, "give another --output", "%s: %s", pattern,
+				 output_reason(OUTPUT_IS_DESCRIPTOR));
 	size_t known = strcspn(pattern, "%");
 	while (known && pattern[known - 1] != '/')
 		known--;
@@ -334,6 +362,9 @@ static int launch(struct run_options *options, const char *library, struct host_
 	if (!getcwd(directory, sizeof directory) && (!output || output[0] != '/'))
 		return error_set(error, EXIT_USAGE, "give an absolute --output", "the current directory: %s",
 				 strerror(errno));
+	if (output && !strcmp(output, "-"))
+		return error_set(error, EXIT_USAGE, "name a file: --output NAME.mud",
+				 "standard output is the command's own: snapshots cannot be written to it");
 	char *pattern = host_output_pattern(output, directory);
 	host_options_set(host, "output", pattern);
 	bool leaks = is_on(host, "leaks");

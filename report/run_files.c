@@ -25,12 +25,16 @@ static int compare_files(const void *left, const void *right)
 	return order ? order : strverscmp(a->path, b->path);
 }
 
-/* What cannot be read belongs to nobody: a process whose own file it was has no other, and is missed. */
-static void examine(struct snapshot_briefs *files, const char *path, const char *token)
+/*
+ * What cannot be read belongs to nobody: a process whose own file it was has no other, and is missed. named: by the
+ * user, who may have named a link, and not found.
+ */
+static void examine(struct snapshot_briefs *files, const char *path, bool named, const char *token)
 {
 	struct stat status;
 	struct error ignored;
-	if (lstat(path, &status) || !S_ISREG(status.st_mode) || status.st_uid != geteuid())
+	if ((named ? stat(path, &status) : lstat(path, &status)) || !S_ISREG(status.st_mode) ||
+	    status.st_uid != geteuid())
 		return;
 	if (snapshot_briefs_add(files, path, &ignored) == EXIT_FINE &&
 	    strcmp(files->at[files->count - 1].run, token) != 0)
@@ -43,7 +47,7 @@ static void find(struct snapshot_briefs *files, const char *pattern, const char 
 	glob_t matches;
 	if (!glob(text, GLOB_NOSORT, NULL, &matches)) {
 		for (size_t i = 0; i < matches.gl_pathc; i++)
-			examine(files, matches.gl_pathv[i], token);
+			examine(files, matches.gl_pathv[i], !strchr(pattern, '%'), token);
 		globfree(&matches);
 	}
 	free(text);

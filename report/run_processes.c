@@ -1,6 +1,7 @@
 /* See run_processes.h. */
 #include "report/run_processes.h"
 
+#include "preload/output_reason.h"
 #include "report/memory.h"
 #include "report/preflight.h"
 
@@ -171,7 +172,7 @@ static char *lost_image(const struct reading *reading, const struct roster_slot 
 static char *exited_reason(const struct reading *reading, const struct roster_slot *slot)
 {
 	if (slot->error)
-		return must_format("its snapshot at the end could not be written: %s", strerror(slot->error));
+		return must_format("its snapshot at the end could not be written: %s", output_reason(slot->error));
 	if (reading->wanted->leaks && slot->verdict == ROSTER_NOT_SEARCHED)
 		return must_format("it was not searched for leaks at its end");
 	if (!has_file(reading, slot, true))
@@ -186,7 +187,7 @@ static char *executed_reason(const struct reading *reading, const struct roster_
 		return NULL;
 	if (slot->error)
 		return must_format("its snapshot before it executed %s could not be written: %s", slot->path,
-				   strerror(slot->error));
+				   output_reason(slot->error));
 	if (slot->verdict == ROSTER_NOT_SEARCHED)
 		return must_format("it executed %s before it could be searched for leaks",
 				   slot->path[0] ? slot->path : "another program");

@@ -189,6 +189,31 @@ START_TEST(names_without_numbers)
 }
 END_TEST
 
+/* A link that the user names stays, and leads to the snapshot; what it must not lead to is said. */
+START_TEST(names_that_are_links)
+{
+	static const char clean[] = "$H/ends_in_many_ways clean";
+	char line[400];
+	snprintf(line, sizeof line,
+		 "mkdir far; ln -s far/x.mud l; mudlark run --leaks -o l -- %s && mudlark run --leaks -o l -- %s && "
+		 "test -L l && mudlark show far/x.mud; ls",
+		 clean, clean);
+	gate_expect(0, line, "ends_in_many_ways, pid");
+	snprintf(line, sizeof line,
+		 "ln -s /proc/self/fd/1 l; mudlark run -o l -- %s >out; s=$?; test -L l || exit 9; exit $s", clean);
+	gate_expect(2, line, "it leads into /proc");
+	snprintf(line, sizeof line, "mudlark run -o - -- %s", clean);
+	gate_expect(2, line, "standard output is the command's own");
+	if (geteuid() != 0) {
+		runner_skip("only root can make another user's link");
+		return;
+	}
+	snprintf(line, sizeof line,
+		 "mkdir s; chmod 1777 s; ln -s ../x s/l; chown -h 65534 s/l; mudlark run --leaks -o s/l -- %s", clean);
+	gate_expect(UNKNOWN, line, "could not be written: it is another user's symbolic link");
+}
+END_TEST
+
 START_TEST(summary_of_the_largest)
 {
 	gate_expect(0, "mudlark run -- sh -c '" HOST "plain; " HOST "clean; true'",
@@ -227,6 +252,7 @@ int main(void)
 	TCase *said = tcase_create("said");
 	tcase_set_timeout(said, 300);
 	tcase_add_test(said, names_without_numbers);
+	tcase_add_test(said, names_that_are_links);
 	tcase_add_test(said, summary_of_the_largest);
 	tcase_add_test(said, summary_as_json);
 	suite_add_tcase(suite, said);

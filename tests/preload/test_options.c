@@ -101,6 +101,7 @@ START_TEST(ends_and_interpreters)
 	ck_assert_uint_eq(good("leaks=yes").leaks, 1);
 	ck_assert_uint_eq(good("leaks=0").leaks, 0);
 	bad("leaks=3", "bad value for leaks");
+	bad("output=-", "bad value for output");
 	ck_assert_int_eq(good("").python, PYTHON_MODE_OBJECTS);
 	ck_assert_int_eq(good("python=objects").python, PYTHON_MODE_OBJECTS);
 	ck_assert_int_eq(good("python=off").python, PYTHON_MODE_OFF);

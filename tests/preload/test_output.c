@@ -1,10 +1,13 @@
 /* Names of snapshot files, and writing them whole or not at all whatever system call fails. */
 #include "preload/output.h"
+#include "preload/output_reason.h"
 #include "tests/preload/unit.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 static char directory[PATH_MAX];
 
@@ -390,6 +393,115 @@ START_TEST(deleted_directory)
 }
 END_TEST
 
+/* A link stays one, and its target is what the snapshot replaces. */
+START_TEST(links_lead_to_their_target)
+{
+	static const char *const kept[] = {"a", "sub/b", "sub/c", "absolute"};
+	char path[PATH_MAX], target[2 * PATH_MAX];
+	struct stat file;
+	ck_assert_int_eq(mkdir("sub", 0700) | mkdir("far", 0700), 0);
+	snprintf(target, sizeof target, "%s/far/there.mud", directory);
+	ck_assert_int_eq(symlink("sub/b", "a") | symlink("c", "sub/b") | symlink("../absolute", "sub/c"), 0);
+	ck_assert_int_eq(symlink(target, "absolute"), 0);
+	output_init("a");
+	for (int i = 0; i < 3; i++) { /* the link hangs in the air at first */
+		ck_assert_int_eq(write_text(i ? "again" : "first", path), 0);
+		ck_assert_str_eq(path, target);
+		ck_assert_str_eq(contents("far/there.mud"), i ? "again" : "first");
+	}
+	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+		ck_assert_msg(lstat(kept[i], &file) == 0 && S_ISLNK(file.st_mode), "%s was replaced", kept[i]);
+	ck_assert_str_eq(names(), "a\nabsolute\nfar\nsub\n");
+}
+END_TEST
+
+START_TEST(links_without_a_place)
+{
+	char path[PATH_MAX];
+	struct stat file;
+	ck_assert_int_eq(symlink("nowhere/x", "no_directory") | symlink("loop", "loop"), 0);
+	output_init("no_directory");
+	ck_assert_int_eq(write_text("x", path), -ENOENT);
+	output_init("loop");
+	ck_assert_int_eq(write_text("x", path), -ELOOP);
+	ck_assert(lstat("loop", &file) == 0 && S_ISLNK(file.st_mode));
+	ck_assert_str_eq(names(), "loop\nno_directory\n");
+}
+END_TEST
+
+/* As output=/dev/stdout, with links of our own; by a chain as well. */
+START_TEST(descriptors_are_no_places)
+{
+	char path[PATH_MAX], link[60];
+	struct stat file, now;
+	int fd = open("program's output", O_CREAT | O_RDWR, 0600);
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	ck_assert_int_eq(symlink(link, "stdout") | symlink("stdout", "chain"), 0);
+	static const char *const names_asked[] = {"stdout", "chain"};
+	for (int i = 0; i < 2; i++) {
+		output_init(names_asked[i]);
+		ck_assert_int_eq(write_text("x", path), -OUTPUT_IS_DESCRIPTOR);
+	}
+	output_init(link);
+	ck_assert_int_eq(write_text("x", path), -OUTPUT_IS_DESCRIPTOR);
+	ck_assert(lstat("stdout", &now) == 0 && S_ISLNK(now.st_mode));
+	ck_assert(fstat(fd, &file) == 0 && stat("program's output", &now) == 0);
+	ck_assert_uint_eq(file.st_ino, now.st_ino);
+	ck_assert_str_eq(contents("program's output"), "");
+	close(fd);
+}
+END_TEST
+
+START_TEST(what_is_no_file)
+{
+	char path[PATH_MAX];
+	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "socket"};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+	close(fd);
+	ck_assert_int_eq(mkdir("directory", 0700) | mkfifo("pipe", 0600) | symlink("/dev/null", "device"), 0);
+	ck_assert_int_eq(symlink("pipe", "to pipe") | symlink("directory", "to directory"), 0);
+	static const struct {
+		const char *name;
+		int error;
+	} cases[] = {
+		{"directory", OUTPUT_IS_DIRECTORY}, {"to directory", OUTPUT_IS_DIRECTORY}, {"pipe", OUTPUT_IS_FIFO},
+		{"to pipe", OUTPUT_IS_FIFO},        {"socket", OUTPUT_IS_SOCKET},          {"device", OUTPUT_IS_DEVICE},
+		{"/dev/full", OUTPUT_IS_DEVICE},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		output_init(cases[i].name);
+		ck_assert_msg(write_text("x", path) == -cases[i].error, "%s", cases[i].name);
+		ck_assert_ptr_nonnull(strstr(output_reason(cases[i].error), "it is a"));
+	}
+	ck_assert_str_eq(names(), "device\ndirectory\npipe\nsocket\nto directory\nto pipe\n");
+	ck_assert_str_eq(output_reason(ENOSPC), "No space left on device");
+	ck_assert_str_eq(output_reason(77777), "unknown error");
+}
+END_TEST
+
+START_TEST(strange_links_in_shared_directories)
+{
+	enum { NOBODY = 65534 };
+	char path[PATH_MAX];
+	if (geteuid() != 0)
+		return; /* only root can make somebody else's */
+	ck_assert_int_eq(mkdir("shared", 0700) | chmod("shared", 01777) | mkdir("own", 0700), 0);
+	ck_assert_int_eq(symlink("../own/file", "shared/theirs") | symlink("../own/file", "shared/mine"), 0);
+	ck_assert_int_eq(lchown("shared/theirs", NOBODY, NOBODY), 0);
+	output_init("shared/theirs");
+	ck_assert_int_eq(write_text("x", path), -OUTPUT_IS_STRANGE);
+	ck_assert_int_eq(access("own/file", F_OK), -1);
+	output_init("shared/mine");
+	ck_assert_int_eq(write_text("x", path), 0);
+	ck_assert_str_eq(contents("own/file"), "x");
+	/* What everybody writes to, but not sticky, is nobody's to protect, and so for the kernel. */
+	ck_assert_int_eq(chmod("shared", 0777), 0);
+	output_init("shared/theirs");
+	ck_assert_int_eq(write_text("y", path), 0);
+}
+END_TEST
+
 START_TEST(interrupted_and_partial_writes)
 {
 	char path[PATH_MAX];
@@ -426,6 +538,11 @@ int main(void)
 	tcase_add_test(tests, full_device_and_long_names);
 	tcase_add_test(tests, read_only_directory);
 	tcase_add_test(tests, deleted_directory);
+	tcase_add_test(tests, links_lead_to_their_target);
+	tcase_add_test(tests, links_without_a_place);
+	tcase_add_test(tests, descriptors_are_no_places);
+	tcase_add_test(tests, what_is_no_file);
+	tcase_add_test(tests, strange_links_in_shared_directories);
 	tcase_add_test(tests, interrupted_and_partial_writes);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);

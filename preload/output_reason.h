@@ -1,0 +1,42 @@
+/*
+ * Why a snapshot cannot have its place, in the numbers of errno and in our own, which stand above those. They go by the
+ * roster to `mudlark run`, which says the same as the library.
+ */
+#ifndef MUDLARK_OUTPUT_REASON_H
+#define MUDLARK_OUTPUT_REASON_H
+
+#include <string.h>
+
+enum output_refusal {
+	OUTPUT_IS_DIRECTORY = 5000,
+	OUTPUT_IS_DEVICE,
+	OUTPUT_IS_FIFO,
+	OUTPUT_IS_SOCKET,
+	OUTPUT_IS_DESCRIPTOR,
+	OUTPUT_IS_STRANGE,
+};
+
+/* What an error number, positive, is called. */
+static inline const char *output_reason(int error)
+{
+	switch (error) {
+	case OUTPUT_IS_DIRECTORY:
+		return "it is a directory";
+	case OUTPUT_IS_DEVICE:
+		return "it is a device: snapshots are files";
+	case OUTPUT_IS_FIFO:
+		return "it is a pipe: snapshots are files";
+	case OUTPUT_IS_SOCKET:
+		return "it is a socket: snapshots are files";
+	case OUTPUT_IS_DESCRIPTOR:
+		return "it leads into /proc, to what a process has open: snapshots are files of their own";
+	case OUTPUT_IS_STRANGE:
+		return "it is another user's symbolic link in a directory that everybody writes to";
+	default:
+		break;
+	}
+	const char *reason = strerrordesc_np(error);
+	return reason ? reason : "unknown error";
+}
+
+#endif

@@ -3,11 +3,13 @@
 
 #include "preload/control.h"
 #include "preload/roster.h"
+#include "preload/sandbox.h"
 #include "preload/sys.h"
 #include "preload/text.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -67,8 +69,8 @@ struct attempt {
 };
 
 /*
- * path: what is executed, for the roster. possible: false when it is known to fail, so that nothing need be searched
- * for leaks: who looks through PATH himself tries many.
+ * path: what is executed, for the roster; NULL: it cannot be read. possible: false when it is known to fail, so that
+ * nothing need be searched for leaks: who looks through PATH himself tries many.
  */
 static struct attempt attempt_begin(const char *path, char *const *environment, bool possible)
 {
@@ -76,7 +78,9 @@ static struct attempt attempt_begin(const char *path, char *const *environment, 
 	int saved = errno, error = 0;
 	resolve();
 	enum roster_verdict verdict = attempt.own && possible ? control_before_exec(&error) : ROSTER_NOT_SEARCHED;
-	attempt.slot = roster_exec(attempt.own, path, environment, verdict, error);
+	/* Of one that has locked itself in the run knows already that nobody examined it. */
+	if (!sandboxed())
+		attempt.slot = roster_exec(attempt.own, path, environment, verdict, error);
 	errno = saved;
 	return attempt;
 }
@@ -91,14 +95,11 @@ static int attempt_failed(struct attempt attempt)
 	return -1;
 }
 
-static bool is_executable(const char *path)
-{
-	return path && sys_access(path, X_OK) == 0;
-}
-
 EXPORTED int execve(const char *path, char *const argv[], char *const environment[])
 {
-	struct attempt attempt = attempt_begin(path, environment, is_executable(path));
+	int error = sandboxed() ? -EPERM : sys_access(path, X_OK);
+	/* The kernel refuses a pointer that leads nowhere; we may not be the ones that fall over it. */
+	struct attempt attempt = attempt_begin(error == -EFAULT ? NULL : path, environment, error == 0);
 	next.execve(path, argv, environment);
 	return attempt_failed(attempt);
 }
@@ -120,23 +121,39 @@ EXPORTED int execvp(const char *file, char *const argv[])
 	return execvpe(file, argv, environ);
 }
 
+/* What the descriptor is of; NULL: nobody can tell. */
+static const char *name_of(int fd, char name[PATH_MAX])
+{
+	char link[64];
+	struct text text = text_in(link, sizeof link);
+	if (sandboxed() || fd < 0)
+		return NULL;
+	text_add(&text, "/proc/self/fd/");
+	text_add_number(&text, (uint64_t)fd);
+	ssize_t length = sys_readlink(link, name, PATH_MAX - 1);
+	if (length <= 0)
+		return NULL;
+	name[length] = '\0';
+	return name;
+}
+
 EXPORTED int fexecve(int fd, char *const argv[], char *const environment[])
 {
-	char path[PATH_MAX];
-	struct text text = text_in(path, sizeof path);
-	text_add(&text, "/proc/self/fd/");
-	text_add_number(&text, (uint64_t)(fd < 0 ? 0 : fd));
-	char target[PATH_MAX];
-	ssize_t length = sys_readlink(path, target, sizeof target - 1);
-	target[length > 0 ? length : 0] = '\0';
-	struct attempt attempt = attempt_begin(length > 0 ? target : path, environment, true);
+	char name[PATH_MAX];
+	const char *path = name_of(fd, name);
+	struct attempt attempt = attempt_begin(path ? path : "", environment, true);
 	next.fexecve(fd, argv, environment);
 	return attempt_failed(attempt);
 }
 
 EXPORTED int execveat(int directory, const char *path, char *const argv[], char *const environment[], int flags)
 {
-	struct attempt attempt = attempt_begin(path, environment, true);
+	char name[PATH_MAX];
+	int error = sandboxed() ? -EPERM : sys_access(path, F_OK);
+	const char *of = error == -EFAULT ? NULL : path;
+	if (of && !*of && flags & AT_EMPTY_PATH && name_of(directory, name))
+		of = name;
+	struct attempt attempt = attempt_begin(of, environment, of != NULL);
 	next.execveat(directory, path, argv, environment, flags);
 	return attempt_failed(attempt);
 }
@@ -201,15 +218,14 @@ EXPORTED int execle(const char *path, const char *first, ...)
 static int spawn(spawn_function *function, pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
 		 const posix_spawnattr_t *attributes, char *const argv[], char *const environment[])
 {
-	pid_t child = 0;
-	int error = function(&child, path, actions, attributes, argv, environment);
+	/* The program's own variable, if it has one: a handler of SIGCHLD may look there before this returns. */
+	pid_t unseen, *child = pid ? pid : &unseen;
+	int error = function(child, path, actions, attributes, argv, environment);
 	if (error)
 		return error;
 	int saved = errno;
-	roster_spawned(child, path, environment);
+	roster_spawned(*child, path, environment);
 	errno = saved;
-	if (pid)
-		*pid = child;
 	return 0;
 }
 

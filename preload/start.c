@@ -207,7 +207,8 @@ static void fork_child_amid(void)
 static void fork_child(void)
 {
 	struct heap *heap = forking.heap;
-	pid_t pid = sys_getpid();
+	/* Locked in, it takes no snapshot that would have its number. */
+	pid_t pid = sandboxed() ? 0 : sys_getpid();
 	if (forking.locked) {
 		jemalloc_fork_child();
 		all_release(all.count);

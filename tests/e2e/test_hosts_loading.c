@@ -47,6 +47,7 @@ static const struct host_case cases[] = {
 	{.line = "strict_seccomp raw", .snapshots = 1},
 	{.line = "strict_seccomp _exit", .snapshots = 1},
 	{.line = "strict_seccomp exit", .snapshots = 1},
+	{.line = "exec_locked_in", .snapshots = 1},
 	/* nobody sees that filter, and no snapshot is asked for */
 	{.line = "strict_seccomp raw instruction", .options = "at_exit=0", .snapshots = 0},
 	{.line = "strict_seccomp exit instruction", .options = "at_exit=0", .snapshots = 0},

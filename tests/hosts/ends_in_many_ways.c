@@ -298,8 +298,12 @@ static int without_directory(void)
 
 static int failed_exec(void)
 {
+	char *argv[] = {"not", NULL}, *volatile nowhere = (char *)16;
 	execl("/not/there", "not", NULL);
 	execlp("not-there-either", "not", NULL);
+	if (execve(nowhere, argv, argv) != -1 || errno != EFAULT || execveat(-1, nowhere, argv, argv, 0) != -1 ||
+	    errno != EFAULT)
+		return 1;
 	if (!vfork()) {
 		execl("/not/there", "not", NULL);
 		_exit(0);

@@ -45,7 +45,9 @@ static void diff_json(const struct reading *reading, const struct aggregate *agg
 	const struct snapshot *old_snapshot = reading->snapshots[OLD], *new_snapshot = reading->snapshots[NEW];
 	size_t count = rows_to_print(aggregate, reading->top);
 	json_put_object(&json, NULL, false);
-	json_put_text(&json, "schema", "mudlark.diff/1");
+	bool has_table = reading_has_frame_table(reading, count);
+	struct frame_table table = {0};
+	json_put_text(&json, "schema", has_table ? "mudlark.diff/2" : "mudlark.diff/1");
 	heading_json(new_snapshot, &json);
 	json_put_object(&json, "old", false);
 	heading_json(old_snapshot, &json);
@@ -74,10 +76,12 @@ static void diff_json(const struct reading *reading, const struct aggregate *agg
 		figures_json(&row->figures[NEW], &json);
 		changes_json(&row->figures[OLD], &row->figures[NEW], &json);
 		json_put_text(&json, "status", row_status(row, reading->metric));
-		row_json(reading->names, row, &reading->group, &json);
+		row_json(reading->names, row, &reading->group, has_table ? &table : NULL, &json);
 		json_end_object(&json);
 	}
 	json_end_array(&json);
+	if (has_table)
+		frame_table_json(reading->names, &table, &json);
 	struct figures others[NAMES_MOST_SNAPSHOTS];
 	sum_others(aggregate, count, others);
 	json_put_object(&json, "other", true);

@@ -7,14 +7,13 @@
  */
 #include "report/escape.h"
 #include "report/heading.h"
+#include "report/pair_table.h"
 #include "report/present.h"
 #include "report/rows.h"
 #include "report/show.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { OPTION_FORMAT = 1, OPTION_OUTPUT, OPTION_BY };
 #define FORMAT_CHOICES "folded|json"
@@ -43,68 +42,104 @@ static int export_option(void *context, int id, const char *argument, struct err
 	}
 }
 
-static void fold_name(struct buffer *out, const struct location *location)
+/*
+ * Rows are stacks of addresses; a line is a stack of names, and equal lines are one. A few hundred kilobytes of a trie
+ * spell out gigabytes of lines, so none is kept: a line is a node in a trie of names, and written name by name.
+ */
+struct folding {
+	struct intern names;
+	struct pair_table nodes; /* of the caller's node (0: none) and a name */
+	int64_t *values;         /* by node - 1 */
+	size_t capacity;
+	uint32_t *stack; /* names of one row, innermost first */
+	size_t stack_capacity;
+};
+
+static uint32_t fold_name(struct folding *folding, const struct location *location)
 {
+	struct buffer text = {0};
 	if (location->function) {
-		escape_folded(out, location->function);
-		return;
+		escape_folded(&text, location->function);
+	} else {
+		buffer_byte(&text, '[');
+		escape_folded(&text, location->module_name[0] ? location->module_name : "unknown");
+		buffer_format(&text, "+0x%" PRIx64 "]", location->address);
 	}
-	buffer_byte(out, '[');
-	escape_folded(out, location->module_name[0] ? location->module_name : "unknown");
-	buffer_format(out, "+0x%" PRIx64 "]", location->address);
+	uint32_t name = intern_text(&folding->names, buffer_string(&text));
+	buffer_free(&text);
+	return name;
 }
 
-static void fold_row(const struct reading *reading, const struct row *row, struct buffer *line)
+/* The node of one more name. */
+static uint32_t fold_inwards(struct folding *folding, uint32_t node, uint32_t name)
 {
-	const struct location **frames = NULL;
-	size_t count = 0, capacity = 0;
+	uint32_t known = folding->nodes.count, inner = pair_number(&folding->nodes, node, name);
+	if (inner > known) {
+		must_grow(folding->values, known, folding->capacity);
+		folding->values[inner - 1] = 0;
+	}
+	return inner;
+}
+
+/* The node of a whole row. */
+static uint32_t fold_row(struct folding *folding, const struct reading *reading, const struct row *row)
+{
+	size_t count = 0;
 	struct stack_walk walk = {0};
 	const struct location *location;
 	while ((location = stack_next(&walk, reading->names, row, &reading->group))) {
-		must_grow(frames, count, capacity); /* NOLINT(bugprone-sizeof-expression): an array of pointers */
-		frames[count++] = location;
+		must_grow(folding->stack, count, folding->stack_capacity);
+		folding->stack[count++] = fold_name(folding, location);
 	}
+	uint32_t node = 0;
 	if (row->cut)
-		buffer_text(line, "[outer frames not recorded];");
+		node = fold_inwards(folding, node, intern_text(&folding->names, "[outer frames not recorded]"));
 	if (!count)
-		buffer_text(line, "[no stack recorded]");
-	for (size_t i = count; i-- > 0;) {
-		fold_name(line, frames[i]);
-		if (i)
-			buffer_byte(line, ';');
+		node = fold_inwards(folding, node, intern_text(&folding->names, "[no stack recorded]"));
+	while (count)
+		node = fold_inwards(folding, node, folding->stack[--count]);
+	return node;
+}
+
+static void write_line(struct folding *folding, uint32_t node, FILE *stream)
+{
+	size_t count = 0;
+	int64_t value = folding->values[node - 1];
+	if (!value)
+		return; /* nothing changed, or it was written for another row */
+	folding->values[node - 1] = 0;
+	for (; node; node = (uint32_t)folding->nodes.pairs[node - 1].first) {
+		must_grow(folding->stack, count, folding->stack_capacity);
+		folding->stack[count++] = (uint32_t)folding->nodes.pairs[node - 1].second;
 	}
-	free(frames);
+	while (count) {
+		fputs(intern_get(&folding->names, folding->stack[--count]), stream);
+		if (count)
+			fputc(';', stream);
+	}
+	fprintf(stream, " %" PRId64 "\n", value);
 }
 
 static void write_folded(const struct reading *reading, const struct aggregate *aggregate, FILE *stream)
 {
-	/* Rows are stacks of addresses; a line is a stack of names, and equal lines are one. */
-	struct intern lines = {0};
-	int64_t *values = NULL;
-	size_t capacity = 0;
+	struct folding folding = {0};
+	uint32_t *nodes = must_allocate(aggregate->row_count + 1, sizeof *nodes);
 	bool compare = reading->snapshot_count == 2;
 	for (size_t i = 0; i < aggregate->row_count; i++) {
 		const struct row *row = &aggregate->rows[i];
-		struct buffer line = {0};
-		fold_row(reading, row, &line);
-		uint32_t known = lines.count, number = intern_bytes(&lines, line.data, line.length);
-		buffer_free(&line);
-		if (number > known) {
-			must_grow(values, known, capacity);
-			values[number - 1] = 0;
-		}
-		assert(values); /* the first number is 1, more than none known */
 		uint64_t value = metric_value(&row->figures[compare ? 1 : 0], reading->metric);
 		uint64_t base = compare ? metric_value(&row->figures[0], reading->metric) : 0;
-		values[number - 1] = figure_change(base, (uint64_t)values[number - 1] + value);
+		nodes[i] = fold_row(&folding, reading, row);
+		int64_t *sum = &folding.values[nodes[i] - 1];
+		*sum = figure_change(base, (uint64_t)*sum + value);
 	}
-	for (uint32_t number = 1; number <= lines.count; number++)
-		if (values[number - 1]) {
-			fputs(intern_get(&lines, number), stream);
-			fprintf(stream, " %" PRId64 "\n", values[number - 1]);
-		}
-	intern_free(&lines);
-	free(values);
+	for (size_t i = 0; i < aggregate->row_count && !ferror(stream); i++)
+		write_line(&folding, nodes[i], stream);
+	free(nodes);
+	free(folding.stack);
+	free(folding.values);
+	pair_table_free(&folding.nodes);
+	intern_free(&folding.names);
 }
 
 static int export_snapshot(struct export_options *options, char **paths, uint32_t count, struct error *error)
@@ -138,6 +173,11 @@ static int run_export(const struct command *command, int argc, char **argv, stru
 	else if (status == EXIT_FINE && options.format == FORMAT_FOLDED && options.grouped)
 		status = error_set(error, EXIT_USAGE, "use --format json with --by",
 				   "export: format folded is always by stack");
+	else if (status == EXIT_FINE && options.format == FORMAT_FOLDED && options.reading.frames != FRAMES_AUTO)
+		status = error_set(error, EXIT_USAGE, "use --format json with --frames",
+				   "export: format folded has its frames in its lines");
+	if (status == EXIT_FINE)
+		status = reading_check_frames(&options.reading, command->name, error);
 	if (status == EXIT_FINE)
 		status = export_snapshot(&options, argv + first, (uint32_t)(argc - first), error);
 	reading_free(&options.reading);
@@ -154,6 +194,7 @@ static const struct option_spec options_table[] = {
 	 "json only, what a row is: stack (the default), line, function, file, module, type, thread or process"},
 	FILTER_OPTIONS,
 	SKIP_OPTIONS,
+	FRAMES_OPTION,
 	{READING_ALL_FRAMES, 0, "all-frames", NULL, ARGUMENT_NONE, NULL,
 	 "json only, with --by: let a row belong to the innermost frame, whatever it is"},
 	SYMBOL_OPTIONS,

@@ -22,7 +22,7 @@ static void finding_json(const struct gate *gate, const struct finding *finding,
 	json_put_number(json, "blocks", finding->blocks);
 	json_put_text(json, "process", finding->process);
 	json_put_number(json, "processes", finding->processes);
-	row_json(finding->names, &finding->row, &options, json);
+	row_json(finding->names, &finding->row, &options, NULL, json);
 	json_end_object(json);
 	buffer_free(&title);
 }

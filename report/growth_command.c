@@ -64,7 +64,7 @@ static void growth_json(const struct growth_options *options, const struct growt
 	for (size_t i = 0; i < rows_shown(options, growth); i++) {
 		json_put_object(&json, NULL, false);
 		growth_row_json(&growth->rows[i], &json);
-		row_json(reading->names, &growth->rows[i].row, &reading->group, &json);
+		row_json(reading->names, &growth->rows[i].row, &reading->group, NULL, &json);
 		json_end_object(&json);
 	}
 	json_end_array(&json);

@@ -379,7 +379,7 @@ static void path_json(const struct retained_rows *rows, const struct row *row, s
 		json_put_number(json, "bytes", step->bytes);
 		json_put_number(json, "offset", step->offset);
 		json_put_number(json, "blocks", step->times);
-		row_json(rows->reading->names, &site, &rows->reading->group, json);
+		row_json(rows->reading->names, &site, &rows->reading->group, NULL, json);
 		json_end_object(json);
 	}
 	json_end_array(json);
@@ -408,7 +408,7 @@ static void rows_json(const struct retained_rows *rows)
 		json_put_number(&json, "blocks", row->figures[0].live_blocks);
 		if (rows->paths)
 			path_json(rows, row, &json);
-		row_json(reading->names, row, &reading->group, &json);
+		row_json(reading->names, row, &reading->group, NULL, &json);
 		json_end_object(&json);
 	}
 	json_end_array(&json);

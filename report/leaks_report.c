@@ -104,7 +104,7 @@ void leaks_json(const struct leaks_report *report)
 			json_put_number(&json, "blocks", figures->live_blocks);
 			json_put_number(&json, "indirect_bytes", figures->alloc_bytes);
 			json_put_number(&json, "indirect_blocks", figures->alloc_blocks);
-			row_json(reading->names, &aggregate->rows[j], &reading->group, &json);
+			row_json(reading->names, &aggregate->rows[j], &reading->group, NULL, &json);
 			json_end_object(&json);
 		}
 	}

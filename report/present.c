@@ -82,6 +82,8 @@ int table_command_run(const struct table_command *table, const struct command *c
 		status = options_operands(command, "types of one process at a time", error);
 	if (status == EXIT_FINE)
 		status = check_format(command, &reading, error);
+	if (status == EXIT_FINE)
+		status = reading_check_frames(&reading, command->name, error);
 	struct presentation presentation = {
 		.write = reading.json          ? table->write_json
 			 : reading.tracemalloc ? table->write_tracemalloc

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* JSON with more of them has its frames in a table. */
+enum { ROWS_WITH_FRAMES = 100 };
+
 void reading_init(struct reading *reading)
 {
 	*reading = (struct reading){.top = 20};
@@ -83,12 +86,29 @@ int reading_option(void *context, int id, const char *argument, struct error *er
 	case READING_NO_CONFIG:
 		reading->no_config = true;
 		break;
+	case READING_FRAMES:
+		reading->frames = (enum frames_choice)options_choice(FRAMES_CHOICES, argument);
+		break;
 	case READING_WIDTH:
 		if (!options_number("width", argument, LEAST_WIDTH, WIDEST, &reading->width, error))
 			return error->code;
 		break;
 	}
 	return EXIT_FINE;
+}
+
+int reading_check_frames(const struct reading *reading, const char *command, struct error *error)
+{
+	if (reading->frames != FRAMES_TABLE || reading->group.by == BY_STACK)
+		return EXIT_FINE;
+	return error_set(error, EXIT_USAGE, "leave --frames or --by out",
+			 "%s: --frames table is for rows by stack; others have one frame", command);
+}
+
+bool reading_has_frame_table(const struct reading *reading, size_t rows)
+{
+	bool many = reading->frames == FRAMES_AUTO && rows > ROWS_WITH_FRAMES;
+	return reading->group.by == BY_STACK && (reading->frames == FRAMES_TABLE || many);
 }
 
 int reading_configure(struct reading *reading, struct error *error)

@@ -12,6 +12,9 @@ struct path_list {
 	size_t count, capacity;
 };
 
+/* Where JSON has the frames of stacks. */
+enum frames_choice { FRAMES_AUTO, FRAMES_ROWS, FRAMES_TABLE };
+
 struct reading {
 	struct aggregate_options group;
 	struct filter filter;
@@ -26,6 +29,7 @@ struct reading {
 	struct skips skips;              /* of --skip, and of the configuration files once they were read */
 	const struct skips *given_skips; /* another command's, instead; NULL: none */
 	bool no_config;
+	enum frames_choice frames;
 	const char *sysroot;
 	struct path_list debug_dirs, extra_dirs;
 	/* After reading_load(): */
@@ -54,9 +58,18 @@ enum reading_option {
 	READING_SKIP,
 	READING_NO_CONFIG,
 	READING_WIDTH,
+	READING_FRAMES,
 };
 
 /* Entries for a command's table of options. */
+#define FRAMES_CHOICES "auto|rows|table"
+#define FRAMES_OPTION                                                                                                  \
+	{                                                                                                              \
+		READING_FRAMES, 0, "frames", "WHERE", ARGUMENT_CHOICE, FRAMES_CHOICES,                                 \
+			"where JSON has the frames of rows by stack: in the rows, or once in a table of which rows "   \
+			"give "                                                                                        \
+			"the indices (default auto: a table for more than 100 rows)"                                   \
+	}
 #define METRIC_OPTION                                                                                                  \
 	{                                                                                                              \
 		READING_METRIC, 'm', "metric", "METRIC", ARGUMENT_CHOICE, METRIC_CHOICES,                              \
@@ -159,14 +172,18 @@ enum reading_option {
 		 NULL,                                                                                                 \
 		 "show all frames, and let a row belong to its innermost one, also inside libc, libstdc++, wrappers "  \
 		 "of malloc and what --skip names"},                                                                   \
-		SKIP_OPTIONS, {READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON"}, OUTPUT_OPTIONS,    \
-		SYMBOL_OPTIONS
+		SKIP_OPTIONS, {READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON"}, FRAMES_OPTION,     \
+		OUTPUT_OPTIONS, SYMBOL_OPTIONS
 
 #define ROW_FORMAT_CHOICES "table|tracemalloc"
 
 void reading_init(struct reading *reading);
 /* An option_handler; context is a struct reading. */
 int reading_option(void *context, int id, const char *argument, struct error *error);
+/* Whether --frames goes together with the grouping. Returns EXIT_FINE or fills error. */
+int reading_check_frames(const struct reading *reading, const char *command, struct error *error);
+/* Whether JSON with so many rows has its frames in a table. */
+bool reading_has_frame_table(const struct reading *reading, size_t rows);
 /* Reads the configuration files, unless the command has done so or was told not to. Returns EXIT_FINE or fills error.
  */
 int reading_configure(struct reading *reading, struct error *error);

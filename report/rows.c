@@ -348,8 +348,33 @@ static void thread_json(const struct snapshot_thread *thread, struct json *json)
 	json_end_object(json);
 }
 
+/* A frame's number in the table. */
+static uint32_t frame_number(const struct names *names, const struct location *location, struct frame_table *table)
+{
+	if (!table->numbers)
+		table->numbers = must_allocate(names->location_count, sizeof *table->numbers);
+	uint32_t at = (uint32_t)(location - names->locations);
+	if (!table->numbers[at]) {
+		must_grow(table->locations, table->count, table->capacity);
+		table->locations[table->count++] = at;
+		table->numbers[at] = (uint32_t)table->count;
+	}
+	return table->numbers[at] - 1;
+}
+
+void frame_table_json(const struct names *names, struct frame_table *table, struct json *json)
+{
+	json_put_array(json, "frames", false);
+	for (size_t i = 0; i < table->count; i++)
+		frame_json(&names->locations[table->locations[i]], BY_STACK, false, json);
+	json_end_array(json);
+	free(table->numbers);
+	free(table->locations);
+	*table = (struct frame_table){0};
+}
+
 void row_json(const struct names *names, const struct row *row, const struct aggregate_options *options,
-	      struct json *json)
+	      struct frame_table *table, struct json *json)
 {
 	if (options->by == BY_THREAD) {
 		if (row->thread)
@@ -365,12 +390,15 @@ void row_json(const struct names *names, const struct row *row, const struct agg
 		json_put_text(json, "snapshot", part->file_name);
 		json_end_object(json);
 	}
-	json_put_array(json, "frames", false);
+	json_put_array(json, "frames", table != NULL);
 	if (options->by == BY_STACK) {
 		struct stack_walk walk = {0};
 		const struct location *location;
 		while ((location = stack_next(&walk, names, row, options)))
-			frame_json(location, options->by, false, json);
+			if (table)
+				json_put_number(json, NULL, frame_number(names, location, table));
+			else
+				frame_json(location, options->by, false, json);
 	} else if (row->location) {
 		const struct location *location = &names->locations[row->location - 1];
 		bool unnamed = !location->python && !location->function && !row->unnamed &&

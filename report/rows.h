@@ -38,9 +38,20 @@ void change_spreads(const struct figures *old_figures, const struct figures *new
 void figures_json(const struct figures *figures, struct json *json);
 /* The same with "_diff" behind each name, new - old; of estimates also "interval_diff". */
 void changes_json(const struct figures *old_figures, const struct figures *new_figures, struct json *json);
-/* The members "frames" and, as the grouping has them, "thread", "cut". */
+/*
+ * The frames of stacks, each once, numbered from 0 in the order in which rows name them. Written whole in each row, the
+ * stacks of a large program are gigabytes: they share nearly all of their frames. Zero-initialise it.
+ */
+struct frame_table {
+	uint32_t *numbers; /* by location: number + 1; 0: not named yet */
+	uint32_t *locations;
+	size_t count, capacity;
+};
+/* The members "frames" and, as the grouping has them, "thread", "cut". table: frames are indices of it; NULL: whole. */
 void row_json(const struct names *names, const struct row *row, const struct aggregate_options *options,
-	      struct json *json);
+	      struct frame_table *table, struct json *json);
+/* The array "frames" of the table, which is freed. */
+void frame_table_json(const struct names *names, struct frame_table *table, struct json *json);
 /* The array "symbol_notes". */
 void symbol_notes_json(const struct names *names, struct json *json);
 

@@ -15,7 +15,9 @@ void show_json(const struct reading *reading, const struct aggregate *aggregate,
 	struct json json = {.stream = stream};
 	size_t count = rows_to_print(aggregate, reading->top);
 	json_put_object(&json, NULL, false);
-	json_put_text(&json, "schema", "mudlark.show/1");
+	bool has_table = reading_has_frame_table(reading, count);
+	struct frame_table table = {0};
+	json_put_text(&json, "schema", has_table ? "mudlark.show/2" : "mudlark.show/1");
 	heading_json(reading->snapshots[0], &json);
 	snapshots_json(reading->snapshots[0], &json);
 	json_put_text(&json, "by", grouping_name(reading->group.by));
@@ -29,10 +31,12 @@ void show_json(const struct reading *reading, const struct aggregate *aggregate,
 		const struct row *row = &aggregate->rows[i];
 		json_put_object(&json, NULL, false);
 		figures_json(&row->figures[0], &json);
-		row_json(reading->names, row, &reading->group, &json);
+		row_json(reading->names, row, &reading->group, has_table ? &table : NULL, &json);
 		json_end_object(&json);
 	}
 	json_end_array(&json);
+	if (has_table)
+		frame_table_json(reading->names, &table, &json);
 	struct figures others[NAMES_MOST_SNAPSHOTS];
 	sum_others(aggregate, count, others);
 	json_put_object(&json, "other", true);

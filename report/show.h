@@ -6,7 +6,7 @@
 
 #include "report/reading.h"
 
-/* Writes schema mudlark.show/1 of the ranked rows. */
+/* Writes schema mudlark.show/1, or /2 where frames stand in a table, of the ranked rows. */
 void show_json(const struct reading *reading, const struct aggregate *aggregate, FILE *stream);
 
 #endif

@@ -24,7 +24,7 @@ static bool has_package(const char *python, const char *package)
 static void record(const char *python, const char *program)
 {
 	expect(python, "$M run -q -o one.mud -- \"$P\" -B %s", program);
-	expect(python, "$M show --json --by stack --top 0 one.mud 2>notes >rows.json || cat notes");
+	expect(python, "$M show --json --by stack --frames rows --top 0 one.mud 2>notes >rows.json || cat notes");
 }
 
 #define expect_rows(python, program, function)                                                                         \

@@ -496,6 +496,124 @@ static void write_empty_snapshot(const char *name)
 	free(s);
 }
 
+/*
+ * Hostile: a chain of frames, each of which ends a stack of its own. A file of so many rows spells out the square of
+ * that in frames.
+ */
+enum { DEEP = 4000 };
+
+static void write_deep(const char *name)
+{
+	struct synthetic *s = synthetic_new(1234, 0, "AAAAAAAA");
+	struct snapshot *snapshot = &s->snapshot;
+	struct buffer file = {0};
+	snapshot->frames = calloc(DEEP + 1, sizeof *snapshot->frames);
+	snapshot->stacks = calloc(DEEP + 1, sizeof *snapshot->stacks);
+	snapshot->sites = calloc(DEEP + 1, sizeof *snapshot->sites);
+	snapshot->cohorts = calloc(DEEP, sizeof *snapshot->cohorts);
+	snapshot->frame_count = snapshot->stack_count = snapshot->site_count = snapshot->cohort_count = DEEP;
+	for (uint32_t id = 1; id <= DEEP; id++) {
+		snapshot->frames[id] = (struct snapshot_frame){.address = 0x1000 + id, .module = 1, .parent = id - 1};
+		snapshot->stacks[id].frame = id;
+		snapshot->sites[id] = (struct snapshot_site){.stack = id,
+							     .thread = 1,
+							     .alloc_blocks = 1,
+							     .alloc_bytes = id,
+							     .peak_blocks = 1,
+							     .peak_bytes = id};
+		snapshot->cohorts[id - 1] = (struct snapshot_cohort){id, 1, 1, id};
+		snapshot->totals[TOTAL_LIVE_BLOCKS] += 1;
+		snapshot->totals[TOTAL_LIVE_BYTES] += id;
+	}
+	synthetic_file(s, false, 100, &file);
+	write_file(name, file.data, file.length, 0644);
+	buffer_free(&file);
+	free(snapshot->frames);
+	free(snapshot->stacks);
+	free(snapshot->sites);
+	free(snapshot->cohorts);
+	free(s);
+}
+
+/* 120 MB of lines in less address space than that; and frames in a table, each once. */
+START_TEST(deep_stacks_are_streamed)
+{
+	write_deep("deep.mud");
+	expect_status(0, "ulimit -v 90000; $M export --format folded deep.mud | wc -lc");
+	unsigned long lines = 0, bytes = 0;
+	ck_assert_int_eq(sscanf(contents("out"), "%lu %lu", &lines, &bytes), 2);
+	ck_assert_uint_eq(lines, DEEP);
+	ck_assert_uint_gt(bytes, 100000000);
+	expect_status(0, "ulimit -v 90000; $M show --json --top 0 deep.mud | tee json | wc -c");
+	ck_assert_int_eq(sscanf(contents("out"), "%lu", &bytes), 1);
+	ck_assert_uint_lt(bytes, 60000000);
+	expect_status(0, "grep -c '\"function\"' json; rm json");
+	ck_assert_int_eq(sscanf(contents("out"), "%lu", &lines), 1);
+	ck_assert_uint_eq(lines, DEEP);
+}
+END_TEST
+
+/* Both ways say the same frames. */
+static void expect_same_frames(const char *command, const char *schema)
+{
+	char line[400];
+	snprintf(line, sizeof line, "$M %s --frames rows", command);
+	expect_status(0, "%s", line);
+	json_t *whole = parsed();
+	snprintf(line, sizeof line, "$M %s --frames table", command);
+	expect_status(0, "%s", line);
+	json_t *apart = parsed(), *table = json_object_get(apart, "frames"), *row;
+	ck_assert_str_eq(json_string_value(json_object_get(apart, "schema")), schema);
+	size_t i, j, named = 0;
+	json_array_foreach(json_object_get(apart, "rows"), i, row)
+	{
+		json_t *numbers = json_object_get(row, "frames"), *number, *frames = json_array();
+		json_array_foreach(numbers, j, number)
+		{
+			size_t at = (size_t)json_integer_value(number);
+			ck_assert_uint_le(at, named); /* in the order in which they are named */
+			named += at == named;
+			json_array_append(frames, json_array_get(table, at));
+		}
+		json_object_set_new(row, "frames", frames);
+	}
+	ck_assert_uint_eq(named, json_array_size(table));
+	ck_assert_uint_gt(named, 0);
+	json_object_del(apart, "frames");
+	json_object_set(apart, "schema", json_object_get(whole, "schema"));
+	ck_assert(json_equal(whole, apart));
+	json_decref(whole);
+	json_decref(apart);
+}
+
+START_TEST(frames_stand_in_a_table)
+{
+	prepare();
+	expect_same_frames("show --json --top 0 a.mud", "mudlark.show/2");
+	expect_same_frames("export --format json a.mud", "mudlark.show/2");
+	expect_same_frames("diff --json a.mud b.mud", "mudlark.diff/2");
+	write_deep("deep.mud");
+	static const struct {
+		const char *command, *schema;
+	} cases[] = {
+		{"show --json --top 100 deep.mud", "mudlark.show/1"},
+		{"show --json --top 101 deep.mud", "mudlark.show/2"},
+		{"show --json --top 101 --frames rows deep.mud", "mudlark.show/1"},
+		{"show --json --top 0 --by line deep.mud", "mudlark.show/1"},
+		{"diff --json --top 100 a.mud deep.mud", "mudlark.diff/1"},
+		{"diff --json --top 101 a.mud deep.mud", "mudlark.diff/2"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		expect_status(0, "$M %s >json && grep -m 1 schema json", cases[i].command);
+		expect_in("out", cases[i].schema);
+	}
+	expect_status(2, "$M show --json --by line --frames table a.mud");
+	expect_in("err", "is for rows by stack");
+	expect_status(2, "$M export --format folded --frames rows a.mud");
+	expect_in("err", "has its frames in its lines");
+}
+END_TEST
+
 START_TEST(nothing_is_explained)
 {
 	prepare();
@@ -699,6 +817,8 @@ int main(void)
 	tcase_add_test(cases, diff_json_is_the_contract);
 	tcase_add_test(cases, inherited_blocks_are_told);
 	tcase_add_test(cases, folded);
+	tcase_add_test(cases, deep_stacks_are_streamed);
+	tcase_add_test(cases, frames_stand_in_a_table);
 	tcase_add_test(cases, symbolize_carries_names);
 	tcase_add_test(cases, text_fits);
 	tcase_add_test(cases, run_refuses_what_cannot_work);

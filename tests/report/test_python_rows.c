@@ -172,7 +172,7 @@ START_TEST(names_that_are_not_utf8)
 	size_t length = 0;
 	struct json json = {.stream = open_memstream(&text, &length)};
 	json_put_object(&json, NULL, false);
-	row_json(setup->names, &setup->aggregate.rows[3], &setup->options, &json);
+	row_json(setup->names, &setup->aggregate.rows[3], &setup->options, NULL, &json);
 	json_end_object(&json);
 	json_finish(&json);
 	fclose(json.stream);

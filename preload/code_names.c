@@ -107,8 +107,13 @@ void code_names_set(struct code_names *names, uint64_t start, uint64_t bytes, co
 	uint32_t i = code_names_first(names, start, bytes), name = 0;
 	for (; i < names->count && call_of(&names->entry[i]) - start < bytes; i++) {
 		struct code_name *entry = &names->entry[i];
+		if (names->work >= CODE_WORK_MAX) {
+			names->unnamed++;
+			return;
+		}
 		const char *before = code_names_text(names, i);
-		bool same = before && strlen(before) == length && memcmp(before, text, length) == 0;
+		bool same = before && strncmp(before, text, length) == 0 && !before[length];
+		names->work += length;
 		if (same || entry->settled)
 			continue;
 		entry->reused |= before != NULL;

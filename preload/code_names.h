@@ -16,6 +16,7 @@
 enum {
 	CODE_ADDRESSES_MAX = 1 << 20,
 	CODE_TEXT_BYTES = 16 << 20, /* of address space: pages are touched as names come */
+	CODE_WORK_MAX = 1 << 30,    /* a file of code that lies everywhere is not to take hours */
 	CODE_NAME_MAX = 4096,       /* a longer name is no name: its record is malformed */
 };
 
@@ -31,7 +32,8 @@ struct code_names {
 	struct code_name *entry;
 	uint32_t count;
 	uint64_t left_out; /* addresses beyond the table */
-	uint64_t unnamed;  /* names that found no room */
+	uint64_t unnamed;  /* names that found no room, or no time */
+	uint64_t work;     /* that giving names has been, in bytes compared */
 	char *texts;
 	size_t text_bytes;
 };

@@ -16,6 +16,9 @@ enum {
 	MAPS_LINE_BYTES = 16 << 10,
 };
 
+/* The clock of files is that much behind at most, and coarser on some file systems. */
+#define CLOCKS_APART_NS UINT64_C(1000000000)
+
 #define MARKER_PREFIX "jit-"
 #define MARKER_SUFFIX ".dump"
 #define GONE " (deleted)"
@@ -37,7 +40,14 @@ void generated_fork_child(pid_t parent)
 		generated.ancestors++;
 }
 
-int code_source_open(struct code_source *source, uint64_t bytes_max)
+static bool is_older(const struct stat *file, uint64_t start_ns)
+{
+	enum { NS_PER_S = 1000000000 };
+	uint64_t written = (uint64_t)file->st_mtim.tv_sec * NS_PER_S + (uint64_t)file->st_mtim.tv_nsec;
+	return file->st_mtim.tv_sec >= 0 && written + CLOCKS_APART_NS < start_ns;
+}
+
+int code_source_open(struct code_source *source, uint64_t bytes_max, uint64_t start_ns)
 {
 	struct stat file;
 	int fd = sys_open_careful(source->path);
@@ -53,6 +63,8 @@ int code_source_open(struct code_source *source, uint64_t bytes_max)
 		source->outcome = SOURCE_OTHER_OWNER;
 	else if ((uint64_t)file.st_size > bytes_max)
 		source->outcome = SOURCE_TOO_LARGE;
+	else if (is_older(&file, start_ns))
+		source->outcome = SOURCE_OLDER;
 	else
 		source->outcome = SOURCE_READ;
 	source->bytes = source->outcome == SOURCE_UNREADABLE ? 0 : (uint64_t)file.st_size;
@@ -73,14 +85,14 @@ static struct code_source *add_source(enum snapshot_source kind)
 }
 
 /* perf's own rule: in /tmp, whatever TMPDIR is. */
-static void read_perf_map(struct code_names *names, pid_t pid, bool own)
+static void read_perf_map(struct code_names *names, pid_t pid, bool own, uint64_t start_ns)
 {
 	struct code_source *source = add_source(SOURCE_PERF_MAP);
 	struct text path = text_in(source->path, sizeof source->path);
 	text_add(&path, "/tmp/perf-");
 	text_add_number(&path, (uint64_t)pid);
 	text_add(&path, ".map");
-	perf_map_read(source, names);
+	perf_map_read(source, names, start_ns);
 	/* Programs without one are the rule; that the own one is not there is what the report goes by. */
 	if (!own && source->outcome == SOURCE_MISSING)
 		generated.sources--;
@@ -189,17 +201,17 @@ static void encode_names(struct encoder *encoder, const struct code_names *names
 	encode_number(encoder, names->unnamed);
 }
 
-void generated_encode(struct encoder *encoder, uint32_t frames, pid_t pid)
+void generated_encode(struct encoder *encoder, uint32_t frames, pid_t pid, uint64_t start_ns)
 {
 	struct code_names names;
 	if (!code_names_find(&names, frames))
 		return;
 	generated.sources = 0;
-	read_perf_map(&names, pid, true);
+	read_perf_map(&names, pid, true, start_ns);
 	read_jitdumps(&names);
 	for (uint32_t i = 0; i < generated.ancestors && generated.sources < SOURCES_MAX; i++) {
 		code_names_settle(&names);
-		read_perf_map(&names, generated.ancestor[i], false);
+		read_perf_map(&names, generated.ancestor[i], false, start_ns);
 	}
 	encoder->minor = SNAPSHOT_MINOR;
 	encode_section_begin(encoder, SECTION_GENERATED);

@@ -11,7 +11,8 @@
  * read through a small buffer, up to a size; whatever is not read is told in the snapshot.
  *
  * Code that a fork child runs may have been generated before the fork, and be in the map of its parent: that is asked
- * for what its own does not know.
+ * for what its own does not know. A map that was last written before the program began is left over from another
+ * process that had the number, and its names are not this one's.
  */
 #ifndef MUDLARK_GENERATED_H
 #define MUDLARK_GENERATED_H
@@ -33,16 +34,19 @@ void generated_fork_child(pid_t parent);
 
 /*
  * Writes SECTION_GENERATED when a frame below `frames` is in no module. Caller holds survey_lock; opens files, so not
- * inside malloc. Async-signal-safe; never allocates.
+ * inside malloc. start_ns: META_START_TIME_NS. Async-signal-safe; never allocates.
  */
-void generated_encode(struct encoder *encoder, uint32_t frames, pid_t pid);
+void generated_encode(struct encoder *encoder, uint32_t frames, pid_t pid, uint64_t start_ns);
 
-/* Each opens the file named source->path and fills in the rest. */
-void perf_map_read(struct code_source *source, struct code_names *names);
+/* Each opens the file named source->path and fills in the rest. start_ns: real time at which the program began. */
+void perf_map_read(struct code_source *source, struct code_names *names, uint64_t start_ns);
 /* device, inode: of the mapping. */
 void jitdump_read(struct code_source *source, struct code_names *names, uint64_t device, uint64_t inode);
 
-/* Opens a source's file if it is to be believed: a descriptor, or negative with the outcome filled in. */
-int code_source_open(struct code_source *source, uint64_t bytes_max);
+/*
+ * Opens a source's file if it is to be believed: a descriptor, or negative with the outcome filled in. start_ns: it
+ * must have been written to since; 0: whenever.
+ */
+int code_source_open(struct code_source *source, uint64_t bytes_max, uint64_t start_ns);
 
 #endif

@@ -158,7 +158,7 @@ void jitdump_read(struct code_source *source, struct code_names *names, uint64_t
 {
 	struct header header;
 	struct stat file;
-	struct reading reading = {.source = source, .names = names, .fd = code_source_open(source, DUMP_BYTES_MAX)};
+	struct reading reading = {.source = source, .names = names, .fd = code_source_open(source, DUMP_BYTES_MAX, 0)};
 	if (reading.fd < 0)
 		return;
 	dump.moves = 0;

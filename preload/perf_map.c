@@ -42,12 +42,12 @@ static bool read_line(struct code_names *names, const char *line, const char *en
 	return true;
 }
 
-void perf_map_read(struct code_source *source, struct code_names *names)
+void perf_map_read(struct code_source *source, struct code_names *names, uint64_t start_ns)
 {
 	size_t have = 0;
 	ssize_t got;
 	bool skipping = false; /* the rest of a line that is longer than the buffer */
-	int fd = code_source_open(source, MAP_BYTES_MAX);
+	int fd = code_source_open(source, MAP_BYTES_MAX, start_ns);
 	if (fd < 0)
 		return;
 	/* What is appended meanwhile is not waited for. */

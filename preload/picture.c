@@ -697,7 +697,7 @@ void picture_encode(struct encoder *encoder, const struct picture *picture)
 		encode_samples(encoder, picture);
 	encode_timeline(encoder);
 	encode_notes(encoder);
-	generated_encode(encoder, picture->frames, state.pid);
+	generated_encode(encoder, picture->frames, state.pid, state.start_real_ns);
 	if (picture->searched) {
 		encode_leaks(encoder, &picture->reach);
 		encode_indirect(encoder, &picture->reach);

@@ -386,6 +386,7 @@ enum snapshot_source_outcome {
 	SOURCE_TOO_LARGE = 5,
 	SOURCE_UNREADABLE = 6,
 	SOURCE_OTHER_FILE = 7, /* jitdump: not the file that is mapped, or not of that kind */
+	SOURCE_OLDER = 8,      /* perf map: last written before the program began, by another process */
 };
 
 enum snapshot_generated_flag {

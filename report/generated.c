@@ -126,6 +126,7 @@ static const char *outcome_text(uint64_t outcome)
 		[SOURCE_TOO_LARGE] = "it is too large",
 		[SOURCE_UNREADABLE] = "it could not be read",
 		[SOURCE_OTHER_FILE] = "it is not the file that the program mapped, or no jitdump",
+		[SOURCE_OLDER] = "it was written before the program began",
 	};
 	bool known = outcome < sizeof texts / sizeof *texts && texts[outcome];
 	return known ? texts[outcome] : "for a reason that this mudlark has no words for";
@@ -133,8 +134,8 @@ static const char *outcome_text(uint64_t outcome)
 
 static const char *outcome_name(uint64_t outcome)
 {
-	static const char *const names[] = {"unknown",    "read",      "missing",    "other_owner",
-					    "not_a_file", "too_large", "unreadable", "other_file"};
+	static const char *const names[] = {"unknown",   "read",       "missing",    "other_owner", "not_a_file",
+					    "too_large", "unreadable", "other_file", "older"};
 	return names[outcome < sizeof names / sizeof *names ? outcome : 0];
 }
 

@@ -33,6 +33,7 @@ static const struct way {
 	{"symlink", {NULL}, {NOT_READ "it is not a regular file", NO_NAMES}, false},
 	{"fifo", {NULL}, {NOT_READ "it is not a regular file", NO_NAMES}, false},
 	{"large", {NULL}, {NOT_READ "it is too large", NO_NAMES}, false},
+	{"old", {NULL}, {NOT_READ "it was written before the program began", NO_NAMES}, false},
 	{"imposter", {NULL}, {NOT_READ "it is not the file that the program mapped", NO_NAMES}, false},
 	{"foreign", {NULL}, {NOT_READ "it belongs to another user", NO_NAMES}, true},
 };

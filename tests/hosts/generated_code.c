@@ -8,6 +8,7 @@
  *   fifo       ... is a FIFO
  *   foreign    ... is another user's
  *   large      ... is larger than is read
+ *   old        ... was last written before the program began
  *   fork       the map is the parent's; the child allocates, and its own map knows nothing
  *   jitdump    jit-PID.dump in the working directory, mapped as a marker; code that has moved, and a record cut short
  *   imposter   a mapped jit-PID.dump that is another file now
@@ -116,6 +117,11 @@ static void name_it(const char *how, const unsigned char *code)
 	if (!strcmp(how, "foreign")) {
 		write_map(path, code, "");
 		NEED(chown(path, 1, 1) == 0);
+	}
+	if (!strcmp(how, "old")) {
+		struct timespec times[2] = {{1000000000, 0}, {1000000000, 0}};
+		write_map(path, code, "");
+		NEED(utimensat(AT_FDCWD, path, times, 0) == 0);
 	}
 	if (!strcmp(how, "large")) {
 		write_map(path, code, "");

@@ -48,6 +48,7 @@ static int export_option(void *context, int id, const char *argument, struct err
  */
 struct folding {
 	struct intern names;
+	uint32_t *name_of;       /* by location; 0: not asked for yet */
 	struct pair_table nodes; /* of the caller's node (0: none) and a name */
 	int64_t *values;         /* by node - 1 */
 	size_t capacity;
@@ -55,19 +56,27 @@ struct folding {
 	size_t stack_capacity;
 };
 
-static uint32_t fold_name(struct folding *folding, const struct location *location)
+static void frame_name(struct buffer *out, const struct location *location)
 {
-	struct buffer text = {0};
 	if (location->function) {
-		escape_folded(&text, location->function);
-	} else {
-		buffer_byte(&text, '[');
-		escape_folded(&text, location->module_name[0] ? location->module_name : "unknown");
-		buffer_format(&text, "+0x%" PRIx64 "]", location->address);
+		escape_folded(out, location->function);
+		return;
 	}
-	uint32_t name = intern_text(&folding->names, buffer_string(&text));
-	buffer_free(&text);
-	return name;
+	buffer_byte(out, '[');
+	escape_folded(out, location->module_name[0] ? location->module_name : "unknown");
+	buffer_format(out, "+0x%" PRIx64 "]", location->address);
+}
+
+static uint32_t fold_name(struct folding *folding, const struct names *names, const struct location *location)
+{
+	uint32_t *name = &folding->name_of[location - names->locations];
+	if (!*name) {
+		struct buffer text = {0};
+		frame_name(&text, location);
+		*name = intern_text(&folding->names, buffer_string(&text));
+		buffer_free(&text);
+	}
+	return *name;
 }
 
 /* The node of one more name. */
@@ -89,7 +98,7 @@ static uint32_t fold_row(struct folding *folding, const struct reading *reading,
 	const struct location *location;
 	while ((location = stack_next(&walk, reading->names, row, &reading->group))) {
 		must_grow(folding->stack, count, folding->stack_capacity);
-		folding->stack[count++] = fold_name(folding, location);
+		folding->stack[count++] = fold_name(folding, reading->names, location);
 	}
 	uint32_t node = 0;
 	if (row->cut)
@@ -122,7 +131,8 @@ static void write_line(struct folding *folding, uint32_t node, FILE *stream)
 
 static void write_folded(const struct reading *reading, const struct aggregate *aggregate, FILE *stream)
 {
-	struct folding folding = {0};
+	const struct names *names = reading->names;
+	struct folding folding = {.name_of = must_allocate(names->location_count + 1, sizeof *folding.name_of)};
 	uint32_t *nodes = must_allocate(aggregate->row_count + 1, sizeof *nodes);
 	bool compare = reading->snapshot_count == 2;
 	for (size_t i = 0; i < aggregate->row_count; i++) {
@@ -137,6 +147,7 @@ static void write_folded(const struct reading *reading, const struct aggregate *
 		write_line(&folding, nodes[i], stream);
 	free(nodes);
 	free(folding.stack);
+	free(folding.name_of);
 	free(folding.values);
 	pair_table_free(&folding.nodes);
 	intern_free(&folding.names);

@@ -3,8 +3,8 @@
  * Pitfall 14 (native-peers 0.6; allocator.md 3.2; jemalloc's zero_realloc_* tests; bcc PR #3085): realloc(p, 0),
  * realloc(NULL, n), a failed realloc keeps the old block, overflow, PTRDIFF_MAX, posix_memalign's EINVAL, size 0,
  * odd alignments, errno, calloc's zeros in reused memory, content kept across every change of class.
- * Expected: "conformance" on stdout. Each failed line is named on stderr. With the argument "plain" the known difference
- * of glibc 2.36's own malloc is left out: aligned_alloc(3, n) rounds the alignment up there.
+ * Expected: "conformance" on stdout. Each failed line is named on stderr. With the argument "plain" the known
+ * difference of glibc 2.36's own malloc is left out: aligned_alloc(3, n) rounds the alignment up there.
  */
 #define _GNU_SOURCE
 #include "expect.h"

@@ -36,6 +36,7 @@ struct run_options {
 	struct buffer files; /* of suppressions: their paths with commas between, for the library, */
 	struct buffer typed; /* and the options for the next command */
 	struct skips skips;
+	struct buffer skips_typed; /* --skip and --no-config, for the next command */
 	bool quiet, allow_unexamined, no_config;
 	double linger; /* seconds; below 0: not given */
 	const char *json;
@@ -140,6 +141,15 @@ static int add_suppressions(struct run_options *options, const char *path, struc
 	return suppression_option(&options->suppressions, &options->choices, SUPPRESSION_FILE, path, error);
 }
 
+static int add_skip(struct run_options *options, const char *pattern)
+{
+	char *typed = typed_word(pattern);
+	buffer_format(&options->skips_typed, "--skip %s ", typed);
+	free(typed);
+	skips_add(&options->skips, pattern);
+	return EXIT_FINE;
+}
+
 static int run_option(void *context, int id, const char *argument, struct error *error)
 {
 	struct run_options *options = context;
@@ -164,11 +174,11 @@ static int run_option(void *context, int id, const char *argument, struct error 
 	if (id == SUPPRESSION_FILE)
 		return add_suppressions(options, argument, error);
 	if (id == READING_SKIP) {
-		skips_add(&options->skips, argument);
-		return EXIT_FINE;
+		return add_skip(options, argument);
 	}
 	if (id == READING_NO_CONFIG) {
 		options->no_config = true;
+		buffer_text(&options->skips_typed, "--no-config ");
 		return EXIT_FINE;
 	}
 	const char *key = options_table[id - OPTION_KEY].name;
@@ -297,6 +307,7 @@ static int judge(struct run_options *options, const struct host_options *host, c
 		.skips = &options->skips,
 		.exitcode = host_options_get(&options->host, "exitcode"),
 		.suppressions_typed = buffer_string(&options->typed),
+		.skips_typed = buffer_string(&options->skips_typed),
 		.allow_unexamined = options->allow_unexamined,
 		.quiet = options->quiet,
 		.show_suppressed = !options->quiet && !lsan.hides_suppressed,
@@ -343,7 +354,7 @@ static int conclude(struct run_options *options, const struct host_options *host
 		status = judge(options, host, session, &judged);
 	} else if (!options->quiet) {
 		run_processes_print(&session->processes, UNEXAMINED_SHOWN);
-		run_next(&session->files);
+		run_next(&session->files, buffer_string(&options->skips_typed));
 	}
 	run_session_report(judged);
 	/* The command's status is the answer all the same, unless it would say that all is well. */
@@ -425,6 +436,7 @@ static int run_run(const struct command *command, int argc, char **argv, struct 
 	skips_free(&options.skips);
 	buffer_free(&options.files);
 	buffer_free(&options.typed);
+	buffer_free(&options.skips_typed);
 	host_options_free(&options.host);
 	return status;
 }

@@ -157,13 +157,13 @@ static void no_snapshot(const char *pattern, const struct host_options *host, in
 		       "--fatal or --every");
 }
 
-static void print_next(const char *command, const char *first, const char *last)
+static void print_next(const char *command, const char *options, const char *first, const char *last)
 {
 	char *first_typed = typed_path(first), *last_typed = typed_path(last);
 	if (first == last)
-		notice("next: mudlark %s %s", command, last_typed);
+		notice("next: mudlark %s %s%s", command, options, last_typed);
 	else
-		notice("next: mudlark %s %s %s", command, first_typed, last_typed);
+		notice("next: mudlark %s %s%s %s", command, options, first_typed, last_typed);
 	free(first_typed);
 	free(last_typed);
 }
@@ -220,12 +220,12 @@ void run_epilogue(const struct run_session *session, const char *pattern, const 
 	print_largest(&session->files, skips);
 }
 
-void run_next(const struct snapshot_briefs *files)
+void run_next(const struct snapshot_briefs *files, const char *options)
 {
 	size_t count;
 	if (!files->count)
 		return;
 	struct image largest = find_largest(files, &count);
-	print_next(largest.end - largest.first == 1 ? "show" : "diff", files->at[largest.first].path,
+	print_next(largest.end - largest.first == 1 ? "show" : "diff", options, files->at[largest.first].path,
 		   files->at[largest.end - 1].path);
 }

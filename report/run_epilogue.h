@@ -14,8 +14,8 @@ enum { SITES_SHOWN = 3 };
 /* Where the snapshots are, and what the process held that had the most at a time. */
 void run_epilogue(const struct run_session *session, const char *pattern, const struct host_options *host,
 		  const struct skips *skips);
-/* What to type next, if there is a snapshot: of that process. */
-void run_next(const struct snapshot_briefs *files);
+/* What to type next, if there is a snapshot: of that process. options: typed ones with a space behind each, or "". */
+void run_next(const struct snapshot_briefs *files, const char *options);
 
 /* The first rows with something live, ranked and by line: a notice for each. */
 void print_sites(const struct names *names, const struct aggregate *aggregate);

@@ -8,6 +8,7 @@
 #include "report/leak_kinds.h"
 #include "report/leaks_lsan.h"
 #include "report/reading.h"
+#include "report/rows.h"
 #include "report/run_epilogue.h"
 #include "report/typed_path.h"
 
@@ -51,10 +52,11 @@ static void print_lost(const struct run_leaks *run, struct reading *reading, con
 	leak_show_kind(snapshot, LEAK_DEFINITE);
 	aggregate_build(&aggregate, reading->names, &reading->group);
 	rank_rows(&aggregate, 0, METRIC_LIVE_BYTES, SITES_SHOWN);
+	aggregate_tell_apart(reading->names, &aggregate, rows_to_print(&aggregate, SITES_SHOWN), BY_STACK);
 	print_sites(reading->names, &aggregate);
 	aggregate_free(&aggregate);
 	if (!run->quiet)
-		notice("next: mudlark leaks %s%s", run->suppressions_typed, typed);
+		notice("next: mudlark leaks %s%s%s", run->skips_typed, run->suppressions_typed, typed);
 	free(typed);
 }
 
@@ -232,7 +234,7 @@ int run_leaks_judge(const struct run_leaks *run, int status, const char **judged
 		notice(verdict.declined ? "no search for leaks was wanted at the end"
 		       : verdict.hidden ? "nothing was lost but what suppressions hide"
 					: "nothing was lost");
-		run_next(files);
+		run_next(files, run->skips_typed);
 	}
 	intern_free(&verdict.ignored);
 	*judged = verdict.shown ? RUN_LEAKS : verdict.uncertain || verdict.unknown ? RUN_INCOMPLETE : RUN_PASSED;

@@ -21,6 +21,7 @@ struct run_leaks {
 	struct suppressions *suppressions; /* of files, and built-in ones */
 	const char *exitcode; /* what the command line says, 0 to 255; NULL: what the processes themselves say */
 	const char *suppressions_typed; /* the options that name them, for the next command; "": there are none */
+	const char *skips_typed;        /* likewise: --skip and --no-config */
 	bool allow_unexamined;          /* descendants that were not examined may have lost what they like */
 	bool quiet;                     /* nothing but what was lost */
 	bool show_suppressed;

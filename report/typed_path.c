@@ -2,7 +2,6 @@
 #include "report/typed_path.h"
 
 #include "report/buffer.h"
-#include "report/memory.h"
 #include "report/utf8.h"
 
 #include <limits.h>
@@ -10,13 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Whether a terminal must not be shown the path as it is. */
-static bool is_unsafe(const char *path)
+/* Whether a terminal must not be shown the text as it is. */
+static bool is_unsafe(const char *text)
 {
-	size_t length = strlen(path), size;
+	size_t length = strlen(text), size;
 	uint32_t code;
 	for (size_t i = 0; i < length; i += size) {
-		size = utf8_decode(path + i, length - i, &code);
+		size = utf8_decode(text + i, length - i, &code);
 		if (utf8_is_unsafe(code))
 			return true;
 	}
@@ -24,44 +23,63 @@ static bool is_unsafe(const char *path)
 }
 
 /* $'...', which bash, zsh and ksh decode. */
-static void put_encoded(struct buffer *out, const char *path)
+static void put_encoded(struct buffer *out, const char *text)
 {
-	buffer_text(out, path[0] == '-' ? "./$'" : "$'");
-	for (; *path; path++) {
-		unsigned char byte = (unsigned char)*path;
+	buffer_text(out, "$'");
+	for (; *text; text++) {
+		unsigned char byte = (unsigned char)*text;
 		if (byte < 0x20 || byte >= 0x7f)
 			buffer_format(out, "\\%03o", byte);
 		else if (byte == '\'' || byte == '\\')
 			buffer_format(out, "\\%c", byte);
 		else
-			buffer_byte(out, *path);
+			buffer_byte(out, *text);
 	}
 	buffer_byte(out, '\'');
 }
 
+static void put_quoted(struct buffer *out, const char *text)
+{
+	buffer_byte(out, '\'');
+	for (; *text; text++) {
+		if (*text == '\'')
+			buffer_text(out, "'\\''");
+		else
+			buffer_byte(out, *text);
+	}
+	buffer_byte(out, '\'');
+}
+
+static void put_word(struct buffer *out, const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./,+:@%=-";
+	if (*text && !text[strspn(text, plain)])
+		buffer_text(out, text);
+	else if (is_unsafe(text))
+		put_encoded(out, text);
+	else
+		put_quoted(out, text);
+}
+
+char *typed_word(const char *text)
+{
+	struct buffer out = {0};
+	put_word(&out, text);
+	buffer_string(&out);
+	return out.data;
+}
+
 char *typed_path(const char *path)
 {
+	struct buffer out = {0};
 	char directory[PATH_MAX];
 	size_t length = getcwd(directory, sizeof directory) ? strlen(directory) : 0;
 	if (length && !strncmp(path, directory, length) && path[length] == '/')
 		path += length + 1;
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./,+:@%=-";
-	if (!path[strspn(path, plain)] && path[0] != '-')
-		return must_copy(path);
-	struct buffer out = {0};
-	if (is_unsafe(path)) {
-		put_encoded(&out, path);
-		buffer_string(&out);
-		return out.data;
-	}
-	buffer_text(&out, path[0] == '-' ? "./'" : "'");
-	for (; *path; path++) {
-		if (*path == '\'')
-			buffer_text(&out, "'\\''");
-		else
-			buffer_byte(&out, *path);
-	}
-	buffer_byte(&out, '\'');
+	/* It must not be taken for an option. */
+	if (path[0] == '-')
+		buffer_text(&out, "./");
+	put_word(&out, path);
 	buffer_string(&out);
 	return out.data;
 }

@@ -96,7 +96,10 @@ START_TEST(wrappers_are_passed_over)
 			 "is \"$(rows w.mud --skip 'wrappers')\" 'xmalloc'\n"
 			 "is \"$(rows w.mud --all-frames)\" xmalloc\n"
 			 "mudlark run --skip 'pool_*' -o r.mud ./wrappers 2>&1 | grep -q 'blocks: take_piece'\n"
-			 "mudlark run --skip 'fill_*' -o r.mud ./wrappers 2>&1 | grep -q 'blocks: main'\n",
+			 "mudlark run --skip 'fill_*' -o r.mud ./wrappers 2>&1 | grep -q 'blocks: main'\n"
+			 "mudlark run --skip \"it's\" --no-config --skip pool_take -o r.mud ./wrappers 2>log\n"
+			 "next=$(sed -n 's/^mudlark: next: //p' log); is \"$(eval \"$next\" --by function |\n"
+			 "grep -c take_piece)\" 1\n",
 			 more ? (int)(more - builds[i]) : (int)strlen(builds[i]), builds[i], more ? more + 4 : ":",
 			 more ? "wrappers" : "");
 		owner_expect(builds[i], script);

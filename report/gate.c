@@ -210,6 +210,35 @@ void gate_require_growth(struct gate *gate, const char *nothing)
 	buffer_free(&words);
 }
 
+bool gate_passes_unjudged(const struct gate *gate)
+{
+	return gate->series_count && !gate->growth_told && gate_exit_status(gate) == EXIT_FINE;
+}
+
+bool gate_unjudged_text(const struct gate *gate, struct buffer *out)
+{
+	const struct gate_series *longest = NULL;
+	size_t count = 0;
+	if (!gate->growth_told)
+		return false; /* it is among what is incomplete */
+	for (size_t i = 0; i < gate->series_count; i++) {
+		const struct gate_series *series = &gate->series[i];
+		count += !series->told;
+		if (!series->told && (!longest || series->series.found > longest->series.found))
+			longest = series;
+	}
+	if (!longest)
+		return false;
+	buffer_format(out, "growth not judged in %zu of %zu processes, since they left too few snapshots", count,
+		      gate->series_count);
+	if (longest->series.found && longest->process) {
+		buffer_format(out, "; the most of these: %s, ", longest->process);
+		series_count_words(longest->series.kind, longest->series.found, out);
+		buffer_format(out, ", where at least %u are required", longest->enough);
+	}
+	return true;
+}
+
 bool gate_says_series(const struct gate *gate, const struct gate_series *series)
 {
 	return series->told && (gate->series_count == 1 || series->series.count < series->series.found);

@@ -126,6 +126,11 @@ void gate_require_growth(struct gate *gate, const char *nothing);
 /* "growth judged by 12 snapshots by interval": of one process, or of each of several whose series was thinned. */
 void gate_series_text(const struct gate *gate, const struct gate_series *series, struct buffer *out);
 bool gate_says_series(const struct gate *gate, const struct gate_series *series);
+/* Whether the gate passes without a verdict on growth, although one was asked for: reports must not read as a pass of
+ * it. */
+bool gate_passes_unjudged(const struct gate *gate);
+/* Appends which processes have no verdict on growth, where others have one. Returns false if there are none. */
+bool gate_unjudged_text(const struct gate *gate, struct buffer *out);
 void gate_find_limits(struct gate *gate, struct names *names, const struct snapshot *snapshot);
 void gate_find_leaks(struct gate *gate, struct names *names, const struct gate_leak *leaks, size_t count);
 /* Of enum suppressed_kind; what grows or is too much is reachable. */

@@ -38,6 +38,7 @@ void gate_report_json(const struct gate *gate, FILE *stream)
 	json_put_number(&json, "memory_status", (uint64_t)gate_status(gate));
 	json_put_number(&json, "command_status", (uint64_t)gate->command_status);
 	json_put_text(&json, "incomplete", gate->incomplete);
+	json_put_boolean(&json, "growth_judged", gate->growth_told);
 	json_put_text(&json, "unit", gate->unit);
 	json_put_array(&json, "series", false);
 	for (size_t i = 0; i < gate->series_count; i++) {

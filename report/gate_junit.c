@@ -1,6 +1,7 @@
 /*
  * JUnit's XML, as CI servers read it: a test case for each finding that was decided on, and one that passes when there
- * is none, since some take an empty suite for a failure. A warning passes, and says so in the case's output.
+ * is none, since some take an empty suite for a failure. A warning passes, and says so in the case's output. What could
+ * not be judged is a case of its own: an error where the gate is incomplete for it, else skipped.
  */
 #include "report/gate.h"
 
@@ -40,16 +41,17 @@ void gate_report_junit(const struct gate *gate, FILE *stream)
 	struct buffer out = {0};
 	size_t cases = gate->count - gate->decided[DECISION_IGNORED];
 	bool incomplete = gate_status(gate) == EXIT_INCOMPLETE;
+	bool skipped = gate->incomplete && !incomplete;
 	bool broken = gate->command_status != 0;
 	size_t failures = gate->decided[DECISION_FAIL] + broken;
-	size_t tests = cases + broken + incomplete + (!cases && !incomplete);
+	size_t tests = cases + broken + (incomplete || skipped) + (!cases && !incomplete);
 	buffer_text(&out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
 	buffer_format(&out, "<testsuites tests=\"%zu\" failures=\"%zu\" errors=\"%d\" time=\"0\">\n", tests, failures,
 		      incomplete);
 	buffer_format(&out,
-		      "  <testsuite name=\"mudlark gate\" tests=\"%zu\" failures=\"%zu\" errors=\"%d\" skipped=\"0\" "
+		      "  <testsuite name=\"mudlark gate\" tests=\"%zu\" failures=\"%zu\" errors=\"%d\" skipped=\"%d\" "
 		      "time=\"0\">\n",
-		      tests, failures, incomplete);
+		      tests, failures, incomplete, skipped);
 	for (size_t i = 0; i < cases; i++)
 		put_case(gate, &gate->findings[i], &out);
 	if (broken) {
@@ -61,12 +63,15 @@ void gate_report_junit(const struct gate *gate, FILE *stream)
 		buffer_text(&out, "\" type=\"command\"></failure>\n    </testcase>\n");
 		buffer_free(&command);
 	}
-	if (incomplete) {
-		buffer_text(&out, "    <testcase classname=\"gate\" name=\"data are complete\" time=\"0\">\n"
-				  "      <error message=\"");
+	if (incomplete || skipped) {
+		buffer_format(&out,
+			      "    <testcase classname=\"gate\" name=\"data are complete\" time=\"0\">\n      <%s",
+			      incomplete ? "error type=\"incomplete\"" : "skipped");
+		buffer_text(&out, " message=\"");
 		escape_xml(&out, gate->incomplete ? gate->incomplete : "the search for leaks did not see everything");
-		buffer_text(&out, "\" type=\"incomplete\"></error>\n    </testcase>\n");
-	} else if (!cases) {
+		buffer_format(&out, "\"></%s>\n    </testcase>\n", incomplete ? "error" : "skipped");
+	}
+	if (!cases && !incomplete) {
 		buffer_text(&out, "    <testcase classname=\"gate\" name=\"no finding\" time=\"0\"></testcase>\n");
 	}
 	buffer_text(&out, "  </testsuite>\n</testsuites>\n");

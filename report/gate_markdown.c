@@ -59,11 +59,12 @@ void gate_report_markdown(const struct gate *gate, FILE *stream)
 	struct buffer out = {0};
 	int status = gate_status(gate);
 	size_t matters = gate->decided[DECISION_FAIL] + gate->decided[DECISION_WARN], left_out = 0;
-	buffer_format(&out, "### Memory gate %s: ",
+	buffer_format(&out, "### Memory gate %s%s: ",
 		      gate->command_status    ? "failed"
 		      : status == EXIT_FINE   ? "passed"
 		      : status == EXIT_JUDGED ? "failed"
-					      : "incomplete");
+					      : "incomplete",
+		      gate_passes_unjudged(gate) ? ", growth not judged" : "");
 	put_plain(&out, gate->newest->texts[META_PROGRAM].data);
 	buffer_format(&out, "\n\n%zu failed, %zu warned, %zu known, %zu suppressed\n", gate->decided[DECISION_FAIL],
 		      gate->decided[DECISION_WARN], gate->decided[DECISION_KNOWN], gate->decided[DECISION_SUPPRESSED]);
@@ -88,6 +89,13 @@ void gate_report_markdown(const struct gate *gate, FILE *stream)
 		buffer_byte(&out, '\n');
 		buffer_free(&words);
 	}
+	struct buffer unjudged = {0};
+	if (gate_unjudged_text(gate, &unjudged)) {
+		buffer_byte(&out, '\n');
+		put_plain(&out, buffer_string(&unjudged));
+		buffer_byte(&out, '\n');
+	}
+	buffer_free(&unjudged);
 	if (matters)
 		buffer_text(&out, "\n| | Finding | Why |\n|---|---|---|\n");
 	for (size_t i = 0; i < matters && i < TABLE_ROWS; i++)

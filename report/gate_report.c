@@ -63,8 +63,9 @@ void gate_report_text(const struct gate *gate, FILE *stream)
 		gate_command_text(gate, &command);
 		buffer_text(&command, "; memory: ");
 	}
-	fprintf(stream, "gate %s: %s, pid %" PRIu64 ": %s%zu failed, %zu warned, %zu known, %zu suppressed\n",
-		gate->command_status ? "FAILED" : verdicts[gate_status(gate)], buffer_string(&program),
+	fprintf(stream, "gate %s%s: %s, pid %" PRIu64 ": %s%zu failed, %zu warned, %zu known, %zu suppressed\n",
+		gate->command_status ? "FAILED" : verdicts[gate_status(gate)],
+		gate_passes_unjudged(gate) ? ", growth not judged" : "", buffer_string(&program),
 		gate->newest->numbers[META_PID], buffer_string(&command), gate->decided[DECISION_FAIL],
 		gate->decided[DECISION_WARN], gate->decided[DECISION_KNOWN], gate->decided[DECISION_SUPPRESSED]);
 	buffer_free(&program);
@@ -79,6 +80,10 @@ void gate_report_text(const struct gate *gate, FILE *stream)
 		print_clean("", buffer_string(&words), stream);
 		buffer_free(&words);
 	}
+	struct buffer unjudged = {0};
+	if (gate_unjudged_text(gate, &unjudged))
+		print_clean("", buffer_string(&unjudged), stream);
+	buffer_free(&unjudged);
 	for (size_t i = 0; i < gate->count; i++)
 		if (gate->findings[i].decision <= DECISION_WARN)
 			print_finding(gate, &gate->findings[i], stream);

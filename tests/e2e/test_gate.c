@@ -128,7 +128,15 @@ START_TEST(what_there_was_of_a_series_is_said)
 	gate_expect(0, "mudlark gate run --every 60 -- sleep 0.1",
 		    "growth cannot be judged: no process lived long enough for a snapshot by --every");
 	gate_expect(0, "mudlark gate run --every 0.1 -- sleep 0.5", " by interval: at least 12 are required");
+	gate_expect(0, "mudlark gate run --every 0.1 -- sleep 0.5", "gate passed, growth not judged: sleep, ");
+	gate_expect(0, "mudlark gate run --every 60 -r markdown -- sleep 0.1",
+		    "Memory gate passed, growth not judged: sleep");
+	gate_expect(0, "mudlark gate run --every 60 -r junit -- sleep 0.1",
+		    "<skipped message=\"growth cannot be judged");
 	gate_expect(4, "mudlark gate run --complete --every 0.1 -- sleep 0.5", "gate INCOMPLETE");
+	/* A verdict on one process is none on another. */
+	gate_expect(0, "mudlark gate run --every 0.05 -- sh -c 'sleep 0.1; sleep 3'",
+		    "growth not judged in 1 of 3 processes");
 	gate_expect(2, "mudlark run -q -o n.%n.mud --every 0.1 sleep 0.5; mudlark growth --series request n.*.mud",
 		    "growth needs at least 3 snapshots of one kind; there are 0 snapshots on request; "
 		    "not of the series: ");

@@ -105,7 +105,7 @@ def check_junit(path, text):
     cases = list(root.iter("testcase"))
     if len(cases) != int(root.get("tests")) or len(cases) < 2:
         complain(path, f"{len(cases)} cases of {root.get('tests')}")
-    allowed = {"testsuites", "testsuite", "testcase", "failure", "system-out", "error", "properties", "property"}
+    allowed = {"testsuites", "testsuite", "testcase", "failure", "system-out", "error", "skipped", "properties", "property"}
     for element in root.iter():
         if element.tag not in allowed:
             complain(path, f"element {element.tag}")

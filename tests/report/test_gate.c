@@ -429,12 +429,13 @@ START_TEST(junit_is_counted_xml)
 		"assert len(c) == int(s.get('tests')) > 0; "
 		"assert sum(x.find('failure') is not None for x in c) == int(s.get('failures')); "
 		"assert sum(x.find('error') is not None for x in c) == int(s.get('errors')); "
+		"assert sum(x.find('skipped') is not None for x in c) == int(s.get('skipped')); "
 		"assert all(x.get('name') and x.get('classname') for x in c)\"";
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		struct judging *j = find(30699, 7999);
 		if (i == 1)
 			j->gate.count = 0;
-		if (i == 2)
+		if (i >= 2)
 			gate_incomplete(&j->gate, "<odd & \"control \x01\" \xff>");
 		j->gate.policy.complete = i == 2;
 		gate_decide(&j->gate);
@@ -450,6 +451,7 @@ int main(void)
 {
 	Suite *suite = suite_create("gate");
 	TCase *all = tcase_create("all");
+	tcase_set_timeout(all, 60);
 	tcase_add_test(all, growth_fails_and_saturation_warns);
 	tcase_add_test(all, limits_are_of_the_last_snapshot);
 	tcase_add_test(all, incomplete_is_neither_passed_nor_failed);

@@ -149,8 +149,10 @@ static void prepare_stored(const struct snapshot *snapshot, struct module_source
 	}
 }
 
-static void open_symbols(struct names *names, const struct snapshot_module *module, struct module_source *source)
+static void open_symbols(struct names *names, const struct snapshot *snapshot, uint32_t id,
+			 struct module_source *source)
 {
+	const struct snapshot_module *module = &snapshot->modules[id];
 	source->opened = true;
 	if (!names->symbolizer)
 		names->symbolizer = symbolizer_open(&names->options);
@@ -158,6 +160,7 @@ static void open_symbols(struct names *names, const struct snapshot_module *modu
 		return;
 	struct module_identity identity = {
 		.path = module->path,
+		.name = names_module_name(snapshot, id),
 		.build_id = module->build_id_bytes ? module->build_id : NULL,
 		.build_id_bytes = module->build_id_bytes,
 		.device = module->device,
@@ -326,7 +329,7 @@ void names_resolve(struct names *names, uint32_t number)
 		named = add_stored(names, snapshot, source, address, &location);
 	else if (address->module) {
 		if (!source->opened)
-			open_symbols(names, module, source);
+			open_symbols(names, snapshot, address->module, source);
 		if (source->symbols)
 			named = add_symbols(names, source, address, &location);
 		if (source->symbols && !named)
@@ -356,7 +359,7 @@ static struct symbol_module *opened_symbols(struct names *names, uint32_t side, 
 {
 	struct module_source *source = &names->sources[side][module];
 	if (!source->opened)
-		open_symbols(names, &names->snapshots[side]->modules[module], source);
+		open_symbols(names, names->snapshots[side], module, source);
 	return source->symbols;
 }
 

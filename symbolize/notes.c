@@ -57,7 +57,7 @@ static void put_module(struct note *note, const struct module_identity *identity
 {
 	const char *path = identity->path == NULL ? "" : identity->path;
 	const char *slash = strrchr(path, '/');
-	const char *name = slash == NULL ? path : slash + 1;
+	const char *name = identity->name != NULL ? identity->name : slash == NULL ? path : slash + 1;
 	put_name(note, name[0] != '\0' ? name : identity->vdso ? "[vdso]" : "(module without a name)");
 	put(note, ": ");
 }

@@ -32,6 +32,7 @@ struct module_segment {
 };
 struct module_identity {
 	const char *path;
+	const char *name;        /* what notes call it; NULL: as its file */
 	const uint8_t *build_id; /* NULL when build_id_bytes is 0 */
 	size_t build_id_bytes;
 	uint64_t device, inode, size, mtime_ns; /* all 0 when not known */

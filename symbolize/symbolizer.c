@@ -227,6 +227,7 @@ static void copy_identity(struct symbol_module *module, const struct module_iden
 {
 	module->identity = *identity;
 	module->identity.path = string_pool_add_text(&module->symbolizer->pool, identity->path);
+	module->identity.name = string_pool_add_text(&module->symbolizer->pool, identity->name);
 	module->identity.segments = NULL;
 	module->identity.segment_count = 0;
 	if (module->identity.build_id_bytes > sizeof module->build_id || identity->build_id == NULL)

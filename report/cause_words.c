@@ -334,13 +334,31 @@ static void name_several(struct buffer *out, const struct snapshot *snapshot, co
 				 : ", and is not alone: there are other ways to them.");
 }
 
+/* Fewer than half of the objects, but most of their bytes: large ones, among small ones of other holders. */
+static void name_heavy(struct buffer *out, const struct snapshot *snapshot, const struct shares *shares,
+		       const struct share *share)
+{
+	char part[32], all[32];
+	struct buffer what = {0};
+	buffer_format(&what, "%s of all %s (", format_size(part, share->path->bytes),
+		      format_size(all, shares->held->bytes));
+	add_share(&what, shares, share->objects);
+	buffer_byte(&what, ')');
+	cause_sentence(out, snapshot, share->path, buffer_string(&what));
+	buffer_free(&what);
+}
+
 static bool type_cause(struct buffer *out, const struct snapshot *snapshot, const struct shares *shares)
 {
 	const struct share *first = &shares->at[0];
 	if (!shares->count)
 		return false;
 	if (first->objects * 2 < shares->all) {
-		name_largest(out, snapshot, shares);
+		const struct share *heavy = shares_most_bytes(shares);
+		if (heavy)
+			name_heavy(out, snapshot, shares, heavy);
+		else
+			name_largest(out, snapshot, shares);
 		return true;
 	}
 	if (first->path->share == SHARE_ONE_OF_MANY) {

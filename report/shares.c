@@ -77,6 +77,16 @@ bool shares_of(struct shares *shares, const struct snapshot *snapshot, uint32_t 
 	return shares->all != 0;
 }
 
+const struct share *shares_most_bytes(const struct shares *shares)
+{
+	for (uint32_t i = 0; i < shares->count && shares->held && shares->held->bytes; i++) {
+		const struct snapshot_path *path = shares->at[i].path;
+		if (path->share != SHARE_ONE_OF_MANY && path->bytes >= shares->held->bytes - path->bytes)
+			return &shares->at[i];
+	}
+	return NULL;
+}
+
 unsigned share_percent(uint64_t objects, uint64_t all)
 {
 	if (!all || objects >= all)

@@ -28,6 +28,9 @@ struct shares {
  */
 bool shares_of(struct shares *shares, const struct snapshot *snapshot, uint32_t type, const struct snapshot *before);
 
+/* The holder among shares of at least half of the bytes of all objects of the type; NULL: there is none. */
+const struct share *shares_most_bytes(const struct shares *shares);
+
 /* A whole percent; 100 only for all, 0 only for none. */
 unsigned share_percent(uint64_t objects, uint64_t all);
 

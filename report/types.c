@@ -444,6 +444,7 @@ static void holders_json(const struct types *types, const struct type_row *row, 
 		json_put_text(json, "cause", cause_name(cause_of(newest, shares.at[i].path)));
 		json_put_number(json, "objects", shares.at[i].objects);
 		json_put_number(json, "of_objects", shares.all);
+		json_put_number(json, "bytes", shares.at[i].path->bytes);
 		json_put_boolean(json, "new", shares.newer);
 		json_end_object(json);
 		buffer_free(&holder);

@@ -103,6 +103,10 @@ START_TEST(parts_of_what_is_new)
 	snapshot->census.births[snapshot->census.paths[0].births.first + 1].objects = 4;
 	before.numbers[META_PID] = 0;
 	assert_why(snapshot, &before, "none holds half of the 9 new ones; the largest shares: m.cache 4 (44 %).");
+	/* Few, but most of the bytes. */
+	snapshot->census.held[0].bytes = 1000;
+	snapshot->census.paths[0].bytes = 900;
+	assert_why(snapshot, &before, "m.cache holds 900 B of all 1000 B (4 of the 9 new ones), a variable");
 	snapshot->census.held[0].type = 3;
 	ck_assert_uint_eq(link_census(snapshot, &why), SECTION_SHARES);
 	release(snapshot);

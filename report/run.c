@@ -112,8 +112,11 @@ static bool is_number(const char *text, bool fraction)
 {
 	size_t digits = strspn(text, "0123456789");
 	size_t length = digits;
-	if (fraction && text[length] == '.')
-		length += 1 + strspn(text + length + 1, "0123456789");
+	if (fraction && text[length] == '.') {
+		size_t decimals = strspn(text + length + 1, "0123456789");
+		length += 1 + decimals;
+		digits += digits ? 0 : decimals;
+	}
 	return digits && digits < 16 && !text[length];
 }
 

@@ -191,11 +191,30 @@ static struct summary summarise(const struct run_session *session, bool own)
 	return summary;
 }
 
+/* Whether the file got pid and number, as host_output_apart() has it: "x.PID.NUMBER.mud". */
+static bool is_apart(const struct snapshot_brief *file, const char *pattern)
+{
+	const char *dot = strrchr(pattern, '.'), *slash = strrchr(pattern, '/');
+	const char *name = strrchr(file->path, '/'), *end = dot && dot > slash ? dot : "";
+	char *numbers = must_format(".%lu.", (unsigned long)file->numbers[META_PID]);
+	bool apart = false;
+	for (const char *at = name ? name : file->path; !apart && (at = strstr(at, numbers)); at++) {
+		const char *number = at + strlen(numbers);
+		size_t digits = strspn(number, "0123456789");
+		apart = digits && !strcmp(number + digits, end);
+	}
+	free(numbers);
+	return apart;
+}
+
 /* Names that the pattern does not give. */
 static void print_apart(const struct snapshot_briefs *files, const char *pattern)
 {
 	char *apart = host_output_apart(pattern);
-	if (apart && files->count > 1)
+	bool used = false;
+	for (size_t i = 0; apart && i < files->count; i++)
+		used |= is_apart(&files->at[i], pattern);
+	if (used)
 		notice("%s has no %%n: snapshots but the one at the end got pid and number, as %s", pattern, apart);
 	free(apart);
 }

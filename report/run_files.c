@@ -4,6 +4,7 @@
 #include "report/host_options.h"
 #include "report/memory.h"
 
+#include <fnmatch.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,25 +42,29 @@ static void examine(struct snapshot_briefs *files, const char *path, bool named,
 		snapshot_briefs_drop(files);
 }
 
-static void find(struct snapshot_briefs *files, const char *pattern, const char *token)
+/* Those of `pattern`, less those that the pattern `found` has given already: "x.%p.mud" matches "x.1.1.2.mud", too. */
+static void find(struct snapshot_briefs *files, const char *pattern, const char *found, const char *token)
 {
+	char *known = found ? host_output_glob(found, 0) : NULL;
 	char *text = host_output_glob(pattern, 0);
 	glob_t matches;
 	if (!glob(text, GLOB_NOSORT, NULL, &matches)) {
 		for (size_t i = 0; i < matches.gl_pathc; i++)
-			examine(files, matches.gl_pathv[i], !strchr(pattern, '%'), token);
+			if (!known || fnmatch(known, matches.gl_pathv[i], FNM_PATHNAME | FNM_PERIOD) != 0)
+				examine(files, matches.gl_pathv[i], !strchr(pattern, '%'), token);
 		globfree(&matches);
 	}
 	free(text);
+	free(known);
 }
 
 void run_files_find(struct snapshot_briefs *files, const char *pattern, const char *token)
 {
 	char *apart = host_output_apart(pattern);
 	*files = (struct snapshot_briefs){0};
-	find(files, pattern, token);
+	find(files, pattern, NULL, token);
 	if (apart)
-		find(files, apart, token);
+		find(files, apart, pattern, token);
 	free(apart);
 	if (files->count)
 		qsort(files->at, files->count, sizeof *files->at, compare_files);

@@ -184,6 +184,15 @@ START_TEST(names_without_numbers)
 		    "x.mud");
 	gate_expect(0, "mudlark run -o x.mud --every 0.02 -- sh -c 'sleep 0.3; true'; test $(ls x.*.mud | wc -l) -gt 3",
 		    "x.mud has no %n");
+	/* Each file is counted once, also where its name is what both patterns match. */
+	gate_expect(0,
+		    "mudlark run -o x.%p.mud --every .02 -- sleep 0.3 2>log; cat log; "
+		    "test $(sed -n 's/^mudlark: \\([0-9]*\\) snapshots.*/\\1/p' log) = $(ls x.*.mud | wc -l)",
+		    "x.%p.mud has no %n");
+	gate_expect(0,
+		    "mudlark run -o x.%p.mud -- sh -c '$H/ends_in_many_ways clean; true' 2>log; cat log; "
+		    "test $(ls x.*.mud | wc -l) = 2 && ! grep 'has no' log",
+		    "snapshot: ");
 	gate_expect(0, "mudlark run -q -o x -- $H/ends_in_many_ways clean; ls", "x\n");
 	gate_expect(0, "mudlark run -q -o x%p -- $H/ends_in_many_ways clean; test $(ls | wc -l) = 1", NULL);
 }

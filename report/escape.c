@@ -76,9 +76,7 @@ void escape_json(struct buffer *out, const char *bytes, size_t length)
 			break;
 		uint32_t code;
 		size_t size = utf8_decode(bytes + i, length - i, &code);
-		if (code == '#')
-			put_json_code(out, code);
-		else if (code == '"' || code == '\\')
+		if (code == '"' || code == '\\')
 			buffer_format(out, "\\%c", (char)code);
 		else if (code == '\n')
 			buffer_text(out, "\\n");
@@ -86,7 +84,7 @@ void escape_json(struct buffer *out, const char *bytes, size_t length)
 			buffer_text(out, "\\t");
 		else if (code == UTF8_REPLACEMENT)
 			buffer_text(out, "\xef\xbf\xbd");
-		else if (utf8_is_unsafe(code))
+		else if (code == '#' || utf8_is_unsafe(code))
 			put_json_code(out, code);
 		else
 			buffer_append(out, bytes + i, size);

@@ -10,7 +10,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -121,8 +120,10 @@ EXPORTED int execvp(const char *file, char *const argv[])
 	return execvpe(file, argv, environ);
 }
 
-/* What the descriptor is of; NULL: nobody can tell. */
-static const char *name_of(int fd, char name[PATH_MAX])
+enum { NAME_BYTES = 512 }; /* of what is on the stack: of a longer path the roster has no room either */
+
+/* What the descriptor is of, or what stands for it; NULL: nothing does. */
+static const char *name_of(int fd, char name[NAME_BYTES])
 {
 	char link[64];
 	struct text text = text_in(link, sizeof link);
@@ -130,16 +131,17 @@ static const char *name_of(int fd, char name[PATH_MAX])
 		return NULL;
 	text_add(&text, "/proc/self/fd/");
 	text_add_number(&text, (uint64_t)fd);
-	ssize_t length = sys_readlink(link, name, PATH_MAX - 1);
-	if (length <= 0)
-		return NULL;
-	name[length] = '\0';
+	ssize_t length = sys_readlink(link, name, NAME_BYTES - 1);
+	if (length > 0 && length < NAME_BYTES - 1)
+		name[length] = '\0';
+	else
+		memcpy(name, link, sizeof link);
 	return name;
 }
 
 EXPORTED int fexecve(int fd, char *const argv[], char *const environment[])
 {
-	char name[PATH_MAX];
+	char name[NAME_BYTES];
 	const char *path = name_of(fd, name);
 	struct attempt attempt = attempt_begin(path ? path : "", environment, true);
 	next.fexecve(fd, argv, environment);
@@ -148,7 +150,7 @@ EXPORTED int fexecve(int fd, char *const argv[], char *const environment[])
 
 EXPORTED int execveat(int directory, const char *path, char *const argv[], char *const environment[], int flags)
 {
-	char name[PATH_MAX];
+	char name[NAME_BYTES];
 	int error = sandboxed() ? -EPERM : sys_access(path, F_OK);
 	const char *of = error == -EFAULT ? NULL : path;
 	if (of && !*of && flags & AT_EMPTY_PATH && name_of(directory, name))

@@ -267,7 +267,7 @@ void mark_node(struct mark *mark, uint32_t node)
 /* Part of the block cannot be read: piece by piece, what can. */
 static void read_unsafe(struct mark *mark, uintptr_t start, size_t words)
 {
-	uintptr_t copy[UNSAFE_WORDS];
+	static uintptr_t copy[UNSAFE_WORDS]; /* under the snapshot lock */
 	while (words) {
 		size_t some = (SYS_PAGE_BYTES - (start & (SYS_PAGE_BYTES - 1))) / WORD;
 		if (some > words)

@@ -333,9 +333,12 @@ static void mark_passes(struct mark *mark, struct roots *roots)
 static bool mark_all(struct reach *reach, struct blocks *blocks, const struct maps *maps, const struct stopped *stopped,
 		     const struct reach_self *self)
 {
-	struct mark mark;
-	struct trace trace = {0};
-	struct roots roots = {.pagemap = -1};
+	/* Static since the stack may be a signal handler's; under the snapshot lock. */
+	static struct mark mark;
+	static struct trace trace;
+	static struct roots roots;
+	trace = (struct trace){0};
+	roots = (struct roots){.pagemap = -1};
 	bool good = mark_begin(&mark, blocks, maps, python_is_there());
 	if (good && self->retained && trace_begin(&trace, blocks_count(blocks)))
 		mark.trace = &trace;
@@ -360,7 +363,7 @@ static bool mark_all(struct reach *reach, struct blocks *blocks, const struct ma
 static bool search(struct reach *reach, const struct maps *maps, const struct stopped *stopped,
 		   const struct reach_self *self)
 {
-	struct blocks blocks;
+	static struct blocks blocks; /* as in mark_all() */
 	bool good = blocks_build(&blocks, judge, sample_bytes ? 0 : NODE_ROOT);
 	if (good) {
 		struct safety safety = {.blocks = &blocks, .maps = maps};

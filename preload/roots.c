@@ -166,7 +166,7 @@ static void read_there(struct roots *roots, uintptr_t start, uintptr_t end)
 /* A large mapping of which much may never have been touched: reading that would only make page tables. */
 static void read_existing(struct roots *roots, uintptr_t start, uintptr_t end)
 {
-	uint64_t entry[PAGEMAP_ENTRIES];
+	static uint64_t entry[PAGEMAP_ENTRIES]; /* under the snapshot lock */
 	while (start < end) {
 		uintptr_t page = start & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
 		size_t pages = (end - page + SYS_PAGE_BYTES - 1) / SYS_PAGE_BYTES;

@@ -425,7 +425,9 @@ static bool wants_fork(enum snapshot_trigger trigger, const struct picture *pict
 /* Caller holds survey_lock; no copy is at work. */
 static int snapshot_locked(const struct snapshot_request *request, const struct snapshot_listener *listener)
 {
-	struct picture picture;
+	/* A signal handler that ends or executes may stand on a stack of few pages: what is large is kept off it. */
+	static struct picture picture;
+	static struct reach_self here;
 	uint64_t begun_ns = sys_monotonic_ns();
 	output_set_last(picture_pid(), request->ends);
 	int error = output_begin(picture_pid(), snapshot.path);
@@ -446,7 +448,7 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 		snapshot.listener = listener;
 		struct frame now;
 		frame_now(&now);
-		struct reach_self here = {
+		here = (struct reach_self){
 			.retained = request->retained, .process_ends = request->exits, .choice = lsan_choice()};
 		const struct reach_self *self = request->leaks ? &here : NULL;
 		if (self)

@@ -112,7 +112,7 @@ static uint64_t parse(const char *text, unsigned base)
 
 static bool blocks_signal(pid_t tid)
 {
-	char text[FACTS_BYTES];
+	static char text[FACTS_BYTES]; /* one stop at a time */
 	const char *line = read_fact(tid, "/status", text) > 0 ? strstr(text, "\nSigBlk:\t") : NULL;
 	return line && parse(line + sizeof "\nSigBlk:\t" - 1, 16) >> (stop.signal - 1) & 1;
 }
@@ -121,7 +121,7 @@ static bool blocks_signal(pid_t tid)
  */
 static long waits_in(pid_t tid, uintptr_t *sp, uintptr_t *ip)
 {
-	char text[FACTS_BYTES];
+	static char text[FACTS_BYTES]; /* one stop at a time */
 	ssize_t got = read_fact(tid, "/syscall", text);
 	if (got < 0)
 		return got == -1 ? -EIO : got;
@@ -304,7 +304,7 @@ static bool is_free(int number)
 
 static bool is_traced(void)
 {
-	char text[FACTS_BYTES];
+	static char text[FACTS_BYTES]; /* one stop at a time */
 	const char *line = read_fact(sys_gettid(), "/status", text) > 0 ? strstr(text, "\nTracerPid:\t") : NULL;
 	return line && parse(line + sizeof "\nTracerPid:\t" - 1, 10) != 0;
 }

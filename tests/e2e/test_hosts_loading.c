@@ -48,6 +48,11 @@ static const struct host_case cases[] = {
 	{.line = "strict_seccomp _exit", .snapshots = 1},
 	{.line = "strict_seccomp exit", .snapshots = 1},
 	{.line = "exec_locked_in", .snapshots = 1},
+	{.line = "small_signal_stack _exit", .options = "leaks=1:exitcode=0", .snapshots = 1},
+	{.line = "small_signal_stack exit", .options = "leaks=1:exitcode=0:snapshot=inline", .snapshots = 1},
+	{.line = "small_signal_stack exec",
+	 .options = "leaks=1:exitcode=0:snapshot=inline",
+	 .snapshots = SNAPSHOTS_ANY},
 	/* nobody sees that filter, and no snapshot is asked for */
 	{.line = "strict_seccomp raw instruction", .options = "at_exit=0", .snapshots = 0},
 	{.line = "strict_seccomp exit instruction", .options = "at_exit=0", .snapshots = 0},

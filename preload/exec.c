@@ -221,7 +221,7 @@ static int spawn(spawn_function *function, pid_t *pid, const char *path, const p
 		 const posix_spawnattr_t *attributes, char *const argv[], char *const environment[])
 {
 	/* The program's own variable, if it has one: a handler of SIGCHLD may look there before this returns. */
-	pid_t unseen, *child = pid ? pid : &unseen;
+	pid_t unseen = 0, *child = pid ? pid : &unseen;
 	int error = function(child, path, actions, attributes, argv, environment);
 	if (error)
 		return error;

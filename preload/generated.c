@@ -88,6 +88,8 @@ static struct code_source *add_source(enum snapshot_source kind)
 static void read_perf_map(struct code_names *names, pid_t pid, bool own, uint64_t start_ns)
 {
 	struct code_source *source = add_source(SOURCE_PERF_MAP);
+	if (!source)
+		return;
 	struct text path = text_in(source->path, sizeof source->path);
 	text_add(&path, "/tmp/perf-");
 	text_add_number(&path, (uint64_t)pid);

@@ -117,7 +117,7 @@ void code_names_set(struct code_names *names, uint64_t start, uint64_t bytes, co
 		if (same || entry->settled)
 			continue;
 		entry->reused |= before != NULL;
-		if (!name && length < CODE_TEXT_BYTES - names->text_bytes) {
+		if (!name && names->texts && length < CODE_TEXT_BYTES - names->text_bytes) {
 			name = (uint32_t)names->text_bytes + 1;
 			memcpy(names->texts + names->text_bytes, text, length);
 			names->text_bytes += length + 1; /* the NUL is there: pages come zeroed */

@@ -211,7 +211,7 @@ void generated_encode(struct encoder *encoder, uint32_t frames, pid_t pid, uint6
 	generated.sources = 0;
 	read_perf_map(&names, pid, true, start_ns);
 	read_jitdumps(&names);
-	for (uint32_t i = 0; i < generated.ancestors && generated.sources < SOURCES_MAX; i++) {
+	for (uint32_t i = 0; i < generated.ancestors; i++) {
 		code_names_settle(&names);
 		read_perf_map(&names, generated.ancestor[i], false, start_ns);
 	}

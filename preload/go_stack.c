@@ -12,8 +12,8 @@
 
 enum {
 	WORD = sizeof(uintptr_t),
-	FRAME_WORDS = 2,   /* saved frame pointer, return address */
-	PAGES_KNOWN = 256, /* of descriptors; a power of two. Go keeps its heap's addresses mapped for good. */
+	FRAME_BYTES = 2 * WORD, /* saved frame pointer, return address */
+	PAGES_KNOWN = 256,      /* of descriptors; a power of two. Go keeps its heap's addresses mapped for good. */
 	PAGE_SHIFT = 12,
 };
 
@@ -41,7 +41,7 @@ static bool may_read(uintptr_t address)
 /* Whether this is the descriptor of a goroutine whose stack holds `fp`, `depth` bytes or less below its end. */
 static bool is_goroutine(uintptr_t g, uintptr_t depth, uintptr_t fp, uintptr_t *high)
 {
-	if (g % WORD || !may_read(g) || !may_read(g + FRAME_WORDS * WORD - 1))
+	if (g % WORD || !may_read(g) || !may_read(g + FRAME_BYTES - 1))
 		return false;
 	uintptr_t low = walk_word_at(g), end = walk_word_at(g + WORD);
 	if (low >= end || end % WORD || depth > end - low || end - depth > fp || fp >= end)
@@ -69,12 +69,12 @@ static uintptr_t goroutine_end(const struct registers *here, uintptr_t thread_hi
 static bool step(struct registers *here, uintptr_t high)
 {
 	uintptr_t fp = here->fp;
-	if (fp % WORD || fp < here->sp || fp >= high || high - fp < FRAME_WORDS * WORD)
+	if (fp % WORD || fp < here->sp || fp >= high || high - fp < FRAME_BYTES)
 		return false;
 	uintptr_t ip = walk_word_at(fp + WORD);
 	if (!ip || !modules_is_go(ip - 1))
 		return false;
-	*here = (struct registers){ip, fp + FRAME_WORDS * WORD, walk_word_at(fp)};
+	*here = (struct registers){ip, fp + FRAME_BYTES, walk_word_at(fp)};
 	return true;
 }
 

@@ -357,6 +357,7 @@ static int diff(struct gate_options *options, struct snapshot_briefs *briefs, st
 			status = error->code;
 	}
 	if (status == EXIT_FINE) {
+		assert(examined.series.at && examined.series.count == 2);
 		open_names(options, &examined, examined.series.at[1]);
 		gate_find_increases(&options->gate, examined.names);
 		gate_find_losses(&options->gate, options->gate.newest);

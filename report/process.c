@@ -12,7 +12,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -208,6 +207,20 @@ unsigned long process_parent(unsigned long pid)
 	return number;
 }
 
+/* Real, effective and saved user. What is missing matches nobody. */
+static void read_users(struct process *process, const char *users)
+{
+	memset(process->users, 0xff, sizeof process->users);
+	for (size_t i = 0; users && i < sizeof process->users / sizeof *process->users; i++) {
+		char *end;
+		unsigned long number = strtoul(users, &end, 10);
+		if (end == users)
+			break;
+		process->users[i] = (uint32_t)number;
+		users = end;
+	}
+}
+
 int process_read(struct process *process, unsigned long pid, struct error *error)
 {
 	char path[64];
@@ -221,9 +234,7 @@ int process_read(struct process *process, unsigned long pid, struct error *error
 	process->state = state ? state[0] : '?';
 	process->caught = caught ? strtoull(caught, NULL, 16) : 0;
 	const char *users = status_field(status, "Uid"), *numbers = status_field(status, "NSpid");
-	if (!users || sscanf(users, "%" SCNu32 " %" SCNu32 " %" SCNu32, &process->users[0], &process->users[1],
-			     &process->users[2]) != 3)
-		memset(process->users, 0xff, sizeof process->users);
+	read_users(process, users);
 	process->inner_pid = numbers ? last_number(numbers) : pid;
 	free(status);
 	if (process->state == 'Z')

@@ -159,7 +159,7 @@ static void report(const struct snapshot *snapshot)
 			struct buffer text = {0};
 			json_put_object(&json, NULL, false);
 			figures_json(&aggregate.rows[i].figures[0], &json);
-			row_json(names, &aggregate.rows[i], &options, &json);
+			row_json(names, &aggregate.rows[i], &options, NULL, &json);
 			json_end_object(&json);
 			row_text(&text, names, &aggregate.rows[i], by);
 			table_cell(&table, STYLE_PLAIN, "1");

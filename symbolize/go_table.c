@@ -237,7 +237,7 @@ static bool read_old(struct go_table *table)
 	table->entries = span_from(table->table, HEADER_BYTES + POINTER_BYTES);
 	table->names = table->values = table->table;
 	if (!get_u64(table->table, HEADER_BYTES, &table->functions) ||
-	    table->functions >= table->entries.bytes / (2 * POINTER_BYTES))
+	    table->functions >= table->entries.bytes / ((size_t)2 * POINTER_BYTES))
 		return false;
 	if (!get_u32(table->entries, table->functions * 2 * POINTER_BYTES + POINTER_BYTES, &files))
 		return false;
@@ -259,13 +259,13 @@ static bool read_new(struct go_table *table)
 	table->files = span_from(table->table, offset[2]);
 	table->values = span_from(table->table, offset[3]);
 	table->entries = span_from(table->table, offset[4]);
-	uint64_t entry_bytes = has_text ? 2 * sizeof(uint32_t) : 2 * POINTER_BYTES;
+	uint64_t entry_bytes = has_text ? 2 * sizeof(uint32_t) : (uint64_t)2 * POINTER_BYTES;
 	if (table->functions >= table->entries.bytes / entry_bytes)
 		return false;
 	if (!has_text)
 		return true;
 	uint64_t module = find_module(table, offset[0]);
-	table->text = pointer_at(table->file, table->address + HEADER_BYTES + 2 * POINTER_BYTES);
+	table->text = pointer_at(table->file, table->address + HEADER_BYTES + (uint64_t)2 * POINTER_BYTES);
 	if (module) {
 		/* From Go 1.26 on the header has no text address. */
 		table->text = pointer_at(table->file, module + MODULE_TEXT);

@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* Another thread holds the lock for a microsecond or so, unless it was stopped there. */
+enum { TRIES_MAX = 10000 };
+
 static struct {
 	const char *line[NOTES_MAX];
 	_Atomic uint32_t count;
@@ -35,8 +38,11 @@ void notes_add(const char *line)
 	for (uint32_t i = 0; i < notes_count(); i++)
 		if (strcmp(notes.line[i], line) == 0)
 			return;
-	/* A handler that interrupted another note loses its own. */
-	bool locked = lock_try(&notes.lock);
+	/* A handler that interrupted another note loses its own, as one whose thread was stopped at it does: no
+	 * waiting. */
+	bool locked = false;
+	for (uint32_t tries = 0; !locked && tries < TRIES_MAX && !lock_mine(&notes.lock); tries++)
+		locked = lock_try(&notes.lock);
 	uint32_t index = notes_count();
 	const char *copy = locked && index < NOTES_MAX ? meta_copy(line) : NULL;
 	if (copy) {

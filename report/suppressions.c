@@ -70,13 +70,24 @@ static bool template_matches(const char *template, const char *text)
 	return glob_matches(template, length, flags, text);
 }
 
-static bool lsan_matches(const struct suppressions *set, const char *text, struct suppression **found)
+static bool is_of_module(const struct location *location, const char *module)
 {
-	for (size_t i = 0; i < set->count; i++)
-		if (set->rules[i].style == STYLE_LSAN && template_matches(set->rules[i].name, text)) {
-			*found = &set->rules[i];
+	const char *slash = strrchr(location->module_path, '/');
+	return !module || !strcmp(slash ? slash + 1 : location->module_path, module);
+}
+
+/* text: one of the names that the location has. */
+static bool lsan_matches(const struct suppressions *set, const struct location *location, const char *text,
+			 struct suppression **found)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		struct suppression *rule = &set->rules[i];
+		if (rule->style == STYLE_LSAN && template_matches(rule->name, text) &&
+		    is_of_module(location, rule->module)) {
+			*found = rule;
 			return true;
 		}
+	}
 	return false;
 }
 
@@ -85,7 +96,7 @@ static bool lsan_matches_signature(const struct suppressions *set, const struct 
 				   struct suppression **found)
 {
 	char *signature = location->linkage_name ? demangle_signature(location->linkage_name) : NULL;
-	bool matches = signature && lsan_matches(set, signature, found);
+	bool matches = signature && lsan_matches(set, location, signature, found);
 	free(signature);
 	return matches;
 }
@@ -219,8 +230,10 @@ struct suppression *suppressions_match(struct suppressions *set, unsigned kind, 
 	struct suppression *found;
 	for (size_t i = 0; i < count; i++) {
 		const char *module = frames[i]->module_path[0] ? frames[i]->module_path : "<unknown module>";
-		if (lsan_matches(set, module, &found) || lsan_matches(set, frames[i]->function, &found) ||
-		    lsan_matches(set, frames[i]->file, &found) || lsan_matches_signature(set, frames[i], &found))
+		if (lsan_matches(set, frames[i], module, &found) ||
+		    lsan_matches(set, frames[i], frames[i]->function, &found) ||
+		    lsan_matches(set, frames[i], frames[i]->file, &found) ||
+		    lsan_matches_signature(set, frames[i], &found))
 			return found;
 	}
 	for (size_t i = 0; i < set->count; i++)

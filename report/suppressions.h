@@ -54,7 +54,8 @@ struct suppression {
 	const char *name; /* the template; of Valgrind's, what it is called */
 	const char *file; /* where it stands; NULL: built in */
 	uint32_t line;
-	const char *why; /* of built-in ones: the reason; else NULL */
+	const char *why;    /* of built-in ones: the reason; else NULL */
+	const char *module; /* LeakSanitizer's, built-in: only frames of a module of this name; NULL: of any */
 	const char
 		*program; /* of the program's own, which nobody minds when they hide nothing: all it said; else NULL */
 	const struct frame_pattern *patterns; /* Valgrind's */

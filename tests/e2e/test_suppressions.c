@@ -168,6 +168,28 @@ START_TEST(mistakes_are_told_before_the_start)
 }
 END_TEST
 
+/* What bash itself drops at its end, and only that: a program of another name is not spared for the same function. */
+START_TEST(shells_in_front_of_a_program)
+{
+	static const char *const scripts[] = {"true; exit 0", "for i in 1 2; do exit 0; done",
+					      "if true; then exit 0; fi"};
+	for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+		char line[512];
+		snprintf(line, sizeof line, "echo '%s' >e.sh; mudlark run -q --leaks -o a.mud -- bash e.sh",
+			 scripts[i]);
+		gate_expect(0, line, NULL);
+	}
+	gate_expect(1,
+		    "echo 'true; exit 0' >e.sh; mudlark run -q --leaks -o a.mud -- bash e.sh; mudlark leaks --judge "
+		    "--no-builtin a.mud",
+		    "parse_command (bash)");
+	gate_expect(
+		23,
+		"cp $(command -v bash) other; echo 'true; exit 0' >e.sh; mudlark run --leaks -o a.mud -- ./other e.sh",
+		"lost by other");
+}
+END_TEST
+
 START_TEST(leaks_tells_what_is_hidden)
 {
 	static const char snapshot[] = FILES "mudlark run -q --leaks --exitcode 0 -o a.mud -- $H/knows_its_leaks; ";
@@ -223,6 +245,7 @@ int main(void)
 	tcase_add_test(all, whoever_lost_it_fails_the_run);
 	tcase_add_test(all, gates_of_runs_know_them);
 	tcase_add_test(all, mistakes_are_told_before_the_start);
+	tcase_add_test(all, shells_in_front_of_a_program);
 	tcase_add_test(all, leaks_tells_what_is_hidden);
 	suite_add_tcase(suite, all);
 	return runner_suite(suite);

@@ -108,6 +108,14 @@ bool runner_has_program(const char *name)
 	return false;
 }
 
+bool runner_memcheck_ran(const struct outcome *outcome)
+{
+	if (strstr(outcome->err, "Fatal error at startup") == NULL)
+		return true;
+	runner_skip("memcheck does not start without the C library's symbols (libc6-dbg)");
+	return false;
+}
+
 const char *runner_name(const struct command *command)
 {
 	static char name[1024];

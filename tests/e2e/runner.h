@@ -75,6 +75,9 @@ const char *runner_preload(void);
 bool runner_expects_snapshots(void);
 const char *runner_host_path(const char *host);
 bool runner_has_program(const char *name);
+/* Whether memcheck ran in this outcome. It refuses to start where the C library has no symbols (Debian: libc6-dbg):
+ * then says that the test is skipped, and returns false. */
+bool runner_memcheck_ran(const struct outcome *outcome);
 void runner_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void runner_sleep_ms(unsigned ms);

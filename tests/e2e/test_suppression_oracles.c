@@ -92,10 +92,16 @@ END_TEST
 
 static bool has_memcheck(void)
 {
-	if (runner_has_program("valgrind"))
-		return true;
-	runner_skip("valgrind is not installed");
-	return false;
+	if (!runner_has_program("valgrind")) {
+		runner_skip("valgrind is not installed");
+		return false;
+	}
+	struct command command = {.argv = {"valgrind", "true"}};
+	struct outcome outcome;
+	runner_run(&command, &outcome);
+	bool ran = runner_memcheck_ran(&outcome);
+	runner_done(&outcome);
+	return ran;
 }
 
 START_TEST(memcheck_reads_ours)

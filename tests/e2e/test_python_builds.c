@@ -125,7 +125,7 @@ static const struct {
 	{"4.0.0", "newer"},
 	{"3.7.3", "older"},
 	{"2.7.18", "older"},
-	{"no number", "older"},
+	{"no number", "version is not known"},
 	{"3.11.2,built_to_debug", "debug build"},
 	{"3.13.1,cookie,built_to_debug", "debug build"},
 	{"3.8.1,garbage", "not where its version has them"},

@@ -13,7 +13,7 @@ build='build-essential binutils pkg-config libunwind-dev libunwind8 libjemalloc-
 demo='python3 python3-dev'
 bench='python3-pip'
 tests='check clang lld llvm dwz xz-utils elfutils valgrind gdb strace procps util-linux file bash git perl ruby rustc golang-go
-	redis-server redis-tools memcached sqlite3 nginx-light fakeroot eatmydata libjemalloc2 libmimalloc2.0 libmimalloc-dev
+	redis-server redis-tools memcached sqlite3 nodejs nginx-light fakeroot eatmydata libjemalloc2 libmimalloc2.0 libmimalloc-dev
 	libtcmalloc-minimal4 libgoogle-perftools4 libgoogle-perftools-dev heaptrack zsh fish bash-completion
 	xvfb xauth gtk-3-examples
 	cmake python3-pytest python3-greenlet python3-numpy python3-pandas libpython3.11 libpython3.11-testsuite python3-dbg'

@@ -29,18 +29,24 @@ static void break_commands(struct buffer *out, size_t start)
 			out->data[i + 1] = '?';
 }
 
+/* The text with a byte in the place of each character that is unsafe to print. */
+static void append_safe(struct buffer *out, const char *text, size_t length, char instead)
+{
+	for (size_t i = 0, size; i < length; i += size) {
+		uint32_t code;
+		size = utf8_decode(text + i, length - i, &code);
+		if (utf8_is_unsafe(code))
+			buffer_byte(out, instead);
+		else
+			buffer_append(out, text + i, size);
+	}
+}
+
 void text_clean(struct buffer *out, const char *text)
 {
 	size_t start = out->length, length = strlen(text), plain = plain_bytes(text, length);
 	buffer_append(out, text, plain);
-	for (size_t i = plain, size; i < length; i += size) {
-		uint32_t code;
-		size = utf8_decode(text + i, length - i, &code);
-		if (utf8_is_unsafe(code))
-			buffer_byte(out, '?');
-		else
-			buffer_append(out, text + i, size);
-	}
+	append_safe(out, text + plain, length - plain, '?');
 	break_commands(out, start);
 }
 
@@ -210,13 +216,5 @@ void escape_folded(struct buffer *out, const char *text)
 
 void escape_pattern(struct buffer *out, const char *name)
 {
-	size_t length = strlen(name);
-	for (size_t i = 0, size; i < length; i += size) {
-		uint32_t code;
-		size = utf8_decode(name + i, length - i, &code);
-		if (utf8_is_unsafe(code))
-			buffer_byte(out, '*');
-		else
-			buffer_append(out, name + i, size);
-	}
+	append_safe(out, name, strlen(name), '*');
 }

@@ -1,8 +1,8 @@
 # The mudlark command. Objects but main.o are also linked into its unit tests.
 
-REPORT_SOURCES := $(wildcard report/*.c)
+REPORT_SOURCES := $(wildcard report/*/*.c)
 REPORT_OBJECTS := $(REPORT_SOURCES:%.c=$(BUILD)/%.o)
-REPORT_TESTED  := $(filter-out $(BUILD)/report/main.o,$(REPORT_OBJECTS))
+REPORT_TESTED  := $(filter-out $(BUILD)/report/commands/main.o,$(REPORT_OBJECTS))
 REPORT_LIBS    := $(SYMBOLIZE_LIBS) -lm
 REPORT_CFLAGS  := -D_GNU_SOURCE -DMUDLARK_LIBDIR='"$(LIBDIR)/mudlark"'
 

@@ -16,7 +16,7 @@
 #ifndef MUDLARK_PYTHON_LINES_H
 #define MUDLARK_PYTHON_LINES_H
 
-#include "preload/snapshot_format.h"
+#include "preload/interface/snapshot_format.h"
 
 #include <stddef.h>
 #include <stdint.h>

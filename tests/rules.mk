@@ -1,4 +1,4 @@
-# Tests. One Check program per file below tests/preload, tests/symbolize, tests/report and tests/e2e;
+# Tests. One Check program per test_*.c below tests/preload, tests/symbolize, tests/report and tests/e2e;
 # tests/hosts holds the small programs that are run under the preload.
 #
 # A test program that is made alone can be run at once, in a clean clone too: whatever its kind runs is an order-only
@@ -10,7 +10,7 @@ CHECK_CFLAGS = $(shell pkg-config --cflags check 2>/dev/null)
 CHECK_LIBS   = $(shell pkg-config --libs check 2>/dev/null)
 
 SYMBOLIZE_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/symbolize/test_*.c))
-REPORT_TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/report/test_*.c))
+REPORT_TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/report/*/test_*.c))
 
 $(BUILD)/tests/symbolize/%: tests/symbolize/%.c $(SYMBOLIZE_LIBRARY)
 	@mkdir -p $(@D)
@@ -25,11 +25,11 @@ include tests/hosts/rules.mk
 -include tests/preload/rules.mk
 
 E2E_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/test_*.c))
-E2E_SOURCES := $(addprefix tests/e2e/,runner.c brief.c gate_shell.c leak_verdict.c pythons.c python_lines.c python_marks.c python_shell.c)
+E2E_SOURCES := $(addprefix tests/e2e/lib/,runner.c brief.c gate_shell.c leak_verdict.c pythons.c python_lines.c python_marks.c python_shell.c)
 E2E_CFLAGS  := -DHOSTS_DIRECTORY='"$(abspath $(HOSTS_DIRECTORY))"' -DPRELOAD_PATH='"$(abspath $(PRELOAD_LIBRARY))"' \
 	-DSOURCE_DIRECTORY='"$(abspath .)"' -DBUILD_DIRECTORY='"$(abspath $(BUILD))"'
 
-$(BUILD)/tests/e2e/%: tests/e2e/%.c $(E2E_SOURCES) $(wildcard tests/e2e/*.h) preload/snapshot_format.h | \
+$(BUILD)/tests/e2e/%: tests/e2e/%.c $(E2E_SOURCES) $(wildcard tests/e2e/lib/*.h) preload/interface/snapshot_format.h | \
 		hosts $(PRELOAD_LIBRARY) $(BUILD)/mudlark
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CHECK_CFLAGS) $(E2E_CFLAGS) $(CFLAGS) -o $@ $< $(E2E_SOURCES) $(CHECK_LIBS)

@@ -34,7 +34,7 @@ endef
 install: all
 	$(INSTALL) -D -m 755 $(BUILD)/mudlark $(DESTDIR)$(BINDIR)/mudlark
 	$(INSTALL) -D -m 644 $(PRELOAD_LIBRARY) $(DESTDIR)$(LIBDIR)/mudlark/libmudlark.so
-	$(INSTALL) -D -m 644 preload/mudlark.h $(DESTDIR)$(INCLUDEDIR)/mudlark.h
+	$(INSTALL) -D -m 644 preload/interface/mudlark.h $(DESTDIR)$(INCLUDEDIR)/mudlark.h
 	$(file >$(BUILD)/mudlark.pc,$(PKGCONFIG))
 	$(INSTALL) -D -m 644 $(BUILD)/mudlark.pc $(DESTDIR)$(PKGCONFIGDIR)/mudlark.pc
 	$(INSTALL) -D -m 644 $(BUILD)/completions/mudlark.bash $(DESTDIR)$(BASHCOMPDIR)/mudlark

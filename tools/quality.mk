@@ -12,7 +12,7 @@ SHELLCHECK   ?= shellcheck
 
 LINT_DIRECTORIES := preload symbolize report tests tools
 LINT_FORMATTED    = $(sort $(shell find $(LINT_DIRECTORIES) -name '*.[ch]'))
-LINT_ANALYSED     = $(sort $(wildcard preload/*.c symbolize/*.c report/*.c tools/bench/*.c))
+LINT_ANALYSED     = $(sort $(wildcard preload/*/*.c preload/arch/*/*.c symbolize/*.c report/*/*.c tools/bench/*.c))
 LINT_SCRIPTS      = $(sort $(shell find $(LINT_DIRECTORIES) -name '*.sh') $(wildcard .ci/run))
 LINT_CFLAGS      := -std=gnu11 -I. -D_GNU_SOURCE -DMUDLARK_VERSION='"$(VERSION)"' -DMUDLARK_LIBDIR='"$(LIBDIR)/mudlark"'
 
@@ -59,8 +59,8 @@ bench-readme:
 
 # The commands that read snapshots, on a pair with 100,000 stacks.
 # A part of the library in a program of its own: without what takes a process over.
-BENCH_CAPTURE_OBJECTS := $(addprefix $(BUILD)/,$(filter-out preload/start.o preload/interpose.o preload/loading.o \
-	preload/loading_x86_64.o preload/sandbox_x86_64.o,$(PRELOAD_OBJECTS:$(BUILD)/%=%)))
+BENCH_CAPTURE_OBJECTS := $(filter-out $(addprefix $(BUILD)/preload/,host/start.o host/interpose.o host/loading.o \
+	arch/$(ARCH)/loading.o arch/$(ARCH)/sandbox.o),$(PRELOAD_OBJECTS))
 
 $(BENCH_CAPTURE): tools/bench/capture.c $(BENCH_CAPTURE_OBJECTS) $(JEMALLOC_PRIVATE)
 	@mkdir -p $(@D)
@@ -106,27 +106,20 @@ asan: $(PRELOAD_LIBRARY) fuzz-seeds
 FUZZ_CC      ?= clang
 FUZZ_SECONDS ?= 60
 FUZZ_BUILD   := $(BUILD)/fuzz
-FUZZ_CFLAGS  := -std=gnu11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined \
+FUZZ_CFLAGS  := -std=gnu11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -Wno-macro-redefined -I. -DMUDLARK_VERSION='"fuzz"'
 FUZZ_FLAGS   := -timeout=20 -rss_limit_mb=2048 -print_final_stats=0
 
 FUZZ_NAMES    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_PROGRAMS := $(FUZZ_NAMES:%=$(FUZZ_BUILD)/fuzz_%)
 
-# What each harness is linked with, and its own flags.
-FUZZ_SOURCES_snapshot  := $(addprefix report/,aggregate.c buffer.c census_read.c error.c escape.c estimate.c filter.c generated.c generated_read.c heading.c intern.c json_write.c \
-	leak_paths.c leaks_read.c losses.c memory.c metric.c names.c owner.c pair_table.c paths_read.c python_facts.c python_library.c rows.c sampled.c snapshot_brief.c snapshot_merge.c snapshot_read.c snapshot_write.c table.c utf8.c wrapper_names.c wrappers.c) symbolize/python_lines.c
-FUZZ_LIBS_snapshot     := -lm
-FUZZ_SOURCES_suppressions := $(sort $(FUZZ_SOURCES_snapshot) $(SYMBOLIZE_SOURCES) $(addprefix report/,suppressions.c \
-	suppression_parse.c text_file.c))
-FUZZ_LIBS_suppressions := $(SYMBOLIZE_LIBS) -lm
-FUZZ_SOURCES_baseline  := $(FUZZ_SOURCES_suppressions) $(addprefix report/,gate.c gate_baseline.c growth.c growth_rule.c series.c)
-FUZZ_LIBS_baseline     := $(FUZZ_LIBS_suppressions)
-FUZZ_SOURCES_cfi       := preload/cfi.c
-FUZZ_SOURCES_python_lines := symbolize/python_lines.c
-FUZZ_SOURCES_symbolize := $(SYMBOLIZE_SOURCES)
-FUZZ_LIBS_symbolize    := $(SYMBOLIZE_LIBS)
-FUZZ_FLAGS_symbolize   := -max_len=20000
+# The command and the symboliser as they are, instrumented once: a harness takes of them what it calls.
+FUZZ_LIBRARY := $(FUZZ_BUILD)/libreport.a
+FUZZ_OBJECTS := $(patsubst %.c,$(FUZZ_BUILD)/%.o,$(filter-out %/main.c,$(REPORT_SOURCES)) $(SYMBOLIZE_SOURCES))
+
+# What a harness is linked with beside the library, and its own flags.
+FUZZ_SOURCES_cfi     := preload/unwind/cfi.c
+FUZZ_FLAGS_symbolize := -max_len=20000
 
 .PHONY: fuzz fuzz-seeds
 fuzz: $(FUZZ_PROGRAMS)
@@ -143,7 +136,15 @@ fuzz: $(FUZZ_PROGRAMS)
 fuzz-seeds: $(FUZZ_PROGRAMS)
 	@$(foreach name,$(FUZZ_NAMES),$(FUZZ_BUILD)/fuzz_$(name) $(FUZZ_FLAGS) -verbosity=0 -runs=0 tests/fuzz/corpus-$(name) &&) echo "fuzz: seeds pass"
 
-.SECONDEXPANSION:
-$(FUZZ_PROGRAMS): $(FUZZ_BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $$(FUZZ_SOURCES_$$*) $(wildcard report/*.h symbolize/*.h tests/report/*.h)
+$(FUZZ_BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(FUZZ_CFLAGS) -o $@ $< $(FUZZ_SOURCES_$*) $(FUZZ_LIBS_$*)
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link $(REPORT_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(FUZZ_LIBRARY): $(FUZZ_OBJECTS)
+	@rm -f $@
+	$(AR) qcs $@ $^
+
+.SECONDEXPANSION:
+$(FUZZ_PROGRAMS): $(FUZZ_BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $$(FUZZ_SOURCES_$$*) $(FUZZ_LIBRARY) $(wildcard tests/report/*.h)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(FUZZ_SOURCES_$*) $(FUZZ_LIBRARY) $(REPORT_LIBS)

@@ -3,7 +3,7 @@
  * is named while the rest goes on. No time is asserted.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <libgen.h>

@@ -7,7 +7,7 @@
  * MUDLARK_TEST_LONG=1 (make check-capture) takes more of them, and prints how many stacks each compared.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -7,8 +7,8 @@
  * process of a suite that forks hundreds of them writes a snapshot of megabytes as it ends.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/pythons.h"
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/pythons.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <limits.h>

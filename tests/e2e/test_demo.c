@@ -1,6 +1,6 @@
 /* The demonstration, `make demo`, names the planted leaks with their exact figures and leaves nothing outside. */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
  * MUDLARK_TEST_LONG=1 makes the bounds' run ten times as long (10^8 allocations).
  */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <glob.h>

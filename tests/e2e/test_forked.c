@@ -1,6 +1,6 @@
 /* Snapshots that a forked copy writes: what the host notices of it, nothing, and that they say what inline ones do. */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <signal.h>

@@ -2,8 +2,8 @@
  * The gate on real programs: verdicts and exit status, and the recipes of tools/ci, whose own lines are run.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/gate_shell.h"
-#include "tests/e2e/pythons.h"
+#include "tests/e2e/lib/gate_shell.h"
+#include "tests/e2e/lib/pythons.h"
 
 #include <check.h>
 #include <stdio.h>

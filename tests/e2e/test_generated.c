@@ -2,8 +2,8 @@
  * Names of generated code: from a perf map or a jitdump, as tests/hosts/generated_code.c writes them in each way that a
  * run time, an accident or somebody else may. What is not believed or not read is said.
  */
-#include "tests/e2e/leak_verdict.h"
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/leak_verdict.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * also where the program was stripped. Snapshots are asked for from outside and come by interval, although Go's runtime
  * takes all signals. The sizes are the program's own: what each line has is known.
  */
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

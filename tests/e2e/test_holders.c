@@ -4,8 +4,8 @@
  * oracle.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/pythons.h"
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/pythons.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* The malloc family as such, and its misuse: PITFALLS 12 to 16, 36, 42, and the design's section 3. */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* The loader: bootstrap, other preloads, namespaces, RTLD_DEEPBIND, other allocators, TLS, AT_SECURE, seccomp.
  * PITFALLS 8 to 11, 17, 18, 20, 21, 26, 27, 35. */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <elf.h>

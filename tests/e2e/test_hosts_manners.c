@@ -1,6 +1,6 @@
 /* Descriptors, signals, files, directories, names: PITFALLS 34, 38 to 41, 44, 45, and snapshots on request. */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <errno.h>

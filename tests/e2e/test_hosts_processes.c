@@ -1,6 +1,6 @@
 /* fork, exec, exit: PITFALLS 1 to 7. Each host runs plain and under the preload; see tests/hosts for what each does. */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Threads, signals, odd stacks: PITFALLS 22 to 25, 28 to 31. */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
  * directory, $3 the source tree; the working directory is a fresh one.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -67,13 +67,16 @@ static const struct script scripts[] = {
 	{.name = "libmudlark.so(7) names every option, loss and function",
 	 .needs = "man",
 	 .text = "MANWIDTH=1000 man --nh -E UTF-8 -l \"$1\"/share/man/man7/libmudlark.so.7 | col -bx >page\n"
-		 "keys=$(sed -n 's/^ \\*   \\([a-z_]*\\)=.*/\\1/p' \"$3\"/preload/options.h); test $(echo $keys | wc "
+		 "keys=$(sed -n 's/^ \\*   \\([a-z_]*\\)=.*/\\1/p' \"$3\"/preload/base/options.h); test $(echo $keys | "
+		 "wc "
 		 "-w) -gt 8\n"
 		 "for k in $keys; do grep -q \"^  *$k=\" page || { echo option $k; exit 1; }; done\n"
-		 "for l in $(sed -n 's/^\tLOSS_\\([A-Z_]*\\) = .*/\\1/p' \"$3\"/preload/snapshot_format.h | tr A-Z "
+		 "for l in $(sed -n 's/^\tLOSS_\\([A-Z_]*\\) = .*/\\1/p' \"$3\"/preload/interface/snapshot_format.h | "
+		 "tr A-Z "
 		 "a-z); do\n"
 		 "  grep -q \"^  *$l$\" page || { echo loss $l; exit 1; }; done\n"
-		 "for f in $(sed -n '/^global:/,/^local:/p' \"$3\"/preload/libmudlark.map | grep -v '[/:]' | tr -d "
+		 "for f in $(sed -n '/^global:/,/^local:/p' \"$3\"/preload/interface/libmudlark.map | grep -v '[/:]' | "
+		 "tr -d "
 		 "';\t'); do\n"
 		 "  grep -qw -- \"$f\" page || { echo function $f; exit 1; }; done\n"},
 	{.name = "mudlark-snapshot(5) names every key with its number",
@@ -81,7 +84,7 @@ static const struct script scripts[] = {
 	 .text = "MANWIDTH=1000 man --nh -E UTF-8 -l \"$1\"/share/man/man5/mudlark-snapshot.5 | col -bx >page\n"
 		 "sed -n 's/^\t\\(META\\|TOTAL\\|LOSS\\|SECTION\\|PYTHON\\|GC\\)_\\([A-Z_]*\\) = \\([0-9]*\\),.*/\\3 "
 		 "\\2/p' "
-		 "\"$3\"/preload/snapshot_format.h >keys\n"
+		 "\"$3\"/preload/interface/snapshot_format.h >keys\n"
 		 "test $(wc -l <keys) -gt 50\n"
 		 "while read -r number name; do grep -q \"^ *$number  *$name  \" page || { echo $number $name; exit 1; "
 		 "}; done <keys\n"

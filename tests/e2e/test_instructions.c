@@ -6,7 +6,7 @@
  * start is in both. The host's own loop and the calls through its PLT are in it, some ten instructions.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * names, and what would go with it.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <limits.h>

@@ -3,8 +3,8 @@
  * search. Where Valgrind and LeakSanitizer are there, they are asked for each shape on which they must agree.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/leak_verdict.h"
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/leak_verdict.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <signal.h>

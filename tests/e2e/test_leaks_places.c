@@ -7,8 +7,8 @@
  * nor that of a command that judges may be "no leaks" (0) or "leaks" (1, 23): it is 4.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/leak_verdict.h"
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/leak_verdict.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -6,9 +6,9 @@
  * ctypes.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/leak_verdict.h"
-#include "tests/e2e/pythons.h"
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/leak_verdict.h"
+#include "tests/e2e/lib/pythons.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <glob.h>

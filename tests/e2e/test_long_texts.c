@@ -1,7 +1,7 @@
 /*
  * No name, path, option or list is cut without a word: it is there whole, or what is missing is said.
  */
-#include "tests/e2e/gate_shell.h"
+#include "tests/e2e/lib/gate_shell.h"
 
 #include <check.h>
 #include <stdio.h>

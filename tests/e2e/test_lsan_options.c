@@ -2,7 +2,7 @@
  * LeakSanitizer's options mean here what they mean there: a host that keeps a block in one place only is run by us and,
  * built with gcc's library, by LeakSanitizer, which is the oracle for the status and for the blocks that are listed.
  */
-#include "tests/e2e/gate_shell.h"
+#include "tests/e2e/lib/gate_shell.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -4,9 +4,9 @@
  * known by a name is the same as long as there are names.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/python_shell.h"
-#include "tests/e2e/pythons.h"
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/python_shell.h"
+#include "tests/e2e/lib/pythons.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
  * processes, whose snapshots go to a directory beside. A program that is not installed is skipped and named.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

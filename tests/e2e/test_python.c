@@ -3,10 +3,10 @@
  * here (pythons.h). The programs are in tests/e2e/python.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/python_lines.h"
-#include "tests/e2e/python_marks.h"
-#include "tests/e2e/pythons.h"
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/python_lines.h"
+#include "tests/e2e/lib/python_marks.h"
+#include "tests/e2e/lib/pythons.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

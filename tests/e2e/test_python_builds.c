@@ -3,9 +3,9 @@
  * CPython. The programs are tests/hosts/python_embedded.c and python_fake_library.c.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/python_marks.h"
-#include "tests/e2e/pythons.h"
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/python_marks.h"
+#include "tests/e2e/lib/pythons.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -2,9 +2,9 @@
  * Python programs as people have them: numpy's arrays and pandas' frames by the Python line that asked for them, to
  * the byte; a parent with its multiprocessing workers, and reports over the snapshots of them all.
  */
-#include "tests/e2e/python_shell.h"
-#include "tests/e2e/pythons.h"
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/python_shell.h"
+#include "tests/e2e/lib/pythons.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdbool.h>

@@ -2,9 +2,9 @@
  * What the reports say of Python programs, on every interpreter that is here: the bytes and blocks of each line as
  * Python's own tracemalloc counts them, the source with its figures, processes added up, and what doctor knows.
  */
-#include "tests/e2e/python_shell.h"
-#include "tests/e2e/pythons.h"
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/python_shell.h"
+#include "tests/e2e/lib/pythons.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

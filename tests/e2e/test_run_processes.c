@@ -4,7 +4,7 @@
  * Of each mode of the host ends_in_many_ways the leak is found, or the process is named with the reason; the oracle is
  * the host itself, which knows what it lost.
  */
-#include "tests/e2e/gate_shell.h"
+#include "tests/e2e/lib/gate_shell.h"
 
 #include <check.h>
 #include <stdio.h>

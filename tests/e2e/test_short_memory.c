@@ -6,7 +6,7 @@
  * hosts.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

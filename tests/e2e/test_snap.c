@@ -1,6 +1,6 @@
 /* `mudlark snap` among other users, and with processes that lie: who is listened to, and what is believed. */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <errno.h>

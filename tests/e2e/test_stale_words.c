@@ -4,7 +4,7 @@
  * of Mudlark's frames, of libc's that end a process or call handlers, and of a signal's.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
  * posix_memalign() and one for others, where a stack of Mudlark's does not say which it was.
  */
 #define _GNU_SOURCE
-#include "tests/e2e/runner.h"
+#include "tests/e2e/lib/runner.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
  * Leaks that are known: what hides them, who decides on the rest, and with which exit status.
  */
-#include "tests/e2e/gate_shell.h"
+#include "tests/e2e/lib/gate_shell.h"
 
 #include <check.h>
 #include <stdio.h>

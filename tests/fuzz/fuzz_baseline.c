@@ -1,7 +1,7 @@
 /*
  * libFuzzer harness: the input is a baseline. What was read is written, and reads back to the same text.
  */
-#include "report/gate.h"
+#include "report/gate/gate.h"
 
 #include <stdlib.h>
 #include <string.h>

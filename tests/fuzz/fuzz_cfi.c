@@ -8,7 +8,7 @@
  * The seeds (corpus-cfi): a module made by hand, and the tables of /bin/true and of a library with frames of all
  * shapes.
  */
-#include "preload/cfi.h"
+#include "preload/unwind/cfi.h"
 
 #include <link.h>
 #include <stddef.h>

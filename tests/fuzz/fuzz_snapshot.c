@@ -15,12 +15,12 @@
  * others: built with -DMAKE_SEEDS and without -fsanitize=fuzzer, the program writes them into the directory that it is
  * given.
  */
-#include "report/heading.h"
-#include "report/leak_paths.h"
-#include "report/metric.h"
-#include "report/rows.h"
-#include "report/snapshot_brief.h"
-#include "report/snapshot_merge.h"
+#include "report/analysis/metric.h"
+#include "report/snapshot/brief.h"
+#include "report/snapshot/heading.h"
+#include "report/snapshot/merge.h"
+#include "report/views/leak_paths.h"
+#include "report/views/rows.h"
 #include "tests/report/synthetic.h"
 
 #include <assert.h>

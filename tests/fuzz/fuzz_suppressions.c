@@ -1,7 +1,7 @@
 /*
  * libFuzzer harness: the input is a suppression file; what it says is tried on a stack with every kind of frame.
  */
-#include "report/suppressions.h"
+#include "report/analysis/suppressions.h"
 
 #include <string.h>
 

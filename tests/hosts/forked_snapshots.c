@@ -16,7 +16,7 @@
  * Expected: as plain; what the snapshots say is looked at from outside.
  */
 #define _GNU_SOURCE
-#include "preload/mudlark.h"
+#include "preload/interface/mudlark.h"
 #include "tests/hosts/expect.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
  * Iterations that a program marks: `iterates N LEAKED HELD`: each of N iterations makes 200 blocks of which HELD live
  * on to the next, and loses LEAKED.
  */
-#include "preload/mudlark.h"
+#include "preload/interface/mudlark.h"
 
 #include <stdlib.h>
 

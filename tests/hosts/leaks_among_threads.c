@@ -17,7 +17,7 @@
  */
 #define _GNU_SOURCE
 #include "expect.h"
-#include "preload/mudlark.h"
+#include "preload/interface/mudlark.h"
 
 #include <errno.h>
 #include <fcntl.h>

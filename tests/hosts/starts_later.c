@@ -7,7 +7,7 @@
  */
 #define _GNU_SOURCE
 #include "expect.h"
-#include "preload/mudlark.h"
+#include "preload/interface/mudlark.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

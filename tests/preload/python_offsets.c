@@ -1,6 +1,6 @@
 /*
  * Compiled by test_python.c with the headers of an interpreter, by that interpreter's own names: prints where its
- * structs keep what preload/python.c has in its tables, a name and a number a line.
+ * structs keep what preload/python/python.c has in its tables, a name and a number a line.
  */
 #define Py_BUILD_CORE 1
 #include <Python.h>

@@ -5,15 +5,15 @@
 #ifndef TESTS_PRELOAD_RENAMED_H
 #define TESTS_PRELOAD_RENAMED_H
 
-#include "preload/foreign.h"
-#include "preload/heap.h"
-#include "preload/jemalloc_glue.h"
-#include "preload/modules.h"
-#include "preload/record.h"
-#include "preload/space.h"
-#include "preload/stacks.h"
-#include "preload/totals.h"
-#include "preload/unwind.h"
+#include "preload/base/space.h"
+#include "preload/heap/foreign.h"
+#include "preload/heap/heap.h"
+#include "preload/heap/jemalloc_glue.h"
+#include "preload/host/record.h"
+#include "preload/process/modules.h"
+#include "preload/sites/stacks.h"
+#include "preload/sites/totals.h"
+#include "preload/unwind/unwind.h"
 
 #include <check.h>
 #include <stddef.h>

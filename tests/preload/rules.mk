@@ -4,13 +4,13 @@
 # MUDLARK_DEBUG, so that the order of locks is checked. The malloc family is renamed to mud_*: the test's own blocks are
 # libc's, and what is tested is called by name. What takes a process over (start.c, dlopen, prctl) is left out.
 
-PRELOAD_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/preload/test_*.c))
+PRELOAD_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/preload/*/test_*.c))
 
 PRELOAD_TESTED := $(BUILD)/tests/preload/libpreload_tested.a
 PRELOAD_TESTED_DIRECTORY := $(BUILD)/tests/preload/obj
 PRELOAD_TESTED_CFLAGS := -DMUDLARK_TEST -DMUDLARK_DEBUG
-PRELOAD_TESTED_SOURCES := $(filter-out preload/interpose.c preload/start.c preload/loading.c,$(PRELOAD_SOURCES)) \
-	$(filter-out preload/loading_%.S preload/sandbox_%.S,$(wildcard preload/*.S))
+PRELOAD_TESTED_SOURCES := $(filter-out $(addprefix preload/host/,interpose.c start.c loading.c),$(PRELOAD_SOURCES)) \
+	$(filter-out %/loading.S %/sandbox.S,$(PRELOAD_ASSEMBLED))
 PRELOAD_TESTED_OBJECTS := $(patsubst preload/%,$(PRELOAD_TESTED_DIRECTORY)/%.o,$(basename $(PRELOAD_TESTED_SOURCES)))
 
 RENAMED_FUNCTIONS := malloc calloc realloc reallocarray free cfree memalign aligned_alloc posix_memalign valloc pvalloc \
@@ -21,7 +21,7 @@ RENAMES := $(foreach name,$(RENAMED_FUNCTIONS),-D$(name)=mud_$(name))
 PRELOAD_CHECKED := $(BUILD)/tests/preload/libmudlark.so
 PRELOAD_CHECKED_OBJECTS := $(PRELOAD_OBJECTS:$(BUILD)/preload/%=$(PRELOAD_TESTED_DIRECTORY)/%)
 
-$(PRELOAD_TESTED_DIRECTORY)/interpose.o $(PRELOAD_TESTED_DIRECTORY)/renamed/interpose.o: override CFLAGS += $(HOOKS_CFLAGS)
+$(PRELOAD_TESTED_DIRECTORY)/host/interpose.o $(PRELOAD_TESTED_DIRECTORY)/renamed/interpose.o: override CFLAGS += $(HOOKS_CFLAGS)
 
 $(PRELOAD_TESTED_DIRECTORY)/%.o: preload/%.c
 	@mkdir -p $(@D)
@@ -31,17 +31,17 @@ $(PRELOAD_TESTED_DIRECTORY)/%.o: preload/%.S
 	@mkdir -p $(@D)
 	$(CC) $(PRELOAD_CFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(PRELOAD_TESTED_DIRECTORY)/renamed/interpose.o: preload/interpose.c tests/preload/rules.mk
+$(PRELOAD_TESTED_DIRECTORY)/renamed/interpose.o: preload/host/interpose.c tests/preload/rules.mk
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_TESTED_CFLAGS) $(RENAMES) $(CFLAGS) -c -o $@ $<
 
 $(PRELOAD_TESTED): $(PRELOAD_TESTED_OBJECTS) $(PRELOAD_TESTED_DIRECTORY)/renamed/interpose.o
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) qcs $@ $^
 
-$(PRELOAD_CHECKED): $(PRELOAD_CHECKED_OBJECTS) $(JEMALLOC_PRIVATE) preload/libmudlark.map
+$(PRELOAD_CHECKED): $(PRELOAD_CHECKED_OBJECTS) $(JEMALLOC_PRIVATE) preload/interface/libmudlark.map
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $(PRELOAD_CHECKED_OBJECTS) $(JEMALLOC_PRIVATE) \
-		-Wl,-soname,libmudlark.so -Wl,--version-script=preload/libmudlark.map -Wl,--exclude-libs,ALL \
+		-Wl,-soname,libmudlark.so -Wl,--version-script=preload/interface/libmudlark.map -Wl,--exclude-libs,ALL \
 		-Wl,-z,now -Wl,-z,nodelete -Wl,-z,initfirst -Wl,-z,defs -Wl,--build-id -lm
 
 $(BUILD)/tests/preload/%: tests/preload/%.c tests/preload/unit.h tests/preload/renamed.h $(PRELOAD_TESTED) $(JEMALLOC_PRIVATE) | hosts
@@ -50,7 +50,7 @@ $(BUILD)/tests/preload/%: tests/preload/%.c tests/preload/unit.h tests/preload/r
 		-DPRELOAD_CHECKED='"$(abspath $(PRELOAD_CHECKED))"' $(CHECK_CFLAGS) $(CFLAGS) -o $@ $< \
 		$(PRELOAD_TESTED) $(JEMALLOC_PRIVATE) $(CHECK_LIBS) -ldl -lm
 
-$(BUILD)/tests/preload/test_lock: | $(PRELOAD_CHECKED)
+$(BUILD)/tests/preload/base/test_lock: | $(PRELOAD_CHECKED)
 
 .PHONY: check-preload
 check-preload: $(PRELOAD_TESTS)
@@ -73,5 +73,5 @@ check-capture: $(BUILD)/tests/e2e/test_check_capture
 	MUDLARK_TEST_LONG=1 $<
 
 # Asks the interpreters that the end-to-end tests run.
-$(BUILD)/tests/preload/test_python: tests/e2e/pythons.c tests/e2e/pythons.h
-$(BUILD)/tests/preload/test_python: private CHECK_LIBS += tests/e2e/pythons.c
+$(BUILD)/tests/preload/python/test_python: tests/e2e/lib/pythons.c tests/e2e/lib/pythons.h
+$(BUILD)/tests/preload/python/test_python: private CHECK_LIBS += tests/e2e/lib/pythons.c

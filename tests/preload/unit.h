@@ -6,7 +6,7 @@
 #ifndef TESTS_PRELOAD_UNIT_H
 #define TESTS_PRELOAD_UNIT_H
 
-#include "preload/sys.h"
+#include "preload/base/sys.h"
 
 #include <check.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
 #ifndef TESTS_SERIES_H
 #define TESTS_SERIES_H
 
-#include "report/growth.h"
+#include "report/analysis/growth.h"
 #include "tests/report/synthetic.h"
 
 /* Blocks of 100 bytes of the stack (1 .. 4) that were born in `birth` and live at the end of `epoch`. */

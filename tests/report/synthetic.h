@@ -10,8 +10,8 @@
 #ifndef TESTS_SYNTHETIC_H
 #define TESTS_SYNTHETIC_H
 
-#include "report/names.h"
-#include "report/snapshot_write.h"
+#include "report/analysis/names.h"
+#include "report/snapshot/write.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,10 +8,10 @@
  * Both in interleaved rounds, of which the medians are printed, as one line of JSON for each depth. The walk's time has
  * the stack's hash in it. The program links the library's objects: what is measured is what runs in the host.
  */
-#include "preload/capture.h"
-#include "preload/memo.h"
-#include "preload/modules.h"
-#include "preload/python_objects.h"
+#include "preload/unwind/capture.h"
+#include "preload/process/modules.h"
+#include "preload/python/objects.h"
+#include "preload/unwind/memo.h"
 #include "tools/bench/workload.h"
 
 #include <dlfcn.h>

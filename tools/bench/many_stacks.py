@@ -51,7 +51,7 @@ void work_{0}(const uint16_t *path)
 
 MAIN = """\
 #include "work.h"
-#include "preload/mudlark.h"
+#include "preload/interface/mudlark.h"
 
 enum { STACKS = 100000, OUTER = 8, FORKS = 5, LONGEST = 64 };
 

@@ -8,7 +8,7 @@
  *
  * A stack is a path of BITS calls, one of two functions at each level, that spells the stack's number.
  */
-#include "preload/mudlark.h"
+#include "preload/interface/mudlark.h"
 #include "tools/bench/workload.h"
 
 #include <time.h>

@@ -1,0 +1,4 @@
+/* The counters of losses.h. */
+#include "preload/base/losses.h"
+
+_Atomic uint64_t loss_counters[LOSS_KEYS];

@@ -1,0 +1,81 @@
+/*
+ * MUDLARK_OPTIONS: key=value, separated by ':' or white space, as the sanitizers have it. A value, or a part of it,
+ * may stand in single or double quotes; within double quotes a backslash takes the next character as it is.
+ *
+ *   record=0|1        record allocations from the start (1)
+ *   output=PATTERN    snapshot files; %e program, %p pid, %n number, %h host, %t time in seconds, %% a percent sign
+ *   sample=BYTES      record a block about every so many bytes, up to 1T, with K, M, G or T; 0: every block (0)
+ *   depth=N           frames kept of a stack, 1 .. 1024 (256)
+ *   every=SECONDS     a snapshot every so often, at least 0.001; 0: none (0)
+ *   marks=N           a snapshot at each of N iterations that the program marks by mudlark_mark() (0)
+ *   warmup=K          ... after the first K of them (0)
+ *   signal=S          signal that asks for a snapshot: a number, a name such as USR2 or RTMAX-5, or none (RTMAX-5)
+ *   at_exit=0|1|2     a snapshot when the program ends; of a Python program when the interpreter begins to end, while
+ *                     all that the program holds is there; 2: and after it has torn that down (1)
+ *   peak=0|1|2        0: no peak columns; 1: what the high-water mark consisted of (default); 2: and a snapshot there
+ *   snapshot=M        who writes snapshots: the thread (inline), a copy of the process (fork), or whichever holds the
+ *                     program for a shorter time (auto); the one at the end always inline (auto)
+ *   children=0|1      fork children and the programs they execute are recorded too (1)
+ *   fatal=0|1         a snapshot on abort() and fatal signals (0)
+ *   leaks=0|1|2       search for leaks when the program ends; 2: and find out why blocks are reachable (0)
+ *   exitcode=N        status of a program that leaks, instead of 0; 0: always its own (23)
+ *   judge=0|1         0: the status stays what it is: `mudlark run`, which sets this, judges the snapshots (1)
+ *   suppressions=FILE leaks that are known; several with commas between. Only readers of snapshots read them: the
+ * status stays what it is on_error=P        double and invalid frees: abort, report or ignore (abort) verbose=0|1 one
+ * line on stderr for each snapshot and each problem (0) census=0|1        count CPython's objects by type and by where
+ * they were allocated, in each snapshot (0) refs=TYPE         ... and find out who holds the objects of a type; ?: of
+ * the types that have grown most since the last census, in the first one of those that there is most of
+ *   check_capture=0|1 walk each stack with libunwind as well and count differences (0)
+ *   python=P          CPython's objects: blocks of Mudlark's pools, each recorded (objects); pymalloc's (arenas); or
+ *                     pymalloc's, and no Python frames in stacks (off) (objects)
+ *   root=PID          set by `mudlark run --children=0`: only this process is recorded
+ *   command=PID       set by `mudlark run`: its command, whose last snapshot has the name of an output without %n
+ */
+#ifndef MUDLARK_OPTIONS_H
+#define MUDLARK_OPTIONS_H
+
+#include "preload/heap/damage.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { AT_EXIT_TWICE = 2, LEAKS_RETAINED = 2 };
+enum python_mode { PYTHON_MODE_OBJECTS, PYTHON_MODE_ARENAS, PYTHON_MODE_OFF };
+enum snapshot_mode { SNAPSHOT_AUTO, SNAPSHOT_INLINE, SNAPSHOT_FORK };
+
+enum { TYPE_NAME_MAX = 256 };
+
+struct options {
+	bool record;
+	bool children;
+	bool fatal;
+	bool verbose;
+	bool check_capture;
+	bool census;
+	bool judge;
+	bool suppressions; /* there are some */
+	uint32_t leaks;    /* LEAKS_RETAINED: with paths and retained sizes */
+	int exitcode;
+	uint32_t at_exit; /* AT_EXIT_TWICE: also what is left of a Python program */
+	uint32_t peak;
+	uint32_t depth;
+	uint64_t every_ns;
+	uint64_t marks, warmup;
+	uint64_t sample_bytes; /* 0: every block */
+	int signal;            /* 0: none */
+	pid_t root;            /* 0: any */
+	pid_t command;         /* 0: not known */
+	enum damage_policy on_error;
+	enum snapshot_mode snapshot;
+	enum python_mode python;
+	char refs[TYPE_NAME_MAX]; /* "": no referrer paths */
+	char output[PATH_MAX];
+};
+
+/* Sets the defaults, then what text (may be NULL) says. complain is called with a line for each thing not understood.
+ */
+void options_parse(struct options *options, const char *text, void (*complain)(const char *line));
+
+#endif

@@ -1,0 +1,47 @@
+/* The moment before a seccomp filter; sandbox.h. The stubs are in arch/x86_64/sandbox.S. */
+#include "preload/host/sandbox.h"
+
+#include "preload/base/sys.h"
+#include "preload/host/control.h"
+#include "preload/host/record.h"
+#include "preload/process/roster.h"
+
+#include <dlfcn.h>
+#include <linux/sched.h>
+#include <sys/syscall.h>
+
+_Atomic bool sandbox_entered;
+
+/* Where the stubs jump to. */
+int (*sandbox_prctl)(int, ...);
+void *sandbox_syscall;
+
+void sandbox_init(void)
+{
+	sandbox_prctl = (int (*)(int, ...))dlsym(RTLD_NEXT, "prctl");
+	sandbox_syscall = dlsym(RTLD_NEXT, "syscall");
+}
+
+/* Called by the stub of syscall(): the run must know of processes that libc does not make. */
+void sandbox_clone(long number, unsigned long argument);
+void sandbox_clone(long number, unsigned long argument)
+{
+	uint64_t flags = number == SYS_clone ? argument : 0;
+	if (number == SYS_clone3 && !sys_read_memory((const void *)argument, &flags, sizeof flags))
+		return; /* it will fail */
+	/* Threads and vfork children have the memory that is searched already. */
+	if (!(flags & CLONE_VM) && control_owns_process())
+		roster_clones();
+}
+
+/* Called by the stubs. */
+void sandbox_enter(void);
+void sandbox_enter(void)
+{
+	if (!control_owns_process() || sandboxed())
+		return;
+	control_before_sandbox();
+	/* Nothing recorded from here on could be told, and the unwinder makes system calls. */
+	atomic_store(&record_active, false);
+	atomic_store(&sandbox_entered, true);
+}

@@ -1,0 +1,146 @@
+/* Words by the calls that they belong to; stack_words.h. */
+#include "preload/leaks/stack_words.h"
+
+#include "preload/base/sys.h"
+#include "preload/process/runtime.h"
+
+static void start_of_self(struct stack_start *start, const struct stopped *stopped, const struct outside *outside)
+{
+	*start = (struct stack_start){
+		.thread = (uint32_t)stopped->self,
+		.frame = outside->frame,
+		.lowest = outside->lowest,
+		.pointer = stopped->self_pointer,
+		.general = outside->general,
+		.vector = outside->vector,
+		.vector_end = outside->vector_end,
+		.alternate_low = outside->alternate_low,
+		.alternate_high = outside->alternate_high,
+	};
+}
+
+bool stack_start(struct stack_start *start, const struct stopped *stopped, const struct reach_self *self,
+		 uint32_t number)
+{
+	if (!number) {
+		start_of_self(start, stopped, &self->outside);
+		return true;
+	}
+	const struct stop_thread *thread = &stopped->thread[number - 1];
+	enum stop_state state = (enum stop_state)atomic_load(&thread->state);
+	if (state != STOP_STANDS && state != STOP_IN_KERNEL)
+		return false;
+	*start = (struct stack_start){
+		.thread = (uint32_t)thread->tid,
+		.frame = {.ip = thread->ip, .sp = thread->sp, .lost = FRAME_ALL_LOST, .exact = true},
+		.lowest = thread->lowest,
+		.pointer = thread->pointer,
+	};
+	/* Of one that stands in the kernel registers are not known: rules that need its frame pointer will not hold. */
+	if (state == STOP_IN_KERNEL)
+		return true;
+	start->general = thread->registers;
+	start->vector = thread->vector;
+	start->vector_end = thread->vector_end;
+	start->alternate_low = thread->alternate_low;
+	start->alternate_high = thread->alternate_high;
+	start->frame.lost = 0;
+	for (unsigned i = 0; i < KEPT_REGISTERS; i++)
+		start->frame.kept[i] = thread->registers[registers_kept_general[i]];
+	return true;
+}
+
+static void add_own(struct stack_words *words, uintptr_t start, uintptr_t end)
+{
+	if (words->owns < words->capacity && start < end)
+		words->own[words->owns++] = (struct stack_span){start, end};
+}
+
+/* [start, end) does not count. where: the words that have the caller's registers. */
+static void pass(struct stack_words *words, uintptr_t start, uintptr_t end, const uintptr_t where[KEPT_REGISTERS])
+{
+	if (!start || start >= end || words->passes == STACK_PASSED_MAX)
+		return;
+	words->passed[words->passes++] = (struct stack_span){start, end};
+	for (unsigned i = 0; i < KEPT_REGISTERS; i++)
+		if (where[i] >= start && where[i] < end)
+			words->kept[words->keeps++] = where[i];
+}
+
+/* The registers that the frame used were its own, and it saved those of its caller. */
+static void take_over(struct stack_words *words, const struct frame_left *left, bool is_program,
+		      uintptr_t where[KEPT_REGISTERS])
+{
+	for (unsigned i = 0; i < KEPT_REGISTERS; i++) {
+		if (!left->saved[i])
+			continue;
+		if (is_program && where[i] && !left->context)
+			add_own(words, where[i], where[i] + sizeof(uintptr_t));
+		where[i] = left->saved[i];
+	}
+}
+
+/* The run of frames that do not count, up to the one that is being left. */
+struct passing {
+	uintptr_t low; /* where the run of libc's frames begins, from which handlers are called; 0: it is not libc's */
+	uintptr_t end; /* of the last run */
+};
+
+/* Whether the frame and those of the run before it do not count. Our quick_exit() calls libc's. */
+static bool ends_run(struct passing *passing, enum runtime_part part, uintptr_t code, uintptr_t low)
+{
+	bool follows = passing->end == low;
+	bool ends = runtime_is_exit(code) || (part == RUNTIME_OWN && (passing->low || follows));
+	bool is_libc = part == RUNTIME_LIBC || part == RUNTIME_LOADER;
+	if (!passing->low && (is_libc || ends))
+		passing->low = low;
+	else if (!is_libc && !ends)
+		passing->low = 0;
+	return ends;
+}
+
+/* What the kernel writes of one ends with the registers that are not general; 0: it cannot be read. */
+static uintptr_t end_of_signal_frame(const ucontext_t *context)
+{
+	uintptr_t state;
+	uint32_t words[2]; /* magic, extended size */
+	if (!sys_read_memory(&context->uc_mcontext.fpregs, &state, sizeof state) || !state ||
+	    !sys_read_memory((const char *)state + XSTATE_MAGIC_OFFSET, words, sizeof words))
+		return 0;
+	return state + (words[0] == XSTATE_MAGIC ? words[1] : LEGACY_BYTES);
+}
+
+uint32_t stack_words_find(struct stack_words *words, const struct stack_start *start, uint32_t frames)
+{
+	struct frame here = start->frame;
+	struct frame_left left;
+	struct passing passing = {0};
+	uintptr_t where[KEPT_REGISTERS] = {0}, low = start->lowest;
+	uint32_t walked = 0;
+	words->owns = 0;
+	words->passes = words->keeps = 0;
+	for (unsigned i = 0; i < KEPT_REGISTERS && start->general; i++)
+		where[i] = (uintptr_t)&start->general[registers_kept_general[i]];
+	while (walked++ < frames) {
+		uintptr_t code = frame_code(&here);
+		enum runtime_part part = runtime_part(code);
+		bool in_kernel = here.exact && start->general && outside_calls_kernel(here.ip);
+		bool ends = ends_run(&passing, part, code, low);
+		if (!frame_out(&here, &left))
+			break;
+		if (part == RUNTIME_NONE && !left.context)
+			add_own(words, low, here.sp);
+		take_over(words, &left, part == RUNTIME_NONE, where);
+		uintptr_t from = ends ? passing.low : low;
+		low = here.sp;
+		if (ends || in_kernel)
+			pass(words, from, low, where);
+		if (ends)
+			passing = (struct passing){.end = low};
+		if (left.context) {
+			pass(words, end_of_signal_frame(left.context), outside_lowest(here.ip, low), where);
+			passing = (struct passing){0};
+		}
+	}
+	return walked < frames ? walked : frames;
+}

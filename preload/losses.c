@@ -1,4 +1,0 @@
-/* The counters of losses.h. */
-#include "preload/losses.h"
-
-_Atomic uint64_t loss_counters[LOSS_KEYS];

@@ -1,0 +1,104 @@
+/*
+ * The modules that the program's code comes from, by load.
+ *
+ * A module is entered when an address of it is first seen in a stack, that is, while it is surely loaded:
+ * _dl_find_object (lock-free, async-signal-safe, glibc 2.35) names the link map, and build-id and segments are read
+ * from memory, so deleted and replaced files keep their identity. What is gone is noticed at dlclose and dlopen, at
+ * each snapshot, and where a new frame is met (libc unloads libraries of its own), and advances the generation, which
+ * is part of the caches' keys: frames of a library that is later loaded at the same address are other frames. A library
+ * that comes back as it was, where it was, is the same module again.
+ *
+ * What only files tell (device, inode, size, mtime, "deleted", the absolute path) is read from /proc/self/maps when
+ * a snapshot is written or before a library is closed, never inside malloc.
+ */
+#ifndef MUDLARK_MODULES_H
+#define MUDLARK_MODULES_H
+
+#include "preload/base/lock.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MODULES_MAX = 8192, MODULE_SEGMENTS_MAX = 12, BUILD_ID_MAX = 32 };
+
+struct link_map;
+
+struct module_load {
+	uint64_t vaddr, offset, filesz, memsz, flags;
+};
+
+struct module {
+	uintptr_t start, end; /* mapped range */
+	uintptr_t bias;
+	const void *link_map;
+	const char *path;
+	uint64_t device, inode, size, mtime_ns;
+	_Atomic uint32_t flags; /* enum snapshot_module_flag */
+	bool described;         /* the files' facts were looked up */
+	bool go;                /* has code that Go's linker put there */
+	uint8_t build_id_bytes;
+	uint8_t segment_count;
+	uint8_t build_id[BUILD_ID_MAX];
+	struct module_load segment[MODULE_SEGMENTS_MAX];
+};
+
+/* From the constructor: notes the executable, the vDSO and libmudlark.so itself. */
+void modules_init(void);
+
+/*
+ * Id of the module that has this address now, entered if it is new; 0: none (JIT code), the table is full, or the call
+ * comes from a signal handler that interrupted an entry.
+ */
+uint32_t modules_find(uintptr_t pc);
+
+/* The same without entering it: 0 when it is not known yet. Takes no lock. */
+uint32_t modules_known(uintptr_t pc);
+
+/* Whether the address lies in a loaded module with Go code that is known already. Async-signal-safe. */
+bool modules_is_go(uintptr_t pc);
+/* Whether any module with Go code has been seen so far. */
+extern _Atomic bool modules_go_seen;
+
+/* What dl_iterate_phdr would tell of the module at pc; no lock of ld.so's is taken. False: there is none. */
+struct dl_phdr_info;
+bool modules_program_headers(uintptr_t pc, struct dl_phdr_info *info);
+
+/* Whether the bytes may be read: they lie in a readable segment of a loaded module. */
+bool modules_readable(uintptr_t address, size_t bytes);
+
+/* Whether the address lies in the module of this link map, which may be gone. */
+bool modules_holds(const struct link_map *map, uintptr_t address);
+
+/* Looks up what files tell. Opens /proc/self/maps: not inside malloc. */
+void modules_describe(void);
+
+/* Marks modules that are gone. Takes RANK_MODULES; reads memory only. */
+void modules_sweep(void);
+
+/* Whether frames of the module can still occur. 0, no module, always is. */
+bool modules_is_loaded(uint32_t id);
+
+/* Part of the caches' keys; advances when a module is gone, and before one may go. */
+extern _Atomic uint32_t modules_generation;
+
+/*
+ * Around a dlclose and the modules_sweep() after it. Between the moment that a library is unmapped and the one at which
+ * that is noticed, another thread may load something in its place and run it. So the generation advances before, and
+ * nothing is entered into tables that all threads read until the end: what was known of the library is of an older
+ * generation by then.
+ */
+void modules_close_begin(void);
+void modules_close_end(void);
+extern _Atomic uint32_t modules_closing; /* dlcloses under way; set to 0 in a fork child */
+
+/* Path of the executable. */
+const char *modules_executable(void);
+
+uint32_t modules_count(void);
+struct module *modules_at(uint32_t id);
+
+extern struct lock modules_lock; /* for fork */
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * CPython's objects as blocks of our own.
+ *
+ * pymalloc cuts objects of up to 512 bytes out of arenas that it maps itself, so that a malloc that is watched sees
+ * none of them. PyMem_SetAllocator puts our functions under the domains OBJ and MEM: before Py_Initialize, from our
+ * constructor, so that no block is ever freed by another allocator than its own. It works with -I and -E, where
+ * PYTHONMALLOC is ignored. -X dev, PYTHONMALLOC=debug and the like install their own hooks over what they take for the
+ * default, which forgets ours: then objects are pymalloc's, and the snapshot says so. What is put over another
+ * allocator, tracemalloc and those hooks, is looked through: whose the blocks are is what counts.
+ *
+ * An interpreter that comes by dlopen keeps pymalloc: by the time it is noticed, it has begun to allocate.
+ */
+#ifndef MUDLARK_PYTHON_OBJECTS_H
+#define MUDLARK_PYTHON_OBJECTS_H
+
+#include "preload/interface/snapshot_format.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* From the constructor, after python_look(). Does nothing where there is no interpreter. replace: with ours. */
+void python_objects_init(bool replace);
+
+/* Whose the objects are now. */
+enum snapshot_objects python_objects_state(void);
+
+/* In interpose.c: malloc and its kin, as PyMemAllocatorEx has them (PEP 445). */
+void *object_malloc(void *context, size_t size);
+void *object_calloc(void *context, size_t count, size_t size);
+void *object_realloc(void *context, void *p, size_t size);
+void object_free(void *context, void *p);
+
+#endif

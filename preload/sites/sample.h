@@ -1,0 +1,135 @@
+/*
+ * Which allocations are recorded, and what a recorded one stands for.
+ *
+ * Each heap counts the bytes of its allocations down in x_until_sample; the one that takes it below 0 leaves the fast
+ * path, and sample_due() says what it is. So one subtraction and one predicted branch serve all cases:
+ *
+ *   recording off   the countdown starts so high that it never ends
+ *   every block     it stands at 0, and each allocation ends it
+ *   samples         it starts at the distance to the next chosen byte, see poisson.h
+ *
+ * A block counts for the bytes of its size class, which go on above SMALL_MAX_BYTES with four to each doubling. So an
+ * empty block counts too, and all blocks of a class are sampled with one probability p. Samples of different classes
+ * are counted at different sites (stacks.h), as they are: a site's numbers divided by its p are estimates without bias,
+ * made where they are needed. Sums over many sites, such as what lives in the process, are estimates from the start;
+ * their blocks are in units of 1/65536, or the rounding of one sample would be a bias.
+ *
+ * The countdown is the owner's; the only others who write it are those that start recording, and they write 0. A
+ * thread may be subtracting just then and store its old value over that. The subtraction is therefore one
+ * instruction: once every processor has passed a barrier, what is read is what stays.
+ */
+#ifndef MUDLARK_SAMPLE_H
+#define MUDLARK_SAMPLE_H
+
+#include "preload/base/poisson.h"
+#include "preload/heap/size_class.h"
+#include "preload/host/record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a heap's countdown was set for. */
+enum sample_mode {
+	SAMPLE_UNSET = 0, /* a new heap's: nothing yet */
+	SAMPLE_NONE,
+	SAMPLE_ALL,
+	SAMPLE_SOME,
+};
+
+enum {
+	SAMPLE_LARGE_SHIFT = 14, /* SMALL_MAX_BYTES is 1 << 14 */
+	SAMPLE_CLASSES = SIZE_CLASSES + 4 * (63 - SAMPLE_LARGE_SHIFT),
+	SAMPLE_CLASS_UNKNOWN = SAMPLE_CLASSES, /* of site 1: blocks of all sizes; each stands for itself */
+};
+_Static_assert(1 << SAMPLE_LARGE_SHIFT == SMALL_MAX_BYTES, "large classes go on where the small ones end");
+
+/* Mean bytes between samples; 0: every block is recorded. Constant once recording has begun. */
+extern uint64_t sample_bytes;
+
+static inline unsigned sample_class_of(size_t size)
+{
+	if (size <= SMALL_MAX_BYTES)
+		return size_class_of(size);
+	unsigned octave = 63u - (unsigned)__builtin_clzll(size - 1);
+	unsigned quarter = (unsigned)((size - 1) >> (octave - 2)) & 3;
+	return SIZE_CLASSES + 4 * (octave - SAMPLE_LARGE_SHIFT) + quarter;
+}
+
+/* What a block of the class counts for. */
+static inline uint64_t sample_class_bytes(unsigned class)
+{
+	if (class < SIZE_CLASSES)
+		return size_class_bytes[class];
+	class -= SIZE_CLASSES;
+	return (uint64_t)(5 + class % 4) << (SAMPLE_LARGE_SHIFT - 2 + class / 4);
+}
+
+/* Counts an allocation. False when it ends the countdown. */
+static inline bool sample_spend(struct heap *heap, uint64_t bytes)
+{
+#ifdef __x86_64__
+	bool left;
+	__asm__("sub %[bytes], %[until]" : [until] "+m"(heap->x_until_sample), "=@ccns"(left) : [bytes] "r"(bytes));
+	return left;
+#else
+	return __atomic_sub_fetch(&heap->x_until_sample, (int64_t)bytes, __ATOMIC_RELAXED) >= 0;
+#endif
+}
+
+/* Takes sample_spend() back: the allocation has come to nothing and is going to be counted again. */
+static inline void sample_refund(struct heap *heap, uint64_t bytes)
+{
+	__atomic_store_n(&heap->x_until_sample,
+			 __atomic_load_n(&heap->x_until_sample, __ATOMIC_RELAXED) + (int64_t)bytes, __ATOMIC_RELAXED);
+}
+
+/*
+ * Whether every allocation of the heap is recorded: then this stands for sample_due(). Never of a sentinel. Its
+ * countdown stays at 0: sample_begin() may have written between a sample_spend() and its sample_refund().
+ */
+static inline bool sample_is_all(struct heap *heap)
+{
+	if (atomic_load_explicit(&heap->sample_mode, memory_order_relaxed) != SAMPLE_ALL || !record_is_on())
+		return false;
+	__atomic_store_n(&heap->x_until_sample, 0, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* Whether the allocation, which is counted here, is to be recorded. heap is a real one. */
+bool sample_due(struct heap *heap, size_t size);
+
+/*
+ * The same for an allocation that could not be recorded where it is: true counts it as one that is not; with false
+ * nothing has changed, and sample_due() will say true.
+ */
+bool sample_passes(struct heap *heap, size_t size);
+
+/* What `blocks` recorded blocks of a class, with `bytes` requested bytes together, stand for. */
+struct sample_sum {
+	uint64_t bytes;
+	uint64_t blocks; /* in the unit of sample_whole() */
+};
+struct sample_sum sample_estimate(unsigned class, uint64_t blocks, uint64_t bytes);
+
+/* The same for one block of `bytes` requested bytes. */
+static inline struct sample_sum sample_one(size_t bytes)
+{
+	if (__builtin_expect(sample_bytes == 0, 1))
+		return (struct sample_sum){bytes, 1};
+	return sample_estimate(sample_class_of(bytes), 1, bytes);
+}
+
+/* Blocks as a snapshot has them, from sums of what sample_estimate() says. */
+uint64_t sample_whole(uint64_t blocks);
+
+/* From the constructor, before recording begins. */
+void sample_init(uint64_t bytes);
+
+/* Recording has just been switched on: no heap's fast path must miss it. Any thread; async-signal-safe. */
+void sample_begin(void);
+
+/* In a fork child: its thread's next samples are others than the parent's. */
+void sample_fork_child(struct heap *mine);
+
+#endif

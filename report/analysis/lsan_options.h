@@ -1,0 +1,42 @@
+/*
+ * What LeakSanitizer's options ask of the report; those of the search are the library's (preload/host/lsan.h).
+ *
+ *   report_objects   each block that leaked, by address and size       max_leaks           leaks that are printed
+ *   log_path         a file for the report: PATH.PID                   print_suppressions  what was suppressed
+ *   log_threads      which threads were searched, and what of them     suppressions        a file of them
+ *
+ * What neither reads, or has no such value, is named once where leaks are reported: no option is lost without a word.
+ */
+#ifndef MUDLARK_LSAN_OPTIONS_H
+#define MUDLARK_LSAN_OPTIONS_H
+
+#include "report/base/buffer.h"
+#include "report/snapshot/read.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct lsan_options {
+	bool report_objects, log_threads, hides_suppressed;
+	unsigned long max_leaks; /* 0: all */
+	char *log_path;          /* NULL or "": none */
+	char *suppressions;      /* likewise */
+	struct buffer ignored;   /* names with ", " between */
+};
+
+/* Of a process, as its snapshot says: the program's own first, whose values the environment's replace. */
+void lsan_options_of(struct lsan_options *options, const struct snapshot *snapshot);
+/* Of our own LSAN_OPTIONS. */
+void lsan_options_of_environment(struct lsan_options *options);
+void lsan_options_free(struct lsan_options *options);
+
+/* Whether LeakSanitizer's text is asked for, by options that say how it is to be. */
+bool lsan_options_ask_for_text(const struct lsan_options *options);
+
+/*
+ * Opens where log_path says that the report of the process goes; *name is then its name, which the caller frees. NULL:
+ * it is standard error, also when the file cannot be opened, which is said. fclose() is the caller's.
+ */
+FILE *lsan_open_log(const struct lsan_options *options, const struct snapshot *snapshot, char **name);
+
+#endif

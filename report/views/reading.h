@@ -1,0 +1,201 @@
+/*
+ * What the commands that read snapshots have in common: their options, loading, and the warnings on stderr.
+ */
+#ifndef MUDLARK_READING_H
+#define MUDLARK_READING_H
+
+#include "report/analysis/metric.h"
+#include "report/commands/commands.h"
+
+struct path_list {
+	const char **paths; /* NULL-terminated once anything is in it; the strings are argv's */
+	size_t count, capacity;
+};
+
+/* Where JSON has the frames of stacks. */
+enum frames_choice { FRAMES_AUTO, FRAMES_ROWS, FRAMES_TABLE };
+
+struct reading {
+	struct aggregate_options group;
+	struct filter filter;
+	enum metric metric;
+	unsigned long top; /* 0: all */
+	bool json, exact_bytes;
+	bool by_given;
+	bool merges;      /* several snapshots are added up into one */
+	bool tracemalloc; /* rows in its words, by line or file */
+	enum color_choice color;
+	unsigned long width;             /* of tables; 0: as the terminal is */
+	struct skips skips;              /* of --skip, and of the configuration files once they were read */
+	const struct skips *given_skips; /* another command's, instead; NULL: none */
+	bool no_config;
+	enum frames_choice frames;
+	const char *sysroot;
+	struct path_list debug_dirs, extra_dirs;
+	/* After reading_load(): */
+	struct symbolizer_options symbols;
+	struct names *names;
+	struct snapshot *snapshots[NAMES_MOST_SNAPSHOTS];
+	uint32_t snapshot_count;
+};
+
+/* Ids of the options below, apart from those of a command's own (1..). */
+enum reading_option {
+	READING_BY = 100,
+	READING_METRIC,
+	READING_TOP,
+	READING_FILTER,
+	READING_EXCLUDE,
+	READING_LANG,
+	READING_JSON,
+	READING_BYTES,
+	READING_ALL_FRAMES,
+	READING_COLOR,
+	READING_SYSROOT,
+	READING_DEBUG_DIR,
+	READING_EXTRA_DIR,
+	READING_FORMAT,
+	READING_SKIP,
+	READING_NO_CONFIG,
+	READING_WIDTH,
+	READING_FRAMES,
+};
+
+/* Entries for a command's table of options. */
+#define FRAMES_CHOICES "auto|rows|table"
+#define FRAMES_OPTION                                                                                                  \
+	{                                                                                                              \
+		READING_FRAMES, 0, "frames", "WHERE", ARGUMENT_CHOICE, FRAMES_CHOICES,                                 \
+			"where JSON has the frames of rows by stack: in the rows, or once in a table of which rows "   \
+			"give "                                                                                        \
+			"the indices (default auto: a table for more than 100 rows)"                                   \
+	}
+#define METRIC_OPTION                                                                                                  \
+	{                                                                                                              \
+		READING_METRIC, 'm', "metric", "METRIC", ARGUMENT_CHOICE, METRIC_CHOICES,                              \
+			"what rows are ranked by: live-bytes (the default), live-blocks, alloc-bytes, alloc-blocks, "  \
+			"peak-bytes or "                                                                               \
+			"temporary-blocks"                                                                             \
+	}
+#define FILTER_OPTIONS                                                                                                 \
+	{READING_FILTER,                                                                                               \
+	 'f',                                                                                                          \
+	 "filter",                                                                                                     \
+	 "PATTERN",                                                                                                    \
+	 ARGUMENT_WORD,                                                                                                \
+	 NULL,                                                                                                         \
+	 "keep stacks with a frame whose module, file or function matches the glob; repeatable"},                      \
+		{READING_EXCLUDE,                                                                                      \
+		 'x',                                                                                                  \
+		 "exclude",                                                                                            \
+		 "PATTERN",                                                                                            \
+		 ARGUMENT_WORD,                                                                                        \
+		 NULL,                                                                                                 \
+		 "drop stacks with such a frame; repeatable"},                                                         \
+	{                                                                                                              \
+		READING_LANG, 0, "lang", "LANG", ARGUMENT_CHOICE, LANGUAGE_CHOICES,                                    \
+			"show frames of this language only: all, python, or native (also called c) (default all)"      \
+	}
+#define SKIP_OPTIONS                                                                                                   \
+	{READING_SKIP,                                                                                                 \
+	 0,                                                                                                            \
+	 "skip",                                                                                                       \
+	 "PATTERN",                                                                                                    \
+	 ARGUMENT_WORD,                                                                                                \
+	 NULL,                                                                                                         \
+	 "let no block belong to a frame whose module, file or function matches the glob, but to its caller, as for "  \
+	 "malloc's wrappers; repeatable"},                                                                             \
+	{                                                                                                              \
+		READING_NO_CONFIG, 0, "no-config", NULL, ARGUMENT_NONE, NULL,                                          \
+			"read no .mudlark and no ~/.config/mudlark/config"                                             \
+	}
+#define SYMBOL_OPTIONS                                                                                                 \
+	{READING_SYSROOT,                                                                                              \
+	 0,                                                                                                            \
+	 "sysroot",                                                                                                    \
+	 "DIR",                                                                                                        \
+	 ARGUMENT_DIRECTORY,                                                                                           \
+	 NULL,                                                                                                         \
+	 "look for the recorded files below DIR, as of a container or another machine"},                               \
+		{READING_DEBUG_DIR,                                                                                    \
+		 0,                                                                                                    \
+		 "debug-dir",                                                                                          \
+		 "DIR",                                                                                                \
+		 ARGUMENT_DIRECTORY,                                                                                   \
+		 NULL,                                                                                                 \
+		 "look for separate debug files in DIR, before /usr/lib/debug; repeatable"},                           \
+	{                                                                                                              \
+		READING_EXTRA_DIR, 0, "extra-dir", "DIR", ARGUMENT_DIRECTORY, NULL,                                    \
+			"look in DIR for programs and libraries that have moved; repeatable"                           \
+	}
+#define OUTPUT_OPTIONS                                                                                                 \
+	{READING_BYTES, 0, "bytes", NULL, ARGUMENT_NONE, NULL, "print sizes in bytes"},                                \
+		{READING_WIDTH,                                                                                        \
+		 0,                                                                                                    \
+		 "width",                                                                                              \
+		 "COLUMNS",                                                                                            \
+		 ARGUMENT_WORD,                                                                                        \
+		 NULL,                                                                                                 \
+		 "shorten names to so many columns (default: the terminal's; otherwise nothing is shortened)"},        \
+	{                                                                                                              \
+		READING_COLOR, 0, "color", "WHEN", ARGUMENT_CHOICE, COLOR_CHOICES,                                     \
+			"auto, always or never (default auto; NO_COLOR is honoured)"                                   \
+	}
+#define TABLE_OPTIONS                                                                                                  \
+	{READING_BY,                                                                                                   \
+	 'b',                                                                                                          \
+	 "by",                                                                                                         \
+	 "GROUP",                                                                                                      \
+	 ARGUMENT_CHOICE,                                                                                              \
+	 GROUPING_CHOICES,                                                                                             \
+	 "what a row is: stack (the default), line, function, file, module, type, thread or process"},                 \
+		METRIC_OPTION, {READING_TOP,                                                                           \
+				'n',                                                                                   \
+				"top",                                                                                 \
+				"N",                                                                                   \
+				ARGUMENT_WORD,                                                                         \
+				NULL,                                                                                  \
+				"rows to print (default 20; 0: all); the rest is summed in one row"},                  \
+		FILTER_OPTIONS,                                                                                        \
+		{READING_FORMAT,                                                                                       \
+		 0,                                                                                                    \
+		 "format",                                                                                             \
+		 "FORMAT",                                                                                             \
+		 ARGUMENT_CHOICE,                                                                                      \
+		 ROW_FORMAT_CHOICES,                                                                                   \
+		 "table (the default), or tracemalloc: lines as Python's tracemalloc prints them, by line or file"},   \
+		{READING_ALL_FRAMES,                                                                                   \
+		 0,                                                                                                    \
+		 "all-frames",                                                                                         \
+		 NULL,                                                                                                 \
+		 ARGUMENT_NONE,                                                                                        \
+		 NULL,                                                                                                 \
+		 "show all frames, and let a row belong to its innermost one, also inside libc, libstdc++, wrappers "  \
+		 "of malloc and what --skip names"},                                                                   \
+		SKIP_OPTIONS, {READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON"}, FRAMES_OPTION,     \
+		OUTPUT_OPTIONS, SYMBOL_OPTIONS
+
+#define ROW_FORMAT_CHOICES "table|tracemalloc"
+
+void reading_init(struct reading *reading);
+/* An option_handler; context is a struct reading. */
+int reading_option(void *context, int id, const char *argument, struct error *error);
+/* Whether --frames goes together with the grouping. Returns EXIT_FINE or fills error. */
+int reading_check_frames(const struct reading *reading, const char *command, struct error *error);
+/* Whether JSON with so many rows has its frames in a table. */
+bool reading_has_frame_table(const struct reading *reading, size_t rows);
+/* Reads the configuration files, unless the command has done so or was told not to. Returns EXIT_FINE or fills error.
+ */
+int reading_configure(struct reading *reading, struct error *error);
+/* Configures it, loads the snapshots and opens their names. Returns EXIT_FINE or fills error. */
+int reading_load(struct reading *reading, const char *const *paths, uint32_t count, struct error *error);
+/* The last part of reading_load(), for snapshots that are there already and a configured reading. */
+void reading_open_names(struct reading *reading);
+void reading_free(struct reading *reading);
+/*
+ * Why names are missing, each note once, on stderr. Without all_frames nothing is said of the C and C++ runtime: its
+ * frames are not shown, so its lines are not missed.
+ */
+void print_symbol_notes(const struct names *names, bool all_frames);
+
+#endif

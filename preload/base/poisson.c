@@ -1,7 +1,7 @@
 /* Logarithm and exponential in fixed point; poisson.h says what they are for. */
 #include "preload/base/poisson.h"
 
-#include "preload/base/mix.h"
+#include "preload/interface/mix.h"
 
 enum {
 	LOG_BITS = 32,    /* of a logarithm's fraction */

@@ -2,12 +2,12 @@
 #include "preload/census/census.h"
 
 #include "preload/base/encode.h"
-#include "preload/base/mix.h"
 #include "preload/base/sys.h"
 #include "preload/census/blocks.h"
 #include "preload/census/growth.h"
 #include "preload/census/names.h"
 #include "preload/census/paths.h"
+#include "preload/interface/mix.h"
 #include "preload/python/python.h"
 
 #include <string.h>

@@ -1,11 +1,11 @@
 /* Counts on the trees, and the choice; holders.h has the model. */
 #include "preload/census/holders.h"
 
-#include "preload/base/mix.h"
 #include "preload/base/sys.h"
 #include "preload/census/blocks.h"
 #include "preload/census/names.h"
 #include "preload/census/native.h"
+#include "preload/interface/mix.h"
 #include "preload/python/python.h"
 
 #include <string.h>

@@ -1,11 +1,11 @@
 /* References and pointers in memory; native.h has the picture. */
 #include "preload/census/native.h"
 
-#include "preload/base/mix.h"
 #include "preload/base/sys.h"
 #include "preload/census/blocks.h"
 #include "preload/census/graph.h"
 #include "preload/heap/large.h"
+#include "preload/interface/mix.h"
 #include "preload/process/maps.h"
 #include "preload/process/modules.h"
 #include "preload/python/python.h"

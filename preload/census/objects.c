@@ -1,9 +1,9 @@
 /* The collector's lists, the objects' numbers, and the way along references; objects.h has the model. */
 #include "preload/census/objects.h"
 
-#include "preload/base/mix.h"
 #include "preload/base/sys.h"
 #include "preload/census/dict.h"
+#include "preload/interface/mix.h"
 #include "preload/python/python.h"
 
 #include <string.h>

@@ -9,8 +9,8 @@
 #include "preload/heap/pool.h"
 
 #include "preload/base/meta.h"
-#include "preload/base/mix.h"
 #include "preload/base/sys.h"
+#include "preload/interface/mix.h"
 
 #include <string.h>
 #include <sys/auxv.h>

@@ -2,8 +2,8 @@
 #include "preload/host/record.h"
 
 #include "preload/base/losses.h"
-#include "preload/base/mix.h"
 #include "preload/host/control.h"
+#include "preload/interface/mix.h"
 #include "preload/process/modules.h"
 #include "preload/python/stack.h"
 #include "preload/sites/sample.h"

@@ -17,7 +17,7 @@
 #ifndef MUDLARK_ROSTER_FORMAT_H
 #define MUDLARK_ROSTER_FORMAT_H
 
-#include "preload/base/mix.h"
+#include "preload/interface/mix.h"
 
 #include <stdatomic.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* The passes of marking; mark.h has the rules. */
 #include "preload/leaks/mark.h"
 
-#include "preload/base/mix.h"
 #include "preload/base/sys.h"
+#include "preload/interface/mix.h"
 
 #include <string.h>
 

@@ -2,10 +2,10 @@
 #include "preload/leaks/reach.h"
 
 #include "preload/base/image.h"
-#include "preload/base/mix.h"
 #include "preload/base/own.h"
 #include "preload/base/sys.h"
 #include "preload/host/record.h"
+#include "preload/interface/mix.h"
 #include "preload/interface/snapshot_format.h"
 #include "preload/leaks/condense.h"
 #include "preload/leaks/roots.h"

@@ -5,7 +5,7 @@
 #include "preload/base/id_table.h"
 #include "preload/base/losses.h"
 #include "preload/base/meta.h"
-#include "preload/base/mix.h"
+#include "preload/interface/mix.h"
 #include "preload/interface/snapshot_format.h"
 #include "preload/python/frames.h"
 #include "preload/python/python.h"

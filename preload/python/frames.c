@@ -2,8 +2,8 @@
 #include "preload/python/frames.h"
 
 #include "preload/base/losses.h"
-#include "preload/base/mix.h"
 #include "preload/base/sys.h"
+#include "preload/interface/mix.h"
 
 #include <pthread.h>
 

@@ -2,7 +2,7 @@
 #include "preload/sites/stacks.h"
 
 #include "preload/base/losses.h"
-#include "preload/base/mix.h"
+#include "preload/interface/mix.h"
 #include "preload/process/modules.h"
 #include "preload/sites/sample.h"
 

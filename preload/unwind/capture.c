@@ -3,9 +3,9 @@
 
 #include "preload/base/losses.h"
 #include "preload/base/meta.h"
-#include "preload/base/mix.h"
 #include "preload/base/notes.h"
 #include "preload/base/text.h"
+#include "preload/interface/mix.h"
 #include "preload/process/modules.h"
 #include "preload/sites/stacks.h"
 #include "preload/unwind/go_stack.h"

@@ -12,7 +12,7 @@
 #ifndef MUDLARK_MEMO_H
 #define MUDLARK_MEMO_H
 
-#include "preload/base/mix.h"
+#include "preload/interface/mix.h"
 #include "preload/unwind/walk.h"
 
 #include <stdbool.h>

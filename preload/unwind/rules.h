@@ -10,7 +10,7 @@
 #define MUDLARK_RULES_H
 
 #include "preload/base/lock.h"
-#include "preload/base/mix.h"
+#include "preload/interface/mix.h"
 #include "preload/unwind/cfi.h"
 
 #include <stdatomic.h>

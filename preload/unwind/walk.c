@@ -1,7 +1,7 @@
 /* The walk by rules and by what the last one left; walk.h says why that is exact. */
 #include "preload/unwind/walk.h"
 
-#include "preload/base/mix.h"
+#include "preload/interface/mix.h"
 #include "preload/unwind/rules.h"
 
 /* A frame met by the walk under way, and what its step read. */

@@ -132,8 +132,9 @@ START_TEST(counts)
 END_TEST
 
 /*
- * While a census waits for the GIL, here for a call that keeps it for a second or so, those that an interval asks for
- * are left out and counted: none is taken without its objects for that.
+ * While a census waits for the GIL, here for a call that keeps it for many intervals, those that an interval asks for
+ * are left out and counted: none is taken without its objects for that. The call is short enough that a busy machine
+ * does not stretch it to the seconds after which a census gives up.
  */
 START_TEST(interval_waits_for_its_turn)
 {
@@ -142,7 +143,7 @@ START_TEST(interval_waits_for_its_turn)
 	struct outcome outcome;
 	struct briefs briefs;
 	struct command command = {
-		.argv = {"", "-c", "sum(range(40000000))"}, .preloaded = true, .options = "census=1:every=0.05:peak=0"};
+		.argv = {"", "-c", "sum(range(15000000))"}, .preloaded = true, .options = "census=1:every=0.02:peak=0"};
 	if (!count || pythons[0].minor > 13)
 		return;
 	command.argv[0] = pythons[0].path;
@@ -164,7 +165,7 @@ START_TEST(interval_waits_for_its_turn)
 		runner_done(&shown);
 	}
 	ck_assert_uint_gt(counted, 0);
-	ck_assert_msg(skipped >= 5, "%zu skipped, %zu taken", skipped, counted);
+	ck_assert_msg(skipped >= 3, "%zu skipped, %zu taken", skipped, counted);
 	runner_briefs_free(&briefs);
 	runner_done(&outcome);
 }

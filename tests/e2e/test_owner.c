@@ -159,7 +159,8 @@ static const struct {
 	 "application.c -L. -llibrary -Wl,-rpath,'$ORIGIN'",
 	 "grow_cache", false, NULL},
 	{"the demonstration's workers",
-	 "gcc -g -O2 -I" SOURCE_DIRECTORY "/preload -pthread -o program " SOURCE_DIRECTORY "/tools/demo/workers.c",
+	 "gcc -g -O2 -I" SOURCE_DIRECTORY "/preload/interface -pthread -o program " SOURCE_DIRECTORY
+	 "/tools/demo/workers.c",
 	 "request_begin", false, NULL},
 	{"wrappers", "gcc -g -O2 -o program " OWN "wrappers.c", "fill_table", true, NULL},
 	{"C++", "g++ -g -O2 -o program " OWN "containers.cc", "fill_entry", true, NULL},
@@ -213,7 +214,7 @@ START_TEST(extension_module_of_the_demonstration)
 	}
 	owner_expect("extension module",
 		     "d=" SOURCE_DIRECTORY "/tools/demo; cp $d/service.py .\n"
-		     "gcc -g -O2 -fPIC -shared -I" SOURCE_DIRECTORY "/preload $(python3-config --includes) "
+		     "gcc -g -O2 -fPIC -shared -I" SOURCE_DIRECTORY "/preload/interface $(python3-config --includes) "
 		     "-o leaky_extension.so $d/leaky_extension.c\n"
 		     "run() { mudlark run -q -o $1 python3 service.py; }\n"
 		     "run full.mud; f=$(top full.mud function --filter '*leaky_ext*')\n"

@@ -47,7 +47,7 @@ mkdir -p "$demo"
 
 say "1. A Python service that leaks in its C extension and in Python"
 # shellcheck disable=SC2046
-${CC:-gcc} -g -O2 -fPIC -shared -Wall -Ipreload $(python3-config --includes) -o "$demo/leaky_extension.so" "$source/leaky_extension.c"
+${CC:-gcc} -g -O2 -fPIC -shared -Wall -Ipreload/interface $(python3-config --includes) -o "$demo/leaky_extension.so" "$source/leaky_extension.c"
 
 echo "It marks \"after warm-up\" itself; a second snapshot is asked for while it runs, a third is written when it ends."
 export PYTHONPATH=$demo PYTHONDONTWRITEBYTECODE=1
@@ -76,7 +76,7 @@ say "All that its Python line holds at the end, the warm-up's with it:"
 run "$mudlark" annotate --bytes --filter keep_record "$demo/service.3.mud" service.py
 
 say "2. A C program with four threads that leaks"
-${CC:-gcc} -g -O2 -Wall -Ipreload -pthread -o "$demo/workers" "$source/workers.c"
+${CC:-gcc} -g -O2 -Wall -Ipreload/interface -pthread -o "$demo/workers" "$source/workers.c"
 echo "A snapshot every half second, one at its end; the first is the mark \"before the work\"."
 run "$mudlark" run --every 0.5 -o "$demo/workers.%n.mud" -- "$demo/workers" 2>&1
 last=$(find "$demo" -name 'workers.*.mud' | sort -V | tail -n 1)

@@ -17,7 +17,7 @@ int gate_shell(const char *directory, const char *script, struct outcome *outcom
 				  .directory = directory,
 				  .environment = {path_variable, library_variable, "H=" HOSTS_DIRECTORY,
 						  "R=" SOURCE_DIRECTORY,
-						  "MUDLARK_INCLUDE=" SOURCE_DIRECTORY "/preload"},
+						  "MUDLARK_INCLUDE=" SOURCE_DIRECTORY "/preload/interface"},
 				  .timeout_s = 60};
 	runner_run(&command, outcome);
 	return outcome->status;

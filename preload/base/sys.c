@@ -150,6 +150,12 @@ bool sys_move(void *from, size_t bytes, void *to, size_t new_bytes)
 	return moved;
 }
 
+bool sys_is_mapped(const void *page)
+{
+	/* A mapping that is made as long as it is: nothing changes. */
+	return sys_call(SYS_mremap, (long)page, SYS_PAGE_BYTES, SYS_PAGE_BYTES, 0, 0, 0) == (long)page;
+}
+
 void sys_populate(void *address, size_t bytes)
 {
 	sys_call(SYS_madvise, (long)address, (long)bytes, MADV_POPULATE_WRITE, 0, 0, 0);

@@ -42,6 +42,8 @@ int sys_extend(void *address, size_t bytes, size_t new_bytes);
  * were; the other mapping may be gone.
  */
 bool sys_move(void *from, size_t bytes, void *to, size_t new_bytes);
+/* Whether there is a mapping at the page's address. By mremap, which the library may call in a sandbox as well. */
+bool sys_is_mapped(const void *page);
 /* Memory behind pages that will be written. Where the kernel cannot (before 5.14), they come one by one as always. */
 void sys_populate(void *address, size_t bytes);
 /* Advice against huge pages: a heap of 100 KB must not cost 2 MB. */

@@ -1,6 +1,9 @@
 /*
  * Blocks that are not ours: libc's from before us or from an RTLD_DEEPBIND plugin, another allocator's. They go on
  * to the next allocator in scope, which is right for its own and gives its own diagnosis for garbage.
+ *
+ * libc's own diagnosis is an abort, or silence: it takes a pointer whose neighbouring words look like a header. So
+ * where libc is the next one, host/stray.c finds what cannot be a block of its first.
  */
 #ifndef MUDLARK_FOREIGN_H
 #define MUDLARK_FOREIGN_H
@@ -14,5 +17,11 @@ void foreign_init(void);
 void foreign_free(void *p);
 /* 0 when it cannot be told. */
 size_t foreign_usable_size(void *p);
+
+/* Whether the next allocator is libc's. */
+bool foreign_is_libc(void);
+
+/* Whether the words before p may be the header of a block of libc's that is in use. Async-signal-safe. */
+bool foreign_may_be_chunk(const void *p);
 
 #endif

@@ -26,6 +26,7 @@
 #include "preload/heap/large.h"
 #include "preload/host/control.h"
 #include "preload/host/record.h"
+#include "preload/host/stray.h"
 #include "preload/python/objects.h"
 #include "preload/sites/sample.h"
 #include "preload/sites/stacks.h"
@@ -367,8 +368,8 @@ static __attribute__((noinline)) void free_other(void *p)
 		damage_found(wrong, p);
 	else if (record)
 		free_large(p, record);
-	else if (unwind_is_on_stack(heap_mine, p))
-		damage_found("free of a pointer into the stack", p);
+	else if ((wrong = stray_free(p)))
+		damage_found(wrong, p);
 	else
 		foreign_free(p);
 	errno = saved;
@@ -523,6 +524,8 @@ static void *resize(void *p, size_t size, struct caller caller)
 	enum pool_kind kind = pool_kind_of(p);
 	struct large_record *record = kind == KIND_LARGE ? large_find(p) : NULL;
 	const char *wrong = kind == KIND_LARGE && !record ? large_diagnose(p) : NULL;
+	if (!wrong && kind != KIND_POOL && !record)
+		wrong = stray_realloc(p);
 	if (wrong) {
 		damage_found(wrong, p);
 		return no_memory();

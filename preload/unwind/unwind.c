@@ -313,11 +313,18 @@ bool unwind_owns_call(uintptr_t caller)
 	return module && (module == unwinder.module || module == unwinder.loader_module);
 }
 
-bool unwind_is_on_stack(const struct heap *heap, const void *p)
+/*
+ * The kernel keeps the range below the main stack's end free of other mappings, whether the stack has grown there yet or
+ * not. The other threads' stacks are blocks of mmap(), so only the calling thread's own can be named.
+ */
+bool unwind_is_on_stack(const void *p)
 {
-	uintptr_t address = (uintptr_t)p, sp = (uintptr_t)__builtin_frame_address(0);
-	/* On a coroutine's stack, what lies between it and the thread's own is anybody's. */
-	return sp >= heap->stack_low && sp < heap->stack_high && address >= sp && address < heap->stack_high;
+	uintptr_t address = (uintptr_t)p, low, high;
+	if (address < unwinder.main_stack_end && unwinder.main_stack_end - address <= unwinder.main_stack_limit)
+		return true;
+	return lock_self() != unwinder.main_thread &&
+	       thread_stack_find((uintptr_t)__builtin_frame_address(0), &low, &high) && address >= low &&
+	       address < high;
 }
 
 uint32_t unwind_loader_module(void)

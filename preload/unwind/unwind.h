@@ -50,8 +50,11 @@ void unwind_gate_open(void);
 /* Whether an allocation called from there is the unwinder's own, or ld.so's on its behalf, during a walk. */
 bool unwind_owns_call(uintptr_t caller);
 
-/* Whether p points into the live part of the calling thread's stack. */
-bool unwind_is_on_stack(const struct heap *heap, const void *p);
+/*
+ * Whether p points into the main stack or, unless it runs on another one just now (a coroutine's), the calling thread's.
+ * Async-signal-safe.
+ */
+bool unwind_is_on_stack(const void *p);
 
 /* Id of ld.so among the modules; 0: not known. */
 uint32_t unwind_loader_module(void);

@@ -1,15 +1,19 @@
 /*
  * Does the wrong thing that its argument names, once, and then goes on allocating.
  * The design's section 3: double, interior, misaligned and wild frees, a write into a freed block, and an overflow into
- * a free neighbour are caught; on_error says what then.
+ * a free neighbour are caught; so are pointers into stacks, static data and mappings. on_error says what then.
  * Expected: on_error=abort (the default) one line "mudlark: ..." on stderr and SIGABRT; report: the line, and on;
  * ignore: on, silently. The program says "went on" when it did.
  */
+#define _GNU_SOURCE
 #include "expect.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
 
 static void *hidden(void *pointer)
 {
@@ -27,10 +31,74 @@ static void allocate_many(size_t bytes)
 		free(blocks[i]);
 }
 
+/* realloc of it, or free. Words before it are what a header of libc's could be. */
+static void give(const char *what, char *pointer)
+{
+	((size_t *)pointer)[-1] = strstr(what, "plausible") ? 0x51 : 0;
+	if (strstr(what, "realloc"))
+		EXPECT(realloc(hidden(pointer), 200) == NULL);
+	else
+		free(hidden(pointer));
+}
+
+static void *stray_into_stack(void *what)
+{
+	char local[256] __attribute__((aligned(64)));
+	give(what, hidden(local + 64));
+	return NULL;
+}
+
+static void *stray_from_thread(void *argument)
+{
+	void **arguments = argument;
+	give(arguments[0], arguments[1]);
+	return NULL;
+}
+
+static void on_coroutine(const char *what)
+{
+	ucontext_t context, back;
+	char *stack = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	NEED(stack != MAP_FAILED && getcontext(&context) == 0);
+	context.uc_stack.ss_sp = stack;
+	context.uc_stack.ss_size = 65536;
+	context.uc_link = &back;
+	makecontext(&context, (void (*)(void))(uintptr_t)stray_into_stack, 1, what);
+	swapcontext(&back, &context);
+}
+
+/* Pointers that no allocator gave out. */
+static void stray(const char *what)
+{
+	static char storage[256] __attribute__((aligned(64)));
+	pthread_t thread;
+	if (strstr(what, "static")) {
+		give(what, storage + 64);
+	} else if (strstr(what, "thread-stack")) {
+		NEED(pthread_create(&thread, NULL, stray_into_stack, (void *)(uintptr_t)what) == 0);
+		pthread_join(thread, NULL);
+	} else if (strstr(what, "others-stack")) {
+		char local[256] __attribute__((aligned(64)));
+		void *arguments[] = {(void *)(uintptr_t)what, hidden(local + 64)};
+		NEED(pthread_create(&thread, NULL, stray_from_thread, arguments) == 0);
+		pthread_join(thread, NULL);
+	} else if (strstr(what, "coroutine-stack")) {
+		on_coroutine(what);
+	} else if (strstr(what, "stack")) {
+		stray_into_stack((void *)(uintptr_t)what);
+	} else if (strstr(what, "mapped")) {
+		char *pages = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		NEED(pages != MAP_FAILED && munmap(pages, 4096) == 0);
+		if (strstr(what, "first"))
+			free(hidden(pages + 4096));
+		else
+			give(what, pages + 4096 + 64);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
-	static char storage[256] __attribute__((aligned(64)));
 	char *blocks[64];
 	for (int i = 0; i < 64; i++)
 		blocks[i] = malloc(112);
@@ -69,11 +137,8 @@ int main(int argc, char **argv)
 		for (int i = 1; i < 64; i += 2)
 			memset((char *)hidden(blocks[i]) + usable, 0x42, 16);
 		allocate_many(112);
-	} else if (strcmp(what, "static-free") == 0) {
-		free(hidden(storage + 64));
-	} else if (strcmp(what, "stack-free") == 0) {
-		char local[64] __attribute__((aligned(16)));
-		free(hidden(local));
+	} else {
+		stray(what);
 	}
 	allocate_many(48);
 	puts("went on");

@@ -97,6 +97,7 @@ struct finding *gate_add(struct gate *gate, enum finding_kind kind, const struct
 		.unit = gate->unit,
 		.process = gate->process,
 		.processes = 1,
+		.unproven = gate->unproven,
 		.blocks = blocks,
 		.bytes = bytes,
 		.reason = "",
@@ -360,7 +361,9 @@ void gate_find_search(struct gate *gate, struct names *names, const struct snaps
 		if (leak->kind >= LEAK_REACHABLE && leak->kind <= LEAK_INDIRECT)
 			found[count++] = (struct gate_leak){kinds[leak->kind], leak->site, leak->blocks, leak->bytes};
 	}
+	gate->unproven = snapshot->numbers[META_LEAKS_INCOMPLETE] != 0;
 	gate_find_leaks(gate, names, found, count);
+	gate->unproven = false;
 	free(found);
 }
 
@@ -554,14 +557,17 @@ static void add_up(struct finding *into, const struct finding *other)
 	into->bytes += other->bytes;
 	into->blocks += other->blocks;
 	into->least_bytes += other->least_bytes;
+	into->unproven &= other->unproven;
 }
 
 static void keep_the_most(struct finding *into, const struct finding *other)
 {
 	size_t processes = into->processes + other->processes;
+	bool unproven = into->unproven && other->unproven;
 	if (other->bytes > into->bytes)
 		*into = *other;
 	into->processes = processes;
+	into->unproven = unproven;
 }
 
 static void merge(struct gate *gate, int (*compare)(const void *, const void *),
@@ -598,9 +604,26 @@ static void name_process(struct gate *gate, struct finding *finding)
 		finding->reason = format_text(gate, "%s; in %s", finding->reason, finding->process);
 }
 
+bool gate_is_incomplete(const struct gate *gate)
+{
+	return gate->scan_incomplete || (gate->incomplete && gate->policy.complete);
+}
+
+static bool fails_with_proof(const struct gate *gate)
+{
+	for (size_t i = 0; i < gate->count; i++)
+		if (gate->findings[i].decision == DECISION_FAIL && !gate->findings[i].unproven)
+			return true;
+	return false;
+}
+
+/* A finding that is proven stays so, whatever else was not examined; --complete asks for 4 even then. */
 int gate_status(const struct gate *gate)
 {
-	if (gate->scan_incomplete || (gate->incomplete && gate->policy.complete))
+	bool insists = gate->policy.complete && gate->incomplete;
+	if (!insists && fails_with_proof(gate))
+		return EXIT_JUDGED;
+	if (gate_is_incomplete(gate))
 		return EXIT_INCOMPLETE;
 	return gate->decided[DECISION_FAIL] ? EXIT_JUDGED : EXIT_FINE;
 }

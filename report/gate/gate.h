@@ -46,6 +46,7 @@ struct finding {
 	const char *unit;          /* of growth: what the figures are per */
 	const char *process;       /* "program, pid 12": the one that has the most of it; NULL: there is only one */
 	size_t processes;          /* that have it */
+	bool unproven;             /* the search that found it did not see all: a pointer may have been missed */
 	char fingerprint[FINGERPRINT_BYTES];
 	const char *reason, *mend; /* in words; the gate's */
 	const struct suppression *suppression;
@@ -83,6 +84,7 @@ struct gate {
 	char *incomplete;              /* what is missing, when something is; owned */
 	size_t incomplete_left_out;    /* reasons that are not in it; said by gate_decide() */
 	bool scan_incomplete;          /* a search for leaks that did not see all: never a pass */
+	bool unproven;                 /* of findings that are added now */
 	const struct names *names;     /* of findings that are added now */
 	const char *process;           /* likewise; as in struct finding */
 	bool started;                  /* likewise: it was started by what is judged, which may have ended it, too */
@@ -149,6 +151,8 @@ void gate_find_losses(struct gate *gate, const struct snapshot *snapshot);
 int gate_decide(struct gate *gate);
 /* The same verdict on the memory, without deciding again. */
 int gate_status(const struct gate *gate);
+/* Whether the data are so incomplete that the gate cannot pass. It may fail all the same, by what is proven. */
+bool gate_is_incomplete(const struct gate *gate);
 /* What `gate run` ends with: the command's own status before the verdict. */
 int gate_exit_status(const struct gate *gate);
 /* "the command ended with status 1"; "... 137, as after signal 9 (KILL)". Of a command that failed. */

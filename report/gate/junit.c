@@ -40,7 +40,7 @@ void gate_report_junit(const struct gate *gate, FILE *stream)
 {
 	struct buffer out = {0};
 	size_t cases = gate->count - gate->decided[DECISION_IGNORED];
-	bool incomplete = gate_status(gate) == EXIT_INCOMPLETE;
+	bool incomplete = gate_is_incomplete(gate);
 	bool skipped = gate->incomplete && !incomplete;
 	bool broken = gate->command_status != 0;
 	size_t failures = gate->decided[DECISION_FAIL] + broken;

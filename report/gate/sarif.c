@@ -184,7 +184,7 @@ void gate_report_sarif(const struct gate *gate, FILE *stream)
 	json_end_object(&json);
 	json_put_array(&json, "invocations", true);
 	json_put_object(&json, NULL, true);
-	json_put_boolean(&json, "executionSuccessful", gate_status(gate) != EXIT_INCOMPLETE);
+	json_put_boolean(&json, "executionSuccessful", !gate_is_incomplete(gate));
 	put_notifications(gate, &json);
 	json_end_object(&json);
 	json_end_array(&json);

@@ -102,6 +102,11 @@ START_TEST(incomplete_is_neither_passed_nor_failed)
 	ck_assert_int_eq(gate_decide(&j->gate), EXIT_INCOMPLETE);
 	j->gate.policy.complete = false;
 	j->gate.scan_incomplete = true;
+	/* What another process was not searched for does not make a proven finding doubtful. */
+	ck_assert_int_eq(gate_decide(&j->gate), EXIT_JUDGED);
+	ck_assert(gate_is_incomplete(&j->gate));
+	for (size_t i = 0; i < j->gate.count; i++)
+		j->gate.findings[i].unproven = true;
 	ck_assert_int_eq(gate_decide(&j->gate), EXIT_INCOMPLETE);
 	forget(j);
 }

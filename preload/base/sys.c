@@ -116,6 +116,16 @@ int sys_allocate_file(int fd, uint64_t offset, uint64_t bytes)
 	return (int)sys_call(SYS_fallocate, fd, 0, (long)offset, (long)bytes, 0, 0);
 }
 
+int sys_extend_file(int fd, uint64_t bytes)
+{
+	static const char zeros[SYS_PAGE_BYTES];
+	struct stat status;
+	int error = (int)sys_call(SYS_fcntl, fd, F_SETFL, O_APPEND, 0, 0, 0);
+	while (!error && !(error = sys_fstat(fd, &status)) && (uint64_t)status.st_size < bytes)
+		error = sys_write_all(fd, zeros, sizeof zeros);
+	return error;
+}
+
 int sys_fstat(int fd, struct stat *out)
 {
 	return (int)sys_call(SYS_fstat, fd, (long)out, 0, 0, 0, 0);
@@ -394,6 +404,12 @@ static long read_memory(const void *address, void *out, size_t bytes)
 	struct iovec to = {out, bytes};
 	struct iovec from = {(void *)(uintptr_t)address, bytes};
 	return sys_call(SYS_process_vm_readv, sys_getpid(), (long)&to, 1, (long)&from, 1, 0);
+}
+
+/* The kernel fetches the set before it refuses an unknown `how`; without a set it has nothing to fetch. */
+bool sys_is_readable(const void *address)
+{
+	return address && sys_call(SYS_rt_sigprocmask, ~0L, (long)address, 0, sizeof(uint64_t), 0, 0) != -EFAULT;
 }
 
 bool sys_read_memory(const void *address, void *out, size_t bytes)

@@ -72,6 +72,11 @@ void *sys_map_wiped_in_copies(void);
 int sys_open_shared(const char *path);
 /* Makes the file have that part, with memory on the disk for it. 0 or -errno. */
 int sys_allocate_file(int fd, uint64_t offset, uint64_t bytes);
+/*
+ * For a file system that cannot allocate: appends zeros until the file has that many bytes, and leaves those that are
+ * there alone, also what others append meanwhile. 0 or -errno.
+ */
+int sys_extend_file(int fd, uint64_t bytes);
 int sys_fstat(int fd, struct stat *out);
 
 int sys_open_read(const char *path);
@@ -118,6 +123,11 @@ int sys_unlink(const char *path);
 /* rename(2); with keep_existing it fails with -EEXIST instead of replacing. */
 int sys_rename(const char *from, const char *to, bool keep_existing);
 
+/*
+ * Whether the 8 bytes there can be read, without copying them: also where a filter refuses process_vm_readv, as those
+ * of containers do. Of a mapped file that is shorter than its mapping they cannot.
+ */
+bool sys_is_readable(const void *address);
 /* Copies from our own address space where a bad address is an error, not a fault. */
 bool sys_read_memory(const void *address, void *out, size_t bytes);
 /*

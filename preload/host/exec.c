@@ -98,7 +98,8 @@ EXPORTED int execve(const char *path, char *const argv[], char *const environmen
 {
 	int error = sandboxed() ? -EPERM : sys_access(path, X_OK);
 	/* The kernel refuses a pointer that leads nowhere; we may not be the ones that fall over it. */
-	struct attempt attempt = attempt_begin(error == -EFAULT ? NULL : path, environment, error == 0);
+	bool readable = error != -EFAULT && error != -ENAMETOOLONG;
+	struct attempt attempt = attempt_begin(readable ? path : NULL, environment, error == 0);
 	next.execve(path, argv, environment);
 	return attempt_failed(attempt);
 }
@@ -152,7 +153,7 @@ EXPORTED int execveat(int directory, const char *path, char *const argv[], char 
 {
 	char name[NAME_BYTES];
 	int error = sandboxed() ? -EPERM : sys_access(path, F_OK);
-	const char *of = error == -EFAULT ? NULL : path;
+	const char *of = error == -EFAULT || error == -ENAMETOOLONG ? NULL : path;
 	if (of && !*of && flags & AT_EMPTY_PATH && name_of(directory, name))
 		of = name;
 	struct attempt attempt = attempt_begin(of, environment, of != NULL);

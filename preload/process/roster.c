@@ -6,6 +6,9 @@
  * one, for which it must open the file again; where it cannot, it counts itself as lost in the header, which it always
  * has.
  *
+ * Whoever truncates the file takes the pages from under the mappings: a store there would raise SIGBUS in the host.
+ * So each is preceded by a question to the kernel; `mudlark run` misses what was not noted, since the header counts it.
+ *
  * A raw copy of the process (clone(2) without libc) shares nothing but the roster with it. It is known by a page that
  * the kernel empties in copies (MADV_WIPEONFORK); a vfork child finds that page full.
  */
@@ -16,6 +19,7 @@
 #include "preload/base/text.h"
 #include "preload/host/sandbox.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,6 +42,18 @@ static struct {
 const char *roster_token(void)
 {
 	return roster.token;
+}
+
+/* Whether a store there raises no signal. A program that has locked itself in must do without the question. */
+static bool is_there(const void *at)
+{
+	return sandboxed() || sys_is_readable(at);
+}
+
+/* Whether the slot is as we left it. One that was written over stays so, and tells by its seal. */
+static bool is_whole(const struct roster_slot *slot)
+{
+	return is_there(slot) && slot->seal == roster_seal(slot, roster.key);
 }
 
 static void seal(struct roster_slot *slot)
@@ -87,6 +103,8 @@ static char *map_chunk(int fd, uint32_t number)
 	struct sys_quiet quiet;
 	sys_quiet_begin(&quiet);
 	int error = sys_allocate_file(fd, offset, ROSTER_CHUNK_BYTES);
+	if (error == -EOPNOTSUPP || error == -ENOSYS)
+		error = sys_extend_file(fd, offset + ROSTER_CHUNK_BYTES);
 	sys_quiet_end(&quiet);
 	return error ? NULL : sys_map_file(fd, offset, ROSTER_CHUNK_BYTES);
 }
@@ -111,10 +129,16 @@ static char *chunk_of(uint32_t index, int fd)
 	return fresh;
 }
 
+static bool is_ours(const struct roster_header *header)
+{
+	return is_there(header) && header->magic == ROSTER_MAGIC && header->version == ROSTER_VERSION &&
+	       !memcmp(header->token, roster.token, ROSTER_TOKEN_DIGITS);
+}
+
 /* A program that has locked itself in (sandbox.h) may be killed for what a slot takes: it is counted as lost. */
 static struct roster_slot *take(int fd)
 {
-	for (;;) {
+	while (is_ours(roster.header)) {
 		uint32_t index = atomic_fetch_add(&roster.header->next, 1), vacant = 0;
 		char *chunk = sandboxed() ? NULL : chunk_of(index, fd);
 		if (!chunk) {
@@ -123,9 +147,10 @@ static struct roster_slot *take(int fd)
 		}
 		struct roster_slot *slot =
 			(struct roster_slot *)(chunk + (size_t)(index % ROSTER_CHUNK_SLOTS) * ROSTER_SLOT_BYTES);
-		if (atomic_compare_exchange_strong(&slot->taken, &vacant, 1))
+		if (is_there(slot) && atomic_compare_exchange_strong(&slot->taken, &vacant, 1))
 			return slot;
 	}
+	return NULL;
 }
 
 static void set_path(struct roster_slot *slot, const char *path)
@@ -176,12 +201,6 @@ static bool parse(const char *value)
 	return true;
 }
 
-static bool is_ours(const struct roster_header *header)
-{
-	return header->magic == ROSTER_MAGIC && header->version == ROSTER_VERSION &&
-	       !memcmp(header->token, roster.token, ROSTER_TOKEN_DIGITS);
-}
-
 void roster_init(const char *value, pid_t pid, const char *program, uint64_t started_ns)
 {
 	if (!parse(value))
@@ -213,11 +232,58 @@ void roster_fork_child(pid_t pid, uint64_t started_ns)
 	begin(ROSTER_FORK, pid, started_ns, -1);
 }
 
+enum { NO_PAGE = 1 };
+
+/*
+ * Whether the text ends before memory does. page: one that is known to be readable, or NO_PAGE.
+ */
+static bool can_read_text(const char *text, uintptr_t *page)
+{
+	do {
+		uintptr_t at = (uintptr_t)text & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
+		if (at != *page && !sys_is_readable((const void *)at))
+			return false;
+		*page = at;
+	} while (*text++);
+	return true;
+}
+
+static bool can_read_pointer(char *const *pointer, uintptr_t *page)
+{
+	uintptr_t at = (uintptr_t)pointer & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
+	bool known =
+		at == *page && at == (((uintptr_t)pointer + sizeof *pointer - 1) & ~(uintptr_t)(SYS_PAGE_BYTES - 1));
+	if (!known && !sys_is_readable(pointer))
+		return false;
+	*page = at;
+	return true;
+}
+
+/*
+ * Whether the kernel can read it. One that leads nowhere makes it refuse the exec with EFAULT, which is no reason for
+ * us to fall over it.
+ */
+static bool can_read_environment(char *const *environment)
+{
+	uintptr_t pointers = NO_PAGE, texts = NO_PAGE;
+	for (; environment; environment++) {
+		if (!can_read_pointer(environment, &pointers))
+			return false;
+		if (!*environment)
+			break;
+		if (!can_read_text(*environment, &texts))
+			return false;
+	}
+	return true;
+}
+
 /* What is missing for a program that begins in this environment to be part of the run. */
 static uint8_t environment_flags(char *const *environment)
 {
 	static const char preload[] = "LD_PRELOAD=", run[] = ROSTER_VARIABLE "=";
 	uint8_t flags = ROSTER_NO_PRELOAD | ROSTER_NO_RUN;
+	if (!can_read_environment(environment))
+		return flags;
 	for (; environment && *environment; environment++) {
 		const char *entry = *environment;
 		if (!strncmp(entry, preload, sizeof preload - 1) && strstr(entry, "libmudlark.so"))
@@ -233,7 +299,7 @@ static uint8_t environment_flags(char *const *environment)
 
 void roster_set_end(enum roster_end end, enum roster_verdict verdict, int error)
 {
-	if (!roster.own)
+	if (!roster.own || !is_whole(roster.own))
 		return;
 	roster.own->end = (uint8_t)end;
 	roster.own->verdict = (uint8_t)verdict;
@@ -254,7 +320,7 @@ struct roster_slot *roster_exec(bool own, const char *path, char *const *environ
 	if (!roster.header || !path)
 		return NULL;
 	struct roster_slot *slot = own ? roster.own : take(-1);
-	if (!slot)
+	if (!slot || (own && !is_whole(slot)))
 		return NULL;
 	if (own) {
 		slot->verdict = (uint8_t)verdict;
@@ -269,7 +335,7 @@ struct roster_slot *roster_exec(bool own, const char *path, char *const *environ
 
 void roster_exec_failed(struct roster_slot *slot)
 {
-	if (!slot)
+	if (!slot || !is_whole(slot))
 		return;
 	/* A vfork child is its parent still, and tries again with a new note; others have to answer for themselves. */
 	slot->end = slot->kind == ROSTER_VFORK ? ROSTER_LEFT_OUT : ROSTER_RUNS;

@@ -34,6 +34,26 @@ static bool read_stat(const char *pid, struct living *living)
 	return true;
 }
 
+pid_t process_name_of_ended(pid_t pid, char name[PROCESS_NAME_BYTES])
+{
+	static const char name_key[] = "Name:\t", pid_key[] = "NSpid:";
+	char *path = must_format("/proc/%ld/status", (long)pid), line[512];
+	FILE *file = fopen(path, "re");
+	pid_t inner = 0;
+	name[0] = '\0';
+	while (file && !inner && fgets(line, sizeof line, file)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!strncmp(line, name_key, sizeof name_key - 1))
+			snprintf(name, PROCESS_NAME_BYTES, "%.*s", PROCESS_NAME_BYTES - 1, line + sizeof name_key - 1);
+		else if (!strncmp(line, pid_key, sizeof pid_key - 1) && strrchr(line, '\t'))
+			inner = (pid_t)strtol(strrchr(line, '\t') + 1, NULL, 10);
+	}
+	if (file)
+		fclose(file);
+	free(path);
+	return inner;
+}
+
 static struct list read_all(void)
 {
 	struct list all = {0};

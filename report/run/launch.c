@@ -68,15 +68,29 @@ static void start(const struct launch *launch, const sigset_t *mask, const struc
 	_exit(number == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
 }
 
-/* Takes note of a child that has ended; without `run` of the command alone. As waitpid(WNOHANG). */
+/*
+ * Takes note of a child that has ended; without `run` of the command alone. As waitpid(WNOHANG). Who is no child of
+ * the command's own is asked for its name first, which goes with it.
+ */
 static pid_t reap(struct launch *launch, pid_t command, int *status)
 {
-	pid_t ended = waitpid(launch->run ? -1 : command, status, WNOHANG);
-	if (ended > 0 && launch->run) {
+	siginfo_t first = {0};
+	if (!launch->run)
+		return waitpid(command, status, WNOHANG);
+	if (waitid(P_ALL, 0, &first, WEXITED | WNOHANG | WNOWAIT))
+		return -1;
+	if (!first.si_pid)
+		return 0;
+	struct ended ended = {.pid = first.si_pid};
+	if (ended.pid != command)
+		ended.inner_pid = process_name_of_ended(ended.pid, ended.name);
+	pid_t reaped = waitpid(ended.pid, status, WNOHANG);
+	if (reaped > 0) {
+		ended.status = *status;
 		must_grow(launch->ended, launch->ended_count, launch->ended_capacity);
-		launch->ended[launch->ended_count++] = (struct ended){ended, *status};
+		launch->ended[launch->ended_count++] = ended;
 	}
-	return ended;
+	return reaped;
 }
 
 static int wait_and_forward(struct launch *launch, pid_t child, const sigset_t *waited)

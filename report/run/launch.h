@@ -5,6 +5,7 @@
 #define MUDLARK_LAUNCH_H
 
 #include "report/base/error.h"
+#include "report/run/descendants.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +14,9 @@
 /* A process that ended as a child of ours: the command, or a descendant of it that its own parent left behind. */
 struct ended {
 	pid_t pid;
-	int status; /* as of waitpid() */
+	pid_t inner_pid; /* in the innermost PID namespace that it was in */
+	int status;      /* as of waitpid() */
+	char name[PROCESS_NAME_BYTES];
 };
 
 struct launch {

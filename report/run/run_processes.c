@@ -155,7 +155,9 @@ static char *lost_image(const struct reading *reading, const struct roster_slot 
 		return nested_reason(reading, slot);
 	if (slot->path[0] != '.' || slot->path[1] != '.') {
 		if (preflight(&check, slot->path, &error) == EXIT_USAGE)
-			reason = must_format("it executed %s: %s", slot->path, error.message);
+			reason = must_format("it executed %s: %s; what that started is known only if the library began "
+					     "in it",
+					     slot->path, error.message);
 		preflight_free(&check);
 	}
 	if (reason)
@@ -371,6 +373,35 @@ static struct run_process *find_process(const struct run_processes *processes, p
 	return NULL;
 }
 
+static bool has_slot(const struct reading *reading, pid_t pid)
+{
+	for (size_t i = 0; i < reading->count; i++)
+		if (reading->slots[i].pid == (uint32_t)pid)
+			return true;
+	return false;
+}
+
+/*
+ * Processes whose parent ended before them, and which nobody told us of: a program in which the library is not has
+ * started them.
+ */
+static void read_reaped(struct reading *reading)
+{
+	const struct run_wanted *wanted = reading->wanted;
+	for (size_t i = 0; i < wanted->ended_count && !wanted->only_command && reading->slots; i++) {
+		const struct ended *ended = &wanted->ended[i];
+		if ((unsigned long)ended->pid == wanted->pid || has_slot(reading, ended->pid) ||
+		    has_slot(reading, ended->inner_pid))
+			continue;
+		struct roster_slot unknown = {.pid = (uint32_t)ended->pid, .number = UINT32_MAX};
+		_Static_assert(sizeof ended->name <= sizeof unknown.name, "a name fits");
+		memcpy(unknown.name, ended->name, sizeof ended->name);
+		add(reading, &unknown,
+		    must_format("it has ended, and the library had not begun in it: a program that is not recorded "
+				"started it"));
+	}
+}
+
 /*
  * Descendants that still ran when nobody waited for them any longer. Should one have ended since, as it ought to, it
  * may have left another one behind that had no slot yet when the roster was read: it counts as running all the same.
@@ -395,31 +426,44 @@ static void read_living(struct reading *reading)
 	}
 }
 
-int run_processes_read(struct run_processes *processes, const struct run_roster *roster,
-		       const struct snapshot_briefs *files, const struct run_wanted *wanted, struct error *error)
+/* What is known of processes without a slot: that there were some. */
+static void read_missing(struct reading *reading, const struct roster_missing *missing)
 {
-	unsigned lost = 0;
+	struct roster_slot unknown = {0};
+	if (!reading->slots)
+		add(reading, &unknown,
+		    must_format(
+			    "which processes there were is not known: the run's roster, %s, was truncated or written "
+			    "over",
+			    reading->roster->path));
+	if (missing->gone)
+		add(reading, &unknown,
+		    must_format("%u process%s whose records are not in the run's roster any longer", missing->gone,
+				missing->gone == 1 ? "" : "es"));
+	if (missing->unknown && !reading->wanted->only_command)
+		add(reading, &unknown,
+		    must_format("%u process%s for which the run's roster had no room, or could not be opened",
+				missing->unknown, missing->unknown == 1 ? "" : "es"));
+}
+
+void run_processes_read(struct run_processes *processes, const struct run_roster *roster,
+			const struct snapshot_briefs *files, const struct run_wanted *wanted)
+{
+	struct roster_missing missing;
 	*processes = (struct run_processes){0};
 	struct reading reading = {.roster = roster, .files = files, .wanted = wanted, .out = processes};
-	reading.slots = run_roster_slots(roster, &reading.count, &lost);
-	if (!reading.slots)
-		return error_set(error, EXIT_INCOMPLETE, NULL, "the roster of the run, %s, cannot be read",
-				 roster->path);
+	reading.slots = run_roster_slots(roster, &reading.count, &missing);
 	read_damaged(&reading);
 	if (reading.count)
 		qsort(reading.slots, reading.count, sizeof *reading.slots, compare_slots);
 	for (size_t i = 0; i < reading.count; i++)
 		read_slot(&reading, i);
+	read_reaped(&reading);
 	read_living(&reading);
-	struct roster_slot unknown = {0};
-	if (lost && !wanted->only_command)
-		add(&reading, &unknown,
-		    must_format("%u process%s for which the run's roster had no room, or could not be opened", lost,
-				lost == 1 ? "" : "es"));
+	read_missing(&reading, &missing);
 	if (processes->count)
 		qsort(processes->processes, processes->count, sizeof *processes->processes, compare_processes);
 	free(reading.slots);
-	return EXIT_FINE;
 }
 
 void run_processes_free(struct run_processes *processes)

@@ -9,8 +9,9 @@
  * at its end or when it executed the next one. Where no search is asked for, any snapshot of it will do. What a
  * process lost is for its files to say (run_leaks.h): here only silence is found out.
  *
- * Not known: processes that never met the library nor were made by it, as those that a static program starts. Their
- * ancestor is named.
+ * Of processes that never met the library nor were made by it, as those that a static program starts, two kinds are
+ * known: who still runs at the end, and who outlived its parent and so became a child of `mudlark run`. Others are not;
+ * their ancestor is named, and it is said that what it started is not known.
  */
 #ifndef MUDLARK_RUN_PROCESSES_H
 #define MUDLARK_RUN_PROCESSES_H
@@ -50,9 +51,12 @@ struct run_wanted {
 	size_t living_count;
 };
 
-/* Returns EXIT_FINE, or fills error (EXIT_INCOMPLETE): the roster cannot be read. The caller frees. */
-int run_processes_read(struct run_processes *processes, const struct run_roster *roster,
-		       const struct snapshot_briefs *files, const struct run_wanted *wanted, struct error *error);
+/*
+ * Fills processes; a roster that was destroyed is an unexamined process of which nothing is known. Finish with
+ * run_processes_free().
+ */
+void run_processes_read(struct run_processes *processes, const struct run_roster *roster,
+			const struct snapshot_briefs *files, const struct run_wanted *wanted);
 void run_processes_free(struct run_processes *processes);
 
 /* A notice for each that was not examined, up to `most`, and how many more. */

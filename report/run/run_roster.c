@@ -26,20 +26,44 @@ static bool make_token(char token[ROSTER_TOKEN_DIGITS + 1])
 	return true;
 }
 
-/* The file with its header and the first chunk. Its memory is there before anybody maps it: see
- * preload/process/roster.c. */
-static bool make_file(struct run_roster *roster)
+/* Zeros at the end of the file, until it has so many bytes: as preload/process/roster.c does, with which this may
+ * compete. */
+static bool append_zeros(int fd, off_t bytes)
 {
+	static const char zeros[ROSTER_HEADER_BYTES];
+	struct stat status;
+	bool well = !fcntl(fd, F_SETFL, O_APPEND);
+	while (well && (well = !fstat(fd, &status)) && status.st_size < bytes)
+		well = write(fd, zeros, sizeof zeros) > 0 || errno == EINTR;
+	fcntl(fd, F_SETFL, 0);
+	return well;
+}
+
+/* Whether a full disk or a file system that cannot share memory is noticed here, and not by a signal in the host. */
+static bool can_be_mapped(int fd)
+{
+	void *page = mmap(NULL, ROSTER_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return page != MAP_FAILED && !munmap(page, ROSTER_HEADER_BYTES);
+}
+
+/*
+ * The file with its header and the first chunk. Its memory is there before anybody maps it: see
+ * preload/process/roster.c. writes: where the file system cannot allocate, as some of networks and FUSE cannot, zeros
+ * are written.
+ */
+static bool make_file(struct run_roster *roster, bool writes)
+{
+	const off_t bytes = ROSTER_HEADER_BYTES + CHUNKS_AT_FIRST * ROSTER_CHUNK_BYTES;
 	struct roster_header header = {.magic = ROSTER_MAGIC, .version = ROSTER_VERSION};
 	memcpy(header.token, roster->token, ROSTER_TOKEN_DIGITS);
 	roster->fd = open(roster->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
 	if (roster->fd < 0)
 		return false;
-	return !fallocate(roster->fd, 0, 0, ROSTER_HEADER_BYTES + CHUNKS_AT_FIRST * ROSTER_CHUNK_BYTES) &&
-	       pwrite(roster->fd, &header, sizeof header, 0) == sizeof header;
+	return (writes ? append_zeros(roster->fd, bytes) : !fallocate(roster->fd, 0, 0, bytes)) &&
+	       can_be_mapped(roster->fd) && pwrite(roster->fd, &header, sizeof header, 0) == sizeof header;
 }
 
-static bool make_below(struct run_roster *roster, const char *base)
+static bool make_below(struct run_roster *roster, const char *base, bool writes)
 {
 	if (!base || base[0] != '/')
 		return false;
@@ -50,7 +74,7 @@ static bool make_below(struct run_roster *roster, const char *base)
 		return false;
 	}
 	roster->path = must_format("%s/roster", roster->directory);
-	if (make_file(roster))
+	if (make_file(roster, writes))
 		return true;
 	int number = errno;
 	run_roster_remove(roster);
@@ -65,8 +89,9 @@ int run_roster_create(struct run_roster *roster, struct error *error)
 	if (!make_token(roster->token))
 		return error_set(error, EXIT_INPUT, NULL, "cannot get random bytes for the run's token: %s",
 				 strerror(errno));
-	for (size_t i = 0; i < sizeof bases / sizeof *bases; i++)
-		if (make_below(roster, bases[i])) {
+	const size_t count = sizeof bases / sizeof *bases;
+	for (size_t i = 0; i < 2 * count; i++)
+		if (make_below(roster, bases[i % count], i >= count)) {
 			roster->variable = must_format("%s:%s", roster->token, roster->path);
 			return EXIT_FINE;
 		}
@@ -89,6 +114,12 @@ void run_roster_remove(struct run_roster *roster)
 	roster->fd = -1;
 }
 
+static bool is_roster(const struct roster_header *header, const char *token)
+{
+	return header->magic == ROSTER_MAGIC && header->version == ROSTER_VERSION &&
+	       !memcmp(header->token, token, ROSTER_TOKEN_DIGITS);
+}
+
 /* All bytes of a file, as far as they can be read. */
 static char *read_all(int fd, size_t *length)
 {
@@ -109,23 +140,28 @@ static char *read_all(int fd, size_t *length)
 	return bytes;
 }
 
-struct roster_slot *run_roster_slots(const struct run_roster *roster, size_t *count, unsigned *lost)
+struct roster_slot *run_roster_slots(const struct run_roster *roster, size_t *count, struct roster_missing *missing)
 {
 	static const char vacant[ROSTER_SLOT_BYTES];
 	struct roster_header header;
 	size_t length = 0;
 	char *bytes = read_all(roster->fd, &length);
 	*count = 0;
-	if (!bytes || length < ROSTER_HEADER_BYTES) {
+	*missing = (struct roster_missing){0};
+	if (bytes && length >= sizeof header)
+		memcpy(&header, bytes, sizeof header);
+	if (!bytes || length < sizeof header || !is_roster(&header, roster->token)) {
 		free(bytes);
 		return NULL;
 	}
-	memcpy(&header, bytes, sizeof header);
-	*lost = atomic_load(&header.lost);
+	unsigned taken = atomic_load(&header.next);
+	missing->unknown = atomic_load(&header.lost);
 	struct roster_slot *slots = must_allocate(length / sizeof *slots + 1, sizeof *slots);
 	for (size_t at = ROSTER_HEADER_BYTES; at + sizeof *slots <= length; at += sizeof *slots)
 		if (memcmp(bytes + at, vacant, sizeof vacant) != 0)
 			memcpy(&slots[(*count)++], bytes + at, sizeof *slots);
+	if (taken > *count + missing->unknown)
+		missing->gone = taken - (unsigned)*count - missing->unknown;
 	free(bytes);
 	return slots;
 }
@@ -145,8 +181,7 @@ static int open_outer(const char *value)
 	if (!value || strnlen(value, ROSTER_TOKEN_DIGITS) < ROSTER_TOKEN_DIGITS || value[ROSTER_TOKEN_DIGITS] != ':')
 		return -1;
 	int fd = open(value + ROSTER_TOKEN_DIGITS + 1, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (fd >= 0 && (pread(fd, &header, sizeof header, 0) != sizeof header || header.magic != ROSTER_MAGIC ||
-			header.version != ROSTER_VERSION || memcmp(header.token, value, ROSTER_TOKEN_DIGITS) != 0)) {
+	if (fd >= 0 && (pread(fd, &header, sizeof header, 0) != sizeof header || !is_roster(&header, value))) {
 		close(fd);
 		fd = -1;
 	}

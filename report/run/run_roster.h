@@ -27,16 +27,23 @@ struct run_roster {
 
 /*
  * Makes the directory and the file, below TMPDIR, /tmp, /dev/shm or XDG_RUNTIME_DIR: in the first where a file can be
- * given its memory at once. Returns EXIT_FINE, or fills error (EXIT_INPUT). Finish with run_roster_remove().
+ * given its memory at once (fallocate), else in the first where it can be written. Returns EXIT_FINE, or fills error
+ * (EXIT_INPUT). Finish with run_roster_remove().
  */
 int run_roster_create(struct run_roster *roster, struct error *error);
 void run_roster_remove(struct run_roster *roster);
 
+/* Processes of which the roster says nothing. */
+struct roster_missing {
+	unsigned unknown; /* that could not have a slot */
+	unsigned gone; /* whose slots were handed out and are not in the file: it was truncated, or they died at once */
+};
+
 /*
- * Copies the slots that were taken, in their order; *count of them, and in *lost how many processes had none. Returns
- * NULL when the file cannot be read any more. The caller frees.
+ * Copies the slots that were taken, in their order; *count of them. Returns NULL when the file is the run's roster no
+ * longer: it cannot be read, was truncated or written over. The caller frees.
  */
-struct roster_slot *run_roster_slots(const struct run_roster *roster, size_t *count, unsigned *lost);
+struct roster_slot *run_roster_slots(const struct run_roster *roster, size_t *count, struct roster_missing *missing);
 /* Whether the slot is as its process left it. */
 bool run_roster_is_whole(const struct run_roster *roster, const struct roster_slot *slot);
 

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 
 static void read_session(struct run_session *session, const struct run_roster *roster, const char *pattern,
-			 const struct launch *launch, const struct run_choices *choices, struct error *error)
+			 const struct launch *launch, const struct run_choices *choices)
 {
 	size_t living_count = 0;
 	struct living *living = launch->left_running ? descendants_living(&living_count) : NULL;
@@ -23,7 +23,7 @@ static void read_session(struct run_session *session, const struct run_roster *r
 		.living_count = living_count,
 	};
 	run_files_find(&session->files, pattern, roster->token);
-	run_processes_read(&session->processes, roster, &session->files, &wanted, error);
+	run_processes_read(&session->processes, roster, &session->files, &wanted);
 	free(living);
 }
 
@@ -49,7 +49,7 @@ int run_session(struct run_session *session, const char *library, const struct h
 		if (launch.ended[i].pid == session->pid)
 			session->signal = WIFSIGNALED(launch.ended[i].status);
 	if (!error->code)
-		read_session(session, &roster, host_options_get(host, "output"), &launch, choices, error);
+		read_session(session, &roster, host_options_get(host, "output"), &launch, choices);
 	run_roster_remove(&roster);
 	free(launch.ended);
 	buffer_free(&text);

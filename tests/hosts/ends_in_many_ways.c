@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,23 @@ static void scribble(void)
 	raw_exit();
 }
 
+static void cut_roster(off_t bytes)
+{
+	if (truncate(strchr(getenv("MUDLARK_RUN"), ':') + 1, bytes))
+		_exit(9);
+}
+
+static void truncate_roster(void)
+{
+	cut_roster(0);
+}
+
+/* Its header is left. */
+static void truncate_slots(void)
+{
+	cut_roster(4096);
+}
+
 /* In this process, and in a child (below): what it does when it has lost its blocks; it exits if that returns. */
 static const struct {
 	const char *name;
@@ -138,6 +156,8 @@ static const struct {
 	{"exec_noenv", exec_without_environment},
 	{"exec_true", exec_true},
 	{"scribble", scribble},
+	{"truncate", truncate_roster},
+	{"truncate_slots", truncate_slots},
 };
 
 static int end_as(const char *name)
@@ -312,6 +332,44 @@ static int failed_exec(void)
 	return 0;
 }
 
+static int wild_exec_by_vfork(char *const *environment)
+{
+	char *argv[] = {"not", NULL};
+	int status = 0;
+	if (!vfork()) {
+		execve("/bin/true", argv, environment);
+		_exit(errno != EFAULT);
+	}
+	return wait(&status) < 0 || status;
+}
+
+/* What the kernel refuses must not be what the library falls over. */
+static int wild_exec(void)
+{
+	char *argv[] = {"not", NULL};
+	/* Its last pointer, and the last text, end where memory does. */
+	char *end = (char *)mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) + 4096;
+	char **cut = (char **)(void *)end - 1, *texts[] = {"A=1", end - 2, NULL}, *wild[] = {"A=1", (char *)16, NULL};
+	char **environments[] = {(char **)16, cut, texts, wild, (char **)(uintptr_t)0x7fffffffffffff00};
+	munmap(end, 4096);
+	memcpy(end - 2, "B=", 2);
+	for (size_t i = 0; i < sizeof environments / sizeof environments[0]; i++) {
+		memcpy(end - 2, "B=", 2);
+		*cut = i == 1 ? argv[0] : *cut;
+		if (execve("/bin/true", argv, environments[i]) != -1 || errno != EFAULT)
+			return 1;
+		if (fexecve(open("/bin/true", O_RDONLY), argv, environments[i]) != -1 || errno != EFAULT)
+			return 2;
+		if (wild_exec_by_vfork(environments[i]))
+			return 3;
+	}
+	/* A path that does not end. */
+	char *path = (char *)mmap(NULL, 12288, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	munmap(path + 8192, 4096);
+	memset(path, 'x', 8192);
+	return execve(path, argv, environ) != -1 || errno != ENAMETOOLONG;
+}
+
 static int in_child(const char *end)
 {
 	if (!fork())
@@ -380,6 +438,8 @@ int main(int argc, char **argv)
 		return without_directory();
 	else if (!strcmp(mode, "clean_failed_exec"))
 		return failed_exec();
+	else if (!strcmp(mode, "clean_wild_exec"))
+		return wild_exec();
 	else if (!strcmp(mode, "clean_exec"))
 		exec_true();
 	else if (!strcmp(mode, "clean"))

@@ -34,6 +34,9 @@ START_TEST(errors_are_values)
 	ck_assert_ptr_null(sys_map_aligned((size_t)1 << 60, 1 << 22));
 	ck_assert_ptr_null(sys_map_aligned(SIZE_MAX - 10, 1 << 22));
 	ck_assert(!sys_read_memory((void *)16, text, 8));
+	ck_assert(!sys_is_readable(NULL));
+	ck_assert(!sys_is_readable((void *)16));
+	ck_assert(sys_is_readable(text));
 	ck_assert_int_eq(errno, 42);
 	ck_assert_int_eq(sys_getpid(), getpid());
 	ck_assert_int_eq(sys_getppid(), getppid());

@@ -44,7 +44,7 @@ lint-shell:
 # --- bench -----------------------------------------------------------------------------------------------------------
 # make bench [BENCH=quick] [BENCH_FLAGS="--workloads handover --rounds 9"]; --probes "leak scan,leak stop" measures only these
 # figures. Results in $(BUILD)/bench.
-# make bench-readme: what the last `make bench` measured goes into the README and tools/bench/results.
+# make bench-readme: what the last `make bench` measured goes into tools/bench/README.md and tools/bench/results.
 # make bench-report [BENCH_FLAGS="--only diff"]: show, diff and their kin.
 
 BENCH       ?= full
@@ -59,7 +59,7 @@ bench: $(BENCH_PROGRAMS) $(BENCH_CAPTURE) $(PRELOAD_LIBRARY) tool
 
 .PHONY: bench-readme
 bench-readme:
-	python3 -B tools/bench/readme.py $(BUILD)/bench README.md tools/bench/results
+	python3 -B tools/bench/readme.py $(BUILD)/bench tools/bench/README.md tools/bench/results
 
 # The commands that read snapshots, on a pair with 100,000 stacks.
 # A part of the library in a program of its own: without what takes a process over.

@@ -39,6 +39,10 @@ static const struct script scripts[] = {
 		 ">facts\n"
 		 "grep -qF \"$PWD/elsewhere/moved/lib/mudlark/libmudlark.so\" facts\n"
 		 "status=0; \"$1\"/bin/mudlark run -q -- sh -c 'exit 7' || status=$?; test $status = 7\n"},
+	{.name = "the README's five minutes, to the letter",
+	 .needs = "python3-config",
+	 .text = "PATH=\"$1\"/bin:/usr/bin:/bin C_INCLUDE_PATH=\"$1\"/include python3 -B \"$3\"/tests/e2e/readme.py "
+		 "\"$3\"/README.md \"$3\"/tools/demo >differs || { cat differs; exit 1; }\n"},
 	{.name = "manual pages render without warnings",
 	 .needs = "man",
 	 .text = "for page in \"$1\"/share/man/man*/*; do\n"

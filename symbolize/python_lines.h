@@ -4,9 +4,9 @@
  * CPython has had three formats; a table is a run of entries in the order of the instructions:
  *
  *   3.8, 3.9   co_lnotab     pairs (bytes forward, lines forward as a signed byte): the line changes behind the bytes
- *   3.10       co_linetable  pairs (bytes of the range, lines forward, -128: the range has no line): the line of the
- * range 3.11 on    co_linetable  entries of one byte with its top bit set (kind, length of the range in code units) and
- * then bytes without: how far the line moves, and columns
+ *   3.10       co_linetable  pairs (bytes of the range, lines forward, -128: the range has no line): the line of the range
+ *   3.11 on    co_linetable  entries of one byte with its top bit set (kind, length of the range in code units) and then
+ *                            bytes without: how far the line moves, and columns
  *
  * Lines go backwards as well as forwards, in each of them, and a NUL is a byte like any other.
  *

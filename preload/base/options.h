@@ -21,10 +21,12 @@
  *   exitcode=N        status of a program that leaks, instead of 0; 0: always its own (23)
  *   judge=0|1         0: the status stays what it is: `mudlark run`, which sets this, judges the snapshots (1)
  *   suppressions=FILE leaks that are known; several with commas between. Only readers of snapshots read them: the
- * status stays what it is on_error=P        double and invalid frees: abort, report or ignore (abort) verbose=0|1 one
- * line on stderr for each snapshot and each problem (0) census=0|1        count CPython's objects by type and by where
- * they were allocated, in each snapshot (0) refs=TYPE         ... and find out who holds the objects of a type; ?: of
- * the types that have grown most since the last census, in the first one of those that there is most of
+ *                     status stays what it is
+ *   on_error=P        double and invalid frees: abort, report or ignore (abort)
+ *   verbose=0|1       one line on stderr for each snapshot and each problem (0)
+ *   census=0|1        count CPython's objects by type and by where they were allocated, in each snapshot (0)
+ *   refs=TYPE         ... and find out who holds the objects of a type; ?: of the types that have grown most since the
+ *                     last census, in the first one of those that there is most of
  *   check_capture=0|1 walk each stack with libunwind as well and count differences (0)
  *   python=P          CPython's objects: blocks of Mudlark's pools, each recorded (objects); pymalloc's (arenas); or
  *                     pymalloc's, and no Python frames in stacks (off) (objects)

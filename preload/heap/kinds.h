@@ -1,8 +1,8 @@
 /*
  * Whose memory an address is: a byte for each 4 MiB of the address space, the unit of the pools' chunks.
  *
- *   near   a window of 256 GiB around the first unit that was entered, static: 64 KiB, of which a process touches a
- * page far    everything else: 8192 pointers to leaves of 4096 units (16 GiB), mapped when one is needed
+ *   near   a window of 256 GiB around the first unit that was entered, static: 64 KiB, of which a process touches a page
+ *   far    everything else: 8192 pointers to leaves of 4096 units (16 GiB), mapped when one is needed
  *
  * The kernel places mappings next to each other, so nearly every address of ours is in the window: a free finds there
  * what its pointer is by one load that cannot fault, for one instruction more than a flat table would take. That table

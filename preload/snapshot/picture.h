@@ -3,9 +3,11 @@
  *
  *   picture_begin()    facts of the process: who it is, its modules, how much is resident. Reads /proc.
  *   picture_bound()    how far the tables reach; in the process itself, since a copy that is made while other threads
- * go on has their pages of different moments: what was there before has it whole picture_count()    the survey of the
- * heap, and the sites' counters picture_encode()   all sections but META; picture_encode_meta() the last one, which
- * says how long the rest took picture_end()      gives memory and descriptor back
+ *                      go on has their pages of different moments: what was there before, it has whole
+ *   picture_count()    the survey of the heap, and the sites' counters
+ *   picture_encode()   all sections but META
+ *   picture_encode_meta()   the last one, which says how long the rest took
+ *   picture_end()      gives memory and descriptor back
  *
  * The tables only grow and never move, so counting and encoding need no lock but the survey's.
  */

@@ -12,8 +12,9 @@
  *   ip[k]                was read from at[k], the word below the frame's sp
  *   node[k]              of the trie of stacks (stacks.h) for frames 0 to k, 0 when it is not known; only when rooted
  *   frame[k].sum         of the addresses from ip[0] to ip[k]: a polynomial, so that the sum of the innermost n is
- * found from two of them frame[k].needs_fp    whether the walk from there outwards depends on the frame pointer word[]
- * the other words: saved frame pointers that some frame further out needs, CFAs
+ *                        found from two of them
+ *   frame[k].needs_fp    whether the walk from there outwards depends on the frame pointer
+ *   word[]               the other words: saved frame pointers that some frame further out needs, CFAs
  *
  * What is compared is memory, at each walk: longjmp, exceptions, and frames that reuse the same place are seen as what
  * they are. What a rule cannot express is left to the caller, who asks libunwind.

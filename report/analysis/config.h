@@ -6,9 +6,10 @@
  *   skip libpool.so*
  *
  * One entry a line: the word `skip` and a pattern, which goes to the end of the line, as that of --skip. Empty lines
- * and lines that begin with '#' are comments. Both files count where both exist: $XDG_CONFIG_HOME/mudlark/config, else
- * ~/.config/mudlark/config    the user's .mudlark in the working directory, else in the nearest directory above that
- * has one    the project's
+ * and lines that begin with '#' are comments. If both files exist, both count:
+ *
+ *   $XDG_CONFIG_HOME/mudlark/config, else ~/.config/mudlark/config                       the user's
+ *   .mudlark in the working directory, else in the nearest directory above that has one  the project's
  *
  * A file that another user may have put there (in /tmp, in a shared tree) must not change what a report says: a file is
  * read only when it, and a link that leads to it, belong to the user or to root and when others cannot write to it.

@@ -2,12 +2,13 @@
  * Keeps one block of 1337 bytes in one place only, so that an option of LeakSanitizer's decides whether it is lost, and
  * prints its address: "block 0x...". lsan_roots PLACE:
  *
- *   global, local, storage, key, late_key    a variable, one of main's frame, a thread-local one, thread-specific
- * values odd, odd_in_block                        at an odd address, in a variable and in a block region in a mapping
- * that is registered as a root other_frame, other_register              of a thread that never ends checked,
- * checked_exit                    nowhere: a check says so, and the program leaves by _exit(0), exit(0) checked_parent
- * likewise, and a child that leaves by _exit(0) has called for none empty, many                              nowhere:
- * no bytes, and blocks of three stacks
+ *   global, local, storage, key, late_key   a variable, one of main's frame, a thread-local one, thread-specific values
+ *   odd, odd_in_block                       at an odd address, in a variable and in a block
+ *   region                                  in a mapping that is registered as a root
+ *   other_frame, other_register             of a thread that never ends
+ *   checked, checked_exit                   nowhere: a check says so, and the program leaves by _exit(0), exit(0)
+ *   checked_parent                          likewise, and a child that leaves by _exit(0) has called for none
+ *   empty, many                             nowhere: no bytes, and blocks of three stacks
  *
  * Pitfall: an option is taken for another, or its place is read as plain memory all the same.
  * Expected: as with gcc's and clang's libraries, status and list of objects; but for `empty`, which has a byte there.

@@ -2,8 +2,8 @@
  * What a search for leaks has to read. Run under the preload; the snapshot says how long it took (scan_ns), how much it
  * read (scanned_bytes) and for how long the threads stood (stopped_ns).
  *
- *   leak_scan tree ORDER BLOCKS BYTES PERCENT   BLOCKS blocks of BYTES, PERCENT of whose words are pointers; then it
- * ends leak_scan wait WAITING BUSY MIB             MIB MiB of blocks, so many threads that wait and that compute; says
+ *   leak_scan tree ORDER BLOCKS BYTES PERCENT   BLOCKS blocks of BYTES, PERCENT of whose words are pointers; then it ends
+ *   leak_scan wait WAITING BUSY MIB             MIB MiB of blocks, so many threads that wait and that compute; says
  *                                               "ready", and ends with its standard input
  *
  * The blocks are a binary tree, so that each one has to be found through another, and pointers beyond those lead

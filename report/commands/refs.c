@@ -8,26 +8,32 @@
 #include "report/text/json_write.h"
 #include "report/text/options.h"
 #include "report/text/table.h"
+#include "report/views/reading.h"
 #include "report/views/types.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-enum { OPTION_FORMAT = 1, OPTION_TYPE, OPTION_JSON, FORMAT_TEXT = 0, FORMAT_DOT, FORMAT_JSON };
+enum { OPTION_FORMAT = 1, OPTION_TYPE, OPTION_JSON, OPTION_WIDTH, FORMAT_TEXT = 0, FORMAT_DOT, FORMAT_JSON };
 #define FORMAT_CHOICES "text|dot|json"
+
+/* Columns that a name is given at least, however narrow the terminal is. */
+enum { LEAST_NAME = 12 };
 
 struct refs_options {
 	int format;
-	const char *type; /* NULL: all */
+	const char *type;    /* NULL: all */
+	unsigned long width; /* 0: the terminal's */
 };
 
 static int refs_option(void *context, int id, const char *argument, struct error *error)
 {
 	struct refs_options *options = context;
-	(void)error;
+	if (id == OPTION_WIDTH && !options_number("width", argument, LEAST_WIDTH, WIDEST, &options->width, error))
+		return error->code;
 	if (id == OPTION_TYPE)
 		options->type = argument;
-	else
+	else if (id != OPTION_WIDTH)
 		options->format = id == OPTION_JSON ? FORMAT_JSON : options_choice(FORMAT_CHOICES, argument);
 	return EXIT_FINE;
 }
@@ -73,71 +79,119 @@ static const struct snapshot_held *held_of(const struct snapshot *snapshot, uint
 
 /* --- text ------------------------------------------------------------------------------------------------------ */
 
+/* Prints a sentence in as many lines as it needs: only a word that is wider than a line is shortened. */
+static void print_wrapped(const char *text, unsigned indent, const struct terminal *terminal, FILE *stream)
+{
+	while (*text) {
+		size_t length = text_line(text, terminal->width - indent);
+		struct buffer words = {0}, line = {0};
+		buffer_append(&words, text, length);
+		text_fit(&line, buffer_string(&words), terminal->width - indent, terminal->unicode);
+		fprintf(stream, "%*s%s\n", (int)indent, "", buffer_string(&line));
+		buffer_free(&words);
+		buffer_free(&line);
+		text += length;
+		text += strspn(text, " ");
+	}
+}
+
+/* Prints name between before and after, shortened so that all of it is one line. */
+static void print_fitted(const char *before, const char *name, const char *after, bool bold,
+			 const struct terminal *terminal, FILE *stream)
+{
+	struct buffer text = {0};
+	unsigned used = text_width(before) + text_width(after);
+	unsigned room = used + LEAST_NAME < terminal->width ? terminal->width - used : LEAST_NAME;
+	text_fit(&text, name, room, terminal->unicode);
+	fprintf(stream, "%s%s%s%s%s\n", bold ? style_on(terminal, STYLE_BOLD) : "", before, buffer_string(&text),
+		bold ? style_off(terminal, STYLE_BOLD) : "", after);
+	buffer_free(&text);
+}
+/* The step is a line: edge, holder and how many references lead on from it. */
+static void print_step(const struct snapshot *snapshot, const struct snapshot_path *path, uint32_t i,
+		       const struct terminal *terminal, FILE *stream)
+{
+	const struct snapshot_step *step = &snapshot->census.steps[path->first_step + i];
+	struct buffer before = {0}, name = {0}, after = {0};
+	char count[32];
+	buffer_format(&before, "  %*s%s", (int)(2 * i), "", !i ? "" : terminal->unicode ? "\xe2\x94\x94 " : "` ");
+	text_clean(&name, step->edge);
+	if (name.length)
+		buffer_byte(&name, ' ');
+	step_text(&name, snapshot, path, i);
+	if (step->references)
+		buffer_format(&after, ", %s reference%s", format_count(count, step->references),
+			      step->references == 1 ? "" : "s");
+	print_fitted(buffer_string(&before), buffer_string(&name), buffer_string(&after), false, terminal, stream);
+	buffer_free(&before);
+	buffer_free(&name);
+	buffer_free(&after);
+}
+
+static void print_summary(const struct snapshot *snapshot, const struct snapshot_path *path,
+			  const struct terminal *terminal, FILE *stream)
+{
+	char count[32], size[32];
+	struct buffer before = {0}, after = {0};
+	const struct snapshot_held *held = held_of(snapshot, path->type);
+	buffer_format(&before, "%s ", format_count(count, path->objects));
+	buffer_format(&after, " in %s", format_size(size, path->bytes));
+	if (held)
+		buffer_format(&after, ", %u %% of all %s%s", share_percent(path->objects, held->objects),
+			      format_count(count, held->objects),
+			      path->share == SHARE_ONE_OF_MANY ? "; other ways lead to them, too" : "");
+	print_fitted(buffer_string(&before), snapshot->census.types[path->type].name, buffer_string(&after), true,
+		     terminal, stream);
+	buffer_free(&before);
+	buffer_free(&after);
+}
+
 static void print_path(const struct snapshot *snapshot, const struct snapshot_path *path,
 		       const struct terminal *terminal, FILE *stream)
 {
-	char count[32], size[32];
-	struct buffer name = {0}, why = {0}, sentence = {0};
-	text_clean(&name, snapshot->census.types[path->type].name);
-	cause_sentence(&sentence, snapshot, path, "them");
-	text_clean(&why, buffer_string(&sentence));
-	buffer_free(&sentence);
-	fprintf(stream, "%s%s %s%s in %s", style_on(terminal, STYLE_BOLD), format_count(count, path->objects),
-		buffer_string(&name), style_off(terminal, STYLE_BOLD), format_size(size, path->bytes));
-	const struct snapshot_held *held = held_of(snapshot, path->type);
-	if (held)
-		fprintf(stream, ", %u %% of all %s%s", share_percent(path->objects, held->objects),
-			format_count(count, held->objects),
-			path->share == SHARE_ONE_OF_MANY ? "; other ways lead to them, too" : "");
-	fputc('\n', stream);
-	fprintf(stream, "  why: %s\n", buffer_string(&why));
+	char count[32];
+	struct buffer why = {0};
+	print_summary(snapshot, path, terminal, stream);
+	buffer_text(&why, "why: ");
+	cause_sentence(&why, snapshot, path, "them");
+	print_wrapped(buffer_string(&why), 2, terminal, stream);
+	buffer_free(&why);
 	for (uint32_t i = 0; i < path->step_count; i++) {
-		const struct snapshot_step *step = &snapshot->census.steps[path->first_step + i];
-		struct buffer text = {0}, edge = {0};
-		step_text(&text, snapshot, path, i);
-		text_clean(&edge, step->edge);
 		if (path->left_out && i == (path->step_count + 1) / 2)
 			fprintf(stream, "  %*s... %s more\n", (int)(2 * i), "", format_count(count, path->left_out));
-		fprintf(stream, "  %*s%s%s%s%s", (int)(2 * i), "", i ? terminal->unicode ? "\xe2\x94\x94 " : "` " : "",
-			buffer_string(&edge), edge.length ? " " : "", buffer_string(&text));
-		if (step->references)
-			fprintf(stream, ", %s reference%s", format_count(count, step->references),
-				step->references == 1 ? "" : "s");
-		fputc('\n', stream);
-		buffer_free(&text);
-		buffer_free(&edge);
+		print_step(snapshot, path, i, terminal, stream);
 	}
 	if (path->lost && path->hold != HOLD_FRAME)
 		fprintf(stream, "  %s reference%s to it that no object has\n", format_count(count, path->lost),
 			path->lost == 1 ? "" : "s");
 	fputc('\n', stream);
-	buffer_free(&name);
-	buffer_free(&why);
 }
 
 /* What is on none of the paths: they are those of the largest parts. */
-static void print_rest(const struct snapshot *snapshot, const struct snapshot_held *held, FILE *stream)
+static void print_rest(const struct snapshot *snapshot, const struct snapshot_held *held,
+		       const struct terminal *terminal, FILE *stream)
 {
 	char rest[32], all[32];
-	struct buffer name = {0};
+	struct buffer text = {0};
 	if (held->explained >= held->objects)
 		return;
-	text_clean(&name, snapshot->census.types[held->type].name);
-	fprintf(stream, "%s of all %s %s are on none of these paths: they are held in other ways, few in each\n",
-		format_count(rest, held->objects - held->explained), format_count(all, held->objects),
-		buffer_string(&name));
-	buffer_free(&name);
+	buffer_format(&text, "%s of all %s ", format_count(rest, held->objects - held->explained),
+		      format_count(all, held->objects));
+	text_clean(&text, snapshot->census.types[held->type].name);
+	buffer_text(&text, " are on none of these paths: they are held in other ways, few in each");
+	print_wrapped(buffer_string(&text), 0, terminal, stream);
+	buffer_free(&text);
 }
 
-static void write_text(const struct snapshot *snapshot, const char *type, FILE *stream)
+static void write_text(const struct snapshot *snapshot, const struct refs_options *options, FILE *stream)
 {
-	struct terminal terminal = terminal_of(stream, COLOR_AUTO, 0);
+	struct terminal terminal = terminal_of(stream, COLOR_AUTO, options->width);
 	for (uint32_t i = 0; i < snapshot->census.path_count; i++)
-		if (is_wanted(snapshot, snapshot->census.paths[i].type, type))
+		if (is_wanted(snapshot, snapshot->census.paths[i].type, options->type))
 			print_path(snapshot, &snapshot->census.paths[i], &terminal, stream);
 	for (uint32_t i = 0; i < snapshot->census.held_count; i++)
-		if (is_wanted(snapshot, snapshot->census.held[i].type, type))
-			print_rest(snapshot, &snapshot->census.held[i], stream);
+		if (is_wanted(snapshot, snapshot->census.held[i].type, options->type))
+			print_rest(snapshot, &snapshot->census.held[i], &terminal, stream);
 }
 
 /* --- Graphviz -------------------------------------------------------------------------------------------------- */
@@ -166,12 +220,12 @@ static void put_node(const struct snapshot *snapshot, uint32_t number, uint32_t 
 	buffer_free(&text);
 }
 
-static void write_dot(const struct snapshot *snapshot, const char *type, FILE *stream)
+static void write_dot(const struct snapshot *snapshot, const struct refs_options *options, FILE *stream)
 {
 	fputs("digraph refs {\n\trankdir=LR;\n\tnode [fontname=sans];\n\tedge [fontname=sans];\n", stream);
 	for (uint32_t number = 0; number < snapshot->census.path_count; number++) {
 		const struct snapshot_path *path = &snapshot->census.paths[number];
-		if (!is_wanted(snapshot, path->type, type))
+		if (!is_wanted(snapshot, path->type, options->type))
 			continue;
 		for (uint32_t i = 0; i < path->step_count; i++) {
 			put_node(snapshot, number, i, stream);
@@ -241,7 +295,7 @@ static void path_json(const struct snapshot *snapshot, const struct snapshot_pat
 	buffer_free(&why);
 }
 
-static void write_json(const struct snapshot *snapshot, const char *type, FILE *stream)
+static void write_json(const struct snapshot *snapshot, const struct refs_options *options, FILE *stream)
 {
 	struct json json = {.stream = stream};
 	json_put_object(&json, NULL, false);
@@ -249,13 +303,13 @@ static void write_json(const struct snapshot *snapshot, const char *type, FILE *
 	heading_json(snapshot, &json);
 	json_put_array(&json, "paths", false);
 	for (uint32_t i = 0; i < snapshot->census.path_count; i++)
-		if (is_wanted(snapshot, snapshot->census.paths[i].type, type))
+		if (is_wanted(snapshot, snapshot->census.paths[i].type, options->type))
 			path_json(snapshot, &snapshot->census.paths[i], &json);
 	json_end_array(&json);
 	json_put_array(&json, "types", false);
 	for (uint32_t i = 0; i < snapshot->census.held_count; i++) {
 		const struct snapshot_held *held = &snapshot->census.held[i];
-		if (!is_wanted(snapshot, held->type, type))
+		if (!is_wanted(snapshot, held->type, options->type))
 			continue;
 		json_put_object(&json, NULL, true);
 		json_put_text(&json, "type", snapshot->census.types[held->type].name);
@@ -289,7 +343,7 @@ static int check_refs(const struct snapshot *snapshot, const char *path, const s
 
 static int run_refs(const struct command *command, int argc, char **argv, struct error *error)
 {
-	static void (*const writers[])(const struct snapshot *, const char *, FILE *) = {
+	static void (*const writers[])(const struct snapshot *, const struct refs_options *, FILE *) = {
 		[FORMAT_TEXT] = write_text, [FORMAT_DOT] = write_dot, [FORMAT_JSON] = write_json};
 	struct refs_options options = {0};
 	int first;
@@ -303,7 +357,7 @@ static int run_refs(const struct command *command, int argc, char **argv, struct
 		return error->code;
 	status = check_refs(snapshot, argv[first], &options, error);
 	if (status == EXIT_FINE)
-		writers[options.format](snapshot, options.type, stdout);
+		writers[options.format](snapshot, &options, stdout);
 	snapshot_free(snapshot);
 	return status;
 }
@@ -313,6 +367,7 @@ static const struct option_spec options_table[] = {
 	{OPTION_FORMAT, 'f', "format", "FORMAT", ARGUMENT_CHOICE, FORMAT_CHOICES,
 	 "text (the default), dot for Graphviz, or json"},
 	{OPTION_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "the same as --format json"},
+	WIDTH_OPTION(OPTION_WIDTH),
 	{0},
 };
 

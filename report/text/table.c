@@ -137,9 +137,9 @@ static size_t plain_bytes(const char *text, size_t length)
 	return plain;
 }
 
-unsigned text_width(const char *text)
+static unsigned columns_of(const char *text, size_t length)
 {
-	size_t length = strlen(text), plain = plain_bytes(text, length);
+	size_t plain = plain_bytes(text, length);
 	unsigned width = (unsigned)plain;
 	text += plain;
 	length -= plain;
@@ -151,6 +151,11 @@ unsigned text_width(const char *text)
 		length -= size;
 	}
 	return width;
+}
+
+unsigned text_width(const char *text)
+{
+	return columns_of(text, strlen(text));
 }
 
 unsigned text_fit(struct buffer *out, const char *text, unsigned width, bool unicode)
@@ -193,6 +198,21 @@ unsigned text_fit(struct buffer *out, const char *text, unsigned width, bool uni
 	text_clean(out, text);
 	buffer_free(&clean);
 	return done + 1 + rest;
+}
+
+size_t text_line(const char *text, unsigned width)
+{
+	size_t end = 0;
+	unsigned used = 0;
+	while (text[end]) {
+		size_t word = strspn(text + end, " ");
+		word += strcspn(text + end + word, " ");
+		used += columns_of(text + end, word);
+		if (end && used > width)
+			break;
+		end += word;
+	}
+	return end;
 }
 
 /* --- tables ---------------------------------------------------------------------------------------------------- */

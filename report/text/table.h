@@ -53,6 +53,12 @@ unsigned text_width(const char *text);
 /* Appends text in at most width columns, cut in its middle; control characters become '?'. Returns the columns. */
 unsigned text_fit(struct buffer *out, const char *text, unsigned width, bool unicode);
 
+/*
+ * Where a line of at most width columns ends in text: at a space, so that no word is cut. A word wider than that is a
+ * line of its own. Returns the bytes of the line; the spaces after it belong to no line.
+ */
+size_t text_line(const char *text, unsigned width);
+
 struct table_column {
 	const char *title;
 	bool right;     /* numbers */

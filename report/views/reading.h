@@ -128,15 +128,14 @@ enum reading_option {
 		READING_EXTRA_DIR, 0, "extra-dir", "DIR", ARGUMENT_DIRECTORY, NULL,                                    \
 			"look in DIR for programs and libraries that have moved; repeatable"                           \
 	}
+/* id: of the command's enum. */
+#define WIDTH_OPTION(id)                                                                                               \
+	{                                                                                                              \
+		id, 0, "width", "COLUMNS", ARGUMENT_WORD, NULL,                                                        \
+			"shorten names to so many columns (default: the terminal's; otherwise nothing is shortened)"   \
+	}
 #define OUTPUT_OPTIONS                                                                                                 \
-	{READING_BYTES, 0, "bytes", NULL, ARGUMENT_NONE, NULL, "print sizes in bytes"},                                \
-		{READING_WIDTH,                                                                                        \
-		 0,                                                                                                    \
-		 "width",                                                                                              \
-		 "COLUMNS",                                                                                            \
-		 ARGUMENT_WORD,                                                                                        \
-		 NULL,                                                                                                 \
-		 "shorten names to so many columns (default: the terminal's; otherwise nothing is shortened)"},        \
+	{READING_BYTES, 0, "bytes", NULL, ARGUMENT_NONE, NULL, "print sizes in bytes"}, WIDTH_OPTION(READING_WIDTH),   \
 	{                                                                                                              \
 		READING_COLOR, 0, "color", "WHEN", ARGUMENT_CHOICE, COLOR_CHOICES,                                     \
 			"auto, always or never (default auto; NO_COLOR is honoured)"                                   \

@@ -300,15 +300,8 @@ static void add_numbers(struct table *table, const struct types *types,
 static void add_wrapped(struct table *table, const char *text, unsigned width)
 {
 	static const char indent[] = "  ";
-	width -= (unsigned)strlen(indent);
 	while (*text) {
-		size_t length = strlen(text), end = length;
-		if (length > width) {
-			for (end = width; end && text[end] != ' ';)
-				end--;
-			if (!end)
-				end = width + strcspn(text + width, " ");
-		}
+		size_t end = text_line(text, width - (unsigned)strlen(indent));
 		struct buffer line = {0};
 		buffer_format(&line, "%s%.*s", indent, (int)end, text);
 		table_continue(table, STYLE_PLAIN, buffer_string(&line));

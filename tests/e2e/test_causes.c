@@ -109,6 +109,53 @@ START_TEST(lost_reference)
 }
 END_TEST
 
+/* Long names are shortened and sentences broken, so that no line is wider; what they say is there all the same. */
+START_TEST(lines_fit_a_width)
+{
+	enum { WIDTH = 60 };
+	char width[16];
+	snprintf(width, sizeof(width), "%d", WIDTH);
+	struct command take = {.argv = {"/usr/bin/python3", PYTHON_PROGRAM("long_name.py")},
+			       .preloaded = true,
+			       .options = "refs=Session_that_nobody_would_like_to_read_in_a_line_of_sixty_columns:"
+					  "output=held.mud:children=0",
+			       .timeout_s = 60};
+	struct outcome taken, shown;
+	if (access("/usr/bin/python3", X_OK)) {
+		runner_skip("no /usr/bin/python3");
+		return;
+	}
+	runner_run(&take, &taken);
+	ck_assert_msg(taken.status == 0, "%s", taken.err);
+	char snapshot[PATH_MAX + 16];
+	snprintf(snapshot, sizeof(snapshot), "%s/held.mud", taken.directory);
+	struct command narrow = {.argv = {BUILD_DIRECTORY "/mudlark", "refs", "--width", width, snapshot},
+				 .environment = {"LC_ALL=C"}};
+	runner_run(&narrow, &shown);
+	ck_assert_msg(shown.status == 0, "%s", shown.err);
+	for (const char *line = shown.out; *line; line += strcspn(line, "\n") + 1)
+		ck_assert_msg(strcspn(line, "\n") <= WIDTH, "a line of more than %d columns:\n%s", WIDTH, shown.out);
+	ck_assert_msg(strstr(shown.out, "300 __main__") && strstr(shown.out, "~") &&
+			      strstr(shown.out, "why: __main__.sessions holds them") && strstr(shown.out, "keep weak"),
+		      "%s", shown.out);
+	runner_done(&shown);
+	narrow.argv[2] = snapshot;
+	narrow.argv[3] = NULL;
+	runner_run(&narrow, &shown);
+	ck_assert_msg(strstr(shown.out, "300 __main__.Session_that_nobody_would_like_to_read_in_a_line_of_sixty_"
+					"columns in "),
+		      "cut in a pipe: %s", shown.out);
+	runner_done(&shown);
+	narrow.argv[2] = "--width=4";
+	narrow.argv[3] = snapshot;
+	narrow.argv[4] = NULL;
+	runner_run(&narrow, &shown);
+	ck_assert_msg(shown.status == 2 && strstr(shown.err, "--width"), "%d: %s", shown.status, shown.err);
+	runner_done(&shown);
+	runner_done(&taken);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("causes");
@@ -116,6 +163,7 @@ int main(void)
 	tcase_set_timeout(tcase, 600);
 	tcase_add_loop_test(tcase, cause, 0, (int)(sizeof(cases) / sizeof(cases[0])));
 	tcase_add_test(tcase, lost_reference);
+	tcase_add_test(tcase, lines_fit_a_width);
 	suite_add_tcase(suite, tcase);
 	return runner_suite(suite);
 }

@@ -24,6 +24,21 @@ static const char *fitted(const char *text, unsigned width, bool unicode)
 	return copy;
 }
 
+START_TEST(sentences_are_broken_at_spaces)
+{
+	ck_assert_uint_eq(text_line("one two three", 20), 13);
+	ck_assert_uint_eq(text_line("one two three", 13), 13);
+	ck_assert_uint_eq(text_line("one two three", 12), 7);
+	ck_assert_uint_eq(text_line("one two three", 5), 3);
+	/* A word is never cut, and each call gets on. */
+	ck_assert_uint_eq(text_line("interminable word", 5), 12);
+	ck_assert_uint_eq(text_line("", 5), 0);
+	/* By columns, not bytes: two letters of two bytes each, then one of three bytes and two columns. */
+	ck_assert_uint_eq(text_line("\xc3\xa4\xc3\xb6 a", 4), 6);
+	ck_assert_uint_eq(text_line("\xe4\xb8\xad a", 3), 3);
+}
+END_TEST
+
 START_TEST(long_names_are_cut_in_the_middle)
 {
 	ck_assert_str_eq(fitted("short", 20, true), "short");
@@ -266,6 +281,7 @@ int main(void)
 	Suite *suite = suite_create("text");
 	TCase *cases = tcase_create("all");
 	tcase_add_test(cases, long_names_are_cut_in_the_middle);
+	tcase_add_test(cases, sentences_are_broken_at_spaces);
 	tcase_add_test(cases, names_cannot_steer_the_terminal);
 	tcase_add_test(cases, tables_fit);
 	tcase_add_test(cases, colors_only_where_asked);

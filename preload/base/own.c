@@ -3,7 +3,6 @@
 
 #include "preload/base/meta.h"
 #include "preload/base/sys.h"
-#include "preload/heap/pool.h"
 
 #include <stdatomic.h>
 

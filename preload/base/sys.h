@@ -10,6 +10,8 @@
 #ifndef MUDLARK_SYS_H
 #define MUDLARK_SYS_H
 
+#include "preload/arch/address.h"
+
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +19,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-enum { SYS_PAGE_BYTES = 4096 };
+enum { SYS_PAGE_BYTES = PAGE_BYTES };
 
 struct stat;
 

@@ -14,6 +14,8 @@
 #ifndef MUDLARK_KINDS_H
 #define MUDLARK_KINDS_H
 
+#include "preload/arch/address.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +23,6 @@
 
 enum {
 	KIND_UNIT_BITS = 22,
-	ADDRESS_BITS = 47,
 	KINDS_NEAR = 1 << 16,
 };
 

@@ -3,7 +3,6 @@
 
 #include "preload/base/poisson.h"
 #include "preload/base/text.h"
-#include "preload/sites/stacks.h"
 
 #include <signal.h>
 #include <string.h>
@@ -216,7 +215,7 @@ static enum outcome set(struct options *options, const char *key, const char *va
 	} else if (strcmp(key, "leaks") == 0) {
 		good = parse_level(value, LEAKS_RETAINED, &options->leaks);
 	} else if (strcmp(key, "peak") == 0) {
-		good = parse_unsigned(value, 2, &n);
+		good = parse_unsigned(value, PEAK_SNAPSHOT, &n);
 		if (good)
 			options->peak = (uint32_t)n;
 	} else if (strcmp(key, "root") == 0) {

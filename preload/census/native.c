@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-	DEPTH_MAX = 3, /* blocks between an object and another */
+	BLOCKS_BETWEEN_MAX = 3, /* blocks between an object and another */
 	EXTRA_FIRST = 1 << 12,
 	MET_BITS = 16, /* of the table of blocks that were read */
 	BASES_MAX = 64,
@@ -159,7 +159,7 @@ static bool is_new(struct reading *reading, uintptr_t block)
 	return is;
 }
 
-/* depth: blocks between the object and this; no more are followed from DEPTH_MAX on. */
+/* depth: blocks between the object and this; no more are followed from BLOCKS_BETWEEN_MAX on. */
 static void read_words(struct reading *reading, uintptr_t at, uint64_t bytes, int depth)
 {
 	for (uintptr_t end = at + bytes; at + WORD <= end; at += WORD) {
@@ -167,7 +167,8 @@ static void read_words(struct reading *reading, uintptr_t at, uint64_t bytes, in
 		uint64_t size;
 		if (++reading->words > WORDS_MAX || reading->failed)
 			return;
-		if (take_word(reading, word) || depth == DEPTH_MAX || !census_block_around(word, &start, &size) ||
+		if (take_word(reading, word) || depth == BLOCKS_BETWEEN_MAX ||
+		    !census_block_around(word, &start, &size) ||
 		    census_object_in(reading->graph->objects, start) != OBJECT_NONE || !is_new(reading, start))
 			continue;
 		read_words(reading, start, size, depth + 1);
@@ -204,7 +205,7 @@ bool native_references(struct census_graph *graph)
 		reading->from = i;
 		if (bytes > HEAD_BYTES)
 			read_words(reading, object->address + HEAD_BYTES, bytes - HEAD_BYTES,
-				   reading->reads[object->type] == READS_BLOCKS ? 0 : DEPTH_MAX);
+				   reading->reads[object->type] == READS_BLOCKS ? 0 : BLOCKS_BETWEEN_MAX);
 	}
 	bool good = !reading->failed;
 	reading_end(reading);

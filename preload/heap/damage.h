@@ -8,7 +8,7 @@
 #ifndef MUDLARK_DAMAGE_H
 #define MUDLARK_DAMAGE_H
 
-enum damage_policy { DAMAGE_ABORT, DAMAGE_REPORT, DAMAGE_IGNORE };
+#include "preload/base/options.h"
 
 extern enum damage_policy damage_policy;
 

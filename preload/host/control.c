@@ -414,7 +414,7 @@ void control_clock(uint64_t elapsed_ns)
 
 void control_peak(void)
 {
-	if (control.options && control.options->peak == 2)
+	if (control.options && control.options->peak == PEAK_SNAPSHOT)
 		note_request(TRIGGER_PEAK);
 }
 

@@ -35,7 +35,6 @@ enum {
 	COHORT_UNKNOWN = 1,
 	COHORT_IGNORED = 2,
 	SITE_UNKNOWN = 1,
-	DEPTH_MAX = 1024,
 	FRAME_PC_BITS = 57,
 	FRAME_MODULE_BITS = 14,
 	FRAME_MODULE_PYTHON = (1 << FRAME_MODULE_BITS) - 2, /* of a Python frame, whose pc is code and offset */

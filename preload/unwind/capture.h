@@ -10,6 +10,7 @@
 #define MUDLARK_CAPTURE_H
 
 #include "preload/arch/registers.h"
+#include "preload/base/options.h"
 #include "preload/heap/heap.h"
 #include "preload/process/modules.h"
 #include "preload/unwind/unwind.h"

@@ -1,9 +1,9 @@
 /* RLIMIT_AS and RLIMIT_DATA, and the memory that is kept for snapshots; space.h says why. */
 #include "preload/base/space.h"
 
+#include "preload/base/sandboxed.h"
 #include "preload/base/sys.h"
 #include "preload/host/control.h"
-#include "preload/host/sandbox.h"
 
 #include <dlfcn.h>
 #include <stdatomic.h>

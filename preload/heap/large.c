@@ -2,9 +2,9 @@
 #include "preload/heap/large.h"
 
 #include "preload/base/meta.h"
+#include "preload/base/sandboxed.h"
 #include "preload/base/sys.h"
 #include "preload/heap/jemalloc_glue.h"
-#include "preload/host/sandbox.h"
 
 #include <errno.h>
 #include <string.h>

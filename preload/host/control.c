@@ -3,11 +3,11 @@
 
 #include "preload/base/losses.h"
 #include "preload/base/notes.h"
+#include "preload/base/sandboxed.h"
 #include "preload/base/sys.h"
 #include "preload/base/text.h"
 #include "preload/host/lsan.h"
 #include "preload/host/record.h"
-#include "preload/host/sandbox.h"
 #include "preload/interface/fatal_signals.h"
 #include "preload/interface/output_reason.h"
 #include "preload/interface/request.h"

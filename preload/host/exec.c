@@ -1,10 +1,10 @@
 /* The exec family and posix_spawn; exec.h. */
 #include "preload/host/exec.h"
 
+#include "preload/base/sandboxed.h"
 #include "preload/base/sys.h"
 #include "preload/base/text.h"
 #include "preload/host/control.h"
-#include "preload/host/sandbox.h"
 #include "preload/process/roster.h"
 
 #include <dlfcn.h>

@@ -2,8 +2,8 @@
 #include "preload/host/loading.h"
 
 #include "preload/base/notes.h"
+#include "preload/base/sandboxed.h"
 #include "preload/heap/heap.h"
-#include "preload/host/sandbox.h"
 #include "preload/process/modules.h"
 #include "preload/python/python.h"
 

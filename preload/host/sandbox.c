@@ -1,6 +1,7 @@
 /* The moment before a seccomp filter; sandbox.h. The stubs are in arch/x86_64/sandbox.S. */
 #include "preload/host/sandbox.h"
 
+#include "preload/base/sandboxed.h"
 #include "preload/base/sys.h"
 #include "preload/host/control.h"
 #include "preload/host/record.h"
@@ -13,12 +14,12 @@
 _Atomic bool sandbox_entered;
 
 /* Where the stubs jump to. */
-int (*sandbox_prctl)(int, ...);
+void *sandbox_prctl;
 void *sandbox_syscall;
 
 void sandbox_init(void)
 {
-	sandbox_prctl = (int (*)(int, ...))dlsym(RTLD_NEXT, "prctl");
+	sandbox_prctl = dlsym(RTLD_NEXT, "prctl");
 	sandbox_syscall = dlsym(RTLD_NEXT, "syscall");
 }
 

@@ -10,19 +10,6 @@
 #ifndef MUDLARK_SANDBOX_H
 #define MUDLARK_SANDBOX_H
 
-#include <stdatomic.h>
-#include <stdbool.h>
-
-extern _Atomic bool sandbox_entered;
-
-/* libc's prctl; NULL before sandbox_init(). */
-extern int (*sandbox_prctl)(int, ...);
-
-static inline bool sandboxed(void)
-{
-	return __builtin_expect(atomic_load_explicit(&sandbox_entered, memory_order_relaxed), 0);
-}
-
 /* Resolves libc's functions. From the constructor. */
 void sandbox_init(void);
 

@@ -15,6 +15,7 @@
 #include "preload/base/notes.h"
 #include "preload/base/options.h"
 #include "preload/base/output.h"
+#include "preload/base/sandboxed.h"
 #include "preload/base/space.h"
 #include "preload/base/sys.h"
 #include "preload/census/growth.h"

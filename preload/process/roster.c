@@ -15,9 +15,9 @@
 #include "preload/process/roster.h"
 
 #include "preload/base/proc_text.h"
+#include "preload/base/sandboxed.h"
 #include "preload/base/sys.h"
 #include "preload/base/text.h"
-#include "preload/host/sandbox.h"
 
 #include <errno.h>
 #include <limits.h>

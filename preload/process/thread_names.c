@@ -2,7 +2,6 @@
 #include "preload/process/thread_names.h"
 
 #include "preload/base/lock.h"
-#include "preload/host/sandbox.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -14,15 +13,17 @@
 static _Thread_local char own_name[THREAD_NAME_BYTES];
 
 static struct {
-	int (*setname)(pthread_t, const char *); /* libc's */
-	char inherited[THREAD_NAME_BYTES];       /* by all threads, until one is named */
+	int (*setname)(pthread_t, const char *); /* libc's, as is: */
+	int (*prctl)(int, ...);
+	char inherited[THREAD_NAME_BYTES]; /* by all threads, until one is named */
 	_Atomic bool any_named;
 } names;
 
 void thread_names_init(void)
 {
 	names.setname = (int (*)(pthread_t, const char *))dlsym(RTLD_NEXT, "pthread_setname_np");
-	prctl(PR_GET_NAME, names.inherited);
+	names.prctl = (int (*)(int, ...))dlsym(RTLD_NEXT, "prctl");
+	names.prctl(PR_GET_NAME, names.inherited);
 }
 
 void thread_name_at_end(char name[THREAD_NAME_BYTES])
@@ -53,10 +54,10 @@ __attribute__((visibility("default"))) int pthread_setname_np(pthread_t thread, 
 int thread_names_prctl(int option, unsigned long name, unsigned long a, unsigned long b, unsigned long c);
 int thread_names_prctl(int option, unsigned long name, unsigned long a, unsigned long b, unsigned long c)
 {
-	if (!sandbox_prctl)
-		sandbox_init();
-	int result = sandbox_prctl(option, name, a, b, c);
-	if (result == 0 && sandbox_prctl(PR_GET_NAME, own_name) == 0)
+	if (!names.prctl)
+		thread_names_init();
+	int result = names.prctl(option, name, a, b, c);
+	if (result == 0 && names.prctl(PR_GET_NAME, own_name) == 0)
 		atomic_store_explicit(&names.any_named, true, memory_order_relaxed);
 	return result;
 }

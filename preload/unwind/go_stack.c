@@ -2,8 +2,8 @@
 #include "preload/unwind/go_stack.h"
 
 #include "preload/base/losses.h"
+#include "preload/base/sandboxed.h"
 #include "preload/base/sys.h"
-#include "preload/host/sandbox.h"
 #include "preload/process/modules.h"
 #include "preload/unwind/rules.h"
 #include "preload/unwind/walk.h"

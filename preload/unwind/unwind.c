@@ -3,8 +3,8 @@
 
 #include "preload/arch/on_stack.h"
 #include "preload/base/meta.h"
+#include "preload/base/sandboxed.h"
 #include "preload/base/sys.h"
-#include "preload/host/sandbox.h"
 #include "preload/process/modules.h"
 #include "preload/unwind/cache.h"
 #include "preload/unwind/import.h"

@@ -1,0 +1,19 @@
+/*
+ * Whether the program has locked itself in with a seccomp filter. From then on Mudlark makes no system call but mmap,
+ * munmap and futex (host/sandbox.h): code in every layer asks here first.
+ */
+#ifndef MUDLARK_SANDBOXED_H
+#define MUDLARK_SANDBOXED_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* Set once, by sandbox.c. */
+extern _Atomic bool sandbox_entered;
+
+static inline bool sandboxed(void)
+{
+	return __builtin_expect(atomic_load_explicit(&sandbox_entered, memory_order_relaxed), 0);
+}
+
+#endif

@@ -4,6 +4,7 @@
 #include "preload/base/notes.h"
 #include "preload/host/control.h"
 #include "preload/host/record.h"
+#include "preload/sites/recording.h"
 #include "preload/sites/threads.h"
 #include "preload/unwind/unwind.h"
 
@@ -21,12 +22,12 @@ EXPORT void mudlark_start(void)
 	if (heap_attach(&heap) && !unwind_load(&reason))
 		notes_add(reason);
 	heap_leave(heap);
-	record_start();
+	recording_start();
 }
 
 EXPORT void mudlark_stop(void)
 {
-	atomic_store(&record_active, false);
+	atomic_store(&recording_active, false);
 }
 
 EXPORT int mudlark_snapshot(const char *label)

@@ -7,7 +7,6 @@
 #include "preload/base/sys.h"
 #include "preload/base/text.h"
 #include "preload/host/lsan.h"
-#include "preload/host/record.h"
 #include "preload/interface/fatal_signals.h"
 #include "preload/interface/output_reason.h"
 #include "preload/interface/request.h"
@@ -17,6 +16,7 @@
 #include "preload/process/roster.h"
 #include "preload/python/gil.h"
 #include "preload/python/stats.h"
+#include "preload/sites/recording.h"
 #include "preload/sites/totals.h"
 
 #include <errno.h>
@@ -361,7 +361,7 @@ static int take_now(enum snapshot_trigger trigger, const char *label, bool wait,
 
 int control_mark(void)
 {
-	uint64_t mark = atomic_fetch_add(&record_marks, 1) + 1;
+	uint64_t mark = atomic_fetch_add(&recording_marks, 1) + 1;
 	const struct options *options = control.options;
 	if (mark <= options->warmup || mark - options->warmup > options->marks)
 		return 0;
@@ -593,7 +593,7 @@ void control_fork_child(pid_t pid)
 	}
 	atomic_store(&control.left_out, true);
 	roster_set_end(ROSTER_LEFT_OUT, ROSTER_NOT_SEARCHED, 0);
-	atomic_store(&record_active, false);
+	atomic_store(&recording_active, false);
 }
 
 bool control_owns_process(void)
@@ -604,7 +604,7 @@ bool control_owns_process(void)
 
 static bool is_child_left_out(void)
 {
-	return atomic_load(&control.left_out) && !atomic_load(&record_active);
+	return atomic_load(&control.left_out) && !atomic_load(&recording_active);
 }
 
 /* A copy that still writes must not outlive the process: where that is number 1, it would be killed with it. */

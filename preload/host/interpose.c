@@ -28,6 +28,7 @@
 #include "preload/host/record.h"
 #include "preload/host/stray.h"
 #include "preload/python/objects.h"
+#include "preload/sites/recording.h"
 #include "preload/sites/sample.h"
 #include "preload/sites/stacks.h"
 #include "preload/unwind/unwind.h"
@@ -164,7 +165,7 @@ static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, b
 	if (attached && sample_due(heap, size)) {
 		p = allocate_recorded(&heap, size, alignment, zero, caller);
 	} else {
-		if (!attached && record_is_on() && !unwind_owns_call(caller.ip))
+		if (!attached && recording_is_on() && !unwind_owns_call(caller.ip))
 			loss_count(LOSS_NESTED_BLOCKS);
 		p = allocate_plain(&heap, size, alignment, zero);
 	}
@@ -440,7 +441,8 @@ static bool resize_in_place(void *p, size_t size, struct caller caller)
 		uint32_t index = slab_index(slab, p);
 		uint32_t cohort = slab->cohorts[index];
 		record_death(heap, p, slab->size - slab_slack(slab)[index], cohort);
-		cohort = record_is_on() && sample_due(heap, size) ? record_birth(heap, p, size, &from) : COHORT_IGNORED;
+		cohort = recording_is_on() && sample_due(heap, size) ? record_birth(heap, p, size, &from)
+								     : COHORT_IGNORED;
 		slot_record(slab, p, cohort, size);
 		atomic_store_explicit(&heap->x_epoch_in_use, 0, memory_order_release);
 	}
@@ -456,7 +458,7 @@ static void *resize_large(void *p, struct large_record *record, size_t size, str
 	uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
 	size_t old_size = record->size;
 	void *moved = large_resize(heap, p, record, size);
-	bool due = moved && real && record_is_on() && sample_due(heap, size);
+	bool due = moved && real && recording_is_on() && sample_due(heap, size);
 	if (moved && real && (cohort || due)) {
 		if (cohort)
 			record_death(heap, p, old_size, cohort);

@@ -6,6 +6,7 @@
 #include "preload/interface/mix.h"
 #include "preload/process/modules.h"
 #include "preload/python/stack.h"
+#include "preload/sites/recording.h"
 #include "preload/sites/sample.h"
 #include "preload/sites/stacks.h"
 #include "preload/sites/threads.h"
@@ -17,29 +18,6 @@
 #define CLASS_KEY MIX_MULTIPLIER
 /* Likewise the key of its Python frames. */
 #define PYTHON_KEY UINT64_C(0xbf58476d1ce4e5b9)
-
-_Atomic uint32_t record_epoch = 1;
-_Atomic uint64_t record_marks;
-_Atomic bool record_active;
-
-static _Atomic bool begun, blind;
-
-void record_blind(void)
-{
-	atomic_store(&blind, true);
-}
-
-bool record_is_blind(void)
-{
-	return !atomic_load(&begun) || atomic_load(&blind);
-}
-
-void record_start(void)
-{
-	atomic_store(&begun, true);
-	atomic_store(&record_active, true);
-	sample_begin();
-}
 
 /* Gives the cache room for `entries`. False when there is no memory; then it is as it was. */
 static bool cache_allocate(struct site_cache *cache, uint32_t entries)
@@ -245,10 +223,10 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const stru
 	 * Published, then loaded again: the epoch in use is never older than published. A snapshot makes sure that it
 	 * is seen (sys_barrier): a fence here would cost more than the walk.
 	 */
-	atomic_store_explicit(&heap->x_epoch_in_use, atomic_load_explicit(&record_epoch, memory_order_relaxed),
+	atomic_store_explicit(&heap->x_epoch_in_use, atomic_load_explicit(&recording_epoch, memory_order_relaxed),
 			      memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
-	uint32_t epoch = atomic_load_explicit(&record_epoch, memory_order_relaxed);
+	uint32_t epoch = atomic_load_explicit(&recording_epoch, memory_order_relaxed);
 	uint32_t generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
 	struct memo_slot *slot = NULL;
 	struct site *site = NULL;

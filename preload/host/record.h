@@ -36,25 +36,6 @@ struct site_cache {
 	struct mixed_stack mixed;
 };
 
-extern _Atomic uint32_t record_epoch; /* from 1; advances with each snapshot */
-extern _Atomic uint64_t record_marks; /* iterations that the program has marked */
-extern _Atomic bool record_active;    /* the program's allocations are being recorded */
-
-static inline bool record_is_on(void)
-{
-	return atomic_load_explicit(&record_active, memory_order_relaxed);
-}
-
-/* From now on every thread's allocations are recorded. Stopping is to clear record_active. Async-signal-safe. */
-void record_start(void);
-
-/*
- * Nothing can be said of the program's blocks: recording has not begun yet, or record_blind() was called, for a program
- * that does not call our malloc, or whose records are lost.
- */
-void record_blind(void);
-bool record_is_blind(void);
-
 /* Cohort for a new block of `bytes` requested bytes at p, that the hook with these registers was asked for. Never 0. */
 uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const struct registers *caller);
 

@@ -4,8 +4,8 @@
 #include "preload/base/sandboxed.h"
 #include "preload/base/sys.h"
 #include "preload/host/control.h"
-#include "preload/host/record.h"
 #include "preload/process/roster.h"
+#include "preload/sites/recording.h"
 
 #include <dlfcn.h>
 #include <linux/sched.h>
@@ -43,6 +43,6 @@ void sandbox_enter(void)
 		return;
 	control_before_sandbox();
 	/* Nothing recorded from here on could be told, and the unwinder makes system calls. */
-	atomic_store(&record_active, false);
+	atomic_store(&recording_active, false);
 	atomic_store(&sandbox_entered, true);
 }

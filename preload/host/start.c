@@ -26,7 +26,6 @@
 #include "preload/host/exec.h"
 #include "preload/host/loading.h"
 #include "preload/host/lsan.h"
-#include "preload/host/record.h"
 #include "preload/host/sandbox.h"
 #include "preload/leaks/reach.h"
 #include "preload/leaks/roots.h"
@@ -39,10 +38,12 @@
 #include "preload/python/gil.h"
 #include "preload/python/objects.h"
 #include "preload/python/python.h"
+#include "preload/sites/recording.h"
 #include "preload/sites/sample.h"
 #include "preload/sites/stacks.h"
 #include "preload/sites/survey.h"
 #include "preload/sites/threads.h"
+#include "preload/sites/totals.h"
 #include "preload/snapshot/picture.h"
 #include "preload/unwind/capture.h"
 #include "preload/unwind/rules.h"
@@ -200,8 +201,8 @@ static void fork_child_amid(void)
 {
 	for (unsigned i = 0; i < all.count; i++)
 		lock_reset_unless_mine(all.lock[i]);
-	atomic_store(&record_active, false);
-	record_blind();
+	atomic_store(&recording_active, false);
+	recording_blind();
 	large_distrust();
 }
 
@@ -383,7 +384,7 @@ static bool recording_init(const char *text, pid_t pid)
 		python_off("Python frames are not recorded: python=off");
 	python_look();
 	if (program_has_own_malloc()) {
-		record_blind();
+		recording_blind();
 		notes_add("nothing is recorded: the program brings an allocator of its own, which comes before "
 			  "Mudlark's; "
 			  "link it without, or build it with the system's malloc");
@@ -431,7 +432,7 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 			if (options.record && !unwind_load(&reason))
 				notes_add(reason);
 			if (options.record)
-				record_start();
+				recording_start();
 		}
 	}
 	heap_leave(heap);

@@ -4,13 +4,13 @@
 #include "preload/base/image.h"
 #include "preload/base/own.h"
 #include "preload/base/sys.h"
-#include "preload/host/record.h"
 #include "preload/interface/mix.h"
 #include "preload/interface/snapshot_format.h"
 #include "preload/leaks/condense.h"
 #include "preload/leaks/roots.h"
 #include "preload/process/modules.h"
 #include "preload/python/python.h"
+#include "preload/sites/recording.h"
 #include "preload/sites/sample.h"
 #include "preload/sites/stacks.h"
 #include "preload/unwind/unwind.h"
@@ -415,7 +415,7 @@ void reach_take(struct reach *reach, const struct stopped *stopped, const struct
 		reach->incomplete |= LEAKS_NO_MAPS;
 	if (stopped->running)
 		reach->incomplete |= LEAKS_THREADS_RUNNING;
-	if (record_is_blind())
+	if (recording_is_blind())
 		reach->incomplete |= LEAKS_NOT_RECORDED;
 	if (!roots_are_known())
 		reach->incomplete |= LEAKS_NO_MEMORY;

@@ -2,7 +2,6 @@
 #include "preload/sites/sample.h"
 
 #include "preload/base/sys.h"
-#include "preload/host/record.h"
 
 #include <sys/single_threaded.h>
 
@@ -45,7 +44,7 @@ uint64_t sample_whole(uint64_t blocks)
 
 static enum sample_mode mode_now(void)
 {
-	return !record_is_on() ? SAMPLE_NONE : sample_bytes ? SAMPLE_SOME : SAMPLE_ALL;
+	return !recording_is_on() ? SAMPLE_NONE : sample_bytes ? SAMPLE_SOME : SAMPLE_ALL;
 }
 
 /* Bytes that pass before the one that is chosen next. */

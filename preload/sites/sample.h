@@ -22,8 +22,9 @@
 #define MUDLARK_SAMPLE_H
 
 #include "preload/base/poisson.h"
+#include "preload/heap/heap.h"
 #include "preload/heap/size_class.h"
-#include "preload/host/record.h"
+#include "preload/sites/recording.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -90,7 +91,7 @@ static inline void sample_refund(struct heap *heap, uint64_t bytes)
  */
 static inline bool sample_is_all(struct heap *heap)
 {
-	if (atomic_load_explicit(&heap->sample_mode, memory_order_relaxed) != SAMPLE_ALL || !record_is_on())
+	if (atomic_load_explicit(&heap->sample_mode, memory_order_relaxed) != SAMPLE_ALL || !recording_is_on())
 		return false;
 	__atomic_store_n(&heap->x_until_sample, 0, __ATOMIC_RELAXED);
 	return true;

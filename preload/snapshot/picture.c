@@ -10,12 +10,12 @@
 #include "preload/base/text.h"
 #include "preload/heap/large.h"
 #include "preload/host/lsan.h"
-#include "preload/host/record.h"
 #include "preload/process/modules.h"
 #include "preload/process/roster.h"
 #include "preload/python/objects.h"
 #include "preload/python/python.h"
 #include "preload/sites/peak.h"
+#include "preload/sites/recording.h"
 #include "preload/sites/sample.h"
 #include "preload/sites/threads.h"
 #include "preload/sites/totals.h"
@@ -85,8 +85,8 @@ void picture_fork_child(pid_t pid)
 {
 	generated_fork_child(state.pid);
 	state.pid = pid;
-	state.inherited_epoch = atomic_load_explicit(&record_epoch, memory_order_relaxed);
-	atomic_fetch_add_explicit(&record_epoch, 1, memory_order_relaxed);
+	state.inherited_epoch = atomic_load_explicit(&recording_epoch, memory_order_relaxed);
+	atomic_fetch_add_explicit(&recording_epoch, 1, memory_order_relaxed);
 }
 
 uint32_t picture_inherited_epoch(void)
@@ -232,9 +232,9 @@ void picture_encode_meta(struct encoder *encoder, const struct picture *picture,
 	encode_tag_number(encoder, META_INHERITED_EPOCH, state.inherited_epoch);
 	encode_tag_number(encoder, META_SAMPLE_BYTES, sample_bytes);
 	encode_tag_number(encoder, META_DEPTH, capture_depth);
-	encode_tag_number(encoder, META_RECORDING, record_is_on());
+	encode_tag_number(encoder, META_RECORDING, recording_is_on());
 	encode_tag_number(encoder, META_MACHINE, OWN_MACHINE);
-	encode_tag_number(encoder, META_MARKS, atomic_load(&record_marks));
+	encode_tag_number(encoder, META_MARKS, atomic_load(&recording_marks));
 	encode_tag_text(encoder, META_PROGRAM, output_program());
 	encode_tag_text(encoder, META_EXECUTABLE, modules_executable());
 	encode_number(encoder, META_COMMAND_LINE);

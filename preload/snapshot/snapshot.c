@@ -16,14 +16,15 @@
 #include "preload/base/sys.h"
 #include "preload/census/growth.h"
 #include "preload/host/lsan.h"
-#include "preload/host/record.h"
 #include "preload/process/forked.h"
 #include "preload/process/modules.h"
 #include "preload/process/not_copied.h"
 #include "preload/sites/peak.h"
+#include "preload/sites/recording.h"
 #include "preload/sites/stacks.h"
 #include "preload/sites/survey.h"
 #include "preload/sites/threads.h"
+#include "preload/sites/totals.h"
 #include "preload/snapshot/picture.h"
 
 #include <errno.h>
@@ -439,7 +440,7 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 			census_growth_prepare();
 		picture.malloc_stats = request->malloc_stats;
 		timeline_add(picture.rss_bytes);
-		picture.epoch = atomic_fetch_add_explicit(&record_epoch, 1, memory_order_relaxed);
+		picture.epoch = atomic_fetch_add_explicit(&recording_epoch, 1, memory_order_relaxed);
 		picture.census.epoch = picture.epoch;
 		/* Before the survey: what is under way now may not be in it, but publishes its epoch until it is. */
 		uint32_t settled = epochs_settled(picture.epoch);

@@ -11,6 +11,7 @@
 #include "preload/heap/jemalloc_glue.h"
 #include "preload/host/record.h"
 #include "preload/process/modules.h"
+#include "preload/sites/recording.h"
 #include "preload/sites/stacks.h"
 #include "preload/sites/totals.h"
 #include "preload/unwind/unwind.h"
@@ -49,7 +50,7 @@ static inline void __attribute__((unused)) prepare_recording(void)
 	ck_assert(stacks_init());
 	unwind_init();
 	ck_assert_msg(unwind_load(&reason), "%s", reason ? reason : "");
-	record_start();
+	recording_start();
 }
 
 static inline uint64_t __attribute__((unused)) resident_kib(void)

@@ -185,9 +185,9 @@ START_TEST(model_switched)
 	for (int round = 0; round < 100000; round++) {
 		struct block *b = &block[dice_below(&dice, BLOCKS)];
 		if (round % 2000 == 0)
-			record_start();
+			recording_start();
 		else if (round % 1000 == 0)
-			atomic_store(&record_active, false);
+			atomic_store(&recording_active, false);
 		if (b->p) {
 			ENSURE(intact(b, b->size), "contents");
 			if (dice_below(&dice, 2)) {

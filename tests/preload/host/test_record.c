@@ -116,7 +116,7 @@ START_TEST(counters_are_exact)
 			most = live_bytes;
 		last = i;
 		if (round % 20000 == 0)
-			atomic_fetch_add(&record_epoch, 1);
+			atomic_fetch_add(&recording_epoch, 1);
 	}
 	check_sums(37);
 	ck_assert_int_eq(totals_live_blocks(), (int64_t)live_blocks);
@@ -146,7 +146,7 @@ START_TEST(temporary_is_the_very_next_operation)
 	record_death(heap, &dummy[1], 10, a); /* not: an allocation lies between */
 	record_death(heap, &dummy[2], 10, b); /* not: a free lies between */
 	a = birth(heap, &dummy[3], 10, caller_of(3));
-	atomic_fetch_add(&record_epoch, 1);
+	atomic_fetch_add(&recording_epoch, 1);
 	record_death(heap, &dummy[3], 10, a); /* temporary, over a snapshot */
 	ck_assert_uint_eq(sums_of(1).temporary, 1);
 	ck_assert_uint_eq(sums_of(2).temporary, 0);
@@ -163,7 +163,7 @@ START_TEST(epochs_make_cohorts)
 	heap_attach(&heap);
 	uint32_t first = birth(heap, &dummy[1], 10, caller_of(1)), same = birth(heap, &dummy[2], 10, caller_of(1));
 	ck_assert_uint_eq(first, same);
-	atomic_fetch_add(&record_epoch, 1);
+	atomic_fetch_add(&recording_epoch, 1);
 	uint32_t second = birth(heap, &dummy[3], 10, caller_of(1));
 	ck_assert_uint_ne(first, second);
 	const struct cohort *a = meta_table_at(&cohort_table, first), *b = meta_table_at(&cohort_table, second);
@@ -232,7 +232,7 @@ START_TEST(survey_counts_what_lives)
 		}
 	}
 	/* In between, blocks that are not recorded: the survey does not see them. */
-	atomic_store(&record_active, false);
+	atomic_store(&recording_active, false);
 	for (int i = 0; i < 1000; i++)
 		ck_assert_ptr_nonnull(mud_malloc((size_t)i * 30));
 	struct survey survey;

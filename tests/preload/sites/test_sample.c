@@ -1,7 +1,7 @@
 /* Which allocations are recorded: switching while threads allocate, sampling, and estimates. */
 #include "preload/sites/sample.h"
 
-#include "preload/host/record.h"
+#include "preload/sites/recording.h"
 #include "preload/sites/stacks.h"
 #include "preload/sites/survey.h"
 #include "tests/preload/renamed.h"
@@ -46,14 +46,14 @@ START_TEST(no_thread_misses_the_start)
 {
 	pthread_t thread[THREADS];
 	prepare_recording();
-	atomic_store(&record_active, false);
+	atomic_store(&recording_active, false);
 	for (int i = 0; i < THREADS; i++)
 		pthread_create(&thread[i], NULL, allocate_always, NULL);
 	for (int round = 1; round <= 2 * SWITCHES; round++) {
 		if (round & 1)
-			record_start();
+			recording_start();
 		else
-			atomic_store(&record_active, false);
+			atomic_store(&recording_active, false);
 		atomic_store(&game.answers, 0);
 		atomic_store(&game.round, round);
 		while (atomic_load(&game.answers) < THREADS)
@@ -72,17 +72,17 @@ START_TEST(countdown_is_reset)
 	struct heap *heap = heap_mine;
 	ck_assert_int_le(heap->x_until_sample, 0);
 	ck_assert(is_recorded());
-	atomic_store(&record_active, false);
+	atomic_store(&recording_active, false);
 	ck_assert(!is_recorded());
 	ck_assert_int_gt(heap->x_until_sample, INT64_MAX / 2);
-	record_start();
+	recording_start();
 	ck_assert(is_recorded());
 	/* Switched on and off again before the thread has looked. */
-	atomic_store(&record_active, false);
+	atomic_store(&recording_active, false);
 	ck_assert(!is_recorded());
-	record_start();
+	recording_start();
 	ck_assert_int_eq(heap->x_until_sample, 0);
-	atomic_store(&record_active, false);
+	atomic_store(&recording_active, false);
 	ck_assert(!is_recorded());
 	ck_assert_int_gt(heap->x_until_sample, INT64_MAX / 2);
 }

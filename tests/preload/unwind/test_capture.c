@@ -100,7 +100,7 @@ static __attribute__((noinline)) void hook(struct copy *copy)
 static void begin(void)
 {
 	prepare_recording();
-	atomic_store(&record_active, false);
+	atomic_store(&recording_active, false);
 }
 
 struct visit {
@@ -298,7 +298,7 @@ START_TEST(reentrant_from_a_signal)
 	uint64_t key[60] = {0};
 	timer_t timer;
 	begin();
-	record_start();
+	recording_start();
 	sigaction(SIGUSR1, &action, NULL);
 	timer_create(CLOCK_MONOTONIC, &event, &timer);
 	timer_settime(timer, 0, &period, NULL);

@@ -612,7 +612,7 @@ START_TEST(equal_to_backtrace)
 	pthread_t thread;
 	capture_depth = DEPTH_MAX;
 	prepare_recording();
-	atomic_store(&record_active, false);
+	atomic_store(&recording_active, false);
 	snprintf(path, sizeof path, "%s/libframes_%s.so", HOSTS_DIRECTORY, builds[_i]);
 	void *library = dlopen(path, RTLD_NOW);
 	ck_assert_msg(library != NULL, "%s", dlerror());

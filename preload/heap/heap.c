@@ -6,7 +6,6 @@
 
 #include "preload/base/meta.h"
 #include "preload/base/sys.h"
-#include "preload/host/record.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -41,6 +40,7 @@ static struct {
 	struct heap *orphans; /* protected by orphans_lock */
 	pthread_key_t key;
 	bool key_exists;
+	void (*thread_ends)(struct heap *heap);
 } heaps = {.orphans_lock = LOCK_INIT(RANK_ORPHANS)};
 
 /* The remote list of a slab: offset of its first slot in units of 16, its length, and whether it is queued. */
@@ -428,7 +428,7 @@ static void heap_thread_exit(void *argument)
 		heap_leave(&heap_gone);
 		return;
 	}
-	record_thread_end(heap);
+	heaps.thread_ends(heap);
 	atomic_fetch_sub_explicit(&heaps.users, 1, memory_order_relaxed);
 	heap_flush(heap);
 	heap_collect(heap);
@@ -440,8 +440,9 @@ static void heap_thread_exit(void *argument)
 	heap_leave(&heap_gone);
 }
 
-void heap_init(void)
+void heap_init(void (*thread_ends)(struct heap *heap))
 {
+	heaps.thread_ends = thread_ends;
 	for (int i = 0; i < FALLBACK_HEAPS; i++)
 		heap_publish(&heap_fallback[i]);
 	heaps.key_exists = pthread_key_create(&heaps.key, heap_thread_exit) == 0;

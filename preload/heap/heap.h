@@ -252,8 +252,11 @@ static inline bool heap_attach(struct heap **heap)
 /* Collects what others freed and gives back slabs that are empty, of this heap, a real one, and of orphans. */
 void heap_tidy(struct heap *heap);
 
-/* Creates the key by which a thread's end is learned. From the constructor: the first keys need no allocation. */
-void heap_init(void);
+/*
+ * Creates the key by which a thread's end is learned. From the constructor: the first keys need no allocation.
+ * thread_ends is called then, between enter and leave, with the thread's heap, a real one.
+ */
+void heap_init(void (*thread_ends)(struct heap *heap));
 
 /* Threads that have a heap now, at least 1. */
 uint32_t heap_users(void);

@@ -26,6 +26,7 @@
 #include "preload/host/exec.h"
 #include "preload/host/loading.h"
 #include "preload/host/lsan.h"
+#include "preload/host/record.h"
 #include "preload/host/sandbox.h"
 #include "preload/leaks/reach.h"
 #include "preload/leaks/roots.h"
@@ -400,7 +401,7 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 	count_early_blocks();
 	heap_attach(&heap);
 	libc_initialise(argc, argv, environment);
-	heap_init();
+	heap_init(record_thread_end);
 	foreign_init();
 	loading_init();
 	sandbox_init();

@@ -35,7 +35,7 @@ int mud_malloc_trim(size_t pad);
 
 static inline void __attribute__((unused)) prepare_allocator(void)
 {
-	heap_init();
+	heap_init(record_thread_end);
 	foreign_init();
 	space_init();
 	jemalloc_init();

@@ -6,6 +6,7 @@
 #include "preload/interface/mix.h"
 #include "preload/process/modules.h"
 #include "preload/python/stack.h"
+#include "preload/sites/peak.h"
 #include "preload/sites/recording.h"
 #include "preload/sites/sample.h"
 #include "preload/sites/stacks.h"
@@ -194,6 +195,13 @@ static inline void site_add(const struct site *site, _Atomic uint64_t *counter, 
 		tally_add(counter, n);
 }
 
+/* due: whether the totals say that the composition of the peak is worth taking. */
+static void take_peak(bool due)
+{
+	if (due && peak_take())
+		control_peak();
+}
+
 /* Counts a block, or several, in the thread's portion of what lives. */
 static void live_add(struct heap *heap, int64_t bytes, int64_t blocks)
 {
@@ -204,7 +212,7 @@ static void live_add(struct heap *heap, int64_t bytes, int64_t blocks)
 		heap->live_bytes_high = pending;
 	int64_t portion = atomic_load_explicit(&totals_portion, memory_order_relaxed);
 	if (__builtin_expect(pending > portion || pending < -portion, 0))
-		totals_flush(heap);
+		take_peak(totals_flush(heap));
 }
 
 uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const struct registers *caller)
@@ -259,7 +267,7 @@ void record_death(struct heap *heap, const void *p, size_t bytes, uint32_t cohor
 	tally_add(&heap->tally.freed_blocks, sum.blocks);
 	tally_add(&heap->tally.freed_bytes, sum.bytes);
 	if ((int64_t)sum.bytes > atomic_load_explicit(&totals_portion, memory_order_relaxed))
-		totals_before_drop(heap, sum.bytes);
+		take_peak(totals_before_drop(heap, sum.bytes));
 	live_add(heap, -(int64_t)sum.bytes, -(int64_t)sum.blocks);
 }
 
@@ -281,7 +289,7 @@ void record_death_apart(size_t bytes, uint32_t cohort)
 
 void record_thread_end(struct heap *heap)
 {
-	totals_flush(heap);
+	take_peak(totals_flush(heap));
 	if (heap->sites) {
 		/* The sites in it are this thread's. */
 		memset(heap->sites->entry, 0,

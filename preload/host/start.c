@@ -374,7 +374,7 @@ static bool recording_init(const char *text, pid_t pid)
 	capture_check = options.check_capture;
 	snapshot_init(&options, text, pid);
 	sample_init(options.sample_bytes);
-	totals_init(options.peak > 0);
+	totals_init(options.peak > 0, control_clock);
 	modules_init();
 	if (!stacks_init()) {
 		notes_add("nothing is recorded: no memory for the tables");

@@ -1,7 +1,6 @@
 /* The composition of the high-water mark; peak.h. */
 #include "preload/sites/peak.h"
 
-#include "preload/host/control.h"
 #include "preload/sites/sample.h"
 #include "preload/sites/totals.h"
 
@@ -36,20 +35,19 @@ struct survey_count peak_of_site(const struct site *site)
 	return (struct survey_count){site->peak_blocks, site->peak_bytes};
 }
 
-void peak_take(void)
+bool peak_take(void)
 {
 	/*
 	 * Unlike snapshot_take() this blocks no signals: nobody has asked for it, and behind a seccomp filter that we
 	 * do not know of the system call may kill the host. A handler that runs in between finds the lock taken.
 	 */
 	if (!lock_try(&survey_lock))
-		return;
+		return false;
 	struct survey survey;
 	bool taken = survey_take(&survey, meta_table_count(&cohort_table));
 	if (taken)
 		peak_take_from(&survey);
 	survey_end(&survey);
 	lock_release(&survey_lock);
-	if (taken)
-		control_peak();
+	return taken;
 }

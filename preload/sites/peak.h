@@ -6,8 +6,10 @@
 #include "preload/sites/stacks.h"
 #include "preload/sites/survey.h"
 
-/* Takes the composition of this moment, unless a snapshot is under way. Called between enter and leave. */
-void peak_take(void);
+#include <stdbool.h>
+
+/* Takes the composition of this moment. False: a snapshot is under way. Called between enter and leave. */
+bool peak_take(void);
 
 /* The same from a survey that the caller has taken. Caller holds survey_lock. */
 void peak_take_from(const struct survey *survey);

@@ -2,8 +2,6 @@
 #include "preload/sites/totals.h"
 
 #include "preload/base/sys.h"
-#include "preload/host/control.h"
-#include "preload/sites/peak.h"
 #include "preload/sites/sample.h"
 
 #include <string.h>
@@ -32,6 +30,7 @@ static struct {
 	_Atomic uint64_t composition_bytes;
 	uint64_t start_ns;
 	bool follow_peak;
+	void (*clock)(uint64_t elapsed_ns);
 } totals;
 
 /* Protected by timeline_lock. */
@@ -42,10 +41,11 @@ static struct {
 	_Atomic uint64_t next_ns;
 } timeline = {.interval_ns = TIMELINE_FIRST_NS};
 
-void totals_init(bool follow_peak)
+void totals_init(bool follow_peak, void (*clock)(uint64_t elapsed_ns))
 {
 	totals.start_ns = sys_monotonic_ns();
 	totals.follow_peak = follow_peak;
+	totals.clock = clock;
 }
 
 uint64_t totals_elapsed_ns(void)
@@ -106,7 +106,7 @@ static bool peak_worth_taking(int64_t live)
 	return totals.follow_peak && live <= peak - (peak >> FALL_SHIFT) && peak > taken + rise;
 }
 
-void totals_flush(struct heap *heap)
+bool totals_flush(struct heap *heap)
 {
 	int64_t high = heap->live_bytes_high;
 	int64_t before = atomic_fetch_add_explicit(&totals.live_bytes, heap->live_bytes_pending, memory_order_relaxed);
@@ -118,14 +118,14 @@ void totals_flush(struct heap *heap)
 	heap->live_blocks_pending = 0;
 	heap->live_bytes_high = 0;
 	peak_raise(before + high, whole_blocks(blocks));
-	if (peak_worth_taking(live))
-		peak_take();
 	if (++heap->flushes % FLUSHES_PER_CLOCK == 0) {
 		uint64_t now = totals_elapsed_ns();
 		if (now >= atomic_load_explicit(&timeline.next_ns, memory_order_relaxed))
 			timeline_add(0);
-		control_clock(now);
+		if (totals.clock)
+			totals.clock(now);
 	}
+	return peak_worth_taking(live);
 }
 
 void totals_forget(uint64_t bytes, uint64_t blocks)
@@ -134,11 +134,9 @@ void totals_forget(uint64_t bytes, uint64_t blocks)
 	atomic_fetch_sub_explicit(&totals.live_blocks, (int64_t)blocks, memory_order_relaxed);
 }
 
-void totals_before_drop(struct heap *heap, uint64_t bytes)
+bool totals_before_drop(struct heap *heap, uint64_t bytes)
 {
-	totals_flush(heap);
-	if (peak_worth_taking(get(&totals.live_bytes) - (int64_t)bytes))
-		peak_take();
+	return totals_flush(heap) || peak_worth_taking(get(&totals.live_bytes) - (int64_t)bytes);
 }
 
 struct totals_peak totals_peak(void)

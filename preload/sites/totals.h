@@ -32,22 +32,28 @@ struct timeline_point {
 
 extern _Atomic int64_t totals_portion; /* bytes */
 
-/* The recording starts: elapsed times count from here. */
-void totals_init(bool follow_peak);
+/*
+ * The recording starts: elapsed times count from here. clock, unless NULL, is called with the elapsed time now and then,
+ * between enter and leave.
+ */
+void totals_init(bool follow_peak, void (*clock)(uint64_t elapsed_ns));
 
 uint64_t totals_elapsed_ns(void);
 
 /* Sets the portions anew: the peak or the number of heaps is another. */
 void totals_share(void);
 
-/* Moves the heap's portion to the total and looks at peak, timeline and clock. Called between enter and leave. */
-void totals_flush(struct heap *heap);
+/*
+ * Moves the heap's portion to the total, and keeps timeline and clock going. Returns whether peak_take() is due. Called
+ * between enter and leave.
+ */
+bool totals_flush(struct heap *heap);
 
 /* Blocks were freed where no heap counts them. Lock-free. */
 void totals_forget(uint64_t bytes, uint64_t blocks);
 
-/* A block of `bytes` is about to be freed that is larger than a portion. */
-void totals_before_drop(struct heap *heap, uint64_t bytes);
+/* A block of `bytes` is about to be freed that is larger than a portion. Flushes; returns whether peak_take() is due. */
+bool totals_before_drop(struct heap *heap, uint64_t bytes);
 
 /* Live now, all heaps' portions included. */
 int64_t totals_live_bytes(void);

@@ -45,7 +45,7 @@ static inline void __attribute__((unused)) prepare_recording(void)
 {
 	const char *reason = NULL;
 	prepare_allocator();
-	totals_init(true);
+	totals_init(true, NULL);
 	modules_init();
 	ck_assert(stacks_init());
 	unwind_init();

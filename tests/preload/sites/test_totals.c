@@ -168,7 +168,7 @@ END_TEST
 START_TEST(peak_not_followed)
 {
 	prepare_recording();
-	totals_init(false);
+	totals_init(false, NULL);
 	mud_free(mud_malloc(10000000));
 	ck_assert(!totals_peak_is_now());
 	ck_assert_uint_eq(totals_peak().composition_bytes, 0);

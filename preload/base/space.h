@@ -9,7 +9,7 @@
  *   snapshots  need memory when there may be none left: under a limit so much is kept for them from the start
  *
  * The limit is read once, by the constructor; later changes are seen where the program makes them, in setrlimit and
- * prlimit. Reading it again and again is not possible: a seccomp filter may kill whoever asks. One that another process
+ * prlimit (host/limits.c). Reading it again and again is not possible: a seccomp filter may kill whoever asks. One that another process
  * sets is not seen: then what matters is only that mappings fail.
  */
 #ifndef MUDLARK_SPACE_H
@@ -28,6 +28,9 @@ static inline int space_is_limited(void)
 
 /* From the constructor. */
 void space_init(void);
+
+/* The process has this soft limit now, RLIM_INFINITY for none. resource: any; those that matter are noted. */
+void space_note_limit(int resource, uint64_t soft);
 
 /* Gives what is kept for a snapshot to it, and keeps it again. Caller holds the snapshot lock. */
 void space_snapshot_begin(void);

@@ -24,6 +24,7 @@
 #include "preload/heap/large.h"
 #include "preload/host/control.h"
 #include "preload/host/exec.h"
+#include "preload/host/limits.h"
 #include "preload/host/loading.h"
 #include "preload/host/lsan.h"
 #include "preload/host/record.h"
@@ -408,6 +409,7 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 	threads_init();
 	thread_names_init();
 	space_init();
+	limits_init();
 	jemalloc_init();
 	quick_exit_init();
 	exec_init();

@@ -377,6 +377,7 @@ static bool recording_init(const char *text, pid_t pid)
 	sample_init(options.sample_bytes);
 	totals_init(options.peak > 0, control_clock);
 	modules_init();
+	modules_watch(python_look_at);
 	if (!stacks_init()) {
 		notes_add("nothing is recorded: no memory for the tables");
 		return false;

@@ -5,7 +5,6 @@
 #include "preload/base/meta.h"
 #include "preload/base/proc_text.h"
 #include "preload/base/sys.h"
-#include "preload/python/python.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -31,6 +30,7 @@ static struct {
 	uintptr_t vdso;
 	uintptr_t own_code;
 	const char *executable;
+	bool (*is_interpreter)(const struct link_map *map);
 } modules;
 
 uint32_t modules_count(void)
@@ -166,7 +166,7 @@ static const char *copy_path(const char *path)
 	return copy ? copy : "";
 }
 
-static void module_read(struct module *module, const struct object *object)
+static void module_read(struct module *module, const struct object *object, bool interpreter)
 {
 	*module = (struct module){
 		.start = object->start,
@@ -190,7 +190,7 @@ static void module_read(struct module *module, const struct object *object)
 		flags |= MODULE_VDSO;
 	if (modules.own_code >= object->start && modules.own_code < object->end)
 		flags |= MODULE_MUDLARK;
-	if (python.map == object->map)
+	if (interpreter)
 		flags |= MODULE_INTERPRETER;
 	atomic_store_explicit(&module->flags, flags, memory_order_relaxed);
 }
@@ -232,11 +232,11 @@ static uint32_t modules_revive(const struct module *fresh)
 }
 
 /* Caller holds modules_lock. */
-static uint32_t modules_enter(const struct object *object)
+static uint32_t modules_enter(const struct object *object, bool interpreter)
 {
 	uint32_t count = modules_count();
 	struct module fresh;
-	module_read(&fresh, object);
+	module_read(&fresh, object, interpreter);
 	uint32_t id = modules_revive(&fresh);
 	if (id)
 		return id;
@@ -262,14 +262,13 @@ uint32_t modules_find(uintptr_t pc)
 		return id;
 	if (lock_mine(&modules_lock) || (!id && !found))
 		return id;
-	if (!id)
-		python_look_at(object.map);
+	bool interpreter = found && modules.is_interpreter && modules.is_interpreter(object.map);
 	lock_acquire(&modules_lock);
 	/* libc unloads libraries of its own (iconv, NSS) without our dlclose: then another one may stand there. */
 	for (id = modules_known(pc); id && !(found && module_is(modules_at(id), &object)); id = modules_known(pc))
 		module_mark_gone(modules_at(id));
 	if (!id && found)
-		id = modules_enter(&object);
+		id = modules_enter(&object, interpreter);
 	lock_release(&modules_lock);
 	return id;
 }
@@ -469,4 +468,9 @@ void modules_init(void)
 	path[length > 0 ? length : 0] = '\0';
 	const char *name = length > 0 ? path : (const char *)getauxval(AT_EXECFN);
 	modules.executable = copy_path(name ? name : "");
+}
+
+void modules_watch(bool (*is_interpreter)(const struct link_map *map))
+{
+	modules.is_interpreter = is_interpreter;
 }

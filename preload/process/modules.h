@@ -48,6 +48,12 @@ struct module {
 void modules_init(void);
 
 /*
+ * From the constructor: is_interpreter is called with each module that is met for the first time, by a thread that holds
+ * no lock of the modules. Async-signal-safe. It returns whether the module has MODULE_INTERPRETER.
+ */
+void modules_watch(bool (*is_interpreter)(const struct link_map *map));
+
+/*
  * Id of the module that has this address now, entered if it is new; 0: none (JIT code), the table is full, or the call
  * comes from a signal handler that interrupted an entry.
  */

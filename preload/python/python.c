@@ -265,7 +265,7 @@ static bool state_found(enum python_state found)
  * A second interpreter in one process is left alone while the first one is there. Where Python was off from the start,
  * this one is known, and still off.
  */
-void python_look_at(const struct link_map *map)
+static void look(const struct link_map *map)
 {
 	struct dynsym tables;
 	if (!dynsym_open(&tables, map))
@@ -290,10 +290,16 @@ void python_look_at(const struct link_map *map)
 		state_found(PYTHON_UNTRIED);
 }
 
+bool python_look_at(const struct link_map *map)
+{
+	look(map);
+	return python.map == map;
+}
+
 void python_look(void)
 {
 	for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next)
-		python_look_at(map);
+		look(map);
 	finding.started = true;
 }
 

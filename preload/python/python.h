@@ -114,8 +114,8 @@ static inline bool python_is_there(void)
 /* Looks among the modules that are loaded now. From the constructor: reads ld.so's list. */
 void python_look(void);
 
-/* A module is met for the first time: it may be an interpreter. Async-signal-safe; takes no lock. */
-void python_look_at(const struct link_map *map);
+/* A module is met for the first time: returns whether it is the interpreter. Async-signal-safe; takes no lock. */
+bool python_look_at(const struct link_map *map);
 
 /*
  * Around a dlclose. True: the interpreter came by dlopen and may go now, python_close_end() is to follow. Called

@@ -2,6 +2,7 @@
 #include "preload/leaks/stack_words.h"
 
 #include "preload/base/sys.h"
+#include "preload/process/interrupted.h"
 #include "preload/process/runtime.h"
 
 static void start_of_self(struct stack_start *start, const struct stopped *stopped, const struct outside *outside)
@@ -124,7 +125,7 @@ uint32_t stack_words_find(struct stack_words *words, const struct stack_start *s
 	while (walked++ < frames) {
 		uintptr_t code = frame_code(&here);
 		enum runtime_part part = runtime_part(code);
-		bool in_kernel = here.exact && start->general && outside_calls_kernel(here.ip);
+		bool in_kernel = here.exact && start->general && interrupted_calls_kernel(here.ip);
 		bool ends = ends_run(&passing, part, code, low);
 		if (!frame_out(&here, &left))
 			break;
@@ -138,7 +139,7 @@ uint32_t stack_words_find(struct stack_words *words, const struct stack_start *s
 		if (ends)
 			passing = (struct passing){.end = low};
 		if (left.context) {
-			pass(words, end_of_signal_frame(left.context), outside_lowest(here.ip, low), where);
+			pass(words, end_of_signal_frame(left.context), interrupted_lowest(here.ip, low), where);
 			passing = (struct passing){0};
 		}
 	}

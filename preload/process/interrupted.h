@@ -1,5 +1,6 @@
 /*
- * Whether a thread may be made where a signal came.
+ * What can be told of a call by the instruction where a signal came: what of its stack counts, and whether a thread may
+ * be made.
  *
  * pthread_create() takes glibc's lock of cached stacks, which is not recursive: in a handler that interrupted a thread
  * which holds it (pthread_create(), pthread_join(), dlopen()), the thread would wait for itself for ever. The lock
@@ -10,8 +11,22 @@
 #define MUDLARK_INTERRUPTED_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <ucontext.h>
 
 /* context: the ucontext_t that the handler got. Async-signal-safe. */
 bool interrupted_may_make_thread(const void *context);
+
+/*
+ * Whether an interrupted call is libc's or ld.so's, and at a system call, before or after it. What such a function has
+ * is in its registers. Reads code at ip. Async-signal-safe.
+ */
+bool interrupted_calls_kernel(uintptr_t ip);
+
+/* The first byte that counts below an interrupted call's stack pointer. Reads code at ip. Async-signal-safe. */
+uintptr_t interrupted_lowest(uintptr_t ip, uintptr_t sp);
+
+/* The part of the alternate signal stack of an interrupted call that it does not use itself: empty if there is none. */
+void interrupted_alternate(const ucontext_t *context, uintptr_t *low, uintptr_t *high);
 
 #endif

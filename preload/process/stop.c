@@ -5,7 +5,7 @@
 #include "preload/base/sys.h"
 #include "preload/base/text.h"
 #include "preload/process/broken_wait.h"
-#include "preload/unwind/outside.h"
+#include "preload/process/interrupted.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -47,10 +47,10 @@ static void tell_registers(struct stop_thread *thread, const ucontext_t *context
 		thread->registers[i] = (uintptr_t)context->uc_mcontext.gregs[i];
 	thread->sp = registers_context_sp(context);
 	thread->ip = registers_context_ip(context);
-	thread->lowest = outside_lowest(thread->ip, thread->sp);
+	thread->lowest = interrupted_lowest(thread->ip, thread->sp);
 	thread->pointer = (uintptr_t)__builtin_thread_pointer();
 	thread->vector = registers_context_vector(context, &thread->vector_end);
-	outside_alternate(context, &thread->alternate_low, &thread->alternate_high);
+	interrupted_alternate(context, &thread->alternate_low, &thread->alternate_high);
 }
 
 /* Where the process ends, whose wait was broken off goes on no more. */
@@ -148,7 +148,7 @@ static enum stop_state ask_kernel(struct stop_thread *thread)
 	/* The first thread, when it has ended before the others, is still listed; it has no stack any longer. */
 	if (number >= 0 && !thread->sp)
 		return STOP_GONE;
-	thread->lowest = thread->ip ? outside_lowest(thread->ip, thread->sp) : thread->sp - RED_ZONE;
+	thread->lowest = thread->ip ? interrupted_lowest(thread->ip, thread->sp) : thread->sp - RED_ZONE;
 	if (number >= 0)
 		return STOP_IN_KERNEL;
 	return number == -ENOENT || number == -ESRCH ? STOP_GONE : STOP_RUNS;

@@ -1,51 +1,19 @@
 /* Out of the library's calls; outside.h. */
 #include "preload/unwind/outside.h"
 
+#include "preload/process/interrupted.h"
 #include "preload/process/runtime.h"
-
-#include <signal.h>
-#include <string.h>
 
 /* The calls from a hook to a snapshot, and from exit() to a handler: there are fewer. */
 enum { OWN_FRAMES_MAX = 64, EXIT_FRAMES_MAX = 8 };
-
-bool outside_calls_kernel(uintptr_t ip)
-{
-	enum runtime_part part = runtime_part(ip);
-	return (part == RUNTIME_LIBC || part == RUNTIME_LOADER) &&
-	       (memcmp((const void *)ip, registers_syscall, sizeof registers_syscall) == 0 ||
-		memcmp((const void *)(ip - sizeof registers_syscall), registers_syscall, sizeof registers_syscall) ==
-			0);
-}
-
-uintptr_t outside_lowest(uintptr_t ip, uintptr_t sp)
-{
-	/*
-	 * libc's functions that call the kernel use no red zone: those that may wait call others. Elsewhere the call
-	 * may have been written in line, into a function that has variables there.
-	 */
-	return outside_calls_kernel(ip) ? sp : sp - RED_ZONE;
-}
-
-void outside_alternate(const ucontext_t *context, uintptr_t *low, uintptr_t *high)
-{
-	uintptr_t start = (uintptr_t)context->uc_stack.ss_sp, sp = registers_context_sp(context);
-	*low = *high = 0;
-	if (!start || context->uc_stack.ss_flags & SS_DISABLE)
-		return;
-	*low = start;
-	*high = start + context->uc_stack.ss_size;
-	if (sp > *low && sp <= *high)
-		*high = outside_lowest(registers_context_ip(context), sp);
-}
 
 static void take_context(struct outside *outside, const ucontext_t *context)
 {
 	for (int i = 0; i < GENERAL_REGISTERS; i++)
 		outside->general[i] = (uintptr_t)context->uc_mcontext.gregs[i];
 	outside->vector = registers_context_vector(context, &outside->vector_end);
-	outside->lowest = outside_lowest(outside->frame.ip, outside->frame.sp);
-	outside_alternate(context, &outside->alternate_low, &outside->alternate_high);
+	outside->lowest = interrupted_lowest(outside->frame.ip, outside->frame.sp);
+	interrupted_alternate(context, &outside->alternate_low, &outside->alternate_high);
 }
 
 /* The context of a signal that the frame came by; NULL: it is a call, or its stack cannot be walked. */

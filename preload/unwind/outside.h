@@ -34,16 +34,4 @@ struct outside {
 /* Walks from `here`, a frame of the library. Where frames cannot be walked, all from `here` on counts. */
 void outside_find(struct outside *outside, const struct frame *here, enum outside_of what);
 
-/*
- * Whether an interrupted call is libc's or ld.so's, and at a system call, before or after it. What such a function has
- * is in its registers. Reads code at ip. Async-signal-safe.
- */
-bool outside_calls_kernel(uintptr_t ip);
-
-/* The first byte that counts below an interrupted call's stack pointer. Reads code at ip. Async-signal-safe. */
-uintptr_t outside_lowest(uintptr_t ip, uintptr_t sp);
-
-/* The part of the alternate signal stack of an interrupted call that it does not use itself: empty if there is none. */
-void outside_alternate(const ucontext_t *context, uintptr_t *low, uintptr_t *high);
-
 #endif

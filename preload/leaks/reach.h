@@ -55,7 +55,7 @@ struct reach {
 	struct paths paths; /* why blocks are reachable; nothing when it was not asked for, or there was no memory */
 };
 
-/* What a search does otherwise than by itself; lsan.h has who says so. */
+/* What a search does otherwise than by itself; lsan_options.h has who says so. */
 struct reach_choice {
 	bool no_globals, no_stacks, no_registers, no_storage, no_regions; /* is no root; storage: thread-local */
 	bool unaligned;                                                   /* pointers are looked for at every byte */

@@ -9,7 +9,7 @@
 #include "preload/base/sys.h"
 #include "preload/base/text.h"
 #include "preload/heap/large.h"
-#include "preload/host/lsan.h"
+#include "preload/leaks/lsan_options.h"
 #include "preload/process/modules.h"
 #include "preload/process/roster.h"
 #include "preload/python/objects.h"

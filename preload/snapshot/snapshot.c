@@ -15,7 +15,7 @@
 #include "preload/base/space.h"
 #include "preload/base/sys.h"
 #include "preload/census/growth.h"
-#include "preload/host/lsan.h"
+#include "preload/leaks/lsan_options.h"
 #include "preload/process/forked.h"
 #include "preload/process/modules.h"
 #include "preload/process/not_copied.h"

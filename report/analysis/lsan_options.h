@@ -1,5 +1,5 @@
 /*
- * What LeakSanitizer's options ask of the report; those of the search are the library's (preload/host/lsan.h).
+ * What LeakSanitizer's options ask of the report; those of the search are the library's (preload/leaks/lsan_options.h).
  *
  *   report_objects   each block that leaked, by address and size       max_leaks           leaks that are printed
  *   log_path         a file for the report: PATH.PID                   print_suppressions  what was suppressed

@@ -30,8 +30,8 @@
  * LSAN_OPTIONS or of __lsan_default_suppressions(), the process judges nothing itself: it ends with its own status, and
  * `mudlark run`, `mudlark leaks --judge` or the gate decide.
  */
-#ifndef MUDLARK_LSAN_H
-#define MUDLARK_LSAN_H
+#ifndef MUDLARK_LSAN_OPTIONS_H
+#define MUDLARK_LSAN_OPTIONS_H
 
 #include "preload/base/options.h"
 #include "preload/leaks/reach.h"
@@ -44,6 +44,12 @@ void lsan_init(char **environment, const struct options *options);
 /* Whether the process is to be searched at its end, when the option `leaks` says this. Calls the program's functions.
  */
 bool lsan_wants_check(bool leaks);
+/* Whether a search that the program calls for is made. Calls the program's functions. */
+bool lsan_wants_check_now(void);
+/* The program has called for a check that goes on whatever it finds. */
+void lsan_checks(void);
+/* A check was made on request. settled: nothing was lost, and no search is made at the end. */
+void lsan_settle(bool settled);
 /* Whether no search at the end is wanted: the program or the environment declined it, or one was made and found
  * nothing.
  */

@@ -7,6 +7,7 @@
 #include "report/analysis/annotated.h"
 #include "report/analysis/source_text.h"
 #include "report/base/output.h"
+#include "report/commands/commands.h"
 #include "report/snapshot/heading.h"
 #include "report/views/reading.h"
 #include "report/views/rows.h"

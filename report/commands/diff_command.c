@@ -5,6 +5,7 @@
  * row that is only in one of them is a row like any other: all its figures are 0 on the other side.
  */
 #include "report/base/escape.h"
+#include "report/commands/commands.h"
 #include "report/snapshot/heading.h"
 #include "report/snapshot/losses.h"
 #include "report/views/present.h"

@@ -5,6 +5,7 @@
 
 #include "report/base/memory.h"
 #include "report/base/output.h"
+#include "report/commands/commands.h"
 #include "report/text/json_write.h"
 #include "report/text/options.h"
 #include "report/views/reading.h"

@@ -7,6 +7,7 @@
  */
 #include "report/base/escape.h"
 #include "report/base/pair_table.h"
+#include "report/commands/commands.h"
 #include "report/snapshot/heading.h"
 #include "report/views/present.h"
 #include "report/views/rows.h"

@@ -3,6 +3,7 @@
  */
 #include "report/analysis/hidden_leaks.h"
 #include "report/base/output.h"
+#include "report/commands/commands.h"
 #include "report/gate/options.h"
 
 #include <assert.h>

@@ -2,6 +2,7 @@
  * mudlark growth: which sites grow without an end, over a series of snapshots of one process.
  */
 #include "report/analysis/growth.h"
+#include "report/commands/commands.h"
 #include "report/snapshot/heading.h"
 #include "report/views/reading.h"
 #include "report/views/rows.h"

@@ -4,6 +4,7 @@
  * A row is a stack and a kind. Its figures are put in the places of those that the tables know, so that grouping,
  * filters, names and ranking are show's: live for the blocks themselves, allocated for what is lost with them.
  */
+#include "report/commands/commands.h"
 #include "report/views/leak_paths.h"
 #include "report/views/leaks_lsan.h"
 #include "report/views/leaks_report.h"

@@ -7,6 +7,7 @@
 #include "preload/interface/output_reason.h"
 #include "report/analysis/config.h"
 #include "report/analysis/lsan_options.h"
+#include "report/commands/commands.h"
 #include "report/run/host_options.h"
 #include "report/run/preflight.h"
 #include "report/run/process.h"

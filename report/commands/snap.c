@@ -13,6 +13,7 @@
 #include "preload/interface/request.h"
 #include "report/base/escape.h"
 #include "report/base/memory.h"
+#include "report/commands/commands.h"
 #include "report/commands/snap_answer.h"
 #include "report/run/host_options.h"
 #include "report/run/process.h"

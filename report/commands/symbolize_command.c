@@ -4,6 +4,7 @@
  * Every other section is copied byte for byte, so that a snapshot of a later minor version loses nothing.
  */
 #include "report/base/output.h"
+#include "report/commands/commands.h"
 #include "report/snapshot/write.h"
 #include "report/views/reading.h"
 

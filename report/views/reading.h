@@ -4,8 +4,10 @@
 #ifndef MUDLARK_READING_H
 #define MUDLARK_READING_H
 
+#include "report/analysis/aggregate.h"
 #include "report/analysis/metric.h"
-#include "report/commands/commands.h"
+#include "report/text/options.h"
+#include "report/text/table.h"
 
 struct path_list {
 	const char **paths; /* NULL-terminated once anything is in it; the strings are argv's */

@@ -4,7 +4,7 @@
 #include "preload/base/notes.h"
 #include "preload/base/sandboxed.h"
 #include "preload/heap/heap.h"
-#include "preload/process/modules.h"
+#include "preload/process/module_files.h"
 #include "preload/python/python.h"
 
 #include <dlfcn.h>

@@ -223,7 +223,8 @@ enum snapshot_loss {
  *   flags (enum snapshot_module_flag), load bias, text path, text build-id (raw bytes, may be empty),
  *   device, inode, file size, mtime in ns (all four 0 when not known),
  *   number of PT_LOADs, then for each: p_vaddr, p_offset, p_filesz, p_memsz, p_flags.
- * One entry per load: a library that was unloaded and loaded again has two.
+ * A library that was unloaded and loaded again, from the same file, has one entry, with the bias of its last load; one
+ * that was loaded twice at the same time has two.
  */
 enum snapshot_module_flag {
 	MODULE_EXECUTABLE = 1, /* the main program */

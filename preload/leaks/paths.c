@@ -5,6 +5,7 @@
 #include "preload/leaks/reach.h"
 #include "preload/leaks/roots.h"
 #include "preload/leaks/stack_words.h"
+#include "preload/process/module_files.h"
 #include "preload/process/modules.h"
 #include "preload/sites/stacks.h"
 
@@ -126,11 +127,11 @@ static void find_call(struct search *search, struct path *path)
 	else
 		found = found && kept >= 0 && frame_of_register(&start.frame, (unsigned)kept, &left, &call);
 	search->call_frames_left -= allowed - left;
-	uint32_t id = found ? modules_find(call.exact ? call.pc : call.pc - 1) : 0;
-	const struct module *module = id ? modules_at(id) : NULL;
-	if (!module || atomic_load(&module->flags) & MODULE_MUDLARK)
+	struct module_address in =
+		found ? modules_find_address(call.exact ? call.pc : call.pc - 1) : (struct module_address){0};
+	if (!in.module || atomic_load(&modules_at(in.module)->flags) & MODULE_MUDLARK)
 		return;
-	path->in = (struct path_place){id, call.exact, call.pc - module->bias};
+	path->in = (struct path_place){in.module, call.exact, in.address + !call.exact};
 	search->paths->frames++;
 }
 

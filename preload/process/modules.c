@@ -3,20 +3,15 @@
 
 #include "preload/base/losses.h"
 #include "preload/base/meta.h"
-#include "preload/base/proc_text.h"
 #include "preload/base/sys.h"
+#include "preload/process/module_files.h"
 
 #include <dlfcn.h>
 #include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <link.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 
 _Atomic uint32_t modules_generation;
 _Atomic uint32_t modules_closing;
@@ -43,19 +38,70 @@ struct module *modules_at(uint32_t id)
 	return atomic_load_explicit(&modules.module[id], memory_order_acquire);
 }
 
-static bool module_loaded(const struct module *module)
+/* Where a module is loaded. */
+struct place {
+	uintptr_t start, end, bias;
+};
+
+/* Reads the place. Returns false if the module is not loaded, or was loaded or unloaded meanwhile. */
+static bool place_read(const struct module *module, struct place *place)
 {
-	return !(atomic_load_explicit(&module->flags, memory_order_relaxed) & MODULE_UNLOADED);
+	uint32_t before = atomic_load_explicit(&module->x_place, memory_order_acquire);
+	*place = (struct place){
+		.start = atomic_load_explicit(&module->start, memory_order_relaxed),
+		.end = atomic_load_explicit(&module->end, memory_order_relaxed),
+		.bias = atomic_load_explicit(&module->bias, memory_order_relaxed),
+	};
+	atomic_thread_fence(memory_order_acquire);
+	return !(before & 1) && atomic_load_explicit(&module->x_place, memory_order_relaxed) == before;
+}
+
+/*
+ * For pages of code, the id of the module that was last seen there. It is only a hint: the module may have been
+ * unloaded, and pages share an entry.
+ */
+enum { HINTS = 1024, PAGE_SHIFT = 12 };
+_Static_assert(MODULES_MAX <= UINT16_MAX, "an id fits into a hint");
+static _Atomic uint16_t hints[HINTS];
+
+static bool place_holds(uint32_t id, uintptr_t pc, struct place *place)
+{
+	return id && place_read(modules_at(id), place) && pc >= place->start && pc < place->end;
+}
+
+/* The loaded module that has pc, and where it is loaded; 0: it is not known. */
+static uint32_t find_known(uintptr_t pc, struct place *place)
+{
+	_Atomic uint16_t *hint = &hints[(pc >> PAGE_SHIFT) % HINTS];
+	uint32_t id = atomic_load_explicit(hint, memory_order_relaxed);
+	/* Modules that are loaded do not overlap. */
+	if (place_holds(id, pc, place))
+		return id;
+	for (id = modules_count(); id; id--) {
+		if (!place_holds(id, pc, place))
+			continue;
+		atomic_store_explicit(hint, (uint16_t)id, memory_order_relaxed);
+		return id;
+	}
+	return 0;
+}
+
+static struct module_address address_in(uint32_t id, const struct place *place, uintptr_t pc)
+{
+	return (struct module_address){id, id ? pc - place->bias : pc};
 }
 
 uint32_t modules_known(uintptr_t pc)
 {
-	for (uint32_t id = modules_count(); id; id--) {
-		const struct module *module = modules_at(id);
-		if (pc >= module->start && pc < module->end && module_loaded(module))
-			return id;
-	}
-	return 0;
+	struct place place;
+	return find_known(pc, &place);
+}
+
+struct module_address modules_known_address(uintptr_t pc)
+{
+	struct place place;
+	uint32_t id = find_known(pc, &place);
+	return address_in(id, &place, pc);
 }
 
 bool modules_is_go(uintptr_t pc)
@@ -160,7 +206,7 @@ static void read_headers(struct module *module, const ElfW(Phdr) * header, size_
 	}
 }
 
-static const char *copy_path(const char *path)
+const char *modules_copy_path(const char *path)
 {
 	const char *copy = meta_copy(path);
 	return copy ? copy : "";
@@ -169,6 +215,7 @@ static const char *copy_path(const char *path)
 static void module_read(struct module *module, const struct object *object, bool interpreter)
 {
 	*module = (struct module){
+		.x_place = 1,
 		.start = object->start,
 		.end = object->end,
 		.bias = object->map->l_addr,
@@ -178,11 +225,11 @@ static void module_read(struct module *module, const struct object *object, bool
 	uint32_t flags = 0;
 	if ((uintptr_t)phdr >= object->start && (uintptr_t)phdr < object->end) {
 		flags |= MODULE_EXECUTABLE;
-		module->path = modules.executable;
+		module->name = modules.executable;
 		read_headers(module, phdr, getauxval(AT_PHNUM));
 	} else {
 		const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)object->start;
-		module->path = object->map->l_name ? object->map->l_name : "";
+		module->name = object->map->l_name ? object->map->l_name : "";
 		if (memcmp(header->e_ident, ELFMAG, SELFMAG) == 0)
 			read_headers(module, (const ElfW(Phdr) *)(object->start + header->e_phoff), header->e_phnum);
 	}
@@ -195,6 +242,7 @@ static void module_read(struct module *module, const struct object *object, bool
 	atomic_store_explicit(&module->flags, flags, memory_order_relaxed);
 }
 
+/* Whether this is the module at its present place. */
 static bool module_is(const struct module *module, const struct object *object)
 {
 	return module->link_map == object->map && module->start == object->start && module->end == object->end;
@@ -202,33 +250,45 @@ static bool module_is(const struct module *module, const struct object *object)
 
 static void module_mark_gone(struct module *module)
 {
+	atomic_fetch_add_explicit(&module->x_place, 1, memory_order_release);
 	atomic_fetch_or_explicit(&module->flags, MODULE_UNLOADED, memory_order_relaxed);
 	atomic_fetch_add_explicit(&modules_generation, 1, memory_order_release);
 }
 
-static bool same_identity(const struct module *a, const struct module *b)
+/* Publishes the module, which is not loaded, at its place. Caller holds modules_lock. */
+static void module_publish(struct module *module)
 {
-	return a->start == b->start && a->end == b->end && a->bias == b->bias &&
-	       a->build_id_bytes == b->build_id_bytes && a->build_id_bytes &&
-	       memcmp(a->build_id, b->build_id, a->build_id_bytes) == 0 &&
-	       /* Copies of a plugin, one after the other at one place, are several modules. */
-	       strcmp(a->path, b->path) == 0;
+	atomic_fetch_add_explicit(&module->x_place, 1, memory_order_release);
 }
 
-/* The module as it was loaded before, at the same place; 0: never. Caller holds modules_lock. */
-static uint32_t modules_revive(const struct module *fresh)
+/* Whether `fresh`, which was just loaded, is the module that was unloaded. */
+static bool same_identity(const struct module *gone, const struct module *fresh)
 {
-	for (uint32_t id = modules_count(); id; id--) {
-		struct module *module = modules_at(id);
-		if (module_loaded(module) || !same_identity(module, fresh))
-			continue;
-		module->link_map = fresh->link_map;
-		module->described = false;
-		atomic_fetch_and_explicit(&module->flags, ~(uint32_t)(MODULE_UNLOADED | MODULE_DELETED),
-					  memory_order_release);
-		return id;
-	}
-	return 0;
+	if (gone->build_id_bytes != fresh->build_id_bytes || gone->segment_count != fresh->segment_count ||
+	    memcmp(gone->build_id, fresh->build_id, fresh->build_id_bytes) != 0 ||
+	    memcmp(gone->segment, fresh->segment, fresh->segment_count * sizeof fresh->segment[0]) != 0 ||
+	    /* Copies of a plugin are several modules, also one after the other. */
+	    strcmp(gone->name, fresh->name) != 0)
+		return false;
+	bool says_all = fresh->build_id_bytes && fresh->name[0] == '/';
+	return says_all || module_file_is_same(gone, fresh->name);
+}
+
+/* Puts the module, which was unloaded, where `fresh` is loaded. Caller holds modules_lock. */
+static void module_revive(struct module *module, const struct module *fresh)
+{
+	module->link_map = fresh->link_map;
+	module->described = false;
+	/* A reader of the new place sees that the module was unloaded before. */
+	atomic_thread_fence(memory_order_release);
+	atomic_store_explicit(&module->start, fresh->start, memory_order_relaxed);
+	atomic_store_explicit(&module->end, fresh->end, memory_order_relaxed);
+	atomic_store_explicit(&module->bias, fresh->bias, memory_order_relaxed);
+	uint32_t flags = atomic_load_explicit(&module->flags, memory_order_relaxed);
+	flags = (flags & ~(uint32_t)(MODULE_UNLOADED | MODULE_DELETED)) |
+		atomic_load_explicit(&fresh->flags, memory_order_relaxed);
+	atomic_store_explicit(&module->flags, flags, memory_order_relaxed);
+	module_publish(module);
 }
 
 /* Caller holds modules_lock. */
@@ -237,9 +297,12 @@ static uint32_t modules_enter(const struct object *object, bool interpreter)
 	uint32_t count = modules_count();
 	struct module fresh;
 	module_read(&fresh, object, interpreter);
-	uint32_t id = modules_revive(&fresh);
-	if (id)
+	for (uint32_t id = count; id; id--) {
+		if (module_is_loaded(modules_at(id)) || !same_identity(modules_at(id), &fresh))
+			continue;
+		module_revive(modules_at(id), &fresh);
 		return id;
+	}
 	struct module *module = count + 1 < MODULES_MAX ? meta_allocate(sizeof *module, META_OTHER) : NULL;
 	if (!module) {
 		loss_count(LOSS_MODULES_UNKNOWN);
@@ -247,17 +310,20 @@ static uint32_t modules_enter(const struct object *object, bool interpreter)
 	}
 	*module = fresh;
 	if (!(atomic_load(&fresh.flags) & MODULE_EXECUTABLE))
-		module->path = copy_path(module->path);
+		module->name = modules_copy_path(module->name);
+	module->path = module->name;
+	module_publish(module);
 	atomic_store_explicit(&modules.module[count + 1], module, memory_order_release);
 	atomic_store_explicit(&modules.count, count + 1, memory_order_release);
 	return count + 1;
 }
 
-uint32_t modules_find(uintptr_t pc)
+/* The module that has pc now, entered if it is new, and its place; 0: none. */
+static uint32_t find(uintptr_t pc, struct place *place)
 {
 	struct object object = {0};
 	bool found = find_object(pc, &object);
-	uint32_t id = modules_known(pc);
+	uint32_t id = find_known(pc, place);
 	if (id && found && module_is(modules_at(id), &object))
 		return id;
 	if (lock_mine(&modules_lock) || (!id && !found))
@@ -265,17 +331,28 @@ uint32_t modules_find(uintptr_t pc)
 	bool interpreter = found && modules.is_interpreter && modules.is_interpreter(object.map);
 	lock_acquire(&modules_lock);
 	/* libc unloads libraries of its own (iconv, NSS) without our dlclose: then another one may stand there. */
-	for (id = modules_known(pc); id && !(found && module_is(modules_at(id), &object)); id = modules_known(pc))
+	for (id = find_known(pc, place); id && !(found && module_is(modules_at(id), &object));
+	     id = find_known(pc, place))
 		module_mark_gone(modules_at(id));
-	if (!id && found)
+	if (!id && found) {
 		id = modules_enter(&object, interpreter);
+		*place = (struct place){object.start, object.end, object.map->l_addr};
+	}
 	lock_release(&modules_lock);
 	return id;
 }
 
-bool modules_is_loaded(uint32_t id)
+uint32_t modules_find(uintptr_t pc)
 {
-	return id == 0 || module_loaded(modules_at(id));
+	struct place place;
+	return find(pc, &place);
+}
+
+struct module_address modules_find_address(uintptr_t pc)
+{
+	struct place place;
+	uint32_t id = find(pc, &place);
+	return address_in(id, &place, pc);
 }
 
 bool modules_holds(const struct link_map *map, uintptr_t address)
@@ -304,13 +381,14 @@ bool modules_program_headers(uintptr_t pc, struct dl_phdr_info *info)
 
 bool modules_readable(uintptr_t address, size_t bytes)
 {
-	uint32_t id = modules_find(address);
+	struct place place;
+	uint32_t id = find(address, &place);
 	if (!id)
 		return false;
 	const struct module *module = modules_at(id);
 	for (unsigned i = 0; i < module->segment_count; i++) {
 		const struct module_load *load = &module->segment[i];
-		uintptr_t start = module->bias + load->vaddr;
+		uintptr_t start = place.bias + load->vaddr;
 		if ((load->flags & PF_R) && address >= start && address + bytes <= start + load->memsz)
 			return true;
 	}
@@ -322,7 +400,7 @@ void modules_sweep(void)
 	lock_acquire(&modules_lock);
 	for (uint32_t id = modules_count(); id; id--) {
 		struct module *module = modules_at(id);
-		if (!module_loaded(module))
+		if (!module_is_loaded(module))
 			continue;
 		/* Nothing of the module itself is read: another thread may be unloading it. */
 		struct object object = {0};
@@ -346,112 +424,6 @@ void modules_close_end(void)
 		;
 }
 
-/* One line of /proc/self/maps: start-end perms offset major:minor inode path (proc(5)). */
-struct maps_line {
-	uint64_t start, device_major, device_minor, inode;
-	const char *path;
-};
-
-static void parse_maps_line(const char *text, struct maps_line *line)
-{
-	proc_number(text, 16, &line->start);
-	text = proc_number(proc_skip(text, 3), 16, &line->device_major);
-	if (*text == ':')
-		text++;
-	text = proc_number(text, 16, &line->device_minor);
-	proc_number(proc_skip(text, 1), 10, &line->inode);
-	line->path = proc_skip(text, 2);
-}
-
-/* The kernel writes a newline in a path as \012 (seq_path). */
-static void unescape(char *path)
-{
-	static const char newline[] = "\\012";
-	char *to = path;
-	while (*path) {
-		if (strncmp(path, newline, sizeof newline - 1) == 0) {
-			*to++ = '\n';
-			path += sizeof newline - 1;
-		} else {
-			*to++ = *path++;
-		}
-	}
-	*to = '\0';
-}
-
-static void describe_from_line(char *text)
-{
-	static const char deleted[] = " (deleted)";
-	struct maps_line line;
-	parse_maps_line(text, &line);
-	if (line.path[0] != '/')
-		return;
-	for (uint32_t id = modules_count(); id; id--) {
-		struct module *module = modules_at(id);
-		if (module->described || !module_loaded(module) || module->start != line.start)
-			continue;
-		module->described = true;
-		module->device = makedev((unsigned)line.device_major, (unsigned)line.device_minor);
-		module->inode = line.inode;
-		char *path = text + (line.path - text);
-
-		struct stat file;
-		bool there = sys_stat(path, &file) == 0 && file.st_ino == module->inode;
-		if (!there) {
-			unescape(path);
-			there = sys_stat(path, &file) == 0 && file.st_ino == module->inode;
-		}
-		size_t length = strlen(path);
-		/* Unless a file really is called so. */
-		if (!there && length >= sizeof deleted && strcmp(path + length - (sizeof deleted - 1), deleted) == 0)
-			path[length - (sizeof deleted - 1)] = '\0';
-		if (strcmp(module->path, path) != 0)
-			module->path = copy_path(path);
-		if (!there) {
-			atomic_fetch_or_explicit(&module->flags, MODULE_DELETED, memory_order_relaxed);
-		} else {
-			module->size = (uint64_t)file.st_size;
-			module->mtime_ns = (uint64_t)file.st_mtim.tv_sec * 1000000000u + (uint64_t)file.st_mtim.tv_nsec;
-		}
-		return;
-	}
-}
-
-static bool describe_line(char *line, void *unused)
-{
-	(void)unused;
-	describe_from_line(line);
-	return true;
-}
-
-static bool all_described(void)
-{
-	for (uint32_t id = modules_count(); id; id--)
-		if (!modules_at(id)->described && module_loaded(modules_at(id)))
-			return false;
-	return true;
-}
-
-void modules_describe(void)
-{
-	if (all_described())
-		return;
-	int fd = sys_open_read("/proc/thread-self/maps");
-	if (fd < 0)
-		return;
-	/* A path has up to PATH_MAX bytes, escaped newlines take four each. */
-	enum { BUFFER_BYTES = 6 * PATH_MAX };
-	char *buffer = sys_map(BUFFER_BYTES);
-	if (buffer)
-		proc_lines(fd, buffer, BUFFER_BYTES, describe_line, NULL);
-	if (buffer)
-		sys_unmap(buffer, BUFFER_BYTES);
-	sys_close(fd);
-	/* Not in the file under their start (the vDSO): asked once, not for ever. */
-	for (uint32_t id = modules_count(); id; id--)
-		modules_at(id)->described = true;
-}
-
 const char *modules_executable(void)
 {
 	return modules.executable;
@@ -467,7 +439,7 @@ void modules_init(void)
 	ssize_t length = sys_readlink("/proc/self/exe", path, sizeof path - 1);
 	path[length > 0 ? length : 0] = '\0';
 	const char *name = length > 0 ? path : (const char *)getauxval(AT_EXECFN);
-	modules.executable = copy_path(name ? name : "");
+	modules.executable = modules_copy_path(name ? name : "");
 }
 
 void modules_watch(bool (*is_interpreter)(const struct link_map *map))

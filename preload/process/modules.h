@@ -1,15 +1,24 @@
 /*
- * The modules that the program's code comes from, by load.
+ * The modules that the program's code comes from, each with the place where it is loaded now.
  *
  * A module is entered when an address of it is first seen in a stack, that is, while it is surely loaded:
  * _dl_find_object (lock-free, async-signal-safe, glibc 2.35) names the link map, and build-id and segments are read
- * from memory, so deleted and replaced files keep their identity. What is gone is noticed at dlclose and dlopen, at
+ * from memory, so deleted and replaced files keep their identity. Unloading is noticed at dlclose and dlopen, at
  * each snapshot, and where a new frame is met (libc unloads libraries of its own), and advances the generation, which
- * is part of the caches' keys: frames of a library that is later loaded at the same address are other frames. A library
- * that comes back as it was, where it was, is the same module again.
+ * is part of the caches' keys: a library that is later loaded at the same address has other frames.
+ *
+ * A library that comes back is the same module, wherever it is loaded: it has the name by which ld.so knows it, the
+ * segments and the build-id of a module that is not loaded. Without a build-id, and if the name is relative, device,
+ * inode, size and time of the file must be the same, too. So a program that loads and unloads its plugins for ever
+ * has as many modules, and frames (stacks.h), as it has plugins. A library that is loaded twice at the same time is two
+ * modules.
+ *
+ *   x_place     even while the module is loaded at [start, end), odd while it is not; each load and unload adds 1. It
+ *               is read before and after the place, which is valid if both are the same even number.
  *
  * What only files tell (device, inode, size, mtime, "deleted", the absolute path) is read from /proc/self/maps when
- * a snapshot is written or before a library is closed, never inside malloc.
+ * a snapshot is written or before a library is closed (module_files.h), never inside malloc. But for one stat(), of a
+ * library without a build-id that may have come back.
  */
 #ifndef MUDLARK_MODULES_H
 #define MUDLARK_MODULES_H
@@ -30,11 +39,14 @@ struct module_load {
 };
 
 struct module {
-	uintptr_t start, end; /* mapped range */
-	uintptr_t bias;
-	const void *link_map;
-	const char *path;
+	_Atomic uint32_t x_place;
+	_Atomic uintptr_t start, end; /* mapped range; of the last load, if it is not loaded */
+	_Atomic uintptr_t bias;
+	const void *link_map; /* read and written under modules_lock */
+	const char *name;     /* ld.so's; may be relative */
+	const char *path;     /* as the kernel has it, once it is described */
 	uint64_t device, inode, size, mtime_ns;
+	uint64_t file_device;   /* what stat() says, which differs from `device` on some file systems */
 	_Atomic uint32_t flags; /* enum snapshot_module_flag */
 	bool described;         /* the files' facts were looked up */
 	bool go;                /* has code that Go's linker put there */
@@ -59,8 +71,18 @@ void modules_watch(bool (*is_interpreter)(const struct link_map *map));
  */
 uint32_t modules_find(uintptr_t pc);
 
-/* The same without entering it: 0 when it is not known yet. Takes no lock. */
+/* Id of the module that has this address now; 0 if it is not known yet. Enters nothing, takes no lock. */
 uint32_t modules_known(uintptr_t pc);
+
+/* An address of code as it is in the file: what does not change when the module is loaded elsewhere. */
+struct module_address {
+	uint32_t module;  /* id; 0: none */
+	uint64_t address; /* pc - load bias; the pc if there is no module */
+};
+
+/* As modules_find() and modules_known(), with the address in that module. */
+struct module_address modules_find_address(uintptr_t pc);
+struct module_address modules_known_address(uintptr_t pc);
 
 /* Whether the address lies in a loaded module with Go code that is known already. Async-signal-safe. */
 bool modules_is_go(uintptr_t pc);
@@ -77,14 +99,14 @@ bool modules_readable(uintptr_t address, size_t bytes);
 /* Whether the address lies in the module of this link map, which may be gone. */
 bool modules_holds(const struct link_map *map, uintptr_t address);
 
-/* Looks up what files tell. Opens /proc/self/maps: not inside malloc. */
-void modules_describe(void);
-
 /* Marks modules that are gone. Takes RANK_MODULES; reads memory only. */
 void modules_sweep(void);
 
-/* Whether frames of the module can still occur. 0, no module, always is. */
-bool modules_is_loaded(uint32_t id);
+/* Whether the module is loaded. Another thread may be unloading it. */
+static inline bool module_is_loaded(const struct module *module)
+{
+	return !(atomic_load_explicit(&module->x_place, memory_order_acquire) & 1);
+}
 
 /* Part of the caches' keys; advances when a module is gone, and before one may go. */
 extern _Atomic uint32_t modules_generation;
@@ -98,6 +120,9 @@ extern _Atomic uint32_t modules_generation;
 void modules_close_begin(void);
 void modules_close_end(void);
 extern _Atomic uint32_t modules_closing; /* dlcloses under way; set to 0 in a fork child */
+
+/* A copy of the path, kept for ever; "" if there is no memory. */
+const char *modules_copy_path(const char *path);
 
 /* Path of the executable. */
 const char *modules_executable(void);

@@ -25,7 +25,8 @@ static struct cohort *cohort_at(uint32_t id)
 
 static uint64_t frame_hash(const struct frame_node *node)
 {
-	return mix64(node->pc + mix64((uint64_t)node->parent << 1 | node->cut));
+	uint64_t place = (uint64_t)node->parent << (FRAME_MODULE_BITS + 1) | (uint64_t)node->module << 1 | node->cut;
+	return mix64(node->pc + mix64(place));
 }
 
 static uint64_t frame_hash_at(uint32_t id)
@@ -49,24 +50,13 @@ static struct id_table frame_ids[SHARDS] = {
 static struct id_table site_ids = {.lock = LOCK_INIT(RANK_SITES), .part = META_SITES, .hash = site_hash_at};
 static uint32_t free_cohort; /* list through cohort.site; protected by site_ids.lock */
 
-/* In a key: the module at pc has not been looked for yet. */
-#define MODULE_NOT_ASKED ((1U << FRAME_MODULE_BITS) - 1)
 _Static_assert((int)MODULES_MAX < (int)FRAME_MODULE_PYTHON, "no module's id");
 
-/*
- * Modules that are loaded do not overlap: while a frame's is, no other one can be at its address, and the search for
- * the module, which costs more than all the rest, can be left out.
- */
 static bool frame_match(uint32_t id, const void *key)
 {
 	const struct frame_node *wanted = key, *node = frame_at(id);
-	if (node->pc != wanted->pc || node->parent != wanted->parent || node->cut != wanted->cut)
-		return false;
-	if (node->module == FRAME_MODULE_PYTHON || wanted->module == FRAME_MODULE_PYTHON)
-		return node->module == wanted->module;
-	if (node->module)
-		return modules_is_loaded(node->module);
-	return wanted->module == MODULE_NOT_ASKED ? !modules_find(wanted->pc) : !wanted->module;
+	return node->pc == wanted->pc && node->parent == wanted->parent && node->cut == wanted->cut &&
+	       node->module == wanted->module;
 }
 
 static uint32_t frame_add(const void *key)
@@ -77,24 +67,41 @@ static uint32_t frame_add(const void *key)
 	return id;
 }
 
+static struct frame_node frame_key(uint32_t parent, struct module_address at, bool cut)
+{
+	return (struct frame_node){
+		.pc = at.address & ((UINT64_C(1) << FRAME_PC_BITS) - 1),
+		.cut = cut,
+		.module = at.module & ((1U << FRAME_MODULE_BITS) - 1),
+		.parent = parent & (META_TABLE_ELEMENTS - 1),
+	};
+}
+
+static struct id_table *frame_ids_of(uint64_t hash)
+{
+	return &frame_ids[hash % SHARDS];
+}
+
 /* Id of the frame; 0: it is not there, and is not to be added or there is no room. */
 static uint32_t frame_intern(uint32_t parent, uint64_t pc, bool cut, bool is_python, bool add)
 {
-	struct frame_node key = {
-		.pc = pc & ((UINT64_C(1) << FRAME_PC_BITS) - 1),
-		.cut = cut,
-		.module = is_python ? FRAME_MODULE_PYTHON : MODULE_NOT_ASKED,
-		.parent = parent & (META_TABLE_ELEMENTS - 1),
-	};
+	struct module_address at = {FRAME_MODULE_PYTHON, pc};
+	if (!is_python) {
+		at = modules_known_address(pc);
+		if (!at.module)
+			at = modules_find_address(pc);
+	}
+	struct frame_node key = frame_key(parent, at, cut);
 	uint64_t hash = frame_hash(&key);
-	struct id_table *ids = &frame_ids[hash % SHARDS];
-	uint32_t seen = atomic_load_explicit(&ids->count, memory_order_acquire);
-	uint32_t id = id_table_find(ids, hash, frame_match, &key);
+	uint32_t id = id_table_find(frame_ids_of(hash), hash, frame_match, &key);
 	if (id || !add)
 		return id;
-	if (!is_python)
-		key.module = modules_find(pc) & MODULE_NOT_ASKED;
-	return id_table_intern_new(ids, seen, hash, frame_match, frame_add, &key);
+	if (!is_python && at.module) {
+		/* What is known of the module may be out of date: libc unloads libraries of its own. */
+		key = frame_key(parent, modules_find_address(pc), cut);
+		hash = frame_hash(&key);
+	}
+	return id_table_intern(frame_ids_of(hash), hash, frame_match, frame_add, &key);
 }
 
 /*

@@ -1,7 +1,8 @@
 /*
  * Where allocations come from: stacks, sites and cohorts.
  *
- *   frame    (parent frame, pc, module): a trie, so that 100,000 stacks that share their outer frames cost megabytes
+ *   frame    (parent frame, module, address in it): a trie, so that 100,000 stacks that share their outer frames cost
+ *            megabytes. A module that is loaded again elsewhere has the same frames (modules.h)
  *   stack    the id of its innermost frame: all of the trie's comparison is exact, so equal ids are equal stacks.
  *            Stacks whose outer frames are missing have a trie of their own
  *   site     (stack, thread, class), with the counters of its allocations; the class is that of their size when
@@ -42,7 +43,7 @@ enum {
 
 /* Fields cross the words: a program has half as many frames again as stacks, so what each takes counts. */
 struct frame_node {
-	uint64_t pc : FRAME_PC_BITS;         /* no processor has more bits of address */
+	uint64_t pc : FRAME_PC_BITS;         /* - the module's load bias; no processor has more bits of address */
 	uint64_t cut : 1;                    /* frames further out than the trie's root are missing */
 	uint64_t module : FRAME_MODULE_BITS; /* modules.h; 0: none; FRAME_MODULE_PYTHON */
 	uint64_t parent : META_TABLE_BITS;

@@ -10,7 +10,7 @@
 #include "preload/base/text.h"
 #include "preload/heap/large.h"
 #include "preload/leaks/lsan_options.h"
-#include "preload/process/modules.h"
+#include "preload/process/module_files.h"
 #include "preload/process/roster.h"
 #include "preload/python/objects.h"
 #include "preload/python/python.h"
@@ -420,8 +420,7 @@ static void encode_frames(struct encoder *encoder, const struct picture *picture
 			encode_row(encoder, python_row, sizeof python_row / sizeof python_row[0]);
 			continue;
 		}
-		uint64_t bias = node->module ? modules_at(node->module)->bias : 0;
-		uint64_t row[] = {FRAME_NATIVE, id - node->parent, node->module, node->pc - bias};
+		uint64_t row[] = {FRAME_NATIVE, id - node->parent, node->module, node->pc};
 		encode_row(encoder, row, sizeof row / sizeof row[0]);
 	}
 	paths_encode_frames(encoder, paths, picture->frames);

@@ -80,6 +80,7 @@ static const struct host_case cases[] = {
 	 .only_preloaded = true,
 	 .recorded_only = true},
 	{.line = "reopen_at_same_address", .snapshots = 1},
+	{.line = "reopens_plugins moved 100", .snapshots = 1},
 	{.line = "c_host_of_cxx_plugin", .snapshots = 1},
 };
 
@@ -372,6 +373,80 @@ START_TEST(unloaded_module)
 }
 END_TEST
 
+/* A plugin that comes back costs nothing more: however often, wherever, and whatever says that it is the same. */
+static const struct reopening {
+	const char *how;
+	const char *name[4]; /* of the plugins' files */
+} reopenings[] = {
+	{"same", {"/libplugin_a.so"}},
+	{"moved", {"/libplugin_a.so"}},
+	{"unnamed", {"/libplugin_unnamed_a.so"}},
+	{"relative", {"/build.a"}},
+	{"rebuilt", {"/current.so", "/current.so"}},
+	{"many", {"/libplugin_a.so", "/libplugin_b.so", "/libplugin_c.so"}},
+};
+enum { REOPENED_SELDOM = 150, REOPENED_OFTEN = 1500, REOPENED_KEPT = 20 };
+
+/* Runs it and reads its snapshot. *own: Mudlark's own memory. */
+static void reopen(const char *how, int times, struct outcome *outcome, struct briefs *briefs, uint64_t *own)
+{
+	char line[64];
+	snprintf(line, sizeof(line), "reopens_plugins %s %d", how, times);
+	struct command command = {.line = line, .preloaded = true, .timeout_s = 120};
+	runner_run(&command, outcome);
+	ck_assert_msg(outcome->status == 0, "%s: status %d: %s", line, outcome->status, outcome->err);
+	runner_briefs(outcome->directory, line, briefs);
+	ck_assert_uint_eq(briefs->count, 1);
+	*own = briefs->at[0].totals[TOTAL_OWN_BYTES];
+}
+
+/* Blocks of this size live, all of them were made in one module, and its path has `name`. Returns the module's id. */
+static uint64_t check_plugin(const struct brief *brief, uint64_t bytes, const char *name)
+{
+	uint64_t blocks = 0, module = 0;
+	for (uint64_t i = 1; i <= brief->sites; i++) {
+		const struct brief_site *site = &brief->site[i];
+		if (!site->live_blocks || site->live_bytes != site->live_blocks * bytes)
+			continue;
+		const struct brief_frame *frame = &brief->frame[brief->stack[site->stack].frame];
+		const char *path = frame->module ? brief->module[frame->module].path : "";
+		ck_assert_msg(strstr(path, name) != NULL, "blocks of %ju bytes: '%s', not %s", (uintmax_t)bytes, path,
+			      name);
+		ck_assert(!module || module == frame->module);
+		module = frame->module;
+		blocks += site->live_blocks;
+	}
+	ck_assert_uint_eq(blocks, REOPENED_KEPT);
+	return module;
+}
+
+START_TEST(plugins_that_come_back)
+{
+	static const uint64_t bytes[] = {3001, 5003, 7001};
+	const struct reopening *reopening = &reopenings[_i];
+	struct outcome seldom, often;
+	struct briefs few, many;
+	uint64_t own_seldom, own_often;
+	if (!runner_expects_snapshots())
+		return;
+	reopen(reopening->how, REOPENED_SELDOM, &seldom, &few, &own_seldom);
+	reopen(reopening->how, REOPENED_OFTEN, &often, &many, &own_often);
+	ck_assert_uint_eq(few.at[0].modules, many.at[0].modules);
+	ck_assert_uint_eq(few.at[0].frames, many.at[0].frames);
+	ck_assert_uint_eq(few.at[0].sites, many.at[0].sites);
+	ck_assert_uint_eq(own_seldom, own_often);
+	uint64_t module[4] = {0};
+	for (unsigned i = 0; reopening->name[i]; i++) {
+		module[i] = check_plugin(&many.at[0], bytes[i], reopening->name[i]);
+		ck_assert(!i || module[i] != module[i - 1]);
+	}
+	runner_briefs_free(&few);
+	runner_briefs_free(&many);
+	runner_done(&seldom);
+	runner_done(&often);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("hosts: loading");
@@ -381,6 +456,7 @@ int main(void)
 	tcase_add_loop_test(tests, other_preload, 0, 2 * OTHERS);
 	tcase_add_loop_test(tests, launcher, 0, 3);
 	tcase_add_loop_test(tests, secure_mode, 0, 2);
+	tcase_add_loop_test(tests, plugins_that_come_back, 0, HOST_CASES(reopenings));
 	tcase_add_test(tests, tls_size);
 	tcase_add_test(tests, exports_and_needs);
 	tcase_add_test(tests, exception_runtime);

@@ -14,7 +14,7 @@ HOST_LIBRARY_SOURCES := $(filter-out tests/hosts/c_host_of_cxx_plugin.c tests/ho
 HOST_PROGRAMS := $(patsubst tests/hosts/%.c,$(HOSTS_DIRECTORY)/%,$(filter-out $(HOST_LIBRARY_SOURCES) tests/hosts/at_secure.c,$(wildcard tests/hosts/*.c))) \
 	$(patsubst tests/hosts/%.cc,$(HOSTS_DIRECTORY)/%,$(filter-out $(HOST_LIBRARY_SOURCES),$(wildcard tests/hosts/*.cc))) \
 	$(addprefix $(HOSTS_DIRECTORY)/,own_malloc_tcmalloc own_malloc_jemalloc ends_in_many_ways_static leak_shapes_sanitized lsan_roots_sanitized at_secure at_secure_linked)
-HOST_LIBRARIES := $(addprefix $(HOSTS_DIRECTORY)/lib,plugin_a.so plugin_b.so early_constructor.so python_calls.so python_fake.so python_fake_debug.so audit.so large_tls.so start.so \
+HOST_LIBRARIES := $(addprefix $(HOSTS_DIRECTORY)/lib,plugin_a.so plugin_b.so plugin_c.so plugin_unnamed_a.so plugin_unnamed_b.so early_constructor.so python_calls.so python_fake.so python_fake_debug.so audit.so large_tls.so start.so \
 	throwing_plugin.so held_thread.so frame_pointer.so frame_small.so frame_large.so lazy.so)
 
 # libframes_NAME.so: one source, compiled with these options.
@@ -66,13 +66,14 @@ $(HOSTS_DIRECTORY)/at_secure_linked: tests/hosts/at_secure.c $(PRELOAD_LIBRARY)
 	@mkdir -p $(@D)
 	$(HOST_COMPILE) -o $@ $< -Wl,--no-as-needed $(PRELOAD_LIBRARY) -Wl,-rpath,$(abspath $(BUILD))
 
-$(HOSTS_DIRECTORY)/libplugin_a.so: tests/hosts/plugin.c
+# Two builds of one plugin without a build-id: only their files tell which is which.
+$(HOSTS_DIRECTORY)/libplugin_unnamed_%.so: tests/hosts/plugin.c
 	@mkdir -p $(@D)
-	$(HOST_LIBRARY_COMPILE) -DMARK="'a'" -o $@ $<
+	$(HOST_LIBRARY_COMPILE) -Wl,--build-id=none -DMARK="'$*'" -o $@ $<
 
-$(HOSTS_DIRECTORY)/libplugin_b.so: tests/hosts/plugin.c
+$(HOSTS_DIRECTORY)/libplugin_%.so: tests/hosts/plugin.c
 	@mkdir -p $(@D)
-	$(HOST_LIBRARY_COMPILE) -DMARK="'b'" -o $@ $<
+	$(HOST_LIBRARY_COMPILE) -Wl,--build-id -DMARK="'$*'" -o $@ $<
 
 $(HOSTS_DIRECTORY)/liblazy.so: HOST_CFLAGS += -Wl,-z,lazy
 

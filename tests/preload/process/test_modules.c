@@ -1,6 +1,6 @@
 /* The table of modules against the kernel's maps, readelf and dl_iterate_phdr; libraries that come, go and have odd
  * names. */
-#include "preload/process/modules.h"
+#include "preload/process/module_files.h"
 
 #include "preload/base/losses.h"
 #include "preload/interface/snapshot_format.h"

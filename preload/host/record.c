@@ -153,6 +153,11 @@ static __attribute__((noinline)) uint32_t site_load(struct heap *heap, const str
 {
 	struct site_cache *cache = heap->sites;
 	uint32_t entries = cache->buckets * SITE_CACHE_WAYS;
+	if (cache->generation != stack->generation) {
+		/* All entries are out of date: what they have to make room for does not count. */
+		cache->generation = stack->generation;
+		cache->evictions = 0;
+	}
 	if (cache->evictions > entries / 2 && entries < SITE_CACHE_MAX)
 		cache_grow(cache);
 	uint32_t id = sites_intern(stack_load(cache, stack, chain), heap->thread_id, class);
@@ -178,11 +183,12 @@ static __attribute__((noinline)) struct site *site_find(struct heap *heap, const
 	if (__builtin_expect(!id, 0))
 		id = site_load(heap, &stack, chain, class);
 	sites_cohort(id, epoch);
+	uint64_t stamp = memo_stamp(stack.generation, epoch);
+	if (slot)
+		memo_missed(&cache->memo, slot, stamp);
 	/* What is counted as a loss is counted each time. */
 	if (slot && stack.whole && id != SITE_UNKNOWN)
-		memo_keep(slot, cache->capture->walk, caller, memo_stamp(stack.generation, epoch), chain, site_at(id));
-	if (slot)
-		memo_missed(&cache->memo);
+		memo_keep(slot, cache->capture->walk, caller, stamp, chain, site_at(id));
 	return site_at(id);
 }
 

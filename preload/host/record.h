@@ -27,9 +27,10 @@
 enum { SITE_CACHE_WAYS = 4, SITE_CACHE_FIRST = 512, SITE_CACHE_GROWTH = 8, SITE_CACHE_MAX = 32768 };
 
 struct site_cache {
-	uint64_t *entry;    /* 0: empty */
-	uint32_t buckets;   /* a power of two */
-	uint32_t evictions; /* since it has this size */
+	uint64_t *entry;     /* 0: empty */
+	uint32_t buckets;    /* a power of two */
+	uint32_t evictions;  /* since it has this size, and in this generation of modules */
+	uint32_t generation; /* of the last site that was not found here */
 	struct capture *capture;
 	struct memo memo;
 	struct python_walk *python; /* NULL: the thread has not run Python yet */

@@ -46,7 +46,7 @@ struct memo_slot {
 struct memo {
 	struct memo_slot *slot;
 	unsigned bits;   /* of a start's hash, that choose its slot */
-	uint32_t walked; /* stacks that were not found here */
+	uint32_t walked; /* stacks that were not found here, while others were in their place */
 };
 
 static inline uint64_t memo_stamp(uint32_t generation, uint32_t epoch)
@@ -124,9 +124,14 @@ bool memo_init(struct memo *memo);
 
 void memo_grow(struct memo *memo);
 
-/* A stack was not found: a thread that meets many gets more slots. */
-static inline void memo_missed(struct memo *memo)
+/*
+ * A stack was not found, and `slot` is where it will be kept: a thread whose stacks displace each other gets more
+ * slots. What is out of date displaces nothing: a program that closes libraries all the time needs no more.
+ */
+static inline void memo_missed(struct memo *memo, const struct memo_slot *slot, uint64_t stamp)
 {
+	if (!slot->words || slot->stamp != stamp)
+		return;
 	++memo->walked;
 	if (__builtin_expect(memo->walked == MEMO_MORE_AFTER || memo->walked == MEMO_MOST_AFTER, 0))
 		memo_grow(memo);

@@ -84,7 +84,7 @@ static __attribute__((noinline)) void capture_by_walk(void)
 	if (!site) {
 		capture_stack(&heap, &caller, capture, &stack);
 		site = (struct site *)(uintptr_t)(stack.key | 1);
-		memo_missed(&memo);
+		memo_missed(&memo, slot, 1);
 		memo_keep(slot, capture->walk, &caller, 1, 0, site);
 	}
 	sink += (uintptr_t)site;

@@ -332,7 +332,7 @@ static bool compare_walks(struct walks *walks, const struct registers *start, ui
 	/* What stands for the site is the stack's hash: the same words must be the same stack. */
 	struct site *site = (struct site *)(uintptr_t)((walk_hash(walks->fresh) | 3) - chain);
 	ENSURE(!known || known == site, "step %lu: another stack is known by these words", step);
-	memo_missed(&walks->stacks);
+	memo_missed(&walks->stacks, slot, stamp);
 	if (walks->memo->rooted && walks->memo->count <= walks->memo->depth)
 		memo_keep(slot, walks->memo, start, stamp, chain, site);
 	return true;

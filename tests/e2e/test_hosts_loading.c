@@ -386,6 +386,8 @@ static const struct reopening {
 	{"many", {"/libplugin_a.so", "/libplugin_b.so", "/libplugin_c.so"}},
 };
 enum { REOPENED_SELDOM = 150, REOPENED_OFTEN = 1500, REOPENED_KEPT = 20 };
+/* What Mudlark takes depends on where the kernel maps things: maps of the address space. 100 bytes a load are 400 KB. */
+enum { REOPENED_OWN_MAX = 128 << 10 };
 
 /* Runs it and reads its snapshot. *own: Mudlark's own memory. */
 static void reopen(const char *how, int times, struct outcome *outcome, struct briefs *briefs, uint64_t *own)
@@ -434,7 +436,7 @@ START_TEST(plugins_that_come_back)
 	ck_assert_uint_eq(few.at[0].modules, many.at[0].modules);
 	ck_assert_uint_eq(few.at[0].frames, many.at[0].frames);
 	ck_assert_uint_eq(few.at[0].sites, many.at[0].sites);
-	ck_assert_uint_eq(own_seldom, own_often);
+	ck_assert_uint_le(own_often, own_seldom + REOPENED_OWN_MAX);
 	uint64_t module[4] = {0};
 	for (unsigned i = 0; reopening->name[i]; i++) {
 		module[i] = check_plugin(&many.at[0], bytes[i], reopening->name[i]);

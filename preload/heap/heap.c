@@ -469,10 +469,13 @@ void heap_locks(void (*add)(struct lock *lock))
 void heap_fork_child(struct heap *mine)
 {
 	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap) {
+		/* Written only where need be: each write has the child copy a page. */
 		if (heap == mine)
 			continue;
-		atomic_store_explicit(&heap->x_epoch_in_use, 0, memory_order_relaxed);
-		atomic_store_explicit(&heap->x_walking, 0, memory_order_relaxed);
+		if (atomic_load_explicit(&heap->x_epoch_in_use, memory_order_relaxed))
+			atomic_store_explicit(&heap->x_epoch_in_use, 0, memory_order_relaxed);
+		if (atomic_load_explicit(&heap->x_walking, memory_order_relaxed))
+			atomic_store_explicit(&heap->x_walking, 0, memory_order_relaxed);
 	}
 	atomic_store_explicit(&heaps.users, 1, memory_order_relaxed);
 }

@@ -12,7 +12,7 @@ enum { ABORTED = 128 + 6, KILLED = 128 + 9, FAULTED = 128 + 11, TERMINATED = 128
 
 static const struct host_case cases[] = {
 	/* 1: fork while threads allocate */
-	{.line = "fork_storm 1000", .options = "children=0", .snapshots = 1, .timeout_s = 240, .only_preloaded = true},
+	{.line = "fork_storm 250", .options = "children=0", .snapshots = 1, .timeout_s = 120, .only_preloaded = true},
 	{.line = "fork_storm 60", .snapshots = 121, .timeout_s = 60, .recorded_only = true},
 	{.line = "fork_with_stdio_threads", .options = "children=0", .snapshots = 1, .timeout_s = 40},
 	/* a child that ends inside the interrupted allocator has no snapshot */

@@ -13,7 +13,6 @@ enum {
 	SET_TABLE = 40,
 	SET_SMALL_TABLE = 56,
 	BYTEARRAY_BYTES = 32,
-	LONG_SIGN_BITS_3_12 = 3,
 	STR_KIND_SHIFT = 2,
 	STR_KIND_MASK = 7,
 	STR_IS_ASCII = 0x40,
@@ -63,18 +62,15 @@ static size_t header_bytes(const struct census_objects *objects, const struct ce
 {
 	if (!(type->flags & TYPE_HAS_GC))
 		return 0;
-	unsigned long managed = objects->layout.version >= 12   ? TYPE_MANAGED_DICT | TYPE_MANAGED_WEAKREF
-				: objects->layout.version == 11 ? TYPE_MANAGED_DICT
-								: 0;
-	return GC_HEAD_BYTES + (type->flags & managed ? PRE_HEADER_BYTES : 0);
+	return GC_HEAD_BYTES + (type->flags & objects->layout->managed_flags ? PRE_HEADER_BYTES : 0);
 }
 
 /* How many items the object has room for in itself. */
 static uint64_t item_count(const struct census_objects *objects, const struct census_type *type, uintptr_t object)
 {
 	int64_t size = (int64_t)python_word(object, VAR_OBJECT_SIZE);
-	if (type->flags & TYPE_LONG_SUBCLASS && objects->layout.version >= 12)
-		return (uint64_t)size >> LONG_SIGN_BITS_3_12;
+	if (type->flags & TYPE_LONG_SUBCLASS && objects->layout->int_sign_bits)
+		return (uint64_t)size >> objects->layout->int_sign_bits;
 	return (uint64_t)(size < 0 ? -size : size);
 }
 
@@ -173,10 +169,10 @@ static bool is_plausible(const struct census_objects *objects, const struct cens
 	return declared <= block_bytes && block_bytes <= declared + ROUNDED_UP;
 }
 
-/* From 3.12 on (PEP 683). */
+/* What is a count of references in one place of the table may be anything here: so the upper half must be 0. */
 static bool is_immortal(const struct census_objects *objects, uint64_t references)
 {
-	return objects->layout.version >= 12 && references >> 32 == 0 && (int32_t)references < 0;
+	return python_is_immortal(objects->layout, references) && references >> 32 == 0;
 }
 
 struct scan {

@@ -147,11 +147,6 @@ static void add_to(struct census_counts *counts, uint64_t bytes)
 	counts->bytes += bytes;
 }
 
-static bool is_immortal(const struct census_objects *objects, uintptr_t object)
-{
-	return objects->layout.version >= 12 && (int32_t)python_word(object, 0) < 0;
-}
-
 static void count_object(struct census *census, uint32_t number, uint32_t sites)
 {
 	struct census_objects *objects = &census->objects;
@@ -169,7 +164,7 @@ static void count_object(struct census *census, uint32_t number, uint32_t sites)
 	add_to(&census->all, block.bytes);
 	if (type->address == python.str_type && python_int(object->address, STR_STATE) & STR_INTERNED_MASK)
 		add_to(&census->interned, block.bytes);
-	if (is_immortal(objects, object->address))
+	if (python_is_immortal(objects->layout, python_word(object->address, 0)))
 		add_to(&census->immortal, block.bytes);
 	note_big(census, number, block.bytes);
 	row_add(census, object->type, &block);
@@ -186,15 +181,14 @@ static void note_types(const struct census_objects *objects, uint32_t epoch)
 
 void census_take(struct census *census, uintptr_t interp, uint32_t sites)
 {
-	struct census_layout layout;
 	census->taken = false;
 	if (census->request.why_not)
 		return;
-	if (!census_layout_of(python.layout.version, &layout)) {
+	if (!python.layout.objects) {
 		census->request.why_not = "objects were not counted: this CPython is newer than this Mudlark knows";
 		return;
 	}
-	if (!census_objects_begin(&census->objects, &layout, interp)) {
+	if (!census_objects_begin(&census->objects, &python.layout, interp)) {
 		census->request.why_not = "objects were not counted: there was no memory for it";
 		return;
 	}
@@ -255,7 +249,9 @@ static void encode_types(struct encoder *encoder, const struct census *census)
 	for (uint32_t i = 0; i < big; i++) {
 		const struct census_object *object = &objects->object[census->biggest[i].object];
 		uint64_t row[] = {object->type + 1, census->biggest[i].bytes,
-				  is_immortal(objects, object->address) ? 0 : python_word(object->address, 0)};
+				  python_is_immortal(objects->layout, python_word(object->address, 0))
+					  ? 0
+					  : python_word(object->address, 0)};
 		encode_row(encoder, row, sizeof row / sizeof row[0]);
 	}
 	encode_section_end(encoder);

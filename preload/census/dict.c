@@ -27,7 +27,7 @@ static size_t indices_bytes(uintptr_t size)
 	return size * (size <= 0xff ? 1u : size <= 0xffff ? 2u : size <= 0xffffffff ? 4u : 8u);
 }
 
-void dict_keys_begin(struct dict_walk *walk, const struct census_layout *layout, uintptr_t keys, uintptr_t values)
+void dict_keys_begin(struct dict_walk *walk, const struct python_layout *layout, uintptr_t keys, uintptr_t values)
 {
 	*walk = (struct dict_walk){.keys = keys, .values = values, .entry_bytes = (size_t)3 * WORD, .key_at = WORD};
 	if (!keys)
@@ -46,7 +46,7 @@ void dict_keys_begin(struct dict_walk *walk, const struct census_layout *layout,
 	}
 }
 
-void dict_begin(struct dict_walk *walk, const struct census_layout *layout, uintptr_t dict)
+void dict_begin(struct dict_walk *walk, const struct python_layout *layout, uintptr_t dict)
 {
 	uintptr_t values = python_word(dict, DICT_VALUES);
 	dict_keys_begin(walk, layout, python_word(dict, DICT_KEYS), values ? values + layout->dict_values_array : 0);
@@ -65,7 +65,7 @@ bool dict_next(struct dict_walk *walk, struct dict_entry *entry)
 	return false;
 }
 
-uintptr_t dict_lookup(const struct census_layout *layout, uintptr_t dict)
+uintptr_t dict_lookup(const struct python_layout *layout, uintptr_t dict)
 {
 	uintptr_t keys = python_word(dict, DICT_KEYS);
 	return layout->dict_keys_by_log2 || !keys ? 0 : python_word(keys, KEYS_LOOKUP);
@@ -76,7 +76,7 @@ bool dict_is_split(uintptr_t dict)
 	return python_word(dict, DICT_VALUES) != 0;
 }
 
-bool dict_has_strings_only(const struct census_layout *layout, uintptr_t dict, uintptr_t general)
+bool dict_has_strings_only(const struct python_layout *layout, uintptr_t dict, uintptr_t general)
 {
 	uintptr_t keys = python_word(dict, DICT_KEYS);
 	if (!keys)

@@ -22,8 +22,8 @@ struct dict_walk {
 };
 
 /* Begins a walk over shared or own keys. values: 0, or the address of the first of the values that stand apart. */
-void dict_keys_begin(struct dict_walk *walk, const struct census_layout *layout, uintptr_t keys, uintptr_t values);
-void dict_begin(struct dict_walk *walk, const struct census_layout *layout, uintptr_t dict);
+void dict_keys_begin(struct dict_walk *walk, const struct python_layout *layout, uintptr_t keys, uintptr_t values);
+void dict_begin(struct dict_walk *walk, const struct python_layout *layout, uintptr_t dict);
 /* Returns false at the end. */
 bool dict_next(struct dict_walk *walk, struct dict_entry *entry);
 
@@ -34,8 +34,8 @@ bool dict_is_split(uintptr_t dict);
  * Whether the dict's table is for str keys alone: then tp_traverse leaves its keys out. Up to 3.10 such a table is told
  * by its function for look-ups; general: the function of the tables that are for all keys, 0: no table has it.
  */
-bool dict_has_strings_only(const struct census_layout *layout, uintptr_t dict, uintptr_t general);
+bool dict_has_strings_only(const struct python_layout *layout, uintptr_t dict, uintptr_t general);
 /* The function for look-ups of the dict's table, up to 3.10; else 0. */
-uintptr_t dict_lookup(const struct census_layout *layout, uintptr_t dict);
+uintptr_t dict_lookup(const struct python_layout *layout, uintptr_t dict);
 
 #endif

@@ -14,7 +14,6 @@ enum {
 	THREADS_MAX_WALKED = 1 << 14,
 	STACK_SIZE_MAX = 1 << 12, /* words of a frame's stack that are looked at */
 	TSTATE_NEXT = 8,
-	OWNER_SHIM = 3,
 	WORD = sizeof(uintptr_t),
 };
 
@@ -46,13 +45,13 @@ static uintptr_t frame_code(uintptr_t frame)
 /* Up to 3.10 frames are objects, and their variables were found along with them. */
 static bool frames_are_objects(const struct census_graph *graph)
 {
-	return graph->objects->layout.version < 11;
+	return !graph->objects->layout->frame_object_frame;
 }
 
 static void add_variables(struct census_graph *graph, uintptr_t frame)
 {
 	const struct census_objects *objects = graph->objects;
-	uintptr_t code = frame_code(frame), locals = frame + objects->layout.frame_locals;
+	uintptr_t code = frame_code(frame), locals = frame + objects->layout->frame_locals;
 	uint32_t count = code ? census_locals(objects, code) : 0;
 	for (uint32_t i = 0; i < count; i++) {
 		uintptr_t value = python_word(locals, (size_t)i * WORD);
@@ -73,10 +72,10 @@ static void add_variables(struct census_graph *graph, uintptr_t frame)
 static void add_temporaries(struct census_graph *graph, uintptr_t frame)
 {
 	const struct census_objects *objects = graph->objects;
-	uintptr_t code = frame_code(frame), locals = frame + objects->layout.frame_locals;
+	uintptr_t code = frame_code(frame), locals = frame + objects->layout->frame_locals;
 	if (!code)
 		return;
-	uint32_t count = census_locals(objects, code), stack = python_int(code, objects->layout.code_stack_size);
+	uint32_t count = census_locals(objects, code), stack = python_int(code, objects->layout->code_stack_size);
 	for (uint32_t i = 0; !frames_are_objects(graph) && frame + (size_t)i * WORD < locals; i++) {
 		uint32_t object = census_find(objects, python_word(frame, (size_t)i * WORD));
 		if (object != OBJECT_NONE && graph->external[object] > 0)
@@ -121,7 +120,7 @@ static void add_own_object(struct census_graph *graph, uintptr_t address, enum s
 
 static bool visit_threads(struct census_graph *graph, uintptr_t interp, void (*visit)(struct census_graph *, uintptr_t))
 {
-	const struct census_layout *layout = &graph->objects->layout;
+	const struct python_layout *layout = graph->objects->layout;
 	uint32_t threads = 0;
 	uintptr_t *frames = sys_map(FRAMES_MAX * sizeof *frames);
 	if (!frames)

@@ -14,8 +14,6 @@ enum {
 	LIST_ITEMS = 24,
 	TUPLE_ITEMS = 24,
 	MODULE_DICT = 16,
-	VALUES_BEFORE_3_11 = 32, /* the pointer to values, before the object */
-	VALUES_BEFORE_3_12 = 24,
 	DEFAULTS_BEFORE_CLOSURE = 16, /* func_defaults, then func_kwdefaults, then func_closure */
 	CONTEXT_VARIABLE_NAME = 16,
 };
@@ -42,7 +40,7 @@ static uintptr_t dict_get(const struct census_objects *objects, uintptr_t dict, 
 	struct dict_entry entry;
 	char name[NAME_BYTES_MAX];
 	size_t length = strlen(key);
-	dict_begin(&walk, &objects->layout, dict);
+	dict_begin(&walk, objects->layout, dict);
 	while (dict_next(&walk, &entry))
 		if (is_text(entry.key) && python_text(entry.key, name, sizeof name) == length &&
 		    memcmp(name, key, length) == 0)
@@ -92,10 +90,6 @@ enum {
 	CODE_VARNAMES = 72,
 	CODE_FREEVARS = 80,
 	CODE_CELLVARS = 88,
-	/* from 3.11 on */
-	CODE_NAMES_3_11 = 96,
-	/* PyFrameObject: its _PyInterpreterFrame, from 3.11 on */
-	FRAME_OBJECT_FRAME = 24,
 };
 
 static size_t tuple_size(uintptr_t tuple)
@@ -105,16 +99,17 @@ static size_t tuple_size(uintptr_t tuple)
 
 uint32_t census_locals(const struct census_objects *objects, uintptr_t code)
 {
-	if (objects->layout.version < 11)
+	size_t names = objects->layout->code_names;
+	if (!names)
 		return (uint32_t)(python_int(code, CODE_NLOCALS) + tuple_size(python_word(code, CODE_CELLVARS)) +
 				  tuple_size(python_word(code, CODE_FREEVARS)));
-	return (uint32_t)tuple_size(python_word(code, CODE_NAMES_3_11));
+	return (uint32_t)tuple_size(python_word(code, names));
 }
 
 void census_local_name(const struct census_objects *objects, uintptr_t code, uint32_t index, struct text *out)
 {
-	if (objects->layout.version >= 11) {
-		add_str(out, tuple_item(python_word(code, CODE_NAMES_3_11), index));
+	if (objects->layout->code_names) {
+		add_str(out, tuple_item(python_word(code, objects->layout->code_names), index));
 		return;
 	}
 	static const size_t parts[] = {CODE_VARNAMES, CODE_CELLVARS, CODE_FREEVARS};
@@ -138,8 +133,8 @@ void census_code_label(uintptr_t code, struct text *out)
 
 void census_free_variable(const struct census_objects *objects, uintptr_t function, uintptr_t cell, struct text *out)
 {
-	uintptr_t code = python_word(function, objects->layout.function_code);
-	uintptr_t closure = python_word(function, objects->layout.function_closure);
+	uintptr_t code = python_word(function, objects->layout->function_code);
+	uintptr_t closure = python_word(function, objects->layout->function_closure);
 	if (!code || !closure)
 		return;
 	size_t index = find_item(closure + TUPLE_ITEMS, tuple_size(closure), cell);
@@ -160,8 +155,9 @@ static bool type_is(const struct census_objects *objects, const struct census_ob
 /* The code of a frame that is an object. */
 static uintptr_t frame_code_of(const struct census_objects *objects, uintptr_t frame, uintptr_t *locals)
 {
-	uintptr_t inner = objects->layout.version < 11 ? frame : python_word(frame, FRAME_OBJECT_FRAME);
-	*locals = inner + objects->layout.frame_locals;
+	size_t at = objects->layout->frame_object_frame;
+	uintptr_t inner = at ? python_word(frame, at) : frame;
+	*locals = inner + objects->layout->frame_locals;
 	return inner ? python_word(inner, python.layout.frame_code) : 0;
 }
 
@@ -210,13 +206,13 @@ void census_label(const struct census_objects *objects, const struct census_obje
 	} else if (census_type_of(objects, object)->flags & TYPE_TYPE_SUBCLASS) {
 		census_type_name(objects, at, out);
 	} else if (type_is(objects, object, "function")) {
-		add_str(out, python_word(at, objects->layout.function_qualname));
+		add_str(out, python_word(at, objects->layout->function_qualname));
 	} else if (type_is(objects, object, "frame")) {
 		uintptr_t code = frame_code_of(objects, at, &locals);
 		if (code && python_word(code, OBJECT_TYPE) == python.code_type)
 			census_code_label(code, out);
 	} else if (is_generator(objects, object)) {
-		add_str(out, python_word(at, objects->layout.generator_name));
+		add_str(out, python_word(at, objects->layout->generator_name));
 	} else if (type_is(objects, object, "_contextvars.ContextVar") || type_is(objects, object, "ContextVar")) {
 		add_str(out, python_word(at, CONTEXT_VARIABLE_NAME));
 	}
@@ -253,22 +249,20 @@ static bool edge_of_keys(struct dict_walk *walk, uintptr_t to, bool is_namespace
 static void edge_of_values(const struct census_objects *objects, const struct census_object *from, uintptr_t to,
 			   struct text *out)
 {
+	const struct python_layout *layout = objects->layout;
 	const struct census_type *type = census_type_of(objects, from);
 	uintptr_t values = 0;
-	if (objects->layout.version >= 13 && type->flags & TYPE_INLINE_VALUES) {
-		values =
-			from->address + python_word(type->address, TYPE_BASIC_SIZE) + objects->layout.dict_values_array;
-	} else if (objects->layout.version == 12 && type->flags & TYPE_MANAGED_DICT) {
-		/* Marked by its lowest bit; else it is a dict. */
-		uintptr_t word = python_word(from->address - VALUES_BEFORE_3_12, 0);
-		values = word & 1 ? word + 1 : 0;
-	} else if (objects->layout.version == 11 && type->flags & TYPE_MANAGED_DICT) {
-		values = python_word(from->address - VALUES_BEFORE_3_11, 0);
+	if (layout->values_inline && type->flags & TYPE_INLINE_VALUES) {
+		values = from->address + python_word(type->address, TYPE_BASIC_SIZE) + layout->dict_values_array;
+	} else if (layout->values_before && type->flags & TYPE_MANAGED_DICT) {
+		values = python_word(from->address - layout->values_before, 0);
+		if (layout->values_marked)
+			values = values & 1 ? values + 1 : 0;
 	}
 	if (!values || !(type->flags & TYPE_IS_HEAP))
 		return;
 	struct dict_walk walk;
-	dict_keys_begin(&walk, &objects->layout, python_word(type->address, objects->layout.cached_keys), values);
+	dict_keys_begin(&walk, layout, python_word(type->address, layout->cached_keys), values);
 	edge_of_keys(&walk, to, true, out);
 }
 
@@ -322,7 +316,7 @@ void census_edge(const struct census_objects *objects, const struct census_objec
 	uintptr_t at = from->address, locals;
 	if (flags & TYPE_DICT_SUBCLASS) {
 		struct dict_walk walk;
-		dict_begin(&walk, &objects->layout, at);
+		dict_begin(&walk, objects->layout, at);
 		edge_of_keys(&walk, to->address, is_namespace, out);
 	} else if (flags & TYPE_LIST_SUBCLASS) {
 		add_index(out, find_item(python_word(at, LIST_ITEMS), python_word(at, VAR_OBJECT_SIZE), to->address));
@@ -331,14 +325,14 @@ void census_edge(const struct census_objects *objects, const struct census_objec
 	} else if (type_is(objects, from, "frame")) {
 		uintptr_t code = frame_code_of(objects, at, &locals);
 		edge_of_frame(objects, code, locals, to->address, out);
-	} else if (is_generator(objects, from) && objects->layout.generator_frame) {
-		uintptr_t frame = at + objects->layout.generator_frame;
+	} else if (is_generator(objects, from) && objects->layout->generator_frame) {
+		uintptr_t frame = at + objects->layout->generator_frame;
 		edge_of_frame(objects, python_word(frame, python.layout.frame_code),
-			      frame + objects->layout.frame_locals, to->address, out);
+			      frame + objects->layout->frame_locals, to->address, out);
 	} else if (type_is(objects, from, "hamt_bitmap_node") || type_is(objects, from, "hamt_collision_node")) {
 		edge_of_context(objects, from, to->address, out);
 	} else if (type_is(objects, from, "function") &&
-		   python_word(at, objects->layout.function_closure - DEFAULTS_BEFORE_CLOSURE) == to->address) {
+		   python_word(at, objects->layout->function_closure - DEFAULTS_BEFORE_CLOSURE) == to->address) {
 		text_add(out, ".__defaults__");
 	} else {
 		edge_of_values(objects, from, to->address, out);

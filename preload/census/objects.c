@@ -19,53 +19,9 @@ enum {
 /* _gc_next and _gc_prev; flags stand in the low bits of _gc_prev, from 3.14 on of both (pycore_gc.h). */
 #define GC_FLAG_BITS 3ul
 
-bool census_layout_of(uint32_t minor, struct census_layout *layout)
+bool census_objects_begin(struct census_objects *objects, const struct python_layout *layout, uintptr_t interp)
 {
-	static const uint32_t gc[] = {[9] = 640, [10] = 640, [11] = 672, [12] = 136, [13] = 7424};
-	if (minor < 8 || minor > 13)
-		return false;
-	*layout = (struct census_layout){
-		.version = minor,
-		.gc_in_runtime = minor == 8 ? 368 : 0,
-		.gc_in_interp = gc[minor],
-		.threads_head = minor < 11    ? 8
-				: minor == 11 ? 16
-				: minor == 12 ? 72
-					      : 7344,
-		.tstate_dict = minor < 11    ? 152
-			       : minor == 12 ? 112
-					     : 128,
-		.tstate_context = minor < 11    ? 240
-				  : minor == 11 ? 224
-						: 208,
-		.frame_locals = minor < 10    ? 360
-				: minor == 10 ? 352
-					      : 72,
-		.cached_keys = minor < 11    ? 0
-			       : minor == 11 ? 872
-					     : 880,
-		.function_code = minor < 10 ? 16 : 48,
-		.function_closure = minor < 10 ? 48 : 72,
-		.function_qualname = minor < 10 ? 104 : 40,
-		.code_stack_size = minor < 11    ? 32
-				   : minor == 11 ? 68
-						 : 64,
-		.generator_name = minor < 10    ? 56
-				  : minor == 10 ? 48
-				  : minor == 11 ? 40
-						: 32,
-		.generator_frame = minor < 11    ? 0
-				   : minor == 11 ? 80
-						 : 72,
-		.dict_values_array = minor < 13 ? 0 : 8,
-		.dict_keys_by_log2 = minor >= 11,
-	};
-	return true;
-}
-
-bool census_objects_begin(struct census_objects *objects, const struct census_layout *layout, uintptr_t interp)
-{
-	*objects = (struct census_objects){.layout = *layout, .capacity = OBJECTS_FIRST, .slot_bits = SLOT_BITS_FIRST};
+	*objects = (struct census_objects){.layout = layout, .capacity = OBJECTS_FIRST, .slot_bits = SLOT_BITS_FIRST};
 	objects->gc = layout->gc_in_interp ? interp + layout->gc_in_interp : python.runtime + layout->gc_in_runtime;
 	objects->object = sys_map(objects->capacity * sizeof *objects->object);
 	objects->slot = sys_map(sizeof *objects->slot << objects->slot_bits);
@@ -159,12 +115,11 @@ uint32_t census_find(const struct census_objects *objects, uintptr_t address)
 	return *slot_find(objects, address) - 1;
 }
 
-/* From 3.12 on the lower half of an immortal object's count has its sign bit set (PEP 683). */
 int64_t census_references(const struct census_objects *objects, uintptr_t object)
 {
 	uint64_t count = python_word(object, 0);
-	bool immortal = objects->layout.version >= 12 && (int32_t)count < 0;
-	return immortal || count > REFERENCES_IMMORTAL ? REFERENCES_IMMORTAL : (int64_t)count;
+	return python_is_immortal(objects->layout, count) || count > REFERENCES_IMMORTAL ? REFERENCES_IMMORTAL
+											 : (int64_t)count;
 }
 
 uint32_t census_add(struct census_objects *objects, uintptr_t address, uint32_t flags)
@@ -203,9 +158,9 @@ static void visit_string_keys(const struct census_objects *objects, uintptr_t di
 {
 	struct dict_walk walk;
 	struct dict_entry entry;
-	if (dict_is_split(dict) || !dict_has_strings_only(&objects->layout, dict, objects->general_lookup))
+	if (dict_is_split(dict) || !dict_has_strings_only(objects->layout, dict, objects->general_lookup))
 		return;
-	dict_begin(&walk, &objects->layout, dict);
+	dict_begin(&walk, objects->layout, dict);
 	while (dict_next(&walk, &entry))
 		if (is_plain_string(entry.key))
 			visit(entry.key, context);
@@ -220,9 +175,9 @@ static void find_general_lookup(struct census_objects *objects)
 		struct dict_entry entry;
 		if (!(census_type_of(objects, object)->flags & TYPE_DICT_SUBCLASS))
 			continue;
-		dict_begin(&walk, &objects->layout, object->address);
+		dict_begin(&walk, objects->layout, object->address);
 		if (dict_next(&walk, &entry) && !is_plain_string(entry.key))
-			objects->general_lookup = dict_lookup(&objects->layout, object->address);
+			objects->general_lookup = dict_lookup(objects->layout, object->address);
 	}
 }
 

@@ -15,28 +15,11 @@
 #ifndef MUDLARK_CENSUS_OBJECTS_H
 #define MUDLARK_CENSUS_OBJECTS_H
 
+#include "preload/python/versions.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Where the collector and objects keep what is read here; python.h has the rest. By minor version. */
-struct census_layout {
-	uint32_t version;
-	uint32_t gc_in_interp; /* of the generations in PyInterpreterState; 0: in _PyRuntime */
-	uint32_t gc_in_runtime;
-	uint32_t threads_head; /* the first PyThreadState, in PyInterpreterState */
-	uint16_t tstate_dict, tstate_context;
-	uint16_t frame_locals; /* f_localsplus, localsplus */
-	uint16_t cached_keys;  /* ht_cached_keys, where values may stand in the object; else 0 */
-	uint16_t function_code, function_closure, function_qualname;
-	uint16_t code_stack_size;
-	uint16_t generator_name, generator_frame; /* gi_qualname, gi_iframe; the latter from 3.11 on */
-	uint16_t dict_values_array;               /* the first value in what ma_values points to */
-	bool dict_keys_by_log2;                   /* dk_log2_size and its kin, from 3.11 on */
-};
-
-/* False: the version is not known. */
-bool census_layout_of(uint32_t minor, struct census_layout *layout);
 
 enum {
 	TYPE_NAME = 24,
@@ -51,10 +34,7 @@ enum {
 	CENSUS_TYPES_MAX = 1 << 16,
 };
 
-/* Include/object.h: bits of tp_flags. */
-#define TYPE_INLINE_VALUES (1ul << 2) /* from 3.13 on */
-#define TYPE_MANAGED_WEAKREF (1ul << 3)
-#define TYPE_MANAGED_DICT (1ul << 4)
+/* Include/object.h: bits of tp_flags; python/versions.h has those that came later. */
 #define TYPE_IS_HEAP (1ul << 9)
 #define TYPE_HAS_GC (1ul << 14)
 #define TYPE_LONG_SUBCLASS (1ul << 24)
@@ -92,7 +72,7 @@ struct census_type {
 };
 
 struct census_objects {
-	struct census_layout layout;
+	const struct python_layout *layout;
 	uintptr_t gc;             /* the generations */
 	uintptr_t general_lookup; /* dict.h; 0 from 3.11 on */
 	struct census_object *object;
@@ -108,7 +88,7 @@ struct census_objects {
 enum { OBJECT_NONE = UINT32_MAX, REFERENCES_IMMORTAL = 1 << 30 /* more than anybody holds */ };
 
 /* False: there is no memory. */
-bool census_objects_begin(struct census_objects *objects, const struct census_layout *layout, uintptr_t interp);
+bool census_objects_begin(struct census_objects *objects, const struct python_layout *layout, uintptr_t interp);
 void census_objects_end(struct census_objects *objects);
 
 /* All tracked objects; then all that they lead to, and what is outside of each. */

@@ -23,11 +23,7 @@ _Static_assert((int)REACH_REACHABLE == LEAK_REACHABLE && (int)REACH_STACK_ONLY =
 		       (int)REACH_INDIRECT == LEAK_INDIRECT,
 	       "the file has our kinds");
 
-enum {
-	INDIRECT_PLACES_AT_FIRST = 1024,
-	PYTHON_IMMORTAL_SINCE = 12, /* 3.12 */
-};
-#define PYTHON_IMMORTAL (UINT64_C(1) << 31) /* in a count of references: _Py_IsImmortal() */
+enum { INDIRECT_PLACES_AT_FIRST = 1024 };
 
 /* Under the snapshot lock. */
 static struct {
@@ -120,14 +116,13 @@ static void find_immortal(const struct block *block, void *context)
 	if (block->size < sizeof object || blocks->state[block->node] & NODE_UNSAFE)
 		return;
 	memcpy(object, (const void *)block->start, sizeof object);
-	if (object[0] & PYTHON_IMMORTAL && object[1] == python.str_type)
+	if (python_is_immortal(&python.layout, object[0]) && object[1] == python.str_type)
 		blocks->state[block->node] |= NODE_ROOT;
 }
 
 static bool interpreter_has_ended(void)
 {
-	return python_is_there() && python.layout.version >= PYTHON_IMMORTAL_SINCE && python.is_initialized &&
-	       !python.is_initialized();
+	return python_is_there() && python.layout.immortal_refs && python.is_initialized && !python.is_initialized();
 }
 
 /* --- what is left --- */

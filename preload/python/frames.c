@@ -17,7 +17,6 @@ enum {
 	TESTS_MAX = 3,
 	TEST_FRAMES_MAX = 4096,
 	OWNER_GENERATOR = 1,
-	OWNER_SHIM = 3, /* and greater: Include/internal/pycore_frame.h, enum _frameowner */
 	POINTER_BITS = 47,
 };
 

@@ -3,7 +3,6 @@
 
 #include "preload/base/dynsym.h"
 #include "preload/base/sys.h"
-#include "preload/census/objects.h"
 #include "preload/heap/heap.h"
 #include "preload/python/frames.h"
 #include "preload/python/python.h"
@@ -39,12 +38,11 @@ static struct {
 
 const char *gil_why_not(void)
 {
-	struct census_layout layout;
 	if (!python_is_loaded())
 		return "objects were not counted: there is no CPython in this process";
 	if (atomic_load(&python_state) == PYTHON_OFF)
 		return "objects were not counted: Python support is off";
-	if (!census_layout_of(python.layout.version, &layout))
+	if (!python.layout.objects)
 		return "objects were not counted: this Mudlark does not know the objects of this CPython";
 	if (!python.is_initialized())
 		return "objects were not counted: the interpreter does not run";
@@ -55,10 +53,10 @@ const char *gil_why_not(void)
 
 static bool is_collecting(uintptr_t interp)
 {
-	struct census_layout layout;
-	if (!census_layout_of(python.layout.version, &layout))
+	const struct python_layout *layout = &python.layout;
+	if (!layout->objects)
 		return true;
-	uintptr_t gc = layout.gc_in_interp ? interp + layout.gc_in_interp : python.runtime + layout.gc_in_runtime;
+	uintptr_t gc = layout->gc_in_interp ? interp + layout->gc_in_interp : python.runtime + layout->gc_in_runtime;
 	return python_int(gc, COLLECTING_AFTER) != 0;
 }
 

@@ -4,7 +4,6 @@
 #include "preload/base/dynsym.h"
 #include "preload/base/meta.h"
 #include "preload/base/text.h"
-#include "preload/interface/snapshot_format.h"
 #include "preload/process/modules.h"
 #include "preload/python/frames.h"
 
@@ -22,102 +21,7 @@ static struct {
 	bool late;          /* it came by dlopen */
 } finding;
 
-enum { OLDEST_MINOR = 8, NEWEST_MINOR = 14, DEBUG_OFFSETS_MINOR = 13, DEBUG_OFFSETS_BYTES_MAX = 1024 };
-
-static const struct python_layout layout_3_8 = {
-	.version = 8,
-	.entries = ENTRIES_EACH_FRAME,
-	.tstate_interp = 16,
-	.tstate_thread_id = 176,
-	.tstate_frame = 24,
-	.frame_back = 24,
-	.frame_code = 32,
-	.frame_instr = 104,
-	.instr_is_index = true,
-	.index_scale = 1,
-	.code_filename = 104,
-	.code_name = 112,
-	.code_firstlineno = 40,
-	.code_lines = 120,
-	.lines_format = LINES_LNOTAB,
-	.runtime_finalizing = 16,
-	.runtime_tstate = 1368,
-	.ascii_data = 48,
-	.compact_data = 72,
-};
-
-static const struct python_layout layout_3_11 = {
-	.version = 11,
-	.entries = ENTRIES_FLAGGED,
-	.tstate_interp = 16,
-	.tstate_thread_id = 152,
-	.tstate_cframe = 56,
-	.cframe_frame = 8,
-	.cframe_previous = 16,
-	.frame_by_cframe = true,
-	.frame_back = 48,
-	.frame_code = 32,
-	.frame_instr = 56,
-	.frame_owner = 69,
-	.frame_is_entry = 68,
-	.code_filename = 112,
-	.code_name = 128,
-	.code_firstlineno = 72,
-	.code_lines = 136,
-	.code_instructions = 184,
-	.lines_format = LINES_LOCATIONS,
-	.runtime_finalizing = 24,
-	.runtime_tstate = 576,
-	.ascii_data = 48,
-	.compact_data = 72,
-};
-
-/* What changed since the version before. */
-bool python_layout_of(uint32_t minor, struct python_layout *layout)
-{
-	if (minor < OLDEST_MINOR || minor > NEWEST_MINOR)
-		return false;
-	*layout = minor < 11 ? layout_3_8 : layout_3_11;
-	layout->version = minor;
-	if (minor == 9 || minor == 10)
-		layout->runtime_tstate = 568;
-	if (minor == 10) {
-		layout->tstate_cframe = 48;
-		layout->cframe_previous = 8;
-		layout->frame_instr = 96;
-		layout->index_scale = CODE_UNIT_BYTES;
-		layout->lines_format = LINES_LINETABLE;
-	}
-	if (minor >= 12) {
-		layout->entries = ENTRIES_SHIMS;
-		layout->tstate_thread_id = 136;
-		layout->cframe_frame = 0;
-		layout->cframe_previous = 8;
-		layout->frame_back = 8;
-		layout->frame_code = 0;
-		layout->frame_owner = 70;
-		layout->frame_is_entry = 0;
-		layout->code_firstlineno = 68;
-		layout->code_instructions = 192;
-		layout->runtime_tstate = 0;
-		layout->ascii_data = 40;
-		layout->compact_data = 56;
-	}
-	if (minor >= 13) {
-		layout->tstate_thread_id = 152;
-		layout->runtime_finalizing = 608;
-		layout->tstate_cframe = 0;
-		layout->frame_by_cframe = false;
-		layout->tstate_frame = 72;
-		layout->code_instructions = 200;
-	}
-	if (minor >= 14) {
-		layout->frame_owner = 74;
-		layout->code_instructions = 208;
-		layout->code_tag_mask = 3;
-	}
-	return true;
-}
+enum { DEBUG_OFFSETS_BYTES_MAX = 1024 };
 
 /* The first words of struct _Py_DebugOffsets: Include/internal/pycore_runtime.h of 3.13, pycore_debug_offsets.h later.
  */
@@ -131,10 +35,9 @@ struct debug_offsets_head {
 static const char debug_cookie[] = "xdebugpy";
 
 /* Members of the parts that follow, in order; those that are read have a name. */
-enum { INTERPRETER_MEMBERS_3_13 = 13, INTERPRETER_MEMBERS_3_14 = 16 };
 enum { RUNTIME_SIZE, RUNTIME_FINALIZING };
 enum { TSTATE_SIZE, TSTATE_INTERP = 3, TSTATE_FRAME, TSTATE_THREAD_ID, TSTATE_MEMBERS = 9 };
-enum { FRAME_SIZE, FRAME_BACK, FRAME_CODE, FRAME_INSTR, FRAME_OWNER = 5, FRAME_MEMBERS_3_13, FRAME_MEMBERS_3_14 = 8 };
+enum { FRAME_SIZE, FRAME_BACK, FRAME_CODE, FRAME_INSTR, FRAME_OWNER = 5 };
 enum { CODE_SIZE, CODE_FILENAME, CODE_QUALNAME = 3, CODE_LINETABLE, CODE_FIRSTLINENO, CODE_ADAPTIVE = 9 };
 
 /* Copies the offset if it lies within the struct of this size. */
@@ -149,10 +52,9 @@ static bool take(uint16_t *offset, const uint64_t *part, unsigned member)
 /* What the interpreter says of itself. False: it contradicts itself, or has no thread that could be read. */
 static bool take_debug_offsets(struct python_layout *layout, const struct debug_offsets_head *head)
 {
-	bool newer = layout->version > DEBUG_OFFSETS_MINOR;
-	const uint64_t *tstate = head->interpreter + (newer ? INTERPRETER_MEMBERS_3_14 : INTERPRETER_MEMBERS_3_13);
+	const uint64_t *tstate = head->interpreter + layout->debug_interpreter_members;
 	const uint64_t *frame = tstate + TSTATE_MEMBERS;
-	const uint64_t *code = frame + (newer ? FRAME_MEMBERS_3_14 : FRAME_MEMBERS_3_13);
+	const uint64_t *code = frame + layout->debug_frame_members;
 	return take(&layout->runtime_finalizing, head->runtime, RUNTIME_FINALIZING) &&
 	       take(&layout->tstate_interp, tstate, TSTATE_INTERP) &&
 	       take(&layout->tstate_frame, tstate, TSTATE_FRAME) &&
@@ -179,37 +81,23 @@ static uint32_t version_hex(const char *text)
 	return part[0] << 24 | (part[1] & 0xff) << 16 | (part[2] & 0xff) << 8 | 0xf0;
 }
 
-/* What is known of the version alone, before its symbols, of which older ones lack some; NULL: it may do. */
-static const char *refuse_version(void)
-{
-	uint32_t minor = python.version_hex >> 16 & 0xff;
-	if (python.version_hex >> 24 == 0)
-		return "Python frames are not recorded: this CPython's version is not known";
-	if (python.version_hex >> 24 < 3 || (python.version_hex >> 24 == 3 && minor < OLDEST_MINOR))
-		return "Python frames are not recorded: this CPython is older than 3.8, the first version that Mudlark "
-		       "knows";
-	if (python.version_hex >> 24 > 3 || !python_layout_of(minor, &python.layout))
-		return "Python frames are not recorded: this CPython is newer than 3.14, the last version that this "
-		       "Mudlark knows; native stacks are complete";
-	return NULL;
-}
-
 /* Why this interpreter's structs cannot be read; NULL: they can. */
 static const char *choose_layout(const struct dynsym *tables)
 {
-	uint32_t minor = python.version_hex >> 16 & 0xff;
+	const struct python_layout *layout = &python.layout;
+	bool tells = layout->debug_interpreter_members != 0;
 	if (dynsym_find(tables, "_Py_NegativeRefcount", NULL) || dynsym_find(tables, "_Py_RefTotal", NULL))
 		return "Python frames are not recorded: this CPython is a debug build; native stacks are complete";
 	if (dynsym_find(tables, "_Py_ForgetReference", NULL))
 		return "Python frames are not recorded: this CPython traces references; native stacks are complete";
-	size_t least = minor < DEBUG_OFFSETS_MINOR ? (size_t)python.layout.runtime_tstate + sizeof(void *)
-						   : DEBUG_OFFSETS_BYTES_MAX;
-	if (python.runtime_bytes < least || python.runtime_bytes <= python.layout.runtime_finalizing)
+	size_t least = tells ? DEBUG_OFFSETS_BYTES_MAX : (size_t)layout->runtime_tstate + sizeof(void *);
+	if (python.runtime_bytes < least || python.runtime_bytes <= layout->runtime_finalizing)
 		return "Python frames are not recorded: this CPython's structs are smaller than its version's";
-	if (minor < DEBUG_OFFSETS_MINOR)
+	if (!tells)
 		return NULL;
 	const struct debug_offsets_head *head = (const struct debug_offsets_head *)python.runtime;
-	if (memcmp(head->cookie, debug_cookie, sizeof head->cookie) != 0 || head->version >> 16 != (0x300 | minor))
+	if (memcmp(head->cookie, debug_cookie, sizeof head->cookie) != 0 ||
+	    head->version >> 16 != (0x300 | layout->version))
 		return "Python frames are not recorded: this CPython does not describe itself as its version should";
 	if (head->free_threaded)
 		return "Python frames are not recorded: this CPython is free-threaded; native stacks are complete";
@@ -281,7 +169,7 @@ static void look(const struct link_map *map)
 	python.version_text = copy ? copy : "";
 	finding.late = finding.started;
 	bool found = find_symbols(&tables);
-	const char *why = refuse_version();
+	const char *why = python_choose_version(python.version_hex, &python.layout);
 	if (!why)
 		why = found ? choose_layout(&tables) : "Python frames are not recorded: this CPython hides its symbols";
 	if (why)

@@ -12,16 +12,15 @@
  * frame of a module is met for the first time (one that came by dlopen). It is never asked for by name or path, so
  * static, stripped, embedded and frozen ones are all the same.
  *
- * Offsets stand in a table by minor version, each verified against that version's headers
- * (tests/preload/python/test_python.c compiles them where they are installed). From 3.13 on the interpreter says them
- * itself
- * (_Py_DebugOffsets, at the start of _PyRuntime), and is believed where it fits.
+ * What differs between versions, offsets first of all, is in versions.h.
  *
  * Glossary: tstate, a PyThreadState; code, a PyCodeObject; frame, a PyFrameObject up to 3.10, an _PyInterpreterFrame
  * from 3.11 on; shim, the frame that marks the entry into the evaluation loop from C, from 3.12 on.
  */
 #ifndef MUDLARK_PYTHON_H
 #define MUDLARK_PYTHON_H
+
+#include "preload/python/versions.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -33,52 +32,6 @@ struct link_map;
 enum python_state { PYTHON_NONE, PYTHON_UNTRIED, PYTHON_READY, PYTHON_OFF, PYTHON_GONE };
 /* Added to the state for each dlclose under way that may unload the interpreter: then nothing of it is touched. */
 enum { PYTHON_PAUSED = 16 };
-
-/* How the calls into the evaluation loop are told apart. */
-enum python_entries {
-	ENTRIES_EACH_FRAME, /* every frame has its own, up to 3.10 */
-	ENTRIES_FLAGGED,    /* 3.11: a frame's is_entry */
-	ENTRIES_SHIMS,      /* from 3.12 on: a frame of its own, on the C stack */
-};
-
-struct python_layout {
-	uint32_t version; /* minor of 3.x */
-	enum python_entries entries;
-	/* PyThreadState */
-	uint16_t tstate_interp, tstate_thread_id;
-	uint16_t tstate_frame;  /* the current frame, or what holds it: */
-	uint16_t tstate_cframe; /* the innermost CFrame, 3.10 to 3.12; 0: there are none */
-	uint16_t cframe_frame, cframe_previous;
-	bool frame_by_cframe; /* the current frame stands in the CFrame: 3.11, 3.12 */
-	/* frame */
-	uint16_t frame_back, frame_code, frame_instr, frame_owner, frame_is_entry;
-	bool instr_is_index;   /* an int: f_lasti; else a pointer into the code */
-	uint8_t index_scale;   /* bytes of what f_lasti counts */
-	uint8_t code_tag_mask; /* bits of the code's reference that are no address, from 3.14 on */
-	/* code */
-	uint16_t code_filename, code_name, code_firstlineno, code_lines;
-	uint16_t code_instructions; /* co_code_adaptive; 0: a separate object */
-	uint8_t lines_format;       /* enum snapshot_lines */
-	/* _PyRuntime */
-	uint16_t runtime_finalizing; /* the tstate of the thread that ends the interpreter */
-	uint16_t runtime_tstate;     /* gilstate.tstate_current, up to 3.11; 0: PyThreadState_GetUnchecked() */
-	/* str */
-	uint16_t ascii_data, compact_data;
-};
-
-/* The same in all versions that have a layout: objects of a build without Py_TRACE_REFS. */
-enum {
-	OBJECT_TYPE = 8,
-	VAR_OBJECT_SIZE = 16,
-	BYTES_DATA = 32,
-	TYPE_DEALLOC = 48,
-	TYPE_FLAGS = 168,
-	STR_LENGTH = 16,
-	STR_STATE = 32,
-	/* _co_firsttraceable lies two words before the instructions, from 3.11 on */
-	CODE_FIRST_TRACEABLE_BEFORE = 16,
-	CODE_UNIT_BYTES = 2,
-};
 
 /* What is known of the interpreter. Written once, before the state says more than PYTHON_NONE. */
 struct python {
@@ -137,9 +90,6 @@ static inline bool python_is_loaded(void)
 
 /* Address of what the interpreter exports under this name; 0: nothing. Takes no lock. */
 uintptr_t python_exported(const char *name);
-
-/* The layout of a version 3.minor; false: it is not known. Used by tests, too. */
-bool python_layout_of(uint32_t minor, struct python_layout *layout);
 
 /* No Python frames from now on. why is a constant sentence for the user. */
 void python_off(const char *why);

@@ -1,7 +1,7 @@
 # Mudlark: build, test, install.
 #
-#   make deps demo     set up a fresh Debian 12 and show the main job on two real leaking programs
-#   make deps check    set up and run every test
+#   make deps demo           set up a fresh Debian 12 and show the main job on two real leaking programs
+#   make deps-check check    set up and run every test
 #
 # Everything built goes below $(BUILD); the source tree stays clean.
 
@@ -20,7 +20,7 @@ CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
 BASE_CFLAGS := -std=gnu11 $(WARNINGS) -I. -DMUDLARK_VERSION='"$(VERSION)"' -MMD -MP
 
-.PHONY: all deps demo check lint fuzz asan bench install uninstall deb clean
+.PHONY: all deps deps-check demo check lint fuzz asan bench install uninstall deb clean
 all: preload tool man completions
 
 include preload/rules.mk

@@ -4,7 +4,7 @@
 # A test program that is made alone can be run at once, in a clean clone too: whatever its kind runs is an order-only
 # prerequisite of the kind's rule, built before it, but no reason to build it again.
 
-# Asked when a test is built, not when make starts: `make deps check` installs pkg-config and check in between.
+# Asked when a test is built, not when make starts: `make deps-check check` installs pkg-config and check in between.
 
 CHECK_CFLAGS = $(shell pkg-config --cflags check 2>/dev/null)
 CHECK_LIBS   = $(shell pkg-config --libs check 2>/dev/null)
@@ -25,33 +25,37 @@ include tests/hosts/rules.mk
 -include tests/preload/rules.mk
 
 E2E_TESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/test_*.c))
-E2E_SOURCES := $(addprefix tests/e2e/lib/,runner.c brief.c gate_shell.c leak_verdict.c pythons.c python_lines.c python_marks.c python_shell.c)
+E2E_LIBRARY := $(BUILD)/tests/e2e/lib/libe2e.a
+E2E_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/e2e/lib/*.c))
 E2E_CFLAGS  := -DHOSTS_DIRECTORY='"$(abspath $(HOSTS_DIRECTORY))"' -DPRELOAD_PATH='"$(abspath $(PRELOAD_LIBRARY))"' \
 	-DSOURCE_DIRECTORY='"$(abspath .)"' -DBUILD_DIRECTORY='"$(abspath $(BUILD))"'
 
-$(BUILD)/tests/e2e/%: tests/e2e/%.c $(E2E_SOURCES) $(wildcard tests/e2e/lib/*.h) preload/interface/snapshot_format.h | \
-		hosts $(PRELOAD_LIBRARY) $(BUILD)/mudlark
+$(BUILD)/tests/e2e/lib/%.o: tests/e2e/lib/%.c
 	@mkdir -p $(@D)
-	$(CC) $(BASE_CFLAGS) $(CHECK_CFLAGS) $(E2E_CFLAGS) $(CFLAGS) -o $@ $< $(E2E_SOURCES) $(CHECK_LIBS)
+	$(CC) $(BASE_CFLAGS) $(CHECK_CFLAGS) $(E2E_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(E2E_LIBRARY): $(E2E_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/tests/e2e/%: tests/e2e/%.c $(E2E_LIBRARY) | hosts $(PRELOAD_LIBRARY) $(BUILD)/mudlark
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(CHECK_CFLAGS) $(E2E_CFLAGS) $(CFLAGS) -o $@ $< $(E2E_LIBRARY) $(CHECK_LIBS)
 
 # What the test of the benchmarks measures.
 $(BUILD)/tests/e2e/test_bench: | $(addprefix $(BUILD)/tools/bench/,launch deep_stacks)
 
 TEST_PROGRAMS := $(PRELOAD_TESTS) $(SYMBOLIZE_TESTS) $(REPORT_TESTS) $(E2E_TESTS)
 
-# Runs all of them, also after one has failed. Check's own line tells each program's figures.
+# Runs all of them, also after one has failed, several at once. The long ones come first.
+RUN_TESTS := tests/run.sh $(BUILD)
+
 .PHONY: check check-hosts
 check: $(TEST_PROGRAMS)
-	@failed=; for program in $(TEST_PROGRAMS); do \
-		echo "== $$program"; $$program || failed="$$failed $$program"; \
-	done; \
-	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; else echo "all tests passed"; fi
+	@$(RUN_TESTS) $(E2E_TESTS) $(filter-out $(E2E_TESTS),$(TEST_PROGRAMS))
 
 check-hosts: $(E2E_TESTS)
-	@failed=; for program in $(filter $(BUILD)/tests/e2e/test_hosts%,$(E2E_TESTS)); do \
-		echo "== $$program"; $$program || failed="$$failed $$program"; \
-	done; \
-	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; else echo "all hosts passed"; fi
+	@$(RUN_TESTS) $(filter $(BUILD)/tests/e2e/test_hosts%,$(E2E_TESTS))
 
 # CPython's own test suites under full recording, on every interpreter that is here.
 .PHONY: check-cpython

@@ -1,5 +1,8 @@
 #!/bin/sh
-# Installs what Mudlark's build, tests, benchmarks and checks of the source need on Debian 12: `make deps`.
+# Installs what Mudlark needs on Debian 12: deps.sh build | all
+#
+#   build   what `make` and `make demo` need: `make deps`
+#   all     the rest as well, for tests, benchmarks, packages and checks of the source: `make deps-check`
 #
 # Does nothing, quickly, when all of it is there. Needs root or sudo otherwise. Services that come with the packages
 # (redis, memcached, nginx: the tests run their programs) are not started.
@@ -20,9 +23,18 @@ tests='check clang lld llvm dwz xz-utils elfutils valgrind gdb strace procps uti
 package='debhelper dpkg-dev lintian'
 quality='clang-tidy clang-format cppcheck shellcheck libclang-rt-14-dev'
 
+case ${1-} in
+build) needed="$build $demo" ;;
+all) needed="$build $demo $tests $bench $package $quality" ;;
+*)
+	echo "usage: deps.sh build | all" >&2
+	exit 2
+	;;
+esac
+
 die() {
 	echo "deps: $1" >&2
-	echo "deps: needed are:" $build $demo $tests $bench $package $quality >&2
+	echo "deps: needed are:" $needed >&2
 	exit 1
 }
 
@@ -31,10 +43,10 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
 fi
 
 # A package that is not known at all makes dpkg-query fail and say so on stderr; those that are listed count.
-installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $build $demo $tests $bench $package $quality 2>/dev/null |
+installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' $needed 2>/dev/null |
 	sed -n 's/^installed //p') || true
 missing=
-for name in $build $demo $tests $bench $package $quality; do
+for name in $needed; do
 	case "
 $installed
 " in

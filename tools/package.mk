@@ -1,7 +1,11 @@
 # deps, demo, install, uninstall, deb.
 
+# `make deps check`, which this was for long, still installs what the tests need.
 deps:
-	tools/deps.sh
+	tools/deps.sh $(if $(filter check check-%,$(MAKECMDGOALS)),all,build)
+
+deps-check:
+	tools/deps.sh all
 
 demo: preload tool
 	tools/demo/demo.sh $(BUILD)

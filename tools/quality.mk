@@ -98,11 +98,7 @@ asan: $(PRELOAD_LIBRARY) fuzz-seeds
 	@mkdir -p $(ASAN_BUILD)
 	ln -f $(PRELOAD_LIBRARY) $(ASAN_BUILD)/libmudlark.so
 	$(MAKE) --no-print-directory -o $(ASAN_BUILD)/libmudlark.so BUILD=$(ASAN_BUILD) CFLAGS="$(ASAN_CFLAGS)" $(ASAN_BUILD)/mudlark $(ASAN_TESTS)
-	@failed=; for program in $(ASAN_TESTS); do \
-		echo "== $$program"; \
-		MUDLARK=$(ASAN_BUILD)/mudlark ASAN_OPTIONS=verify_asan_link_order=0 CK_DEFAULT_TIMEOUT=120 $$program || failed="$$failed $$program"; \
-	done; \
-	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; else echo "asan: all tests passed"; fi
+	@MUDLARK=$(ASAN_BUILD)/mudlark ASAN_OPTIONS=verify_asan_link_order=0 CK_DEFAULT_TIMEOUT=120 tests/run.sh $(ASAN_BUILD) $(ASAN_TESTS)
 
 # --- fuzz ------------------------------------------------------------------------------------------------------------
 # make fuzz [FUZZ_SECONDS=60]: libFuzzer, each harness on a copy of its seeds; what crashes is kept in $(BUILD)/fuzz.
@@ -125,16 +121,20 @@ FUZZ_OBJECTS := $(patsubst %.c,$(FUZZ_BUILD)/%.o,$(filter-out %/main.c,$(REPORT_
 FUZZ_SOURCES_cfi     := preload/unwind/cfi.c
 FUZZ_FLAGS_symbolize := -max_len=20000
 
-.PHONY: fuzz fuzz-seeds
+FUZZ_RUNS := $(FUZZ_NAMES:%=fuzz-run-%)
+
+.PHONY: fuzz fuzz-seeds $(FUZZ_RUNS)
 fuzz: $(FUZZ_PROGRAMS)
-	@failed=; $(foreach name,$(FUZZ_NAMES), \
-		echo "== fuzz_$(name): $(FUZZ_SECONDS) s"; mkdir -p $(FUZZ_BUILD)/corpus-$(name); \
-		cp -R tests/fuzz/corpus-$(name)/. $(FUZZ_BUILD)/corpus-$(name)/; \
-		$(FUZZ_BUILD)/fuzz_$(name) $(FUZZ_FLAGS) $(FUZZ_FLAGS_$(name)) -max_total_time=$(FUZZ_SECONDS) \
-			-artifact_prefix=$(FUZZ_BUILD)/$(name)- $(FUZZ_BUILD)/corpus-$(name) > $(FUZZ_BUILD)/$(name).log 2>&1 || \
-			{ failed="$$failed $(name)"; tail -n 40 $(FUZZ_BUILD)/$(name).log; }; \
-		grep '^Done' $(FUZZ_BUILD)/$(name).log;) \
-	if [ -n "$$failed" ]; then echo "FAILED:$$failed; inputs are in $(FUZZ_BUILD)"; exit 1; else echo "fuzz: no crash"; fi
+	@$(MAKE) --no-print-directory --keep-going -j$(QUALITY_JOBS) $(FUZZ_RUNS)
+	@echo "fuzz: no crash"
+
+$(FUZZ_RUNS): fuzz-run-%: $(FUZZ_BUILD)/fuzz_%
+	@mkdir -p $(FUZZ_BUILD)/corpus-$*
+	@cp -R tests/fuzz/corpus-$*/. $(FUZZ_BUILD)/corpus-$*/
+	@$< $(FUZZ_FLAGS) $(FUZZ_FLAGS_$*) -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(FUZZ_BUILD)/$*- \
+		$(FUZZ_BUILD)/corpus-$* > $(FUZZ_BUILD)/$*.log 2>&1 || \
+		{ tail -n 40 $(FUZZ_BUILD)/$*.log; echo "fuzz_$* FAILED: its input is in $(FUZZ_BUILD)"; exit 1; }
+	@echo "fuzz_$*: $$(grep '^Done' $(FUZZ_BUILD)/$*.log)"
 
 # The committed seeds once, without changing them.
 fuzz-seeds: $(FUZZ_PROGRAMS)

@@ -54,10 +54,7 @@ $(BUILD)/tests/preload/base/test_lock: | $(PRELOAD_CHECKED)
 
 .PHONY: check-preload
 check-preload: $(PRELOAD_TESTS)
-	@failed=; for program in $(PRELOAD_TESTS); do \
-		echo "== $$program"; $$program || failed="$$failed $$program"; \
-	done; \
-	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; else echo "all unit tests passed"; fi
+	@$(RUN_TESTS) $(PRELOAD_TESTS)
 
 # Reads what `mudlark show --json` and valgrind's dhat write.
 $(BUILD)/tests/e2e/test_exactness: private CHECK_LIBS += -ljansson

@@ -6,7 +6,7 @@ version=$1 out=$2
 shift 2
 
 for tool in dpkg-buildpackage dh lintian; do
-	command -v "$tool" >/dev/null || { echo "deb: $tool is not installed: run 'make deps'" >&2; exit 1; }
+	command -v "$tool" >/dev/null || { echo "deb: $tool is not installed: run 'make deps-check'" >&2; exit 1; }
 done
 released=$(sed -n "s/^## \[$version\] - //p" CHANGELOG.md)
 if [ -z "$released" ]; then

@@ -9,7 +9,7 @@
 ARCH ?= $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 
 PRELOAD_SOURCES   := $(wildcard preload/*/*.c preload/arch/$(ARCH)/*.c)
-PRELOAD_ASSEMBLED := $(wildcard preload/arch/$(ARCH)/*.S)
+PRELOAD_ASSEMBLED := $(wildcard preload/arch/$(ARCH)/*.S preload/arch/$(ARCH)/stubs/*.S)
 PRELOAD_OBJECTS   := $(PRELOAD_SOURCES:%.c=$(BUILD)/%.o) $(PRELOAD_ASSEMBLED:%.S=$(BUILD)/%.o)
 PRELOAD_LIBRARY := $(BUILD)/libmudlark.so
 

@@ -16,16 +16,19 @@ LINT_ANALYSED     = $(sort $(wildcard preload/*/*.c preload/arch/*/*.c symbolize
 LINT_SCRIPTS      = $(sort $(shell find $(LINT_DIRECTORIES) -name '*.sh') $(wildcard .ci/run))
 LINT_CFLAGS      := -std=gnu11 -I. -D_GNU_SOURCE -DMUDLARK_VERSION='"$(VERSION)"' -DMUDLARK_LIBDIR='"$(LIBDIR)/mudlark"'
 
-.PHONY: lint lint-format lint-layers lint-tidy lint-cppcheck lint-shell
+.PHONY: lint lint-format lint-layers lint-links lint-tidy lint-cppcheck lint-shell
 lint:
-	@$(MAKE) --no-print-directory --keep-going lint-format lint-layers lint-tidy lint-cppcheck lint-shell
+	@$(MAKE) --no-print-directory --keep-going lint-format lint-layers lint-links lint-tidy lint-cppcheck lint-shell
 
 lint-format:
 	@$(CLANG_FORMAT) --dry-run -Werror $(LINT_FORMATTED)
 
-# Folders include in one direction.
+# Folders include in one direction, and call in it.
 lint-layers:
-	@awk -f tools/lint_layers.awk tools/layers.txt tools/layers_exceptions.txt $(sort $(shell find preload symbolize report -name '*.[chS]'))
+	@awk -f tools/lint_layers.awk tools/layers.txt $(sort $(shell find preload symbolize report -name '*.[chS]'))
+
+lint-links: $(PRELOAD_LIBRARY) tool
+	@nm -A $(PRELOAD_OBJECTS) $(SYMBOLIZE_OBJECTS) $(REPORT_OBJECTS) | awk -f tools/lint_links.awk tools/layers.txt preload/interface/libmudlark.map $(BUILD) -
 
 lint-tidy:
 	@printf '%s\n' $(LINT_ANALYSED) | xargs -P $(QUALITY_JOBS) -I FILE \

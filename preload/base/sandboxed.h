@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* Set once, by sandbox.c. */
+/* Set once, by host/sandbox.c. */
 extern _Atomic bool sandbox_entered;
 
 static inline bool sandboxed(void)

@@ -17,6 +17,7 @@
  * The set is complete: with one function missing, libc's own would meet our free. strdup, getline and the like
  * are not here on purpose: libc's call our malloc, and an executable with its own malloc would meet ours otherwise.
  */
+#include "preload/host/interpose.h"
 #include "preload/base/losses.h"
 #include "preload/base/meta.h"
 #include "preload/base/sys.h"
@@ -27,7 +28,6 @@
 #include "preload/host/control.h"
 #include "preload/host/record.h"
 #include "preload/host/stray.h"
-#include "preload/python/objects.h"
 #include "preload/sites/recording.h"
 #include "preload/sites/sample.h"
 #include "preload/sites/stacks.h"
@@ -580,13 +580,13 @@ EXPORT void *reallocarray(void *p, size_t count, size_t size)
 }
 
 /* CPython's objects, see python/objects.h. */
-void *object_malloc(void *context, size_t size)
+static void *object_malloc(void *context, size_t size)
 {
 	(void)context;
 	return allocate_fast(size, false, CALLER);
 }
 
-void *object_calloc(void *context, size_t count, size_t size)
+static void *object_calloc(void *context, size_t count, size_t size)
 {
 	size_t bytes;
 	(void)context;
@@ -596,17 +596,19 @@ void *object_calloc(void *context, size_t count, size_t size)
 }
 
 /* Never a free: CPython asks for what is there and stays, if only with no bytes. */
-void *object_realloc(void *context, void *p, size_t size)
+static void *object_realloc(void *context, void *p, size_t size)
 {
 	(void)context;
 	return resize(p, size, CALLER);
 }
 
-void object_free(void *context, void *p)
+static void object_free(void *context, void *p)
 {
 	(void)context;
 	release(p);
 }
+
+const struct python_allocator interpose_objects = {NULL, object_malloc, object_calloc, object_realloc, object_free};
 
 static bool is_power_of_two(size_t n)
 {

@@ -1,4 +1,4 @@
-/* What happens around loading and unloading of libraries; loading.h. The stubs are in arch/x86_64/loading.S. */
+/* What happens around loading and unloading of libraries; loading.h. The stubs are in arch/x86_64/stubs/loading.S. */
 #include "preload/host/loading.h"
 
 #include "preload/base/notes.h"

@@ -1,4 +1,4 @@
-/* The moment before a seccomp filter; sandbox.h. The stubs are in arch/x86_64/sandbox.S. */
+/* The moment before a seccomp filter; sandbox.h. The stubs are in arch/x86_64/stubs/sandbox.S. */
 #include "preload/host/sandbox.h"
 
 #include "preload/base/sandboxed.h"
@@ -10,8 +10,6 @@
 #include <dlfcn.h>
 #include <linux/sched.h>
 #include <sys/syscall.h>
-
-_Atomic bool sandbox_entered;
 
 /* Where the stubs jump to. */
 void *sandbox_prctl;

@@ -24,6 +24,7 @@
 #include "preload/heap/large.h"
 #include "preload/host/control.h"
 #include "preload/host/exec.h"
+#include "preload/host/interpose.h"
 #include "preload/host/limits.h"
 #include "preload/host/loading.h"
 #include "preload/host/record.h"
@@ -38,7 +39,6 @@
 #include "preload/python/codes.h"
 #include "preload/python/frames.h"
 #include "preload/python/gil.h"
-#include "preload/python/objects.h"
 #include "preload/python/python.h"
 #include "preload/sites/recording.h"
 #include "preload/sites/sample.h"
@@ -432,7 +432,7 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 		if (wanted) {
 			const char *reason = NULL;
 			control_init(&options, pid);
-			python_objects_init(options.python == PYTHON_MODE_OBJECTS);
+			python_objects_init(&interpose_objects, options.python == PYTHON_MODE_OBJECTS);
 			if (options.record && !unwind_load(&reason))
 				notes_add(reason);
 			if (options.record)

@@ -2,7 +2,7 @@
  * The kernel's names of threads that end, known without asking the kernel.
  *
  * A thread starts with the name of its creator. It is named by pthread_setname_np(), from any thread, or by
- * prctl(PR_SET_NAME). Both are interposed: pthread_setname_np here, prctl by the stub in arch/x86_64/sandbox.S.
+ * prctl(PR_SET_NAME). Both are interposed: pthread_setname_np here, prctl by the stub in arch/x86_64/stubs/sandbox.S.
  *
  * Why not ask with prctl(PR_GET_NAME) when a thread ends: behind a seccomp filter that the program has installed by an
  * instruction of its own, that call may kill it.

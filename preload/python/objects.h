@@ -18,16 +18,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* From the constructor, after python_look(). Does nothing where there is no interpreter. replace: with ours. */
-void python_objects_init(bool replace);
+/* PyMemAllocatorEx, the same since 3.5 (Include/cpython/pymem.h, PEP 445). */
+struct python_allocator {
+	void *context;
+	void *(*malloc)(void *context, size_t size);
+	void *(*calloc)(void *context, size_t count, size_t size);
+	void *(*realloc)(void *context, void *p, size_t size);
+	void (*free)(void *context, void *p);
+};
+
+/*
+ * From the constructor, after python_look(). Does nothing where there is no interpreter. replace: by ours, which stays the
+ * caller's and valid.
+ */
+void python_objects_init(const struct python_allocator *ours, bool replace);
 
 /* Whose the objects are now. */
 enum snapshot_objects python_objects_state(void);
-
-/* In interpose.c: malloc and its kin, as PyMemAllocatorEx has them (PEP 445). */
-void *object_malloc(void *context, size_t size);
-void *object_calloc(void *context, size_t count, size_t size);
-void *object_realloc(void *context, void *p, size_t size);
-void object_free(void *context, void *p);
 
 #endif

@@ -10,7 +10,7 @@ PRELOAD_TESTED := $(BUILD)/tests/preload/libpreload_tested.a
 PRELOAD_TESTED_DIRECTORY := $(BUILD)/tests/preload/obj
 PRELOAD_TESTED_CFLAGS := -DMUDLARK_TEST -DMUDLARK_DEBUG
 PRELOAD_TESTED_SOURCES := $(filter-out $(addprefix preload/host/,interpose.c start.c loading.c),$(PRELOAD_SOURCES)) \
-	$(filter-out %/loading.S %/sandbox.S,$(PRELOAD_ASSEMBLED))
+	$(foreach source,$(PRELOAD_ASSEMBLED),$(if $(findstring /stubs/,$(source)),,$(source)))
 PRELOAD_TESTED_OBJECTS := $(patsubst preload/%,$(PRELOAD_TESTED_DIRECTORY)/%.o,$(basename $(PRELOAD_TESTED_SOURCES)))
 
 RENAMED_FUNCTIONS := malloc calloc realloc reallocarray free cfree memalign aligned_alloc posix_memalign valloc pvalloc \

@@ -1,0 +1,4 @@
+/* The flag that every layer reads; sandboxed.h. */
+#include "preload/base/sandboxed.h"
+
+_Atomic bool sandbox_entered;

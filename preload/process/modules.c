@@ -18,12 +18,18 @@ _Atomic uint32_t modules_closing;
 _Atomic bool modules_go_seen;
 struct lock modules_lock = LOCK_INIT(RANK_MODULES);
 
+struct object {
+	const struct link_map *map;
+	uintptr_t start, end;
+};
+
 static struct {
 	_Atomic(struct module *) module[MODULES_MAX]; /* 1 .. count */
 	_Atomic uint32_t count;
 	int (*find_object)(void *, struct dl_find_object *);
 	uintptr_t vdso;
 	uintptr_t own_code;
+	struct object program; /* all of it: see find_object() */
 	const char *executable;
 	bool (*is_interpreter)(const struct link_map *map);
 } modules;
@@ -110,11 +116,6 @@ bool modules_is_go(uintptr_t pc)
 	return id && modules_at(id)->go;
 }
 
-struct object {
-	const struct link_map *map;
-	uintptr_t start, end;
-};
-
 static void object_extent(const ElfW(Phdr) * header, size_t count, uintptr_t bias, struct object *object)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -149,6 +150,10 @@ static bool find_object_by_list(uintptr_t pc, struct object *object)
 	return false;
 }
 
+/*
+ * Of a program with gaps between its segments (linked with max-page-size=2M, as older linkers do, or laid out by hand, as
+ * node is) _dl_find_object() knows each segment as an object of its own.
+ */
 static bool find_object(uintptr_t pc, struct object *object)
 {
 	if (!modules.find_object)
@@ -159,7 +164,20 @@ static bool find_object(uintptr_t pc, struct object *object)
 	object->map = found.dlfo_link_map;
 	object->start = (uintptr_t)found.dlfo_map_start;
 	object->end = (uintptr_t)found.dlfo_map_end;
+	if (object->map && object->map == modules.program.map)
+		*object = modules.program;
 	return object->map != NULL;
+}
+
+static void find_program(void)
+{
+	const ElfW(Phdr) *headers = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+	struct object found = {0}, program = {0};
+	if (!headers || !find_object((uintptr_t)headers, &found))
+		return;
+	object_extent(headers, getauxval(AT_PHNUM), found.map->l_addr, &program);
+	program.map = found.map;
+	modules.program = program;
 }
 
 /* The note that Go's linker leaves, its own build-id. The owner's name is "Go", padded with NULs that count. */
@@ -432,6 +450,7 @@ const char *modules_executable(void)
 void modules_init(void)
 {
 	modules.find_object = (int (*)(void *, struct dl_find_object *))dlsym(RTLD_DEFAULT, "_dl_find_object");
+	find_program();
 	modules.vdso = getauxval(AT_SYSINFO_EHDR);
 	modules.own_code = (uintptr_t)modules_init;
 	/* The kernel refuses a path that does not fit: then it is the one that was executed, relative or not. */

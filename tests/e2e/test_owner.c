@@ -296,6 +296,26 @@ START_TEST(a_program_is_named_as_it_was_run)
 }
 END_TEST
 
+/* As older linkers lay programs out, and node's makers theirs: each segment is mapped on its own. */
+START_TEST(a_program_with_gaps_is_one_module)
+{
+	owner_expect(
+		"gaps",
+		"for more in '' -no-pie; do\n"
+		"  gcc -g -O2 $more -Wl,-z,max-page-size=0x200000 -Wl,--build-id -o full " OWN "wrappers.c\n"
+		"  cp full program; ln -sf program server; record ./server w.mud\n"
+		"  is \"$(top w.mud function)\" 'fill_table (server)'\n"
+		/* Known by its build-id, whatever the file's time is. */
+		"  strip --strip-debug program; is \"$(top w.mud function)\" 'fill_table (server)'\n"
+		"  printf '#include <stdlib.h>\\n#include <string.h>\\nstatic void *kept; int main(void) { kept = malloc(100); "
+		"void *volatile lost = malloc(70); memset(lost, 1, 70); lost = NULL; return !kept; }\\n' >lost.c\n"
+		"  gcc -g -O0 $more -Wl,-z,max-page-size=0x200000 -o lost lost.c\n"
+		"  set +e; mudlark run --leaks -o l.mud ./lost 2>log; is $? 23; set -e\n"
+		"  grep -q 'lost by lost.* 70 bytes in 1 block' log || { cat log; exit 1; }\n"
+		"done\n");
+}
+END_TEST
+
 /* Three plugins of one source, closed before the end. */
 START_TEST(rows_that_differ_in_the_module_show_it)
 {
@@ -398,6 +418,7 @@ int main(void)
 	tcase_add_test(tests, extension_module_of_the_demonstration);
 	tcase_add_loop_test(tests, programs_of_the_system, 0, HOST_CASES(real_programs));
 	tcase_add_test(tests, a_program_is_named_as_it_was_run);
+	tcase_add_test(tests, a_program_with_gaps_is_one_module);
 	tcase_add_test(tests, rows_that_differ_in_the_module_show_it);
 	tcase_add_test(tests, nothing_is_cut_in_a_pipe);
 	tcase_add_test(tests, other_extension_modules_do_not);

@@ -7,6 +7,7 @@
 
 # The processor: its folder of preload/arch.
 ARCH ?= $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+include preload/arch/$(ARCH)/flags.mk
 
 PRELOAD_SOURCES   := $(wildcard preload/*/*.c preload/arch/$(ARCH)/*.c)
 PRELOAD_ASSEMBLED := $(wildcard preload/arch/$(ARCH)/*.S preload/arch/$(ARCH)/stubs/*.S)
@@ -23,7 +24,7 @@ PRELOAD_CFLAGS := -D_GNU_SOURCE -fPIC -fvisibility=hidden -ftls-model=initial-ex
 
 # In the hooks the frame pointer's register stays the caller's (preload/arch/registers.h), whatever CFLAGS says: link-time
 # optimisation would forget it.
-HOOKS_CFLAGS := -fomit-frame-pointer -ffixed-rbp -fno-lto
+HOOKS_CFLAGS := -fomit-frame-pointer $(ARCH_HOOKS_CFLAGS) -fno-lto
 $(BUILD)/preload/host/interpose.o: override CFLAGS += $(HOOKS_CFLAGS)
 
 .PHONY: preload

@@ -13,22 +13,32 @@ SHELLCHECK   ?= shellcheck
 LINT_DIRECTORIES := preload symbolize report tests tools
 LINT_FORMATTED    = $(sort $(shell find $(LINT_DIRECTORIES) -name '*.[ch]'))
 LINT_ANALYSED     = $(sort $(wildcard preload/*/*.c preload/arch/*/*.c symbolize/*.c report/*/*.c tools/bench/*.c))
+LINT_LAYERED      = $(sort $(shell find preload symbolize report -name '*.[chS]'))
 LINT_SCRIPTS      = $(sort $(shell find $(LINT_DIRECTORIES) -name '*.sh') $(wildcard .ci/run))
 LINT_CFLAGS      := -std=gnu11 -I. -D_GNU_SOURCE -DMUDLARK_VERSION='"$(VERSION)"' -DMUDLARK_LIBDIR='"$(LIBDIR)/mudlark"'
 
-.PHONY: lint lint-format lint-layers lint-links lint-tidy lint-cppcheck lint-shell
+.PHONY: lint lint-format lint-layers lint-links lint-python lint-arch lint-tidy lint-cppcheck lint-shell
 lint:
-	@$(MAKE) --no-print-directory --keep-going lint-format lint-layers lint-links lint-tidy lint-cppcheck lint-shell
+	@$(MAKE) --no-print-directory --keep-going lint-format lint-layers lint-links lint-python lint-arch lint-tidy lint-cppcheck lint-shell
 
 lint-format:
 	@$(CLANG_FORMAT) --dry-run -Werror $(LINT_FORMATTED)
 
 # Folders include in one direction, and call in it.
 lint-layers:
-	@awk -f tools/lint_layers.awk tools/layers.txt $(sort $(shell find preload symbolize report -name '*.[chS]'))
+	@awk -f tools/lint_layers.awk tools/layers.txt $(LINT_LAYERED)
 
 lint-links: $(PRELOAD_LIBRARY) tool
 	@nm -A $(PRELOAD_OBJECTS) $(SYMBOLIZE_OBJECTS) $(REPORT_OBJECTS) | awk -f tools/lint_links.awk tools/layers.txt preload/interface/libmudlark.map $(BUILD) -
+
+# What depends on CPython's version is a column of one table, what depends on the processor is in one folder.
+lint-python:
+	@! grep -nE 'layout(\.|->)version *([<>]|[=!]=)' $(filter-out preload/python/versions.c,$(LINT_LAYERED))
+	@! grep -nE '\b(minor|version_hex) *([<>]|[=!]=)' \
+		$(filter-out preload/python/versions.c,$(filter preload/python/% preload/census/% preload/leaks/%,$(LINT_LAYERED)))
+
+lint-arch:
+	@! grep -nE 'REG_R|gregs|__x86_64__|__asm__' $(filter-out preload/arch/%,$(LINT_LAYERED))
 
 lint-tidy:
 	@printf '%s\n' $(LINT_ANALYSED) | xargs -P $(QUALITY_JOBS) -I FILE \

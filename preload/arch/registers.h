@@ -4,7 +4,7 @@
  * Everything particular to a processor in the walk is here: the DWARF numbers of its registers, how far its return
  * address lies from the CFA, which registers a call preserves, what a signal handler's context and a system call look
  * like, and how a hook reads its caller's frame pointer. interpose.c is compiled so that the
- * compiler keeps its hands off that register (-ffixed-rbp): wherever in a hook it is read, it is the caller's still.
+ * compiler keeps its hands off that register (arch/NAME/flags.mk): wherever in a hook it is read, it is the caller's still.
  */
 #ifndef MUDLARK_REGISTERS_H
 #define MUDLARK_REGISTERS_H
@@ -110,10 +110,6 @@ static inline uintptr_t registers_context_vector(const ucontext_t *context, uint
 	*end = state ? (uintptr_t)state + (words[0] == XSTATE_MAGIC ? words[1] : LEGACY_BYTES) : 0;
 	return (uintptr_t)state;
 }
-
-/* The instruction to which a signal handler returns, and the one that calls the kernel. */
-static const uint8_t registers_sigreturn[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05}; /* mov $15, %rax; syscall */
-static const uint8_t registers_syscall[] = {0x0f, 0x05};
 
 #else
 #error "Mudlark has no walk for this processor yet: add its registers here"

@@ -1,6 +1,7 @@
 /* Futex locks with ranks; lock.h has the table of ranks. After U. Drepper, "Futexes are tricky". */
 #include "preload/base/lock.h"
 
+#include "preload/arch/processor.h"
 #include "preload/base/sys.h"
 
 /* Spins before sleeping: the sections behind these locks last about a microsecond. */
@@ -11,15 +12,6 @@ static _Atomic uint32_t *lock_futex(struct lock *lock)
 {
 	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the low half comes first");
 	return (_Atomic uint32_t *)(void *)&lock->word;
-}
-
-static void cpu_relax(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
 }
 
 #ifdef MUDLARK_DEBUG
@@ -84,7 +76,7 @@ void lock_acquire(struct lock *lock)
 			LOCK_NOTE(lock);
 			return;
 		}
-		cpu_relax();
+		processor_pause();
 	}
 	lock_wait(lock);
 	LOCK_NOTE(lock);

@@ -1,50 +1,26 @@
 /* System calls that were broken off; broken_wait.h. */
 #include "preload/process/broken_wait.h"
 
+#include "preload/arch/context.h"
 #include "preload/base/image.h"
-#include "preload/base/sys.h"
 
-#include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 
-enum { NO_CALL = -1, CALL_BYTES = 2, READ_BYTES = 8 };
-
-/* The call that the signal broke off, as libc made it: NO_CALL: none, or it was not libc that made it. */
-static int broken_call(const greg_t *registers, bool *broken)
-{
-	struct __attribute__((packed)) {
-		unsigned char prefix, load; /* mov $number, %eax */
-		int number;
-		unsigned char call[CALL_BYTES];
-	} before;
-	_Static_assert(sizeof before == READ_BYTES, "as the instructions stand in memory");
-	uintptr_t ip = (uintptr_t)registers[REG_RIP];
-	*broken = false;
-	/* In the page that runs: what is there can be read, without a call that a filter could punish. */
-	if (registers[REG_RAX] != -EINTR || ip % SYS_PAGE_BYTES < sizeof before)
-		return NO_CALL;
-	memcpy(&before, (const void *)(ip - sizeof before), sizeof before);
-	*broken = before.call[0] == 0x0f && before.call[1] == 0x05; /* syscall */
-	/* Behind 0x41 it is another register. */
-	return *broken && before.load == 0xb8 && before.prefix != 0x41 ? before.number : NO_CALL;
-}
-
 /* With a point in time, as libc's, or without. */
-static bool is_repeatable_futex(const greg_t *registers)
+static bool is_repeatable_futex(const ucontext_t *context)
 {
-	unsigned command = (unsigned)registers[REG_RSI] & (unsigned)FUTEX_CMD_MASK;
-	return command == FUTEX_WAIT_BITSET || (command == FUTEX_WAIT && !registers[REG_R10]);
+	unsigned command = (unsigned)context_argument(context, 1) & (unsigned)FUTEX_CMD_MASK;
+	return command == FUTEX_WAIT_BITSET || (command == FUTEX_WAIT && !context_argument(context, 3));
 }
 
 /*
  * Whether the call does the same once more. Of a time to wait, that is so when it is a point in time, or there is none,
  * or the kernel has put what is left of it where it is read again.
  */
-static bool is_repeatable(const greg_t *registers, int number)
+static bool is_repeatable(const ucontext_t *context, int number)
 {
 	switch (number) {
 	case SYS_pause:
@@ -57,16 +33,16 @@ static bool is_repeatable(const greg_t *registers, int number)
 	case SYS_semop:
 		return true;
 	case SYS_poll:
-		return (int)registers[REG_RDX] < 0;
+		return (int)context_argument(context, 2) < 0;
 	case SYS_epoll_wait:
 	case SYS_epoll_pwait:
-		return (int)registers[REG_R10] < 0;
+		return (int)context_argument(context, 3) < 0;
 	case SYS_futex:
-		return is_repeatable_futex(registers);
+		return is_repeatable_futex(context);
 	case SYS_nanosleep:
-		return registers[REG_RSI] != 0;
+		return context_argument(context, 1) != 0;
 	case SYS_clock_nanosleep:
-		return registers[REG_RSI] & TIMER_ABSTIME || registers[REG_R10];
+		return context_argument(context, 1) & TIMER_ABSTIME || context_argument(context, 3);
 	default:
 		return false;
 	}
@@ -75,7 +51,7 @@ static bool is_repeatable(const greg_t *registers, int number)
 bool broken_wait(const ucontext_t *context)
 {
 	bool broken;
-	broken_call(context->uc_mcontext.gregs, &broken);
+	context_broken_call(context, &broken);
 	return broken;
 }
 
@@ -106,16 +82,14 @@ static bool has_handlers(void)
 
 void broken_wait_resume(ucontext_t *context)
 {
-	greg_t *registers = context->uc_mcontext.gregs;
 	bool broken;
-	int number = broken_call(registers, &broken);
-	if (number == NO_CALL || !is_repeatable(registers, number) || has_handlers())
+	int number = context_broken_call(context, &broken);
+	if (number == NO_CALL || !is_repeatable(context, number) || has_handlers())
 		return;
 	/* What is left is the time to wait now. */
 	if (number == SYS_nanosleep)
-		registers[REG_RDI] = registers[REG_RSI];
-	if (number == SYS_clock_nanosleep && !(registers[REG_RSI] & TIMER_ABSTIME))
-		registers[REG_RDX] = registers[REG_R10];
-	registers[REG_RAX] = number;
-	registers[REG_RIP] -= CALL_BYTES;
+		context_set_argument(context, 0, context_argument(context, 1));
+	if (number == SYS_clock_nanosleep && !(context_argument(context, 1) & TIMER_ABSTIME))
+		context_set_argument(context, 2, context_argument(context, 3));
+	context_call_again(context, number);
 }

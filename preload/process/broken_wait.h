@@ -6,8 +6,6 @@
  * A program that has a handler, for whatever signal, knows EINTR, and gets it: whether that handler has just run, and
  * EINTR is its due, cannot be told.
  *
- * The kernel does not tell a handler the number of the call: it is read from the instruction before it, which sets it.
- *
  * Async-signal-safe; preserves errno.
  */
 #ifndef MUDLARK_BROKEN_WAIT_H

@@ -1,43 +1,40 @@
 /* Telling by the interrupted instruction; interrupted.h says what for. */
 #include "preload/process/interrupted.h"
 
+#include "preload/arch/context.h"
 #include "preload/arch/registers.h"
 #include "preload/process/runtime.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 
-/* Whether the instruction is a system call, number `number`, that waits or that has been broken off by the signal. */
-static bool waits(const uint8_t *ip, long number)
+/* Whether the thread is at a system call that waits, or after one that has been broken off by the signal. */
+static bool waits(const ucontext_t *context)
 {
-	if (number == -EINTR && memcmp(ip - sizeof registers_syscall, registers_syscall, sizeof registers_syscall) == 0)
+	uintptr_t ip = registers_context_ip(context);
+	if (context_result(context) == -EINTR && context_after_call(ip))
 		return true;
-	if (memcmp(ip, registers_syscall, sizeof registers_syscall) != 0)
+	if (!context_at_call(ip))
 		return false;
 	/* To be begun again; or for the first time, and these are what is called with the lock. */
+	long number = context_call_number(context);
 	return number != SYS_mmap && number != SYS_munmap && number != SYS_mprotect && number != SYS_madvise;
 }
 
 bool interrupted_may_make_thread(const void *context)
 {
-	const greg_t *registers = ((const ucontext_t *)context)->uc_mcontext.gregs;
-	uintptr_t ip = (uintptr_t)registers[REG_RIP];
-	enum runtime_part part = runtime_part(ip);
+	enum runtime_part part = runtime_part(registers_context_ip(context));
 	/* In ld.so and here nothing waits but for locks. */
-	return part == RUNTIME_NONE || (part == RUNTIME_LIBC && waits((const uint8_t *)ip, registers[REG_RAX]));
+	return part == RUNTIME_NONE || (part == RUNTIME_LIBC && waits(context));
 }
 
 bool interrupted_calls_kernel(uintptr_t ip)
 {
 	enum runtime_part part = runtime_part(ip);
-	return (part == RUNTIME_LIBC || part == RUNTIME_LOADER) &&
-	       (memcmp((const void *)ip, registers_syscall, sizeof registers_syscall) == 0 ||
-		memcmp((const void *)(ip - sizeof registers_syscall), registers_syscall, sizeof registers_syscall) ==
-			0);
+	return (part == RUNTIME_LIBC || part == RUNTIME_LOADER) && (context_at_call(ip) || context_after_call(ip));
 }
 
 uintptr_t interrupted_lowest(uintptr_t ip, uintptr_t sp)

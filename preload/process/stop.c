@@ -1,6 +1,7 @@
 /* Threads brought to a halt by a signal; stop.h has the rules. */
 #include "preload/process/stop.h"
 
+#include "preload/arch/context.h"
 #include "preload/base/proc_text.h"
 #include "preload/base/sys.h"
 #include "preload/base/text.h"
@@ -43,8 +44,8 @@ static struct {
 
 static void tell_registers(struct stop_thread *thread, const ucontext_t *context)
 {
-	for (int i = 0; i < GENERAL_REGISTERS; i++)
-		thread->registers[i] = (uintptr_t)context->uc_mcontext.gregs[i];
+	for (unsigned i = 0; i < GENERAL_REGISTERS; i++)
+		thread->registers[i] = context_general(context, i);
 	thread->sp = registers_context_sp(context);
 	thread->ip = registers_context_ip(context);
 	thread->lowest = interrupted_lowest(thread->ip, thread->sp);

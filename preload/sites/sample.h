@@ -21,6 +21,7 @@
 #ifndef MUDLARK_SAMPLE_H
 #define MUDLARK_SAMPLE_H
 
+#include "preload/arch/processor.h"
 #include "preload/base/poisson.h"
 #include "preload/heap/heap.h"
 #include "preload/heap/size_class.h"
@@ -69,13 +70,7 @@ static inline uint64_t sample_class_bytes(unsigned class)
 /* Counts an allocation. False when it ends the countdown. */
 static inline bool sample_spend(struct heap *heap, uint64_t bytes)
 {
-#ifdef __x86_64__
-	bool left;
-	__asm__("sub %[bytes], %[until]" : [until] "+m"(heap->x_until_sample), "=@ccns"(left) : [bytes] "r"(bytes));
-	return left;
-#else
-	return __atomic_sub_fetch(&heap->x_until_sample, (int64_t)bytes, __ATOMIC_RELAXED) >= 0;
-#endif
+	return processor_count_down(&heap->x_until_sample, bytes);
 }
 
 /* Takes sample_spend() back: the allocation has come to nothing and is going to be counted again. */

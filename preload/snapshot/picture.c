@@ -1,6 +1,7 @@
 /* From tables to sections; picture.h has the steps, snapshot_format.h what they look like. */
 #include "preload/snapshot/picture.h"
 
+#include "preload/arch/processor.h"
 #include "preload/base/losses.h"
 #include "preload/base/meta.h"
 #include "preload/base/notes.h"
@@ -22,19 +23,12 @@
 #include "preload/snapshot/generated.h"
 #include "preload/unwind/capture.h"
 
-#include <elf.h>
 #include <gnu/libc-version.h>
 #include <string.h>
 #include <sys/utsname.h>
 
 /* Of the command line, to find out how long it is. */
 enum { COMMAND_LINE_PIECE = 512 };
-
-#if defined(__x86_64__)
-#define OWN_MACHINE EM_X86_64
-#elif defined(__aarch64__)
-#define OWN_MACHINE EM_AARCH64
-#endif
 
 /* Protected by survey_lock. */
 static struct {
@@ -233,7 +227,7 @@ void picture_encode_meta(struct encoder *encoder, const struct picture *picture,
 	encode_tag_number(encoder, META_SAMPLE_BYTES, sample_bytes);
 	encode_tag_number(encoder, META_DEPTH, capture_depth);
 	encode_tag_number(encoder, META_RECORDING, recording_is_on());
-	encode_tag_number(encoder, META_MACHINE, OWN_MACHINE);
+	encode_tag_number(encoder, META_MACHINE, ARCH_ELF_MACHINE);
 	encode_tag_number(encoder, META_MARKS, atomic_load(&recording_marks));
 	encode_tag_text(encoder, META_PROGRAM, output_program());
 	encode_tag_text(encoder, META_EXECUTABLE, modules_executable());

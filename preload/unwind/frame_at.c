@@ -1,6 +1,7 @@
 /* A careful walk; frame_at.h. */
 #include "preload/unwind/frame_at.h"
 
+#include "preload/arch/context.h"
 #include "preload/base/sys.h"
 #include "preload/process/modules.h"
 #include "preload/unwind/cfi.h"
@@ -82,18 +83,17 @@ static bool out_of_call(struct frame *here, struct frame_left *left)
  */
 static bool out_of_handler(struct frame *here, struct frame_left *left)
 {
-	unsigned char code[sizeof registers_sigreturn];
+	uint8_t code[SIGNAL_RETURN_BYTES];
 	const ucontext_t *context = (const void *)here->sp;
 	ucontext_t saved;
 	if (here->exact || !sys_read_memory((const void *)here->ip, code, sizeof code) ||
-	    memcmp(code, registers_sigreturn, sizeof code) != 0 ||
-	    !sys_read_memory(context, &saved, offsetof(ucontext_t, uc_sigmask)))
+	    !context_is_signal_return(code) || !sys_read_memory(context, &saved, offsetof(ucontext_t, uc_sigmask)))
 		return false;
 	*here = (struct frame){.ip = registers_context_ip(&saved), .sp = registers_context_sp(&saved), .exact = true};
 	for (unsigned i = 0; i < KEPT_REGISTERS; i++) {
 		unsigned general = registers_kept_general[i];
-		here->kept[i] = (uintptr_t)saved.uc_mcontext.gregs[general];
-		left->saved[i] = (uintptr_t)&context->uc_mcontext.gregs[general];
+		here->kept[i] = context_general(&saved, general);
+		left->saved[i] = context_general_place(context, general);
 	}
 	left->context = context;
 	return true;

@@ -1,6 +1,7 @@
 /* Out of the library's calls; outside.h. */
 #include "preload/unwind/outside.h"
 
+#include "preload/arch/context.h"
 #include "preload/process/interrupted.h"
 #include "preload/process/runtime.h"
 
@@ -9,8 +10,8 @@ enum { OWN_FRAMES_MAX = 64, EXIT_FRAMES_MAX = 8 };
 
 static void take_context(struct outside *outside, const ucontext_t *context)
 {
-	for (int i = 0; i < GENERAL_REGISTERS; i++)
-		outside->general[i] = (uintptr_t)context->uc_mcontext.gregs[i];
+	for (unsigned i = 0; i < GENERAL_REGISTERS; i++)
+		outside->general[i] = context_general(context, i);
 	outside->vector = registers_context_vector(context, &outside->vector_end);
 	outside->lowest = interrupted_lowest(outside->frame.ip, outside->frame.sp);
 	interrupted_alternate(context, &outside->alternate_low, &outside->alternate_high);

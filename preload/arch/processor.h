@@ -1,0 +1,19 @@
+/*
+ * Instructions that C has no words for, and the processor's name. Another processor is another
+ * preload/arch/NAME/processor.h with the same names.
+ *
+ *   ARCH_ELF_MACHINE             e_machine of its programs
+ *   processor_pause()            in a loop that waits for another thread
+ *   processor_count_down(p, n)   takes n from *p by one instruction, which a thread's signal handler cannot come into the
+ *                                middle of. Returns whether the result is not negative
+ */
+#ifndef MUDLARK_ARCH_PROCESSOR_H
+#define MUDLARK_ARCH_PROCESSOR_H
+
+#if defined(__x86_64__)
+#include "preload/arch/x86_64/processor.h"
+#else
+#error "Mudlark does not know this processor."
+#endif
+
+#endif

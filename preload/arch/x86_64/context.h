@@ -1,0 +1,89 @@
+/* Signal contexts of x86-64; preload/arch/context.h says what the functions do. */
+#ifndef MUDLARK_X86_64_CONTEXT_H
+#define MUDLARK_X86_64_CONTEXT_H
+
+#include "preload/arch/address.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { CALL_BYTES = 2, SIGNAL_RETURN_BYTES = 9 };
+
+static inline uintptr_t context_general(const ucontext_t *context, unsigned i)
+{
+	return (uintptr_t)context->uc_mcontext.gregs[i];
+}
+
+static inline uintptr_t context_general_place(const ucontext_t *context, unsigned i)
+{
+	return (uintptr_t)&context->uc_mcontext.gregs[i];
+}
+
+static inline bool context_at_call(uintptr_t ip)
+{
+	static const uint8_t syscall[CALL_BYTES] = {0x0f, 0x05};
+	return memcmp((const void *)ip, syscall, sizeof syscall) == 0;
+}
+
+static inline bool context_after_call(uintptr_t ip)
+{
+	return context_at_call(ip - CALL_BYTES);
+}
+
+/* The result of a call replaces its number. */
+static inline long context_call_number(const ucontext_t *context)
+{
+	return (long)context->uc_mcontext.gregs[REG_RAX];
+}
+
+static inline long context_result(const ucontext_t *context)
+{
+	return (long)context->uc_mcontext.gregs[REG_RAX];
+}
+
+enum { CALL_ARGUMENTS = 6 };
+static const uint8_t context_arguments[CALL_ARGUMENTS] = {REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9};
+
+static inline uintptr_t context_argument(const ucontext_t *context, unsigned i)
+{
+	return (uintptr_t)context->uc_mcontext.gregs[context_arguments[i]];
+}
+
+static inline void context_set_argument(ucontext_t *context, unsigned i, uintptr_t value)
+{
+	context->uc_mcontext.gregs[context_arguments[i]] = (greg_t)value;
+}
+
+static inline int context_broken_call(const ucontext_t *context, bool *broken)
+{
+	struct __attribute__((packed)) {
+		uint8_t prefix, load; /* mov $number, %eax */
+		int number;
+		uint8_t call[CALL_BYTES];
+	} before;
+	enum { READ_BYTES = 8, LOAD_EAX = 0xb8, OTHER_REGISTER = 0x41 };
+	_Static_assert(sizeof before == READ_BYTES, "as the instructions stand in memory");
+	uintptr_t ip = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+	*broken = false;
+	/* In the page that runs: what is there can be read, without a call that a filter could punish. */
+	if (context_result(context) != -EINTR || ip % PAGE_BYTES < sizeof before)
+		return NO_CALL;
+	memcpy(&before, (const void *)(ip - sizeof before), sizeof before);
+	*broken = context_after_call(ip);
+	return *broken && before.load == LOAD_EAX && before.prefix != OTHER_REGISTER ? before.number : NO_CALL;
+}
+
+static inline void context_call_again(ucontext_t *context, long number)
+{
+	context->uc_mcontext.gregs[REG_RAX] = number;
+	context->uc_mcontext.gregs[REG_RIP] -= CALL_BYTES;
+}
+
+static inline bool context_is_signal_return(const uint8_t code[SIGNAL_RETURN_BYTES])
+{
+	static const uint8_t expected[SIGNAL_RETURN_BYTES] = {0x48, 0xc7, 0xc0, 0x0f, 0,
+							      0,    0,    0x0f, 0x05}; /* mov $15, %rax; syscall */
+	return memcmp(code, expected, sizeof expected) == 0;
+}
+
+#endif

@@ -442,6 +442,11 @@ void modules_close_end(void)
 		;
 }
 
+void modules_fork_child(void)
+{
+	atomic_store(&modules_closing, 0);
+}
+
 const char *modules_executable(void)
 {
 	return modules.executable;

@@ -119,7 +119,9 @@ extern _Atomic uint32_t modules_generation;
  */
 void modules_close_begin(void);
 void modules_close_end(void);
-extern _Atomic uint32_t modules_closing; /* dlcloses under way; set to 0 in a fork child */
+extern _Atomic uint32_t modules_closing; /* dlcloses under way */
+/* In a fork child: what other threads closed is not going on. */
+void modules_fork_child(void);
 
 /* A copy of the path, kept for ever; "" if there is no memory. */
 const char *modules_copy_path(const char *path);

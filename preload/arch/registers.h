@@ -111,6 +111,21 @@ static inline uintptr_t registers_context_vector(const ucontext_t *context, uint
 	return (uintptr_t)state;
 }
 
+/*
+ * Where the code at `at` may jump to, jmp or jcc with 32 bits; 0: it is no such jump. What looks like one may be a part
+ * of another instruction: the caller checks where it leads.
+ */
+enum { JUMP_BYTES_LEAST = 5 }; /* of 6 at most */
+static inline uintptr_t registers_jump(const uint8_t *at)
+{
+	size_t opcode = at[0] == 0xe9 ? 1 : at[0] == 0x0f && (at[1] & 0xf0) == 0x80 ? 2 : 0;
+	int32_t distance;
+	if (!opcode)
+		return 0;
+	memcpy(&distance, at + opcode, sizeof distance);
+	return (uintptr_t)at + opcode + sizeof distance + (uintptr_t)(intptr_t)distance;
+}
+
 #else
 #error "Mudlark has no walk for this processor yet: add its registers here"
 #endif

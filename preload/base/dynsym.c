@@ -36,7 +36,7 @@ static uint32_t gnu_hash(const char *name)
 	return hash;
 }
 
-uintptr_t dynsym_find(const struct dynsym *tables, const char *name, size_t *bytes)
+size_t dynsym_find_all(const struct dynsym *tables, const char *name, struct dynsym_match *out, size_t most)
 {
 	/* Number of buckets, first symbol that is in them, words of the Bloom filter and its shift; then all three. */
 	const uint32_t *head = tables->gnu_hash;
@@ -45,18 +45,27 @@ uintptr_t dynsym_find(const struct dynsym *tables, const char *name, size_t *byt
 	const uint32_t *bucket = (const uint32_t *)(bloom + words), *chain = bucket + buckets;
 	const ElfW(Sym) *symbols = tables->symbols;
 	uint32_t index = bucket[hash % buckets];
+	size_t count = 0;
 	if (index < first)
 		return 0;
-	for (;; index++) {
+	for (; count < most; index++) {
 		uint32_t entry = chain[index - first];
 		const ElfW(Sym) *symbol = &symbols[index];
 		if ((entry | 1) == (hash | 1) && symbol->st_shndx != SHN_UNDEF && symbol->st_value &&
-		    strcmp(tables->strings + symbol->st_name, name) == 0) {
-			if (bytes)
-				*bytes = symbol->st_size;
-			return tables->bias + symbol->st_value;
-		}
+		    strcmp(tables->strings + symbol->st_name, name) == 0)
+			out[count++] = (struct dynsym_match){tables->bias + symbol->st_value, symbol->st_size};
 		if (entry & 1)
-			return 0;
+			break;
 	}
+	return count;
+}
+
+uintptr_t dynsym_find(const struct dynsym *tables, const char *name, size_t *bytes)
+{
+	struct dynsym_match found;
+	if (!dynsym_find_all(tables, name, &found, 1))
+		return 0;
+	if (bytes)
+		*bytes = found.bytes;
+	return found.address;
 }

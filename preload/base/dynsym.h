@@ -27,4 +27,11 @@ bool dynsym_open(struct dynsym *tables, const struct link_map *map);
 /* Address of an exported function or object; 0: there is none of this name. *bytes, unless NULL, is its size. */
 uintptr_t dynsym_find(const struct dynsym *tables, const char *name, size_t *bytes);
 
+/* All of this name: a library has one for each of its versions. Returns how many were written, at most `most`. */
+struct dynsym_match {
+	uintptr_t address;
+	size_t bytes;
+};
+size_t dynsym_find_all(const struct dynsym *tables, const char *name, struct dynsym_match *out, size_t most);
+
 #endif

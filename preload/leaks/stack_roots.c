@@ -86,8 +86,8 @@ void roots_mark_stacks(struct roots *roots)
 	for (uint32_t i = 0; i <= roots->stopped->count; i++) {
 		if (!stack_start(&start, roots->stopped, roots->self, i))
 			continue;
-		/* Of others only the innermost frame may be passed over: few of them call exit(). */
-		stack_words_find(&words, &start, i ? 1 : FRAMES_MAX);
+		/* Others wait somewhere: few of them call exit(). */
+		stack_words_find(&words, &start, i ? WAIT_FRAMES_MAX : FRAMES_MAX);
 		const struct root_span *stack = stack_of(roots, &start);
 		if (stack)
 			mark_stack(roots, stack, &words);

@@ -2,6 +2,7 @@
 #include "preload/leaks/stack_words.h"
 
 #include "preload/base/sys.h"
+#include "preload/leaks/waits.h"
 #include "preload/process/interrupted.h"
 #include "preload/process/runtime.h"
 
@@ -64,8 +65,33 @@ static void pass(struct stack_words *words, uintptr_t start, uintptr_t end, cons
 		return;
 	words->passed[words->passes++] = (struct stack_span){start, end};
 	for (unsigned i = 0; i < KEPT_REGISTERS; i++)
-		if (where[i] >= start && where[i] < end)
+		if (where[i] >= start && where[i] < end && words->keeps < STACK_KEPT_MAX)
 			words->kept[words->keeps++] = where[i];
+}
+
+/* The frames of libc from a system call on, which a function that only waits may have made. */
+struct waiting {
+	unsigned frames;                                   /* that were left */
+	uintptr_t saved[WAIT_FRAMES_MAX * KEPT_REGISTERS]; /* registers, by frames that are not passed over yet */
+	unsigned saves;
+	bool open;
+};
+
+/* A frame of libc was left, which ends at `end`: with it, all from the system call on may be passed over. */
+static void wait_on(struct stack_words *words, struct waiting *waiting, uintptr_t code, const struct frame_left *left,
+		    uintptr_t end)
+{
+	for (unsigned i = 0; i < KEPT_REGISTERS; i++)
+		if (left->saved[i])
+			waiting->saved[waiting->saves++] = left->saved[i];
+	if (++waiting->frames == WAIT_FRAMES_MAX)
+		waiting->open = false;
+	if (!waits_at(code) || words->keeps + waiting->saves > STACK_KEPT_MAX)
+		return;
+	words->passed[words->passes - 1].end = end;
+	for (unsigned i = 0; i < waiting->saves; i++)
+		words->kept[words->keeps++] = waiting->saved[i];
+	waiting->saves = 0;
 }
 
 /* The registers that the frame used were its own, and it saved those of its caller. */
@@ -116,6 +142,7 @@ uint32_t stack_words_find(struct stack_words *words, const struct stack_start *s
 	struct frame here = start->frame;
 	struct frame_left left;
 	struct passing passing = {0};
+	struct waiting waiting = {0};
 	uintptr_t where[KEPT_REGISTERS] = {0}, low = start->lowest;
 	uint32_t walked = 0;
 	words->owns = 0;
@@ -134,8 +161,15 @@ uint32_t stack_words_find(struct stack_words *words, const struct stack_start *s
 		take_over(words, &left, part == RUNTIME_NONE, where);
 		uintptr_t from = ends ? passing.low : low;
 		low = here.sp;
+		unsigned passes = words->passes;
 		if (ends || in_kernel)
 			pass(words, from, low, where);
+		if (in_kernel)
+			waiting = (struct waiting){.open = words->passes > passes};
+		else if (waiting.open && part == RUNTIME_LIBC && !ends && !left.context)
+			wait_on(words, &waiting, code, &left, low);
+		else
+			waiting.open = false;
 		if (ends)
 			passing = (struct passing){.end = low};
 		if (left.context) {

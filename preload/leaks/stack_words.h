@@ -9,8 +9,9 @@
  * program's if the call that it belongs to is.
  *
  * Passed over: exit() and what it runs handlers from, whose frames lie where main()'s was, and have no block; and the
- * frame of a function of libc that a signal found at a system call, whose arguments and values are in registers; and
- * what is between a signal's frame and the interrupted call's.
+ * frame of a function of libc that a signal found at a system call, whose arguments and values are in registers, with
+ * the frames of the functions that called it to wait (waits.h); and what is between a signal's frame and the
+ * interrupted call's. What these frames saved of registers counts.
  */
 #ifndef MUDLARK_STACK_WORDS_H
 #define MUDLARK_STACK_WORDS_H
@@ -37,7 +38,11 @@ struct stack_span {
 	uintptr_t start, end;
 };
 
-enum { STACK_PASSED_MAX = 8 };
+enum {
+	STACK_PASSED_MAX = 8,
+	WAIT_FRAMES_MAX = 8, /* from the program to the kernel: sleep() makes three */
+	STACK_KEPT_MAX = (STACK_PASSED_MAX + WAIT_FRAMES_MAX) * KEPT_REGISTERS,
+};
 
 struct stack_words {
 	/* The caller's room: the program's words, from the innermost on. Registers by their address in `general`. */
@@ -45,7 +50,7 @@ struct stack_words {
 	size_t owns, capacity;
 	/* What does not count, from the innermost on, but for the registers saved there. */
 	struct stack_span passed[STACK_PASSED_MAX];
-	uintptr_t kept[STACK_PASSED_MAX * KEPT_REGISTERS];
+	uintptr_t kept[STACK_KEPT_MAX];
 	unsigned passes, keeps;
 };
 

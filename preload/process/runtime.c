@@ -51,6 +51,11 @@ enum runtime_part runtime_part(uintptr_t ip)
 	return RUNTIME_NONE;
 }
 
+const struct link_map *runtime_module(enum runtime_part of)
+{
+	return part[of];
+}
+
 bool runtime_is_exit(uintptr_t ip)
 {
 	for (unsigned i = 0; i < sizeof ends / sizeof *ends; i++)

@@ -23,6 +23,10 @@ void runtime_init(void);
 /* Async-signal-safe. */
 enum runtime_part runtime_part(uintptr_t ip);
 
+/* The module of libc, ld.so or this library; NULL: it was not found. */
+struct link_map;
+const struct link_map *runtime_module(enum runtime_part of);
+
 /* Whether it is in libc's exit() or quick_exit(). Async-signal-safe. */
 bool runtime_is_exit(uintptr_t ip);
 

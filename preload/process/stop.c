@@ -19,6 +19,8 @@ enum {
 	ROUNDS = 8, /* of looking for threads that were born meanwhile */
 	PATIENCE_NS = 50000000,
 	LAST_PATIENCE_NS = 100000000,
+	MOST_PATIENCE_NS = 1000000000, /* while threads do answer: many, on a machine with much to do */
+	LAST_PATIENCE_AT_END_NS = 1000000000,
 	ENDING_NS = 2000000000,   /* that a process takes at most to end */
 	FIRST_SLICE_NS = 4000000, /* then they are asked about, then in twice that */
 	AGAIN_NS = 1000000,
@@ -257,13 +259,19 @@ static void ask_about(struct stopped *stopped, enum stop_state about)
 	}
 }
 
-/* Until all that were sent the signal have answered, or have ended or begun to wait with it blocked. */
+/*
+ * Until all that were sent the signal have answered, or have ended or begun to wait with it blocked, or none has
+ * answered for so long.
+ */
 static void await(struct stopped *stopped, uint64_t patience_ns)
 {
-	uint64_t deadline = sys_monotonic_ns() + patience_ns, slice = FIRST_SLICE_NS;
-	for (;;) {
+	uint64_t begun = sys_monotonic_ns(), deadline = begun + patience_ns, slice = FIRST_SLICE_NS;
+	for (uint32_t seen = 0;;) {
 		uint32_t answers = atomic_load(&stop.answers);
 		uint64_t now = sys_monotonic_ns();
+		if (answers != seen && now - begun < MOST_PATIENCE_NS)
+			deadline = now + patience_ns;
+		seen = answers;
 		if (!count_state(stopped, STOP_SENT) || now >= deadline)
 			return;
 		sys_futex_wait_for(&stop.answers, answers, slice < deadline - now ? slice : deadline - now);
@@ -362,7 +370,7 @@ static bool make_room(uint32_t threads)
 	return true;
 }
 
-static void stop_all(struct stopped *stopped, int directory)
+static void stop_all(struct stopped *stopped, int directory, bool ends)
 {
 	for (int round = 0; round < ROUNDS; round++) {
 		uint32_t first = stopped->count;
@@ -375,11 +383,11 @@ static void stop_all(struct stopped *stopped, int directory)
 		await(stopped, PATIENCE_NS);
 	}
 	ask_again(stopped);
-	await(stopped, LAST_PATIENCE_NS);
+	await(stopped, ends ? LAST_PATIENCE_AT_END_NS : LAST_PATIENCE_NS);
 	ask_about(stopped, STOP_SENT);
 }
 
-void stop_world(struct stopped *stopped)
+void stop_world(struct stopped *stopped, bool ends)
 {
 	*stopped = (struct stopped){.self = sys_gettid(), .self_pointer = (uintptr_t)__builtin_thread_pointer()};
 	stop.pid = sys_getpid();
@@ -392,7 +400,7 @@ void stop_world(struct stopped *stopped)
 		stop.generation = atomic_load(&stop.released) + 1;
 		atomic_store(&stop.answers, 0);
 		if (take_signal())
-			stop_all(stopped, directory);
+			stop_all(stopped, directory, ends);
 		else
 			stopped->unlisted = true;
 	}

@@ -58,12 +58,14 @@ struct stopped {
 	uintptr_t self_pointer;
 };
 
-/* One at a time (the snapshot lock). Caller has all signals blocked, and no lock of ours that it needs until the
- * release. */
-void stop_world(struct stopped *stopped);
+/*
+ * Stops one at a time: caller holds the snapshot lock, has all signals blocked, and holds no lock of ours that it needs
+ * until the release. ends: the process is exiting, so that threads which answer late are waited for longer.
+ */
+void stop_world(struct stopped *stopped, bool ends);
 /*
  * Says how long they stood before the first of them goes on: those that do may take the processor for long. ends: the
- * process does, and whose wait was broken off goes on no more.
+ * process is exiting; threads whose waits were interrupted stay stopped.
  */
 void stop_release(struct stopped *stopped, _Atomic uint64_t *stood_ns, bool ends);
 

@@ -218,7 +218,7 @@ static void search_inline(struct picture *picture, const struct reach_self *self
 {
 	struct stopped stopped;
 	tables_lock();
-	stop_world(&stopped);
+	stop_world(&stopped, self->process_ends);
 	tables_unlock();
 	picture_bound(picture);
 	search(picture, &stopped, self);
@@ -306,7 +306,7 @@ static bool take_forked(struct picture *picture, uint64_t begun_ns, uint32_t set
 		not_copied_begin(&lists);
 	tables_lock();
 	if (self) {
-		stop_world(&work.stopped);
+		stop_world(&work.stopped, false);
 		snapshot.outcome->stop_begun_ns = work.stopped.begun_ns;
 		picture_bound(picture);
 		snapshot.outcome->cohorts =

@@ -550,33 +550,55 @@ static struct rule rule_of(const struct row *row)
 	return rule;
 }
 
-/* The row that holds at pc. false: there is none that is understood. */
-static bool find_row(uintptr_t pc, const struct dl_phdr_info *info, struct row *row)
-{
+struct fde {
 	struct cie cie;
+	struct reader instructions;
+	uintptr_t start, length; /* of the code that it describes */
+};
+
+/* Of the code that pc is in. false: there is none that is understood. */
+static bool read_fde(uintptr_t pc, const struct dl_phdr_info *info, struct fde *out)
+{
 	struct reader fde = segment_from(info, find_fde(pc, info));
 	if (!enter_entry(&fde))
 		return false;
 	uintptr_t cie_field = (uintptr_t)fde.at;
 	uint64_t cie_distance = read_fixed(&fde, 4);
-	if (!cie_distance || !read_cie(segment_from(info, cie_field - cie_distance), &cie))
+	if (!cie_distance || !read_cie(segment_from(info, cie_field - cie_distance), &out->cie))
 		return false;
-	uintptr_t start = read_pointer(&fde, cie.pointer_encoding);
-	uintptr_t length = read_pointer(&fde, cie.pointer_encoding & ENCODING_FORMAT);
-	if (cie.augmented) {
+	out->start = read_pointer(&fde, out->cie.pointer_encoding);
+	out->length = read_pointer(&fde, out->cie.pointer_encoding & ENCODING_FORMAT);
+	if (out->cie.augmented) {
 		uint64_t skip = read_unsigned(&fde);
 		fde.bad |= skip > (size_t)(fde.end - fde.at);
 		fde.at += fde.bad ? 0 : skip;
 	}
-	if (fde.bad || pc < start || pc - start >= length)
+	out->instructions = fde;
+	return !fde.bad && pc >= out->start && pc - out->start < out->length;
+}
+
+/* The row that holds at pc. false: there is none that is understood. */
+static bool find_row(uintptr_t pc, const struct dl_phdr_info *info, struct row *row)
+{
+	struct fde fde;
+	if (!read_fde(pc, info, &fde))
 		return false;
-	struct program program = {.cie = &cie, .location = start, .pc = pc};
+	struct program program = {.cie = &fde.cie, .location = fde.start, .pc = pc};
 	*row = (struct row){.cfa_kind = CFA_ELSEWHERE};
-	if (!run(&program, cie.instructions, row))
+	if (!run(&program, fde.cie.instructions, row))
 		return false;
 	struct row initial = *row;
 	program.initial = &initial;
-	return run(&program, fde, row);
+	return run(&program, fde.instructions, row);
+}
+
+uintptr_t cfi_function(uintptr_t pc, const struct dl_phdr_info *info, size_t *bytes)
+{
+	struct fde fde;
+	if (!read_fde(pc, info, &fde))
+		return 0;
+	*bytes = fde.length;
+	return fde.start;
 }
 
 struct rule cfi_rule(uintptr_t pc, const struct dl_phdr_info *info)

@@ -14,6 +14,7 @@
 
 #include "preload/arch/registers.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum rule_kind {
@@ -47,6 +48,12 @@ struct dl_phdr_info;
  * segments. Takes no lock, allocates nothing.
  */
 struct rule cfi_rule(uintptr_t pc, const struct dl_phdr_info *info);
+
+/*
+ * Where the function that pc is in begins, whether it is exported or not, and its size; 0: not known. A function that
+ * the compiler has split is as many.
+ */
+uintptr_t cfi_function(uintptr_t pc, const struct dl_phdr_info *info, size_t *bytes);
 
 /* Where the caller's value of a register that calls preserve is. */
 enum kept_where {

@@ -143,7 +143,7 @@ static char *read_all(int fd, size_t *length)
 struct roster_slot *run_roster_slots(const struct run_roster *roster, size_t *count, struct roster_missing *missing)
 {
 	static const char vacant[ROSTER_SLOT_BYTES];
-	struct roster_header header;
+	struct roster_header header = {0};
 	size_t length = 0;
 	char *bytes = read_all(roster->fd, &length);
 	*count = 0;

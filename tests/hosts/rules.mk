@@ -13,7 +13,7 @@ HOST_LIBRARY_SOURCES := $(wildcard tests/hosts/*_library.c tests/hosts/*plugin.c
 HOST_LIBRARY_SOURCES := $(filter-out tests/hosts/c_host_of_cxx_plugin.c tests/hosts/deepbind_plugin.c,$(HOST_LIBRARY_SOURCES))
 HOST_PROGRAMS := $(patsubst tests/hosts/%.c,$(HOSTS_DIRECTORY)/%,$(filter-out $(HOST_LIBRARY_SOURCES) tests/hosts/at_secure.c,$(wildcard tests/hosts/*.c))) \
 	$(patsubst tests/hosts/%.cc,$(HOSTS_DIRECTORY)/%,$(filter-out $(HOST_LIBRARY_SOURCES),$(wildcard tests/hosts/*.cc))) \
-	$(addprefix $(HOSTS_DIRECTORY)/,own_malloc_tcmalloc own_malloc_jemalloc ends_in_many_ways_static leak_shapes_sanitized lsan_roots_sanitized at_secure at_secure_linked)
+	$(addprefix $(HOSTS_DIRECTORY)/,own_malloc_tcmalloc own_malloc_jemalloc ends_in_many_ways_static lost_while_waiting_O0 lost_while_waiting_O2 leak_shapes_sanitized lsan_roots_sanitized at_secure at_secure_linked)
 HOST_LIBRARIES := $(addprefix $(HOSTS_DIRECTORY)/lib,plugin_a.so plugin_b.so plugin_c.so plugin_unnamed_a.so plugin_unnamed_b.so early_constructor.so python_calls.so python_fake.so python_fake_debug.so audit.so large_tls.so start.so \
 	throwing_plugin.so held_thread.so frame_pointer.so frame_small.so frame_large.so lazy.so)
 
@@ -46,6 +46,11 @@ $(HOSTS_DIRECTORY)/own_malloc: tests/hosts/own_malloc.c
 $(HOSTS_DIRECTORY)/ends_in_many_ways_static: tests/hosts/ends_in_many_ways.c
 	@mkdir -p $(@D)
 	$(HOST_COMPILE) -static -o $@ $<
+
+# Where calls leave words depends on how they were compiled.
+$(HOSTS_DIRECTORY)/lost_while_waiting_O0 $(HOSTS_DIRECTORY)/lost_while_waiting_O2: $(HOSTS_DIRECTORY)/lost_while_waiting_O%: tests/hosts/lost_while_waiting.c
+	@mkdir -p $(@D)
+	$(HOST_COMPILE) -O$* -o $@ $< -lpthread
 
 # A missing allocator library is no reason to fail: its host says that it was skipped.
 $(HOSTS_DIRECTORY)/own_malloc_tcmalloc: tests/hosts/own_malloc.c

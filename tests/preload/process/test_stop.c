@@ -218,7 +218,7 @@ static void start_waiting(struct actor *actor, void *(*act)(void *))
 static void stop(void)
 {
 	sys_quiet_begin(&quiet);
-	stop_world(&stopped);
+	stop_world(&stopped, false);
 }
 
 static void release(void)
@@ -451,7 +451,7 @@ START_TEST(sent_late)
 	do {
 		sys_quiet_begin(&quiet);
 		fault_set(SYS_rt_tgsigqueueinfo, 0, EAGAIN);
-		stop_world(&stopped);
+		stop_world(&stopped, false);
 		ck_assert_int_eq(state_of(&mender), STOP_RUNS);
 		bool stands = state_of(&actor) == STOP_STANDS;
 		release();
@@ -616,7 +616,7 @@ static void is_unlisted(long number)
 {
 	sys_quiet_begin(&quiet);
 	fault_set(number, 0, ENOMEM);
-	stop_world(&stopped);
+	stop_world(&stopped, false);
 	fault_clear();
 	ck_assert_msg(stopped.unlisted, "call %ld", number);
 	release();
@@ -632,7 +632,7 @@ START_TEST(failures)
 	/* A signal that cannot be sent: the thread runs on. */
 	sys_quiet_begin(&quiet);
 	fault_set(SYS_rt_tgsigqueueinfo, 0, EAGAIN);
-	stop_world(&stopped);
+	stop_world(&stopped, false);
 	fault_clear();
 	ck_assert_int_eq(state_of(&actor), STOP_RUNS);
 	ck_assert_uint_eq(stopped.running, 1);

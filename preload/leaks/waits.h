@@ -1,0 +1,25 @@
+/*
+ * Functions of libc that do nothing but wait in the kernel for what their arguments name: sleep(), pthread_cond_wait(),
+ * read() and their kin.
+ *
+ * While a thread waits there, their frames lie where calls of the program have been before, with words in them that
+ * nobody has written since. Of 91 threads that lose a block at another distance each and then wait in
+ * pthread_cond_wait(), 8 had it in such a word. What these functions really have are their arguments: in the registers
+ * that they gave the kernel, or in those that the calls within them saved; and the caller has what it needs afterwards.
+ *
+ * Others of libc's functions keep blocks of their own in their frames while they wait (fopen(), getaddrinfo(), qsort()
+ * for what it calls), or the program's (fgets()). So there is no rule for all of libc, but a list of names.
+ */
+#ifndef MUDLARK_WAITS_H
+#define MUDLARK_WAITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Whether the code is of such a function, or of one that it jumps to at its end. Caller holds the snapshot lock, or is
+ * a copy of the process. Takes no lock, allocates nothing.
+ */
+bool waits_at(uintptr_t code);
+
+#endif

@@ -88,6 +88,18 @@ static inline uintptr_t registers_context_ip(const ucontext_t *context)
 	return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
 }
 
+/* What a system call at the program counter's end has given; and to make it again, where it was refused. */
+static inline void registers_context_set_result(ucontext_t *context, long result)
+{
+	context->uc_mcontext.gregs[REG_RAX] = result;
+}
+
+static inline void registers_context_call_again(ucontext_t *context, long number)
+{
+	context->uc_mcontext.gregs[REG_RAX] = number;
+	context->uc_mcontext.gregs[REG_RIP] -= 2; /* registers_syscall */
+}
+
 /*
  * Where the registers that are not general ones are saved: an area of XSAVE (Intel SDM, volume 1, 13.4). Its legacy
  * part has registers up to VECTOR_HOLE; what follows, up to the extended ones, has none, and is not all written to.

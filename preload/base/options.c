@@ -10,6 +10,8 @@
 /* More often, and the program would do nothing else. */
 enum { EVERY_MIN_NS = 1000000 };
 enum { MARKS_MAX = 1000000000 };
+/* Until all is read: then as at_exit. */
+enum { FATAL_NOT_SAID = 2 };
 enum { VALUE_BYTES = PATH_MAX, KEY_BYTES = 32, SIGNAL_BELOW_MAX = 5 };
 
 static const char default_output[] = "mudlark.%e.%p.%n.mud";
@@ -190,7 +192,6 @@ static enum outcome set(struct options *options, const char *key, const char *va
 	} flags[] = {
 		{"record", &options->record},
 		{"children", &options->children},
-		{"fatal", &options->fatal},
 		{"verbose", &options->verbose},
 		{"check_capture", &options->check_capture},
 		{"census", &options->census},
@@ -212,6 +213,8 @@ static enum outcome set(struct options *options, const char *key, const char *va
 			options->depth = (uint32_t)n;
 	} else if (strcmp(key, "at_exit") == 0) {
 		good = parse_level(value, AT_EXIT_TWICE, &options->at_exit);
+	} else if (strcmp(key, "fatal") == 0) {
+		good = parse_level(value, 1, &options->fatal);
 	} else if (strcmp(key, "leaks") == 0) {
 		good = parse_level(value, LEAKS_RETAINED, &options->leaks);
 	} else if (strcmp(key, "peak") == 0) {
@@ -292,6 +295,7 @@ void options_parse(struct options *options, const char *text, void (*complain)(c
 	*options = (struct options){
 		.record = true,
 		.at_exit = 1,
+		.fatal = FATAL_NOT_SAID,
 		.children = true,
 		.judge = true,
 		.peak = 1,
@@ -327,4 +331,6 @@ void options_parse(struct options *options, const char *text, void (*complain)(c
 		text_add(&line_text, "; ignored, see libmudlark.so(7)");
 		complain(line);
 	}
+	if (options->fatal == FATAL_NOT_SAID)
+		options->fatal = options->at_exit != 0;
 }

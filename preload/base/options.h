@@ -16,7 +16,7 @@
  *   snapshot=M        who writes snapshots: the thread (inline), a copy of the process (fork), or whichever holds the
  *                     program for a shorter time (auto); the one at the end always inline (auto)
  *   children=0|1      fork children and the programs they execute are recorded too (1)
- *   fatal=0|1         a snapshot on abort() and fatal signals (0)
+ *   fatal=0|1         a snapshot before a signal's default action ends the program (1; 0 with at_exit=0)
  *   leaks=0|1|2       search for leaks when the program ends; 2: and find out why blocks are reachable (0)
  *   exitcode=N        status of a program that leaks, instead of 0; 0: always its own (23)
  *   judge=0|1         0: the status stays what it is: `mudlark run`, which sets this, judges the snapshots (1)
@@ -52,7 +52,6 @@ enum { TYPE_NAME_MAX = 256 };
 struct options {
 	bool record;
 	bool children;
-	bool fatal;
 	bool verbose;
 	bool check_capture;
 	bool census;
@@ -60,6 +59,7 @@ struct options {
 	bool suppressions; /* there are some */
 	uint32_t leaks;    /* LEAKS_RETAINED: with paths and retained sizes */
 	int exitcode;
+	uint32_t fatal;   /* 0 or 1 */
 	uint32_t at_exit; /* AT_EXIT_TWICE: also what is left of a Python program */
 	uint32_t peak;
 	uint32_t depth;

@@ -1,6 +1,7 @@
 /* System calls for the host's side; sys.h says why they stand together. */
 #include "preload/base/sys.h"
 
+#include "preload/arch/registers.h"
 #include "preload/base/own.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ static bool sys_must_fail(long number)
 
 /* sys_raw_*.S */
 long sys_raw(long number, long a, long b, long c, long d, long e, long f);
+extern const char sys_raw_called[]; /* the instruction after the system call */
 
 static long sys_call(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -227,9 +229,14 @@ void sys_futex_wait(_Atomic uint32_t *word, uint32_t value)
 	sys_call(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, (long)value, 0, 0, 0);
 }
 
+static struct timespec timespec_of(uint64_t ns)
+{
+	return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+}
+
 void sys_futex_wait_for(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
 {
-	struct timespec time = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+	struct timespec time = timespec_of(ns);
 	sys_call(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, (long)value, (long)&time, 0, 0);
 }
 
@@ -547,6 +554,56 @@ int sys_queue_signal(pid_t pid, pid_t tid, int number, void *value)
 	return (int)sys_call(SYS_rt_tgsigqueueinfo, pid, tid, number, (long)&info, 0, 0);
 }
 
+static uint64_t signal_bit(int number)
+{
+	return (uint64_t)1 << (number - 1);
+}
+
+int sys_signal_thread(const siginfo_t *info)
+{
+	return (int)sys_call(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), info->si_signo, (long)info, 0, 0);
+}
+
+int sys_signal_process(const siginfo_t *info)
+{
+	return (int)sys_call(SYS_rt_sigqueueinfo, sys_getpid(), info->si_signo, (long)info, 0, 0, 0);
+}
+
+void sys_unblock(int number)
+{
+	uint64_t one = signal_bit(number);
+	sys_call(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&one, 0, sizeof one, 0, 0);
+}
+
+int sys_timer(int number, void *value)
+{
+	struct sigevent event;
+	int timer = 0;
+	memset(&event, 0, sizeof event);
+	event.sigev_notify = SIGEV_THREAD_ID;
+	event.sigev_signo = number;
+	event.sigev_value.sival_ptr = value;
+	event._sigev_un._tid = sys_gettid();
+	int error = (int)sys_call(SYS_timer_create, CLOCK_MONOTONIC, (long)&event, (long)&timer, 0, 0, 0);
+	return error ? error : timer;
+}
+
+void sys_timer_set(int timer, uint64_t first_ns, uint64_t then_ns)
+{
+	struct itimerspec times = {.it_value = timespec_of(first_ns), .it_interval = timespec_of(then_ns)};
+	sys_call(SYS_timer_settime, timer, 0, (long)&times, 0, 0, 0);
+}
+
+bool sys_is_calling(const void *context)
+{
+	return registers_context_ip(context) == (uintptr_t)sys_raw_called;
+}
+
+void sys_set_result(void *context, long result)
+{
+	registers_context_set_result(context, result);
+}
+
 int sys_connect(const char *name)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -599,15 +656,11 @@ void sys_exit(int status)
 		sys_call(SYS_exit_group, status, 0, 0, 0, 0, 0);
 }
 
-static uint64_t signal_bit(int number)
-{
-	return (uint64_t)1 << (number - 1);
-}
-
 void sys_quiet_begin(struct sys_quiet *quiet)
 {
-	/* A fault of our own must stay one. */
-	uint64_t block = ~(signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGILL) | signal_bit(SIGFPE));
+	/* A fault of our own must stay one, and a call that a filter refuses must not kill (fatal.h). */
+	uint64_t block = ~(signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGILL) | signal_bit(SIGFPE) |
+			   signal_bit(SIGSYS));
 	uint64_t pending = 0;
 	quiet->old_mask = 0;
 	sys_call(SYS_rt_sigprocmask, SIG_BLOCK, (long)&block, (long)&quiet->old_mask, sizeof block, 0, 0);

@@ -166,6 +166,22 @@ bool sys_is_filtered(void);
 int sys_queue_signal(pid_t pid, pid_t tid, int number, void *value);
 
 /*
+ * Sends a signal again as it came, info: to the calling thread, or to the process. 0 or -errno. sys_unblock(): the
+ * calling thread's mask lets it in.
+ */
+int sys_signal_thread(const siginfo_t *info);
+int sys_signal_process(const siginfo_t *info);
+void sys_unblock(int number);
+
+/* A timer that sends the calling thread a signal with a value, when sys_timer_set() starts it. Its id, or -errno. */
+int sys_timer(int number, void *value);
+void sys_timer_set(int timer, uint64_t first_ns, uint64_t then_ns);
+
+/* Whether a signal's context is where sys_*() calls the kernel, and what the call is to have given. */
+bool sys_is_calling(const void *context);
+void sys_set_result(void *context, long result);
+
+/*
  * Connects to the abstract UNIX socket `name` (without its leading NUL) of somebody who listens there for packets. A
  * descriptor, or -errno; -EAGAIN: as many as the listener takes wait there already. sys_send() sends it one packet, 0
  * or -errno. sys_wait_for_peer() waits until it has closed its end, at most so long.

@@ -6,7 +6,8 @@
 #include "preload/base/sandboxed.h"
 #include "preload/base/sys.h"
 #include "preload/base/text.h"
-#include "preload/interface/fatal_signals.h"
+#include "preload/host/dispositions.h"
+#include "preload/host/fatal.h"
 #include "preload/interface/output_reason.h"
 #include "preload/interface/request.h"
 #include "preload/leaks/lsan_options.h"
@@ -62,6 +63,7 @@ static struct {
 	_Atomic bool failure_named;
 	_Atomic bool left_out;    /* a fork's child with children=0 */
 	_Atomic uint32_t watches; /* how often the signal was looked after */
+	int end_signal;           /* that is about to end the process */
 	bool timer_wanted;
 	int timer_signal;
 	timer_t timer;
@@ -191,6 +193,7 @@ static int take_inside(enum snapshot_trigger trigger, const char *label, bool wa
 					   .exits = exits,
 					   .from = from,
 					   .token = token,
+					   .let_in = trigger == TRIGGER_FATAL ? control.end_signal : 0,
 					   .census = census_wanted(trigger, token),
 					   .malloc_stats = malloc_stats};
 	if (request.census.census && interp)
@@ -490,19 +493,6 @@ static void on_signal(int number, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-/* A snapshot, and then what would have happened without us. */
-static void on_fatal(int number, siginfo_t *info, void *context)
-{
-	(void)info, (void)context;
-	int saved = errno;
-	signal(number, SIG_DFL);
-	if (control_owns_process())
-		control_snapshot(TRIGGER_FATAL, NULL, false);
-	errno = saved;
-	/* Blocked until we return; a fault happens again by itself then, but a sent signal does not. */
-	raise(number);
-}
-
 static bool set_handler(int number, void (*handler)(int, siginfo_t *, void *))
 {
 	struct sigaction action;
@@ -557,7 +547,6 @@ static void timer_begin(void)
 
 void control_init(const struct options *options, pid_t pid)
 {
-	static const int fatal[] = {FATAL_SIGNALS};
 	control.options = options;
 	atomic_store(&control.pid, pid);
 	if (options->signal && !take_signal(options->signal, on_signal))
@@ -569,8 +558,12 @@ void control_init(const struct options *options, pid_t pid)
 	control.timer_wanted = options->every_ns && options->signal && (go || take_signal(TIMER_SIGNAL, on_signal));
 	if (go && options->signal)
 		atomic_fetch_or(&control_pending, 1u << WATCH_SIGNAL);
-	for (size_t i = 0; options->fatal && i < sizeof fatal / sizeof fatal[0]; i++)
-		take_signal(fatal[i], on_fatal);
+	/*
+	 * Not in the first process of a namespace, for which the default action of signals is none. Go would hand them
+	 * to us where it finds that nobody catches them, and end otherwise.
+	 */
+	if (options->fatal && pid != 1 && !go)
+		dispositions_init();
 	timer_begin();
 }
 
@@ -585,12 +578,16 @@ void control_fork_child(pid_t pid)
 	atomic_store(&control.judged, false);
 	atomic_store(&control.search_failed, false);
 	lsan_fork_child();
+	fatal_fork_child();
+	if (pid == 1)
+		dispositions_give_back();
 	if (!control.options)
 		return;
 	if (control.options->children) {
 		timer_begin();
 		return;
 	}
+	dispositions_give_back();
 	atomic_store(&control.left_out, true);
 	roster_set_end(ROSTER_LEFT_OUT, ROSTER_NOT_SEARCHED, 0);
 	atomic_store(&recording_active, false);
@@ -666,6 +663,15 @@ void control_at_exit(void)
 	bool leaks = judge_at_exit();
 	atomic_store(&control.ending, true);
 	note_end(leaks, take_now(TRIGGER_EXIT, NULL, true, leaks));
+}
+
+void control_at_signal(int number, const char *name, bool wait)
+{
+	if (is_child_left_out())
+		return;
+	control.end_signal = number;
+	int error = control_snapshot(TRIGGER_FATAL, name, wait);
+	roster_set_killed(number, -error);
 }
 
 enum roster_verdict control_before_exec(int *error)

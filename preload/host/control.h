@@ -74,6 +74,8 @@ bool control_owns_process(void);
 
 /* The snapshot at the end, once. */
 void control_at_exit(void);
+/* The one before a signal ends it; wait: for one that is being taken. Such a signal may come again meanwhile. */
+void control_at_signal(int number, const char *name, bool wait);
 /* The last one before a seccomp filter, which may not allow another. */
 void control_before_sandbox(void);
 

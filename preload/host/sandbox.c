@@ -4,6 +4,7 @@
 #include "preload/base/sandboxed.h"
 #include "preload/base/sys.h"
 #include "preload/host/control.h"
+#include "preload/host/dispositions.h"
 #include "preload/process/roster.h"
 #include "preload/sites/recording.h"
 
@@ -33,6 +34,13 @@ void sandbox_clone(long number, unsigned long argument)
 		roster_clones();
 }
 
+void sandbox_met(void)
+{
+	/* Nothing recorded from here on could be told, and the unwinder makes system calls. */
+	atomic_store(&recording_active, false);
+	atomic_store(&sandbox_entered, true);
+}
+
 /* Called by the stubs. */
 void sandbox_enter(void);
 void sandbox_enter(void)
@@ -40,7 +48,7 @@ void sandbox_enter(void)
 	if (!control_owns_process() || sandboxed())
 		return;
 	control_before_sandbox();
-	/* Nothing recorded from here on could be told, and the unwinder makes system calls. */
-	atomic_store(&recording_active, false);
-	atomic_store(&sandbox_entered, true);
+	/* A handler of ours could not make the calls that it ends the process by. */
+	dispositions_give_back();
+	sandbox_met();
 }

@@ -10,6 +10,9 @@
 #ifndef MUDLARK_SANDBOX_H
 #define MUDLARK_SANDBOX_H
 
+/* A filter that was not seen has refused a call of ours. Async-signal-safe. */
+void sandbox_met(void);
+
 /* Resolves libc's functions. From the constructor. */
 void sandbox_init(void);
 

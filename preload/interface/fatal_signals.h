@@ -1,6 +1,6 @@
 /*
- * The signals that end a program and at which `fatal` writes a snapshot first. KILL cannot be caught by anyone, and the
- * others are the program's own affair. The command gives advice by the same list.
+ * The signals whose default action ends a program, and at which `fatal` writes a snapshot first. KILL cannot be caught,
+ * and real-time signals are left to whoever uses them. The command gives advice by the same list.
  */
 #ifndef MUDLARK_FATAL_SIGNALS_H
 #define MUDLARK_FATAL_SIGNALS_H
@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #define FATAL_SIGNALS                                                                                                  \
-	SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGTRAP, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU
+	SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGTRAP, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU, SIGXFSZ, \
+		SIGPIPE, SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1, SIGUSR2, SIGIO, SIGPWR, SIGSTKFLT
 
 #endif

@@ -65,6 +65,7 @@ enum roster_end {
 	ROSTER_EXECUTED = 2, /* `path` took its place */
 	ROSTER_DECLINED = 3, /* ended; no snapshot was wanted (at_exit=0) */
 	ROSTER_LEFT_OUT = 4, /* a child with children=0: not part of the run */
+	ROSTER_KILLED = 5,   /* a signal's default action, `flags` its number, after a snapshot, or `error` */
 };
 
 enum roster_verdict {

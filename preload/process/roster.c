@@ -307,6 +307,14 @@ void roster_set_end(enum roster_end end, enum roster_verdict verdict, int error)
 	seal(roster.own);
 }
 
+void roster_set_killed(int number, int error)
+{
+	if (!roster.own)
+		return;
+	roster.own->flags = (uint8_t)number;
+	roster_set_end(ROSTER_KILLED, ROSTER_NOT_SEARCHED, error);
+}
+
 static void set_executed(struct roster_slot *slot, const char *path, char *const *environment)
 {
 	slot->end = ROSTER_EXECUTED;

@@ -26,6 +26,9 @@ void roster_fork_child(pid_t pid, uint64_t started_ns);
 
 void roster_set_end(enum roster_end end, enum roster_verdict verdict, int error);
 
+/* A signal is about to end the process; error: of the snapshot before. */
+void roster_set_killed(int number, int error);
+
 /*
  * An exec of `path` is about to be tried in this environment: by the process itself (own), which ends so, or by a
  * child that has its memory, or is a raw copy of it. Returns the slot for roster_exec_failed(); NULL: none.

@@ -476,11 +476,13 @@ int snapshot_take(const struct snapshot_request *request, const struct snapshot_
 	int saved = errno, error = -EBUSY;
 	struct sys_quiet quiet;
 	sys_quiet_begin(&quiet);
+	if (request->let_in)
+		sys_unblock(request->let_in);
 	if (take_lock(request->wait)) {
 		space_snapshot_begin();
 		/* Under the lock: a timer's signal that waited for the end of sys_quiet runs before control.c goes on.
 		 */
-		if (snapshot.ended && request->trigger == TRIGGER_INTERVAL)
+		if (snapshot.ended && (request->trigger == TRIGGER_INTERVAL || request->trigger == TRIGGER_FATAL))
 			error = 0;
 		else if (settle(request->wait || is_last(request->trigger)))
 			error = snapshot_locked(request, listener);

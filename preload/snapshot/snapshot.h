@@ -40,6 +40,7 @@ struct snapshot_request {
 	bool only_lost;       /* with leaks: no file when it is certain that nothing was lost */
 	bool exits;           /* and the calling thread returns to none of its calls */
 	enum outside_of from; /* whose frames the search passes over */
+	int let_in;           /* a signal that is not blocked meanwhile; 0: none */
 	uint64_t token;       /* of whom answer() tells; 0: nobody */
 	struct census_request census;
 	uintptr_t interp;         /* PyInterpreterState, when the calling thread has the GIL for the census; else 0 */

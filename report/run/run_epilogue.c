@@ -104,19 +104,23 @@ static bool fatal_catches(int number)
 	return false;
 }
 
-/* What would have left a snapshot of a program that this signal ended. */
+/* Why there is no snapshot of a program that this signal ended, and what would leave one. */
 static void advise_on_signal(const struct host_options *host, int number)
 {
 	const char *name = sigabbrev_np(number), *fatal = host_options_get(host, "fatal");
-	bool asked = fatal && strcmp(fatal, "0") != 0;
 	if (!name)
 		name = "?";
 	if (number == SIGKILL)
 		notice("signal 9 (KILL) ended it, which no program can catch: --every SECONDS leaves snapshots before, "
 		       "and so does 'mudlark snap PID'");
-	else if (fatal_catches(number) && !asked)
-		notice("signal %d (%s) ended it: with --fatal a snapshot is written then, with --every before", number,
-		       name);
+	else if (fatal_catches(number) && fatal && !strcmp(fatal, "0"))
+		notice("signal %d (%s) ended it, and --fatal is 0: without that a snapshot is written then, with "
+		       "--every SECONDS before",
+		       number, name);
+	else if (fatal_catches(number))
+		notice("signal %d (%s) ended it, and no snapshot could be written then, as after a stack overflow: "
+		       "with --every SECONDS snapshots are written before",
+		       number, name);
 	else
 		notice("signal %d (%s) ended it: with --every SECONDS snapshots are written before", number, name);
 }
@@ -153,8 +157,8 @@ static void no_snapshot(const char *pattern, const struct host_options *host, in
 	else if (status > 128)
 		advise_on_signal(host, status - 128);
 	else
-		notice("'mudlark doctor -- COMMAND' tells why; a program that a signal kills writes none without "
-		       "--fatal or --every");
+		notice("'mudlark doctor -- COMMAND' tells why; a program that is killed (KILL) writes none without "
+		       "--every");
 }
 
 static void print_next(const char *command, const char *options, const char *first, const char *last)

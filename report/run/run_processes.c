@@ -69,6 +69,12 @@ static const struct ended *ended_of(const struct reading *reading, unsigned long
 }
 
 /* How it went without a word. The caller frees. */
+static const char *signal_name(int number)
+{
+	const char *name = sigabbrev_np(number);
+	return name ? name : "?";
+}
+
 static char *silent_end(const struct reading *reading, const struct roster_slot *slot, bool *runs)
 {
 	char state = state_of(slot);
@@ -78,10 +84,9 @@ static char *silent_end(const struct reading *reading, const struct roster_slot 
 	if (state)
 		return must_format("it still runs");
 	const struct ended *ended = ended_of(reading, slot->pid);
-	if (ended && WIFSIGNALED(ended->status)) {
-		const char *name = sigabbrev_np(WTERMSIG(ended->status));
-		return must_format("signal %d (%s) ended it", WTERMSIG(ended->status), name ? name : "?");
-	}
+	if (ended && WIFSIGNALED(ended->status))
+		return must_format("signal %d (%s) ended it", WTERMSIG(ended->status),
+				   signal_name(WTERMSIG(ended->status)));
 	if (ended)
 		return must_format("it ended by a system call of its own (status %d), without a snapshot",
 				   WEXITSTATUS(ended->status));
@@ -182,6 +187,21 @@ static char *exited_reason(const struct reading *reading, const struct roster_sl
 	return NULL;
 }
 
+/* Of an image that a signal ended, which left a snapshot before, without a search for leaks. */
+static char *killed_reason(const struct reading *reading, const struct roster_slot *slot)
+{
+	const char *name = signal_name(slot->flags);
+	if (slot->error)
+		return must_format("signal %d (%s) ended it, and its snapshot could not be written: %s", slot->flags,
+				   name, output_reason(slot->error));
+	if (reading->wanted->leaks)
+		return must_format("signal %d (%s) ended it, before it could be searched for leaks", slot->flags, name);
+	if (!has_file(reading, slot, false))
+		return must_format("signal %d (%s) ended it, and its snapshot is not there any longer", slot->flags,
+				   name);
+	return NULL;
+}
+
 /* Of an image that was replaced by another one. */
 static char *executed_reason(const struct reading *reading, const struct roster_slot *slot)
 {
@@ -211,6 +231,8 @@ static char *image_reason(const struct reading *reading, size_t at, bool *runs)
 			       : NULL;
 	case ROSTER_EXITED:
 		return exited_reason(reading, slot);
+	case ROSTER_KILLED:
+		return killed_reason(reading, slot);
 	case ROSTER_EXECUTED:
 		return next ? executed_reason(reading, slot) : lost_image(reading, slot, runs);
 	case ROSTER_RUNS:

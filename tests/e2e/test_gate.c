@@ -203,13 +203,15 @@ START_TEST(a_command_that_fails_has_not_passed)
 }
 END_TEST
 
-/* Nothing writes a snapshot at SIGKILL, and some signals are the program's own affair. */
+/* Nothing writes a snapshot at SIGKILL, nor at real-time signals, nor where none is wanted. */
 START_TEST(advice_fits_the_signal)
 {
 	gate_expect(137, "mudlark run sh -c 'kill -9 $$' 2>err; s=$?; cat err; ! grep -q fatal err && exit $s",
 		    "signal 9 (KILL) ended it, which no program can catch");
-	gate_expect(138, "mudlark run sh -c 'kill -USR1 $$' 2>err; s=$?; cat err; ! grep -q fatal err && exit $s",
-		    "signal 10 (USR1) ended it: with --every SECONDS");
+	gate_expect(172, "mudlark run sh -c 'kill -44 $$' 2>err; s=$?; cat err; ! grep -q fatal err && exit $s",
+		    "signal 44 (?) ended it: with --every SECONDS");
+	gate_expect(143, "mudlark run --fatal 0 sh -c 'kill $$'", "signal 15 (TERM) ended it, and --fatal is 0");
+	gate_expect(143, "mudlark run sh -c 'kill $$'", "live in its last snapshot");
 }
 END_TEST
 

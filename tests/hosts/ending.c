@@ -1,8 +1,8 @@
 /*
  * Leaks 10 blocks of 1000 bytes and ends in the way that its argument names.
  * Pitfall 5 (gperftools #1475, #1542; bytehound's exit_1/2/3): empty, truncated or missing profile.
- * Expected: a snapshot after return, exit, quick_exit, _exit, _Exit, and exit or the last pthread_exit from a thread;
- * none, and no temporary file, after abort, SIGTERM, SIGSEGV and SIGKILL (abort and SIGSEGV: one with fatal=1).
+ * Expected: a snapshot after return, exit, quick_exit, _exit, _Exit, and exit or the last pthread_exit from a thread, and
+ * after abort, SIGTERM and SIGSEGV (none with fatal=0); none, and no temporary file, after SIGKILL.
  */
 #define _GNU_SOURCE
 #include "expect.h"

@@ -56,7 +56,7 @@ START_TEST(defaults)
 	struct options options = good(NULL), empty = good("");
 	ck_assert(same(&options, &empty));
 	ck_assert(options.record && options.at_exit == 1 && options.children);
-	ck_assert(!options.fatal && !options.verbose);
+	ck_assert(options.fatal && !options.verbose);
 	ck_assert_uint_eq(options.peak, 1);
 	ck_assert_uint_eq(options.depth, 256);
 	ck_assert_uint_eq(options.every_ns, 0);
@@ -72,9 +72,9 @@ START_TEST(every_key)
 {
 	struct options options =
 		good("record=0:output=/tmp/x.%p.%n:depth=64:every=2.5:signal=USR2:at_exit=0:peak=2:children=0:"
-		     "fatal=1:on_error=report:verbose=1:root=4711:snapshot=fork:python=arenas");
+		     "fatal=0:on_error=report:verbose=1:root=4711:snapshot=fork:python=arenas");
 	ck_assert(!options.record && !options.at_exit && !options.children);
-	ck_assert(options.fatal && options.verbose);
+	ck_assert(!options.fatal && options.verbose);
 	ck_assert_str_eq(options.output, "/tmp/x.%p.%n");
 	ck_assert_uint_eq(options.depth, 64);
 	ck_assert_uint_eq(options.every_ns, 2500000000u);
@@ -86,8 +86,10 @@ START_TEST(every_key)
 	ck_assert_int_eq(options.python, PYTHON_MODE_ARENAS);
 	struct options blanks =
 		good("  record=0 output=/tmp/x.%p.%n\tdepth=64\nevery=2.5 :: signal=USR2 at_exit=0 peak=2 children=0 "
-		     "fatal=1 on_error=report verbose=1 root=4711 snapshot=fork python=arenas : ");
+		     "fatal=0 on_error=report verbose=1 root=4711 snapshot=fork python=arenas : ");
 	ck_assert(same(&options, &blanks));
+	ck_assert(!good("at_exit=0").fatal && !good("at_exit=0").at_exit);
+	ck_assert(good("fatal=1:at_exit=0").fatal && good("at_exit=0:fatal=1").fatal);
 }
 END_TEST
 

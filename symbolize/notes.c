@@ -95,9 +95,8 @@ static void put_no_file(struct note *note, const struct note_facts *facts)
 			  "give the version that ran with --extra-dir, and link with -Wl,--build-id");
 		break;
 	case LOCATE_UNPROVEN:
-		put(note,
-		    "neither build-id, size nor time of the file were recorded, so that it cannot be told whether "
-		    "the file is the one that ran: link with -Wl,--build-id");
+		put(note, "no build-id, size or time was recorded, so this file may differ from the one that ran: link "
+			  "with -Wl,--build-id");
 		break;
 	case LOCATE_DAMAGED:
 		put(note, "the file is damaged or truncated: copy it again or give --extra-dir");
@@ -106,7 +105,7 @@ static void put_no_file(struct note *note, const struct note_facts *facts)
 		put(note, "the file is not an ELF file: give the one that ran with --extra-dir");
 		break;
 	case LOCATE_UNREADABLE:
-		put(note, "the file cannot be read (%s): run as a user who may, or give --extra-dir",
+		put(note, "the file cannot be read (%s): run as a user with read permission, or give --extra-dir",
 		    strerror(located->error));
 		break;
 	case LOCATE_NO_MEMORY:
@@ -146,7 +145,7 @@ const char *note_for(struct string_pool *pool, const struct note_facts *facts)
 	if (!facts->has_file) {
 		put_no_file(&note, facts);
 	} else if (facts->unknown_compression) {
-		put(&note, "the debug information is compressed in another way than zlib: link with "
+		put(&note, "the debug information is not compressed with zlib: link with "
 			   "-Wl,--compress-debug-sections=zlib");
 	} else if (!facts->has_dwarf) {
 		if (facts->unreadable_dwarf && !facts->truncated)

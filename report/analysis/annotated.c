@@ -80,7 +80,7 @@ static int refuse_many(const struct names *names, const bool *files, const char 
 	if (count > MOST_NAMED_FILES)
 		buffer_text(&list, ", ...");
 	error_set(error, EXIT_USAGE, NULL, "annotate: %zu files are called '%s'", count, wanted);
-	error_hint(error, "name more of the path; they are %s", buffer_string(&list));
+	error_hint(error, "give more of the path; the files are %s", buffer_string(&list));
 	buffer_free(&list);
 	return EXIT_USAGE;
 }
@@ -122,7 +122,8 @@ int annotated_choose(struct annotated *annotated, const struct names *names, con
 		free(sums);
 		if (!annotated->file_id)
 			return error_set(error, EXIT_USAGE,
-					 "name a file, or another --metric, as alloc-bytes for all that was allocated",
+					 "name a file, or another --metric, such as alloc-bytes for everything that "
+					 "was allocated",
 					 "annotate: nothing of metric %s belongs to a source file",
 					 metric_name(metric));
 	}

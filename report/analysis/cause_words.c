@@ -116,22 +116,21 @@ static const char *const sentences[] = {
 	[CAUSE_CLOSURE] =
 		"the closure variable {name} holds {what}, through {holder}. Drop the function, or pass what it "
 		"needs as an argument.",
-	[CAUSE_UNCOLLECTABLE] = "they stand in gc.garbage: the collector found them and could not, or was told not to, "
+	[CAUSE_UNCOLLECTABLE] = "they are in gc.garbage: the collector found them but could not, or was told not to, "
 				"free them. Switch gc.DEBUG_SAVEALL off, and empty gc.garbage.",
 	[CAUSE_TRACEBACK] =
 		"a kept traceback holds the variables of all its frames: {place}. Keep the exception's text "
 		"only, or clear it with traceback.clear_frames().",
 	[CAUSE_FRAME] =
 		"a kept frame of {name}() holds its variables: {place}. Do not keep frames, or call their clear().",
-	[CAUSE_LOCAL] =
-		"a variable of a function that runs holds {what}: {holder}. They go when it returns; delete the "
-		"variable earlier if that is too late.",
+	[CAUSE_LOCAL] = "a variable of a running function holds {what}: {holder}. They go when it returns; delete the "
+			"variable earlier if that is too late.",
 	[CAUSE_THREAD_LOCAL] =
 		"thread-local data holds {what}: {holder}. It lives as long as its thread: clear it when a "
 		"piece of work is done.",
 	[CAUSE_UNCLOSED] = "they were not closed, and are held by {holder}. Use a with statement, or close() them.",
 	[CAUSE_GENERATOR] =
-		"a {type} that has not ended, {name}, holds {what}: {holder}. Let it end, close or cancel it, or "
+		"a {type} that has not finished, {name}, holds {what}: {holder}. Let it end, close or cancel it, or "
 		"delete its variable earlier.",
 	[CAUSE_DEFAULT] =
 		"a default value of an argument of {name}() holds {what}: {holder}. It is made once, with the "
@@ -209,7 +208,7 @@ static void cycle_sentence(struct buffer *out, const struct snapshot *snapshot, 
 	if (path->step_count > 1)
 		buffer_text(out, ")");
 	buffer_text(out, snapshot->census.gc[GC_ENABLED]
-				 ? ". Break it when it is done with, or make one of its references weak."
+				 ? ". Break it when it is no longer needed, or make one of its references weak."
 				 : ". The collector is off: switch it on, or break the cycle.");
 }
 
@@ -235,7 +234,7 @@ static void lost_sentence(struct buffer *out, const struct snapshot *snapshot, c
 	char roots[32], unseen[32];
 	const char *them = path->lost == 1 ? "it" : "them";
 	buffer_format(out,
-		      "%" PRIu64 " reference%s to each that no object has: C code took %s and did not give %s back; "
+		      "%" PRIu64 " reference%s to each that no object has: C code took %s and did not release %s; "
 		      "nothing in memory leads to %s of the %s. Look for a missing Py_DECREF where ",
 		      path->lost, path->lost == 1 ? "" : "s", them, them, format_count(unseen, path->unseen),
 		      format_count(roots, path->roots));
@@ -253,7 +252,7 @@ static void add_seen(struct buffer *out, const struct snapshot_path *path)
 {
 	char roots[32], seen[32];
 	if (path->hold == HOLD_OUTSIDE && path->roots)
-		buffer_format(out, " No object leads there, but memory of C code to %s of %s.",
+		buffer_format(out, " No object leads there, but memory of C code leads to %s of %s.",
 			      format_count(seen, path->roots - path->unseen), format_count(roots, path->roots));
 }
 
@@ -294,7 +293,7 @@ static void add_share(struct buffer *out, const struct shares *shares, uint64_t 
 	buffer_format(out, "%s of the %s%s", format_count(part, objects), format_count(all, shares->all),
 		      shares->newer ? " new ones" : "");
 	if (shares->estimated)
-		buffer_text(out, " (by shortest ways)");
+		buffer_text(out, " (by shortest paths)");
 }
 
 /* Each of the largest shares with its part. */
@@ -331,7 +330,7 @@ static void name_several(struct buffer *out, const struct snapshot *snapshot, co
 	add_share(out, shares, shares->at[0].objects);
 	buffer_text(out, count > 1
 				 ? ": they live as long as one of them does. Remove what is no longer needed from all."
-				 : ", and is not alone: there are other ways to them.");
+				 : ", but other paths lead to them too.");
 }
 
 /* Fewer than half of the objects, but most of their bytes: large ones, among small ones of other holders. */

@@ -16,7 +16,8 @@
 enum { CONFIG_MOST_BYTES = 1 << 20 };
 
 #define PROJECT_FILE ".mudlark"
-static const char syntax[] = "a line is 'skip PATTERN', or a comment that begins with '#'; --no-config reads no file";
+static const char syntax[] = "write 'skip PATTERN', or a comment that starts with '#'; --no-config ignores these "
+			     "files";
 
 static bool is_blank(char c)
 {
@@ -35,10 +36,10 @@ static const char *parse_line(struct skips *skips, const char *line, const char 
 	if (line == end || *line == '#')
 		return NULL;
 	if (memchr(line, '\0', (size_t)(end - line)))
-		return "it has zero bytes in it";
+		return "it contains NUL bytes";
 	bool is_skip = end - line >= WORD_BYTES && !memcmp(line, word, WORD_BYTES);
 	if (!is_skip || (end - line > WORD_BYTES && !is_blank(line[WORD_BYTES])))
-		return "it does not begin with 'skip'";
+		return "it does not start with 'skip'";
 	line += WORD_BYTES;
 	while (line < end && is_blank(*line))
 		line++;
@@ -72,11 +73,11 @@ static bool is_trusted(const struct stat *status)
 static const char *distrust(const struct stat *link, const struct stat *file)
 {
 	if (!S_ISREG(file->st_mode))
-		return "it is no regular file";
+		return "it is not a regular file";
 	if (!is_trusted(link) || !is_trusted(file))
 		return "it belongs to another user";
 	if (file->st_mode & S_IWOTH)
-		return "every user may write to it";
+		return "every user can write to it";
 	return NULL;
 }
 

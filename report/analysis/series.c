@@ -75,8 +75,8 @@ int series_order(struct snapshot_brief *briefs, size_t count, struct error *erro
 	for (size_t i = 1; i < count; i++) {
 		if (!is_same_process(&briefs[i - 1], &briefs[i]))
 			return error_set(error, EXIT_INPUT,
-					 "one process is judged at a time: name its snapshots only, as with its "
-					 "number in the pattern",
+					 "name the snapshots of one process, for example by putting its number into "
+					 "the pattern",
 					 "%s and %s are of two processes", briefs[i - 1].path, briefs[i].path);
 		if (briefs[i - 1].numbers[META_EPOCH] == briefs[i].numbers[META_EPOCH])
 			return error_set(error, EXIT_INPUT, "name each snapshot once",

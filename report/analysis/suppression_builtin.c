@@ -18,12 +18,11 @@ static const struct {
 	 .why = "thread-local storage of a library opened later: libc's own table has the block, at an offset that it "
 		"alone knows"},
 	{.template = "^allocate_dtv$",
-	 .why = "a thread's table of thread-local storage: libc keeps the address behind its first element"},
-	{.template = "^_dl_allocate_tls$", .why = "the same, of a thread whose stack libc keeps for the next one"},
+	 .why = "a thread's table of thread-local storage: libc keeps the address after its first element"},
+	{.template = "^_dl_allocate_tls$", .why = "the same, for a thread whose stack libc keeps for the next thread"},
 	{.template = "libfontconfig.so",
-	 .why = "elements of a font pattern: fontconfig keeps how far they are from it, no address; what allocates "
-		"them "
-		"has no name without debug information, so the rule is for the library"},
+	 .why = "elements of a font pattern: fontconfig keeps their offsets instead of addresses; the allocating "
+		"functions have no names without debug information, so the rule names the library"},
 	{.template = "^_dlerror_run$", .why = "the text of the last dlopen error of a thread that has ended"},
 	{.template = "^parse_command$",
 	 .why = "bash drops the parse tree of the line or compound command that ends it, with exit or by set -e; only "

@@ -105,7 +105,7 @@ static const char *const other_types[] = {
 
 static bool lsan_line(struct reader *reader)
 {
-	static const char hint[] = "a line is leak:PATTERN, or # and a comment";
+	static const char hint[] = "write leak:PATTERN, or a comment after #";
 	const char *colon = memchr(reader->text, ':', reader->length);
 	if (!colon)
 		return refuse(reader, hint, "no ':' in the line");
@@ -132,8 +132,8 @@ static bool rule_line(struct reader *reader, uint32_t begun)
 {
 	if (next_line(reader))
 		return true;
-	error_set(reader->error, EXIT_USAGE, "a rule ends with '}' on a line of its own",
-		  "%s:%" PRIu32 ": the file ends inside the rule that begins in line %" PRIu32, reader->name,
+	error_set(reader->error, EXIT_USAGE, "end the rule with '}' on a separate line",
+		  "%s:%" PRIu32 ": the file ends inside the rule that starts on line %" PRIu32, reader->name,
 		  reader->number, begun);
 	return false;
 }
@@ -244,7 +244,7 @@ static bool read_frames(struct reader *reader, uint32_t begun, const char *name)
 	}
 	while (!is_line(reader, "}")) {
 		if (count == PATTERNS_MOST)
-			return refuse(reader, "shorten it: what is further out than its last frame may be anything",
+			return refuse(reader, "shorten it: any frames may follow its last one",
 				      "a rule has at most 24 frames");
 		if (!read_pattern(reader, &patterns[count]))
 			return false;
@@ -271,8 +271,7 @@ static bool valgrind_rule(struct reader *reader)
 	uint32_t begun = reader->number;
 	bool ours;
 	if (!is_line(reader, "{"))
-		return refuse(reader, "rules stand in braces, and these on lines of their own",
-			      "a rule begins with '{'");
+		return refuse(reader, "put the rule in braces, each on a separate line", "a rule begins with '{'");
 	if (!rule_line(reader, begun))
 		return false;
 	if (is_line(reader, "}"))
@@ -289,8 +288,8 @@ int suppressions_parse(struct suppressions *set, const char *name, const char *t
 {
 	struct reader reader = {.at = text, .end = text + length, .name = name, .set = set, .error = error};
 	if (length && memchr(text, '\0', length))
-		return error_set(error, EXIT_USAGE, "give the text file of suppressions",
-				 "%s: this is no file of suppressions: it has zero bytes in it", name);
+		return error_set(error, EXIT_USAGE, "give a text file of suppressions",
+				 "%s: this is not a suppression file: it contains NUL bytes", name);
 	bool more = next_line(&reader);
 	bool valgrind = more && is_line(&reader, "{");
 	for (; more; more = next_line(&reader))

@@ -281,8 +281,8 @@ void suppressions_warn_unused(const struct suppressions *set, unsigned kinds)
 	for (size_t i = 0; i < set->count; i++)
 		if (set->rules[i].file && !set->rules[i].program && !set->rules[i].stacks &&
 		    (set->rules[i].kinds & kinds))
-			notice("%s:%" PRIu32 ": the suppression '%s' hides nothing: it can go", set->rules[i].file,
-			       set->rules[i].line, set->rules[i].name);
+			notice("%s:%" PRIu32 ": the suppression '%s' hides nothing: it can be removed",
+			       set->rules[i].file, set->rules[i].line, set->rules[i].name);
 }
 
 void suppressions_print_used(const struct suppressions *set, FILE *stream)

@@ -16,7 +16,7 @@
 
 static int cannot_write(const char *path, int number, struct error *error)
 {
-	return error_set(error, EXIT_INPUT, number == ENOSPC ? "free some space or choose another place with -o" : NULL,
+	return error_set(error, EXIT_INPUT, number == ENOSPC ? "free some space or choose another path with -o" : NULL,
 			 "%s: cannot write it: %s", path ? path : "standard output", strerror(number));
 }
 

@@ -339,12 +339,13 @@ static void say_what_is_odd(const struct listing *listing, bool newer)
 	const struct annotated *annotated = listing->annotated;
 	const struct reading *reading = &listing->options->reading;
 	if (!listing->source->path)
-		notice("the source %s is not here: lines have numbers only (--source-dir, --sysroot)", annotated->file);
+		notice("the source %s was not found: lines are shown by number only (--source-dir, --sysroot)",
+		       annotated->file);
 	if (newer)
-		notice("%s has changed after the program was started: its lines may have moved", listing->source->path);
+		notice("%s changed after the program started: its lines may have moved", listing->source->path);
 	if (!metric_value(&annotated->total, reading->metric))
-		notice("nothing of metric %s belongs to %s: --metric alloc-bytes tells what it allocated, --callees "
-		       "what it had allocated",
+		notice("nothing of metric %s belongs to %s: --metric alloc-bytes shows what it allocated, --callees "
+		       "what its calls allocated",
 		       metric_name(reading->metric), annotated->file);
 }
 
@@ -402,14 +403,14 @@ static int run_annotate(const struct command *command, int argc, char **argv, st
 static const struct option_spec options_table[] = {
 	METRIC_OPTION,
 	{OPTION_CALLEES, 'c', "callees", NULL, ARGUMENT_NONE, NULL,
-	 "count for a line also what the functions that it called have allocated"},
+	 "also count, for each line, what the functions that it called allocated"},
 	{OPTION_ALL_LINES, 'a', "all-lines", NULL, ARGUMENT_NONE, NULL, "show the whole file"},
 	{OPTION_SOURCE_DIR, 'S', "source-dir", "DIR", ARGUMENT_DIRECTORY, NULL,
-	 "look for sources in DIR, with as many of their directories as it takes; repeatable"},
+	 "look for sources in DIR, by as much of their recorded path as exists there; repeatable"},
 	FILTER_OPTIONS,
 	SKIP_OPTIONS,
 	{READING_ALL_FRAMES, 0, "all-frames", NULL, ARGUMENT_NONE, NULL,
-	 "let a block belong to the innermost frame, also inside libc, wrappers of malloc and CPython"},
+	 "assign each block to its innermost frame, even inside libc, wrappers of malloc and CPython"},
 	{READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON (schema mudlark.annotate/1)"},
 	OUTPUT_OPTIONS,
 	SYMBOL_OPTIONS,
@@ -419,14 +420,15 @@ static const struct option_spec options_table[] = {
 const struct command annotate_command = {
 	.name = "annotate",
 	.operands = "SNAPSHOT [FILE]",
-	.summary = "a source file with the bytes of each line, in Python and in C",
+	.summary = "show a source file with the bytes of each line, in Python and in C",
 	.description = "Prints the lines of a source file that have allocated, each with what is live, the blocks, its "
 		       "part of "
 		       "the peak and all that it allocated, and the sum of each function. FILE is a path as the "
 		       "snapshot has it, "
 		       "its end, its base name or a glob; without it, the file with the most live bytes (or of another "
 		       "--metric).",
-	.epilogue = "Exit status: 0; 2 wrong usage, or FILE is none or several; 3 the snapshot cannot be read.\n",
+	.epilogue = "Exit status: 0; 2 wrong usage, or FILE matches no file or several; 3 the snapshot cannot be "
+		    "read.\n",
 	.options = options_table,
 	.operand_kind = ARGUMENT_FILE,
 	.run = run_annotate,

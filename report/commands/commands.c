@@ -48,7 +48,7 @@ int unknown_command(const char *name, struct error *error)
 			buffer_format(&list, "%s%s", list.length ? ", " : "", (*command)->name);
 	error_set(error, EXIT_USAGE, NULL,
 		  name[0] == '-' ? "there is no option %s before a command" : "there is no command '%s'", name);
-	error_hint(error, "the commands are %s; 'mudlark --help' tells what they do", buffer_string(&list));
+	error_hint(error, "the commands are %s; 'mudlark --help' describes them", buffer_string(&list));
 	buffer_free(&list);
 	return EXIT_USAGE;
 }

@@ -284,7 +284,7 @@ static const struct option_spec options[] = {TABLE_OPTIONS, {0}};
 const struct command diff_command = {
 	.name = "diff",
 	.operands = "OLD NEW",
-	.summary = "what changed between two snapshots",
+	.summary = "show what changed between two snapshots",
 	.description = "Compares two snapshots, of one process or of two runs, also of two builds: the largest "
 		       "absolute change "
 		       "first, with the size, its change, the number of blocks and its change. Rows that did not "

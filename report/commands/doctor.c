@@ -169,7 +169,7 @@ static const struct option_spec options_table[] = {
 const struct command doctor_command = {
 	.name = "doctor",
 	.operands = "[BINARY | PID | SNAPSHOT | -- COMMAND...]",
-	.summary = "say what will and won't work here, or with a program or process",
+	.summary = "check what will work here, or with a program or process",
 	.description =
 		"Looks at this machine and, when one is named, at a program (found in PATH as `mudlark run` would find "
 		"it), "

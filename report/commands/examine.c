@@ -105,7 +105,7 @@ static void try_library(struct examination *examination, const char *library)
 		     "/bin/true under %s ended with status %d", library, status);
 	else if (!snapshot)
 		find(examination, "trial", VERDICT_FAIL,
-		     "see whether another entry of LD_PRELOAD or of /etc/ld.so.preload is in the way",
+		     "check whether another entry of LD_PRELOAD or /etc/ld.so.preload interferes",
 		     "/bin/true ran under %s but left no readable snapshot: %s", library, error.message);
 	else
 		find(examination, "trial", VERDICT_OK, NULL,
@@ -188,12 +188,12 @@ static void examine_allocator(struct examination *examination, const char *path,
 		     "%s is built with a sanitizer, whose allocator excludes ours", path);
 	else if (facts->defines_malloc)
 		find(examination, "allocator", VERDICT_FAIL, "link it without that allocator",
-		     "%s has an allocator of its own linked in%s%s%s: nothing of it will be recorded", path,
+		     "%s is linked with its own allocator%s%s%s: its allocations will not be recorded", path,
 		     facts->allocator ? " (" : "", facts->allocator ? facts->allocator : "",
 		     facts->allocator ? ")" : "");
 	else if (facts->has_allocator)
 		find(examination, "allocator", VERDICT_WARN, EMBEDDED_ALLOCATOR_HINT,
-		     "%s contains %s under names of its own: what it allocates by these is not recorded", path,
+		     "%s contains %s under other names: what it allocates with these functions is not recorded", path,
 		     facts->allocator);
 	else if (facts->has_rust_global)
 		find(examination, "allocator", VERDICT_WARN, EMBEDDED_ALLOCATOR_HINT,
@@ -267,7 +267,7 @@ static void examine_python(struct examination *examination, const char *program,
 	for (size_t i = 0; i < facts->needed_count; i++)
 		if (!strncmp(facts->needed[i], "libpython", 9))
 			find(examination, "python", VERDICT_OK, NULL,
-			     "%s has CPython inside (%s): `mudlark doctor SNAPSHOT` tells what was recorded of it",
+			     "%s has CPython inside (%s): `mudlark doctor SNAPSHOT` shows what was recorded of it",
 			     program, facts->needed[i]);
 }
 
@@ -310,10 +310,10 @@ void examine_program(struct examination *examination, const char *command)
 	if (preflight(&check, command, &error) != EXIT_FINE)
 		find(examination, "preload", VERDICT_FAIL, error.hint, "%s", error.message);
 	else if (check.program && strcmp(check.program, check.file) != 0)
-		find(examination, "preload", VERDICT_OK, NULL, "%s is run by %s, into which the library can get",
+		find(examination, "preload", VERDICT_OK, NULL, "%s is run by %s, into which the library can be loaded",
 		     check.file, check.program);
 	else
-		find(examination, "preload", VERDICT_OK, NULL, "the library can get into %s", check.file);
+		find(examination, "preload", VERDICT_OK, NULL, "the library can be loaded into %s", check.file);
 	if (check.has_facts && check.facts.class_bits) {
 		examine_allocator(examination, check.program, &check.facts);
 		examine_debug(examination, check.program, &check.facts);
@@ -354,8 +354,8 @@ void examine_process(struct examination *examination, unsigned long pid)
 		find(examination, "signal", VERDICT_OK, NULL, "process %lu takes signal %d: mudlark snap %lu works",
 		     pid, process.signal, pid);
 	if (process.state == 'T' || process.state == 't')
-		find(examination, "state", VERDICT_WARN, "let it go on (kill -CONT)",
-		     "process %lu is stopped: it answers when it goes on", pid);
+		find(examination, "state", VERDICT_WARN, "continue it (kill -CONT)",
+		     "process %lu is stopped: it will answer when it is continued", pid);
 	if (process.pattern)
 		find(examination, "pattern", VERDICT_OK, NULL, "process %lu writes to %s", pid, process.pattern);
 

@@ -176,7 +176,7 @@ static int run_export(const struct command *command, int argc, char **argv, stru
 	options.reading.top = 0;
 	int status = options_parse(command, argc, argv, export_option, &options, &first, error);
 	if (status == EXIT_FINE && options.format < 0)
-		status = options_operands(command, "say which format: --format " FORMAT_CHOICES, error);
+		status = options_operands(command, "choose a format: --format " FORMAT_CHOICES, error);
 	else if (status == EXIT_FINE && (argc == first || argc - first > 2))
 		status = options_operands(command, "name a snapshot, and at most one more as the base", error);
 	else if (status == EXIT_FINE && options.format == FORMAT_JSON && argc - first == 2)
@@ -203,12 +203,13 @@ static const struct option_spec options_table[] = {
 	 "write to FILE, which appears whole or not at all (default '-', standard output)"},
 	METRIC_OPTION,
 	{READING_BY, 'b', "by", "GROUP", ARGUMENT_CHOICE, GROUPING_CHOICES,
-	 "json only, what a row is: stack (the default), line, function, file, module, type, thread or process"},
+	 "json only, what a row represents: stack (the default), line, function, file, module, type, thread or "
+	 "process"},
 	FILTER_OPTIONS,
 	SKIP_OPTIONS,
 	FRAMES_OPTION,
 	{READING_ALL_FRAMES, 0, "all-frames", NULL, ARGUMENT_NONE, NULL,
-	 "json only, with --by: let a row belong to the innermost frame, whatever it is"},
+	 "json only, with --by: assign each row to its innermost frame, whatever that is"},
 	SYMBOL_OPTIONS,
 	{0},
 };
@@ -222,7 +223,7 @@ const struct command export_command = {
 		       "the snapshot: numbers may be negative, and stacks that did not change are left out. In names "
 		       "';' becomes "
 		       "':' and a line break a space.",
-	.epilogue = "Exit status: 0; 2 wrong usage; 3 a snapshot cannot be read or FILE not be written.\n",
+	.epilogue = "Exit status: 0; 2 wrong usage; 3 a snapshot cannot be read or FILE cannot be written.\n",
 	.options = options_table,
 	.operand_kind = ARGUMENT_FILE,
 	.run = run_export,

@@ -400,7 +400,7 @@ static int run_gate(const struct command *command, int argc, char **argv, struct
 }
 
 #define GATE_WARMUP_HELP                                                                                               \
-	"do not judge what was allocated before the first N snapshots (default: a quarter of them, at least 2)"
+	"do not judge what was allocated before snapshot N (default: a quarter of the snapshots, at least 2)"
 static const struct option_spec options_table[] = {GATE_OPTIONS, GATE_RUN_OPTIONS, {0}};
 
 const struct command gate_command = {

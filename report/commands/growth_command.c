@@ -245,14 +245,13 @@ static int run_growth(const struct command *command, int argc, char **argv, stru
 
 static const struct option_spec options_table[] = {
 	{READING_BY, 'b', "by", "GROUP", ARGUMENT_CHOICE, "stack|line|function",
-	 "what a row is: stack (the default), line or function"},
+	 "what a row represents: stack (the default), line or function"},
 	{OPTION_WARMUP, 'w', "warmup", "N", ARGUMENT_WORD, NULL,
-	 "do not judge what was allocated before the first N snapshots (default: a quarter of them, at least 2)"},
+	 "do not judge what was allocated before snapshot N (default: a quarter of the snapshots, at least 2)"},
 	{OPTION_SERIES, 's', "series", "KIND", ARGUMENT_CHOICE, SERIES_CHOICES,
-	 "judge the snapshots of this kind: mark, interval, api or request; all: of all kinds together, also the one "
-	 "at the "
-	 "end (default auto: the first of these kinds that has enough of them)"},
-	{OPTION_ALL, 'a', "all", NULL, ARGUMENT_NONE, NULL, "show steady rows too"},
+	 "judge the snapshots of this kind: mark, interval, api or request; all: all kinds together, including the "
+	 "one at exit (default auto: the first of these kinds that has enough)"},
+	{OPTION_ALL, 'a', "all", NULL, ARGUMENT_NONE, NULL, "also show steady rows"},
 	{READING_TOP, 'n', "top", "N", ARGUMENT_WORD, NULL, "rows to print (default 20; 0: all)"},
 	{READING_ALL_FRAMES, 0, "all-frames", NULL, ARGUMENT_NONE, NULL, "show all frames of a stack"},
 	SKIP_OPTIONS,
@@ -265,15 +264,14 @@ static const struct option_spec options_table[] = {
 const struct command growth_command = {
 	.name = "growth",
 	.operands = "SNAP...",
-	.summary = "what grows without an end, over a series of snapshots",
+	.summary = "find memory that grows without bound over a series of snapshots",
 	.description =
-		"Judges a series of snapshots of one process, 12 or more of one kind, by what became of the blocks of "
-		"each "
-		"interval: a site grows when a part of each interval's blocks is never freed. Caches that fill, rising "
-		"load and queues are told apart from that.",
+		"Judges a series of snapshots of one process, 12 or more of one kind, by what became of the blocks "
+		"of each interval: a site grows if a part of each interval's blocks is never freed. Caches that "
+		"fill, rising load and queues are distinguished from this.",
 	.epilogue =
-		"Exit status: 0, whatever grows; 2 wrong usage; 3 a snapshot cannot be read, or they are of several\n"
-		"processes. `mudlark gate` turns growth into a status.\n",
+		"Exit status: 0, whether something grows or not; 2 wrong usage; 3 a snapshot cannot be read, or they\n"
+		"are of several processes. `mudlark gate` turns growth into a status.\n",
 	.options = options_table,
 	.operand_kind = ARGUMENT_FILE,
 	.run = run_growth,

@@ -185,7 +185,8 @@ static int run_leaks(const struct command *command, int argc, char **argv, struc
 
 static const struct option_spec options_table[] = {
 	{OPTION_KIND, 'k', "kind", "KIND", ARGUMENT_CHOICE, KIND_CHOICES,
-	 "rows of this kind: definite and possible (the default), indirect, stack-only, reachable, or all; repeatable"},
+	 "show rows of this kind: definite and possible (the default), indirect, stack-only, reachable, or all; "
+	 "repeatable"},
 	{READING_TOP, 'n', "top", "N", ARGUMENT_WORD, NULL,
 	 "rows of each kind to print (default 20; 0: all); the rest is summed in one row"},
 	FILTER_OPTIONS,
@@ -195,12 +196,12 @@ static const struct option_spec options_table[] = {
 	{OPTION_STYLE, 's', "style", "STYLE", ARGUMENT_CHOICE, STYLE_CHOICES,
 	 "table (the default), or lsan: the text that LeakSanitizer prints"},
 	{OPTION_RETAINED, 0, "retained", NULL, ARGUMENT_NONE, NULL,
-	 "of what is reachable: rows by what would go with them"},
+	 "rank reachable stacks by the memory that they retain"},
 	{OPTION_PATH, 0, "path", "STACK", ARGUMENT_WORD, NULL,
-	 "how the blocks of a stack are reached: a number that --retained prints, or a pattern as of --filter"},
+	 "how the blocks of a stack are reached: a number that --retained prints, or a pattern as for --filter"},
 	SUPPRESSION_OPTIONS("the rows"),
 	{OPTION_JUDGE, 0, "judge", NULL, ARGUMENT_NONE, NULL,
-	 "exit with 1 when there are definite leaks, with 4 when that is not certain"},
+	 "exit with 1 if there are definite leaks, with 4 if this is not certain"},
 	{READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON"},
 	OUTPUT_OPTIONS,
 	SYMBOL_OPTIONS,

@@ -139,7 +139,7 @@ static void print_summary(const struct snapshot *snapshot, const struct snapshot
 	if (held)
 		buffer_format(&after, ", %u %% of all %s%s", share_percent(path->objects, held->objects),
 			      format_count(count, held->objects),
-			      path->share == SHARE_ONE_OF_MANY ? "; other ways lead to them, too" : "");
+			      path->share == SHARE_ONE_OF_MANY ? "; other paths lead to them too" : "");
 	print_fitted(buffer_string(&before), snapshot->census.types[path->type].name, buffer_string(&after), true,
 		     terminal, stream);
 	buffer_free(&before);
@@ -332,13 +332,13 @@ static int check_refs(const struct snapshot *snapshot, const char *path, const s
 		return error->code;
 	if (!snapshot->census.has_refs)
 		return error_set(error, EXIT_USAGE, "take one with mudlark snap --refs TYPE PID",
-				 "%s does not say who holds what: it was written without referrer paths", path);
+				 "%s does not show who holds what: it was written without referrer paths", path);
 	for (uint32_t i = 0; i < snapshot->census.path_count; i++)
 		if (is_wanted(snapshot, snapshot->census.paths[i].type, options->type))
 			return EXIT_FINE;
-	return error_set(error, EXIT_USAGE, "mudlark show --by type lists the types that there are",
-			 "%s has no referrer paths of %s%s", path,
-			 options->type ? "type " : "the type that was asked for", options->type ? options->type : "");
+	return error_set(error, EXIT_USAGE, "mudlark show --by type lists all types",
+			 "%s has no referrer paths of %s%s", path, options->type ? "type " : "the requested type",
+			 options->type ? options->type : "");
 }
 
 static int run_refs(const struct command *command, int argc, char **argv, struct error *error)
@@ -374,7 +374,7 @@ static const struct option_spec options_table[] = {
 const struct command refs_command = {
 	.name = "refs",
 	.operands = "SNAPSHOT",
-	.summary = "who holds the objects of a Python type, and why",
+	.summary = "show who holds the objects of a Python type, and why",
 	.description =
 		"Shows who holds the objects of a type: the holders of the largest parts, each with its part and "
 		"a shortest path, with the cause and the usual fix. The snapshot must have been "

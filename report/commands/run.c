@@ -252,7 +252,7 @@ static int check_output(const char *pattern, struct error *error)
 	struct stat status;
 	if (!strchr(pattern, '%') && !stat(pattern, &status) && !S_ISREG(status.st_mode))
 		return error_set(error, EXIT_USAGE, "give another --output",
-				 "%s is no regular file: a snapshot cannot replace it", pattern);
+				 "%s is not a regular file: a snapshot cannot replace it", pattern);
 	if (!strchr(pattern, '%') && leads_to_descriptor(pattern))
 		return error_set(error, EXIT_USAGE, "give another --output", "%s: %s", pattern,
 				 output_reason(OUTPUT_IS_DESCRIPTOR));

@@ -169,7 +169,9 @@ static int no_answer(const struct process *process, unsigned long timeout_s, str
 			  "%d is not Mudlark's",
 			  pid, timeout_s, now.signal);
 	if (now.state == 'T')
-		error_hint(error, "let it go on (kill -CONT %lu); the request is kept, it will write the snapshot then",
+		error_hint(error,
+			   "continue it (kill -CONT %lu); the request is kept, and it will then write the "
+			   "snapshot",
 			   pid);
 	else if (now.state == 't')
 		error_hint(error, "let the debugger continue it; the request is kept");
@@ -330,14 +332,14 @@ static int run_snap(const struct command *command, int argc, char **argv, struct
 }
 
 static const struct option_spec options_table[] = {
-	{OPTION_TIMEOUT, 't', "timeout", "SECONDS", ARGUMENT_WORD, NULL, "wait this long for the answer (default 10)"},
+	{OPTION_TIMEOUT, 't', "timeout", "SECONDS", ARGUMENT_WORD, NULL, "wait this long for each answer (default 10)"},
 	{OPTION_CENSUS, 'c', "census", NULL, ARGUMENT_NONE, NULL,
-	 "count the objects of CPython by type, too: mudlark show --by type shows them"},
+	 "also count CPython's objects by type: mudlark show --by type shows them"},
 	{OPTION_REFS, 'r', "refs", "TYPE", ARGUMENT_WORD, NULL,
-	 "and find out who holds the objects of this type, with or without its module; '?': of the types that have "
+	 "also find out who holds the objects of this type, with or without its module; '?': of the types that have "
 	 "grown most since the last census. mudlark refs shows it"},
 	{OPTION_LEAKS, 'l', "leaks", NULL, ARGUMENT_NONE, NULL,
-	 "search for leaks, too; the process stands still no longer than it takes to copy it"},
+	 "also search for leaks; the process is paused only while it is being copied"},
 	{OPTION_RETAINED, 0, "retained", NULL, ARGUMENT_NONE, NULL,
 	 "and find out why blocks are reachable: mudlark leaks --retained, --path"},
 	{0},
@@ -346,13 +348,13 @@ static const struct option_spec options_table[] = {
 const struct command snap_command = {
 	.name = "snap",
 	.operands = "PID...",
-	.summary = "ask a running process for a snapshot; prints the file's path",
+	.summary = "ask a running process for a snapshot, and print the file's path",
 	.description =
-		"Asks processes that run under Mudlark to write a snapshot now, waits for each and prints the path of "
-		"its "
-		"file. The process must have been started with a signal (the default RTMAX-5 will do) and be yours.",
-	.epilogue = "Exit status: 0; 2 wrong usage; 3 a process is not there, does not run under Mudlark, or did not "
-		    "answer.\n",
+		"Asks processes that run under Mudlark to write a snapshot now, waits for each and prints the path "
+		"of its file. The process must have been started with a signal (the default RTMAX-5 is fine) and "
+		"must be yours.",
+	.epilogue = "Exit status: 0; 2 wrong usage; 3 a process does not exist, does not run under Mudlark, or did "
+		    "not answer.\n",
 	.options = options_table,
 	.operand_kind = ARGUMENT_PID,
 	.run = run_snap,

@@ -104,7 +104,7 @@ int answer_wait(struct answer_socket *answers, const struct process *process, in
 		return ANSWER_BUSY;
 	if (text[0] != 'P')
 		return error_set(error, EXIT_INPUT, NULL, "the process could not write a snapshot: %s",
-				 text[0] == 'E' && text[1] ? text + 1 : "it does not say why");
+				 text[0] == 'E' && text[1] ? text + 1 : "it gives no reason");
 	*path = must_copy(text + 1);
 	return EXIT_FINE;
 }
@@ -119,8 +119,8 @@ static bool has_control_characters(const char *text)
 
 static int refuse(const struct process *process, const char *path, const char *why, struct error *error)
 {
-	return error_set(error, EXIT_INPUT, "do not trust what the process says, nor the file",
-			 "process %lu says that its snapshot is %s: %s", process->pid, path, why);
+	return error_set(error, EXIT_INPUT, "trust neither the process nor the file",
+			 "process %lu reports that its snapshot is %s: %s", process->pid, path, why);
 }
 
 /* Whether the file, of which stat() says this, is a snapshot of the process. */
@@ -128,18 +128,18 @@ static int check_file(const struct process *process, const char *path, const cha
 		      struct error *error)
 {
 	if (!S_ISREG(status->st_mode))
-		return refuse(process, path, "that is no regular file", error);
+		return refuse(process, path, "that is not a regular file", error);
 	if (access(file, R_OK)) {
-		notice("warning: %s cannot be looked at: %s", file, strerror(errno));
+		notice("warning: %s cannot be inspected: %s", file, strerror(errno));
 		return EXIT_FINE;
 	}
 	struct snapshot_briefs briefs = {0};
 	struct error unreadable = {0};
 	int result = EXIT_FINE;
 	if (snapshot_briefs_add(&briefs, file, &unreadable) != EXIT_FINE)
-		result = refuse(process, path, "that is no snapshot", error);
+		result = refuse(process, path, "that is not a snapshot", error);
 	else if (briefs.at[0].numbers[META_PID] != process->inner_pid)
-		result = refuse(process, path, "that is another process's", error);
+		result = refuse(process, path, "that belongs to another process", error);
 	snapshot_briefs_free(&briefs);
 	return result;
 }
@@ -147,9 +147,9 @@ static int check_file(const struct process *process, const char *path, const cha
 int answer_check(const struct process *process, const char *path, char **found, struct error *error)
 {
 	if (path[0] != '/')
-		return refuse(process, path, "that is no absolute path", error);
+		return refuse(process, path, "that is not an absolute path", error);
 	if (has_control_characters(path))
-		return refuse(process, path, "there are control characters in it", error);
+		return refuse(process, path, "it contains control characters", error);
 	/* A process in a chroot or container names the file as it sees it. */
 	char *outside = must_format("/proc/%lu/root%s", process->pid, path);
 	struct stat ours, theirs;

@@ -65,7 +65,7 @@ static int run_symbolize(const struct command *command, int argc, char **argv, s
 	if (status == EXIT_FINE && argc - first != 1)
 		status = options_operands(command, first == argc ? "name a snapshot" : "name one snapshot only", error);
 	if (status == EXIT_FINE && !options.output)
-		status = options_operands(command, "say where to write the result: -o OUT", error);
+		status = options_operands(command, "name the output file: -o OUT", error);
 	if (status == EXIT_FINE)
 		status = symbolize(&options, argv[first], error);
 	reading_free(&options.reading);
@@ -86,7 +86,7 @@ const struct command symbolize_command = {
 	.description =
 		"Resolves every frame of a snapshot to functions, files and lines and writes the snapshot with these "
 		"names in it. show, diff and export then need neither the programs nor their debug information.",
-	.epilogue = "Exit status: 0; 2 wrong usage; 3 the snapshot cannot be read or OUT not be written.\n",
+	.epilogue = "Exit status: 0; 2 wrong usage; 3 the snapshot cannot be read or OUT cannot be written.\n",
 	.options = options_table,
 	.operand_kind = ARGUMENT_FILE,
 	.run = run_symbolize,

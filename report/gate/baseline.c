@@ -178,7 +178,7 @@ int baseline_parse(struct baseline *baseline, const char *name, const char *text
 				"fingerprints mean other stacks",
 				name, number);
 		struct baseline_entry entry = {.comment = ""};
-		const char *reason = memchr(at, '\0', (size_t)(end - at)) ? "it has zero bytes in it"
+		const char *reason = memchr(at, '\0', (size_t)(end - at)) ? "it contains NUL bytes"
 									  : read_entry(baseline, at, end, &entry);
 		if (reason)
 			return error_set(error, EXIT_INPUT, "mudlark gate --write-baseline writes a new one",

@@ -198,15 +198,15 @@ static void warn_of_facts(struct preflight *preflight)
 				 "start, and nothing will be recorded; build it without -fsanitize",
 				 preflight->program));
 	else if (facts->defines_malloc)
-		warn(preflight, must_format("%s has an allocator of its own linked in%s%s%s: nothing of it will be "
+		warn(preflight, must_format("%s is linked with its own allocator%s%s%s: its allocations will not be "
 					    "recorded; link it without that allocator",
 					    preflight->program, facts->allocator ? " (" : "",
 					    facts->allocator ? facts->allocator : "", facts->allocator ? ")" : ""));
 	else if (facts->has_allocator)
 		warn(preflight,
-		     must_format(
-			     "%s contains %s under names of its own: what it allocates by these is not recorded; %s",
-			     preflight->program, facts->allocator, EMBEDDED_ALLOCATOR_HINT));
+		     must_format("%s contains %s under other names: what it allocates with these functions is not "
+				 "recorded; %s",
+				 preflight->program, facts->allocator, EMBEDDED_ALLOCATOR_HINT));
 	if (facts->is_go)
 		warn(preflight,
 		     must_format("%s is a Go program: only allocations of its C code are seen, Go's own heap is "

@@ -154,13 +154,13 @@ static int refuse_unseen(unsigned long pid, int number, struct error *error)
 		return error_set(error, EXIT_INPUT, NULL, "there is no process %lu", pid);
 	if (access("/proc/self/status", R_OK))
 		return error_set(error, EXIT_INPUT, "mount it (mount -t proc proc /proc)",
-				 "process %lu cannot be looked at: /proc is not mounted", pid);
+				 "process %lu cannot be inspected: /proc is not mounted", pid);
 	if (number == ENOENT)
 		return error_set(
 			error, EXIT_INPUT, "run mudlark as the user of that process, or as root",
-			"process %lu cannot be looked at: it is another user's, and /proc hides those (hidepid)", pid);
+			"process %lu cannot be inspected: it is another user's, and /proc hides those (hidepid)", pid);
 	return error_set(error, EXIT_INPUT, "run mudlark as the user of that process, or as root",
-			 "process %lu cannot be looked at: %s", pid, strerror(number));
+			 "process %lu cannot be inspected: %s", pid, strerror(number));
 }
 
 static bool is_other_namespace(unsigned long pid, const char *kind)
@@ -238,7 +238,7 @@ int process_read(struct process *process, unsigned long pid, struct error *error
 	process->inner_pid = numbers ? last_number(numbers) : pid;
 	free(status);
 	if (process->state == 'Z')
-		return error_set(error, EXIT_INPUT, NULL, "process %lu has ended already", pid);
+		return error_set(error, EXIT_INPUT, NULL, "process %lu has already ended", pid);
 
 	snprintf(path, sizeof path, "/proc/%lu/maps", pid);
 	char *maps = read_whole(path, &length);
@@ -248,7 +248,7 @@ int process_read(struct process *process, unsigned long pid, struct error *error
 	int result = EXIT_FINE;
 	if (!maps || !environment) {
 		result = error_set(error, EXIT_INPUT, "run mudlark snap as the user of that process, or as root",
-				   "process %lu cannot be looked at: %s", pid, strerror(errno));
+				   "process %lu cannot be inspected: %s", pid, strerror(errno));
 	} else {
 		read_library(process, maps);
 		result = read_options(process, environment, environment_length, error);

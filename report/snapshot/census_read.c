@@ -130,7 +130,7 @@ void decode_shares(struct snapshot *snapshot, struct cursor *cursor)
 	struct census_data *census = &snapshot->census;
 	uint32_t capacity = 0;
 	if (!census->has_refs) {
-		cursor_fail(cursor, "there are no paths that it is about");
+		cursor_fail(cursor, "there are no paths that it describes");
 		return;
 	}
 	census->shares = true;
@@ -149,7 +149,7 @@ void decode_shares(struct snapshot *snapshot, struct cursor *cursor)
 	for (uint32_t i = 0; i < census->path_count && !cursor->failed; i++) {
 		struct snapshot_path *path = &census->paths[i];
 		path->share = read_varint(cursor);
-		path->holder_steps = read_limited(cursor, path->step_count, "a holder is no step of its path");
+		path->holder_steps = read_limited(cursor, path->step_count, "a holder is not a step of its path");
 		path->left_out = read_varint(cursor);
 		path->roots = read_varint(cursor);
 		path->unseen = read_varint(cursor);
@@ -164,21 +164,21 @@ uint32_t link_census(const struct snapshot *snapshot, const char **why)
 	const struct census_data *census = &snapshot->census;
 	for (uint32_t i = 0; i < census->big_count; i++)
 		if (census->biggest[i].type > census->type_count)
-			return *why = "a large object names a type that is not there", SECTION_TYPES;
+			return *why = "a large object names a type that does not exist", SECTION_TYPES;
 	for (uint32_t i = 0; i < census->type_site_count; i++) {
 		if (!census->type_sites[i].type || census->type_sites[i].type > census->type_count)
-			return *why = "it names a type that is not there", SECTION_TYPE_SITES;
+			return *why = "it names a type that does not exist", SECTION_TYPE_SITES;
 		if (census->type_sites[i].site > snapshot->site_count)
-			return *why = "it names a site that is not there", SECTION_TYPE_SITES;
+			return *why = "it names a site that does not exist", SECTION_TYPE_SITES;
 	}
 	for (uint32_t i = 0; i < census->path_count; i++)
 		if (census->paths[i].type > census->type_count)
-			return *why = "a path names a type that is not there", SECTION_REFS;
+			return *why = "a path names a type that does not exist", SECTION_REFS;
 	for (uint32_t i = 0; i < census->held_count; i++)
 		if (!census->held[i].type || census->held[i].type > census->type_count)
-			return *why = "it names a type that is not there", SECTION_SHARES;
+			return *why = "it names a type that does not exist", SECTION_SHARES;
 	for (uint32_t i = 0; i < census->step_count; i++)
 		if (census->steps[i].type > census->type_count)
-			return *why = "a step names a type that is not there", SECTION_REFS;
+			return *why = "a step names a type that does not exist", SECTION_REFS;
 	return SECTION_END;
 }

@@ -129,7 +129,7 @@ static const char *outcome_text(uint64_t outcome)
 		[SOURCE_OLDER] = "it was written before the program began",
 	};
 	bool known = outcome < sizeof texts / sizeof *texts && texts[outcome];
-	return known ? texts[outcome] : "for a reason that this mudlark has no words for";
+	return known ? texts[outcome] : "for a reason that this mudlark does not know";
 }
 
 static const char *outcome_name(uint64_t outcome)
@@ -194,7 +194,7 @@ void generated_print(const struct snapshot *snapshot, FILE *stream)
 			"the last is shown\n",
 			counts.reused, counts.addresses);
 	if (data->left_out || data->unnamed)
-		fprintf(stream, "note:  %" PRIu64 " places in generated code have no name for want of room\n",
+		fprintf(stream, "note:  %" PRIu64 " places in generated code have no name because there was no room\n",
 			data->left_out + data->unnamed);
 }
 

@@ -76,15 +76,15 @@ uint32_t link_leaks(const struct snapshot *snapshot, const char **why)
 {
 	for (uint32_t i = 0; i < snapshot->leak_count; i++)
 		if (!snapshot->leaks[i].site || snapshot->leaks[i].site > snapshot->site_count)
-			return *why = "a leak names a site that is not there", SECTION_LEAKS;
+			return *why = "a leak names a site that does not exist", SECTION_LEAKS;
 	for (uint32_t i = 0; i < snapshot->indirect_count; i++) {
 		const struct snapshot_indirect *indirect = &snapshot->indirect[i];
 		if (!indirect->leader || indirect->leader > snapshot->site_count || !indirect->site ||
 		    indirect->site > snapshot->site_count)
-			return *why = "it names a site that is not there", SECTION_INDIRECT;
+			return *why = "it names a site that does not exist", SECTION_INDIRECT;
 	}
 	for (uint32_t i = 0; i < snapshot->object_count; i++)
 		if (!snapshot->objects[i].site || snapshot->objects[i].site > snapshot->site_count)
-			return *why = "an object names a site that is not there", SECTION_OBJECTS;
+			return *why = "an object names a site that does not exist", SECTION_OBJECTS;
 	return SECTION_END;
 }

@@ -11,7 +11,7 @@ struct loss {
 
 static const struct loss losses[] = {
 	{LOSS_STACKS_CUT, "stacks_cut", "stacks were cut at the greatest depth: record more with --depth"},
-	{LOSS_TABLE_FULL, "table_full", "allocations have no stack because a table was full or memory short"},
+	{LOSS_TABLE_FULL, "table_full", "allocations have no stack because a table was full or memory was short"},
 	{LOSS_UNWIND_FAILED, "unwind_failed",
 	 "allocations have no stack because it could not be walked: build with unwind tables "
 	 "(-fasynchronous-unwind-tables)"},
@@ -20,9 +20,9 @@ static const struct loss losses[] = {
 	 "blocks are not recorded: signal handlers that interrupted the allocator allocated them"},
 	{LOSS_EARLY_BLOCKS, "early_blocks", "blocks are not recorded: allocated before recording could start"},
 	{LOSS_IGNORED_BLOCKS, "ignored_blocks", "blocks are not recorded: the program asked to ignore them"},
-	{LOSS_FOREIGN_FREES, "foreign_frees", "blocks of another allocator were freed and handed on to it"},
+	{LOSS_FOREIGN_FREES, "foreign_frees", "blocks of another allocator were freed and passed on to it"},
 	{LOSS_SNAPSHOTS_FAILED, "snapshots_failed",
-	 "earlier snapshots could not be written: check space and rights at the output path"},
+	 "earlier snapshots could not be written: check the space and the permissions at the output path"},
 	{LOSS_THREADS_MERGED, "threads_merged", "threads share a number with another one: --by thread adds them up"},
 	{LOSS_BAD_FREES, "bad_frees", "invalid frees (double, interior or wild): find them with --on_error abort"},
 	{LOSS_SNAPSHOTS_SKIPPED, "snapshots_skipped",
@@ -30,17 +30,16 @@ static const struct loss losses[] = {
 	{LOSS_MODULES_UNKNOWN, "modules_unknown", "modules were beyond the table: their frames have no names"},
 	{LOSS_CAPTURES_DIFFER, "captures_differ", "stacks were walked otherwise by libunwind (check_capture)"},
 	{LOSS_PYTHON_BROKEN, "python_broken",
-	 "stacks lack Python frames: the interpreter's chain of them made no sense"},
+	 "stacks lack Python frames: the interpreter's chain of them was inconsistent"},
 	{LOSS_PYTHON_CUT, "python_cut", "stacks lack outer Python frames: they are deeper than --depth"},
 	{LOSS_PYTHON_UNMERGED, "python_unmerged",
-	 "stacks have Python frames behind the native ones: where they belong among them is not known"},
+	 "stacks have Python frames after the native ones: their place among them is unknown"},
 	{LOSS_UNREAD_BYTES, "unread_bytes", "bytes could not be read in the search for leaks"},
 	{LOSS_THREADS_RUNNING, "threads_running",
-	 "threads could not be stopped in the search for leaks: what only they use looks lost"},
+	 "threads could not be stopped for the leak search: blocks that only they use appear leaked"},
 	{LOSS_THREADS_IN_KERNEL, "threads_in_kernel",
-	 "threads waited in the kernel with the signal blocked: not all their registers are known to the search for "
-	 "leaks"},
-	{LOSS_PATHS_LEFT_OUT, "paths_left_out", "stacks have no path: what leads to their blocks is too long"},
+	 "threads waited in the kernel with the signal blocked: the leak search does not know all their registers"},
+	{LOSS_PATHS_LEFT_OUT, "paths_left_out", "stacks have no path: the path to their blocks is too long"},
 	{LOSS_STACKS_SHORTENED, "stacks_shortened",
 	 "stacks lack their outer frames: there are too many different ones; record fewer frames with --depth"},
 };
@@ -54,7 +53,7 @@ void losses_print(const struct snapshot *snapshot, FILE *stream, const struct te
 				style_off(terminal, STYLE_BOLD), format_count(number, snapshot->losses[losses[i].key]),
 				losses[i].words);
 	if (snapshot->unknown_losses)
-		fprintf(stream, "lost:  %s of a kind that this mudlark has no words for: read it with a newer one\n",
+		fprintf(stream, "lost:  %s of an unknown kind: use a newer mudlark\n",
 			format_count(number, snapshot->unknown_losses));
 }
 

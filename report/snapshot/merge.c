@@ -231,7 +231,7 @@ struct snapshot *snapshot_merge(struct snapshot **parts, uint32_t count, struct 
 		whole->python_texts[key].data = "";
 	for (uint32_t i = 1; i < count; i++)
 		if (!same_sampling(parts[0], parts[i])) {
-			error_set(error, EXIT_USAGE, "show them one by one",
+			error_set(error, EXIT_USAGE, "show them one at a time",
 				  "%s and %s cannot be added up: they are sampled differently", parts[0]->file_name,
 				  parts[i]->file_name);
 			return refuse(whole);

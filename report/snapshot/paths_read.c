@@ -39,7 +39,7 @@ void decode_paths(struct snapshot *snapshot, struct cursor *cursor)
 		path->bytes = read_varint(cursor);
 		path->step_count = read_limited(cursor, UINT32_MAX, "a number of steps is out of range");
 		path->left_out = read_varint(cursor);
-		path->near_root = read_limited(cursor, path->step_count, "blocks are left out behind a path's end");
+		path->near_root = read_limited(cursor, path->step_count, "blocks are left out after a path's end");
 		path->first_step = data->step_count;
 		decode_steps(snapshot, cursor, path->step_count, &capacity);
 	}
@@ -68,7 +68,7 @@ void decode_places(struct snapshot *snapshot, struct cursor *cursor)
 		while (number < data->path_count && data->paths[number].site != site)
 			number++;
 		if (number == data->path_count) {
-			cursor_fail(cursor, "a place is of no path");
+			cursor_fail(cursor, "a place belongs to no path");
 			return;
 		}
 		data->paths[number].frame = read_limited(cursor, UINT32_MAX, "a frame id is out of range");
@@ -82,18 +82,18 @@ uint32_t link_retained(const struct snapshot *snapshot, const char **why)
 	const struct retained_data *data = &snapshot->retained;
 	for (uint32_t i = 0; i < data->path_count; i++)
 		if (!data->paths[i].site || data->paths[i].site > snapshot->site_count)
-			return *why = "a path names a site that is not there", SECTION_PATHS;
+			return *why = "a path names a site that does not exist", SECTION_PATHS;
 	for (uint32_t i = 0; i < data->path_count; i++)
 		if (data->paths[i].frame > snapshot->frame_count)
-			return *why = "it names a frame that is not there", SECTION_PLACES;
+			return *why = "it names a frame that does not exist", SECTION_PLACES;
 	for (uint32_t i = 0; i < data->path_count; i++)
 		if (data->paths[i].module > snapshot->module_count)
-			return *why = "it names a module that is not there", SECTION_PLACES;
+			return *why = "it names a module that does not exist", SECTION_PLACES;
 	for (uint32_t i = 0; i < data->step_count; i++)
 		if (data->steps[i].site > snapshot->site_count)
-			return *why = "a step names a site that is not there", SECTION_PATHS;
+			return *why = "a step names a site that does not exist", SECTION_PATHS;
 	for (uint32_t i = 0; i < data->sum_count; i++)
 		if (!data->sums[i].site || data->sums[i].site > snapshot->site_count)
-			return *why = "it names a site that is not there", SECTION_RETAINED;
+			return *why = "it names a site that does not exist", SECTION_RETAINED;
 	return SECTION_END;
 }

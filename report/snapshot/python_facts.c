@@ -40,7 +40,7 @@ void python_facts_text(struct buffer *out, const struct snapshot *snapshot)
 		[OBJECTS_RECORDED] = ", objects recorded",
 		[OBJECTS_ARENAS] = ", objects not recorded: they are in CPython's own arenas",
 		[OBJECTS_FOREIGN] =
-			", objects come from another allocator, and are recorded where that one asks for memory",
+			", objects come from another allocator, and are recorded where that one requests memory",
 	};
 	uint64_t objects = snapshot->python_numbers[PYTHON_OBJECTS];
 	if (!snapshot->has_python)

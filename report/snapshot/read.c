@@ -475,34 +475,34 @@ static uint32_t link_sections(struct snapshot *snapshot, const char **why)
 	for (uint32_t id = 1; id <= snapshot->frame_count; id++) {
 		const struct snapshot_frame *frame = &snapshot->frames[id];
 		if (frame->module > snapshot->module_count)
-			return *why = "a frame names a module that is not there", SECTION_FRAMES;
+			return *why = "a frame names a module that does not exist", SECTION_FRAMES;
 		if (!is_python_frame(frame))
 			continue;
 		if (frame->module)
 			return *why = "a Python frame has a module", SECTION_FRAMES;
 		uint64_t code = frame->address >> CODE_OFFSET_BITS;
 		if (!code || code > snapshot->code_count)
-			return *why = "a Python frame names a code that is not there", SECTION_FRAMES;
+			return *why = "a Python frame names a code that does not exist", SECTION_FRAMES;
 	}
 	for (uint32_t id = 1; id <= snapshot->stack_count; id++)
 		if (snapshot->stacks[id].frame > snapshot->frame_count)
-			return *why = "a stack names a frame that is not there", SECTION_STACKS;
+			return *why = "a stack names a frame that does not exist", SECTION_STACKS;
 	for (uint32_t id = 1; id <= snapshot->site_count; id++) {
 		if (snapshot->sites[id].stack > snapshot->stack_count)
-			return *why = "a site names a stack that is not there", SECTION_SITES;
+			return *why = "a site names a stack that does not exist", SECTION_SITES;
 		if (snapshot->sites[id].thread > snapshot->thread_count)
-			return *why = "a site names a thread that is not there", SECTION_SITES;
+			return *why = "a site names a thread that does not exist", SECTION_SITES;
 	}
 	for (uint32_t i = 0; i < snapshot->cohort_count; i++) {
 		const struct snapshot_cohort *cohort = &snapshot->cohorts[i];
 		if (!cohort->site || cohort->site > snapshot->site_count)
-			return *why = "a cohort names a site that is not there", SECTION_COHORTS;
+			return *why = "a cohort names a site that does not exist", SECTION_COHORTS;
 		snapshot->sites[cohort->site].live_blocks += cohort->live_blocks;
 		snapshot->sites[cohort->site].live_bytes += cohort->live_bytes;
 	}
 	for (uint32_t i = 0; i < snapshot->stored_module_count; i++)
 		if (snapshot->stored_modules[i].module > snapshot->module_count)
-			return *why = "it names a module that is not there", SECTION_SYMBOLS;
+			return *why = "it names a module that does not exist", SECTION_SYMBOLS;
 	link_generated(snapshot);
 	uint32_t census = link_census(snapshot, why);
 	if (census != SECTION_END)
@@ -514,7 +514,7 @@ static uint32_t link_sections(struct snapshot *snapshot, const char **why)
 	if (retained != SECTION_END)
 		return retained;
 	if (snapshot->numbers[META_SAMPLE_BYTES] && snapshot->sample_count != snapshot->site_count)
-		return *why = "it has not as many elements as there are sites", SECTION_SAMPLES;
+		return *why = "its element count differs from the number of sites", SECTION_SAMPLES;
 	return SECTION_END;
 }
 
@@ -628,7 +628,7 @@ static bool find_sections(struct decoder *decoder, const unsigned char *bytes, s
 			continue;
 		}
 		if (decoder->sections[section.type].data)
-			return refuse(decoder, again_hint, "section %s is damaged: it is there twice", name);
+			return refuse(decoder, again_hint, "section %s is damaged: it appears twice", name);
 		decoder->sections[section.type] = (struct section){data, section.data_bytes};
 	}
 }
@@ -688,8 +688,8 @@ int snapshot_open(const char *path, struct error *error)
 	bool missing = errno == ENOENT;
 	error_set(error, EXIT_INPUT, NULL, "%s: cannot open it: %s", path, strerror(errno));
 	if (missing)
-		error_hint(error, "snapshots are named mudlark.PROGRAM.PID.NUMBER.mud unless `output` says "
-				  "otherwise; `mudlark run` prints where they are");
+		error_hint(error, "snapshots are named mudlark.PROGRAM.PID.NUMBER.mud unless `output` names another "
+				  "path; `mudlark run` prints where they are");
 	return -1;
 }
 

@@ -42,7 +42,7 @@ bool options_number(const char *name, const char *value, unsigned long least, un
 	*out = strtoul(value, &end, 10);
 	if (value[0] >= '0' && value[0] <= '9' && !*end && !errno && *out >= least && *out <= most)
 		return true;
-	error_set(error, EXIT_USAGE, NULL, "--%s wants a whole number from %lu to %lu, not '%s'", name, least, most,
+	error_set(error, EXIT_USAGE, NULL, "--%s requires an integer from %lu to %lu, got '%s'", name, least, most,
 		  value);
 	return false;
 }
@@ -71,9 +71,11 @@ static int refuse(const struct command *command, int result, char **argv, const 
 				if (longs->val == optopt)
 					given = longs->name;
 		if (optopt >= FIRST_LONG)
-			error_set(error, EXIT_USAGE, NULL, "%s: option --%s wants an argument", command->name, given);
+			error_set(error, EXIT_USAGE, NULL, "%s: option --%s requires an argument", command->name,
+				  given);
 		else
-			error_set(error, EXIT_USAGE, NULL, "%s: option -%c wants an argument", command->name, optopt);
+			error_set(error, EXIT_USAGE, NULL, "%s: option -%c requires an argument", command->name,
+				  optopt);
 	} else if (optopt >= FIRST_LONG || (optopt == 0 && strchr(given, '=') && strncmp(given, "--", 2) == 0)) {
 		/* A known option that takes no argument has optopt set to its value. */
 		bool surplus = optopt >= FIRST_LONG;
@@ -126,7 +128,7 @@ int options_parse(const struct command *command, int argc, char **argv, option_h
 				spec = &command->options[i];
 		assert(spec); /* getopt knows the table's options only */
 		if (spec->kind == ARGUMENT_CHOICE && options_choice(spec->choices, optarg) < 0) {
-			error_set(error, EXIT_USAGE, NULL, "%s: --%s wants one of %s, not '%s'", command->name,
+			error_set(error, EXIT_USAGE, NULL, "%s: --%s must be one of %s, got '%s'", command->name,
 				  spec->name, spec->choices, optarg);
 			status = hint_help(command, error);
 		} else {

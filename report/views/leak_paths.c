@@ -228,7 +228,7 @@ static void root_text(struct buffer *out, const struct retained_rows *rows, cons
 	} else if (path->root == ROOT_ITSELF) {
 		buffer_text(out, "a block that counts as in use: the loader's, ignored, or not recorded");
 	} else {
-		buffer_text(out, "something that this mudlark has no words for: read it with a newer one");
+		buffer_text(out, "a root of an unknown kind: use a newer mudlark");
 	}
 }
 
@@ -293,7 +293,7 @@ static void print_path(const struct retained_rows *rows, size_t number)
 	       size_text(reading, all, figures->alloc_bytes), format_count(count, figures->alloc_blocks),
 	       figures->alloc_blocks == 1 ? "" : "s");
 	if (!path) {
-		puts("  what leads to it is too long to be told");
+		puts("  the path to it is too long to show");
 		return;
 	}
 	buffer_text(&line, "  ");
@@ -435,7 +435,8 @@ int leak_paths_print(struct reading *reading, const char *path, struct error *er
 	if (!reading->snapshots[0]->numbers[META_RETAINED])
 		return error_set(error, EXIT_INPUT,
 				 "write one with 'mudlark run --retained COMMAND' or 'mudlark snap --retained PID'",
-				 "%s: why blocks are reachable was not found out", reading->snapshots[0]->file_name);
+				 "%s: the search did not find out why blocks are reachable",
+				 reading->snapshots[0]->file_name);
 	unsigned long number = path ? choose(reading, path) : 0;
 	if (number > reading->top && reading->top)
 		reading->top = number;

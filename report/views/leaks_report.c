@@ -23,9 +23,9 @@ static const char *const incomplete_words[] = {
 	"threads could not be stopped",
 	"the mappings or the threads of the process could not be read",
 	"there was no memory for the search",
-	"Mudlark's own memory could not be told from the program's",
+	"Mudlark's own memory could not be distinguished from the program's",
 	"the program's blocks were not recorded",
-	"memory that the program keeps from copies of it was not read (--snapshot inline reads it)",
+	"memory marked MADV_DONTFORK was not read (--snapshot inline reads it)",
 };
 
 static void incomplete_json(uint64_t incomplete, struct json *json)
@@ -165,8 +165,8 @@ static void print_suppressed(const struct leaks_report *report)
 	printf("suppressed  %s bytes in %s blocks", format_count(bytes, hidden->bytes),
 	       format_count(blocks, hidden->blocks));
 	if (hidden->indirect_blocks)
-		printf(", and %s bytes in %s blocks that are lost with them",
-		       format_count(bytes, hidden->indirect_bytes), format_count(blocks, hidden->indirect_blocks));
+		printf(", and %s bytes in %s blocks that leaked with them", format_count(bytes, hidden->indirect_bytes),
+		       format_count(blocks, hidden->indirect_blocks));
 	putchar('\n');
 	for (size_t i = 0; i < report->suppressions->count; i++) {
 		const struct suppression *rule = &report->suppressions->rules[i];
@@ -186,7 +186,7 @@ static void print_sums(const struct snapshot *snapshot, const struct leak_sums *
 {
 	static const char *const words[LEAK_KINDS] = {
 		[LEAK_DEFINITE] = "nothing points to them",
-		[LEAK_INDIRECT] = "only what is lost points to them",
+		[LEAK_INDIRECT] = "only leaked blocks point to them",
 		[LEAK_POSSIBLE] = "only pointers into their middle, or with a tag",
 		[LEAK_STACK_ONLY] = "only a stack points to them",
 		[LEAK_REACHABLE] = "in use",
@@ -198,7 +198,7 @@ static void print_sums(const struct snapshot *snapshot, const struct leak_sums *
 		       format_count(blocks, sums->blocks[kind]), words[kind]);
 	}
 	if (snapshot->totals[TOTAL_UNRECORDED_BLOCKS])
-		printf("unrecorded  %s bytes in %s blocks more are lost, which sampling left out\n",
+		printf("unrecorded  %s bytes in %s more blocks leaked, which were not sampled\n",
 		       format_count(bytes, snapshot->totals[TOTAL_UNRECORDED_BYTES]),
 		       format_count(blocks, snapshot->totals[TOTAL_UNRECORDED_BLOCKS]));
 	for (size_t i = 0; i < sizeof incomplete_words / sizeof *incomplete_words; i++)

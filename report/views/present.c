@@ -13,12 +13,11 @@ static void explain_nothing(const struct reading *reading, const struct aggregat
 	uint32_t newest = reading->snapshot_count - 1;
 	char stacks[32], bytes[32], blocks[32];
 	if (reading->group.language != LANGUAGE_ALL && !has_language(reading->names, reading->group.language))
-		notice("no frame is of language %s, so that no row can tell where: leave --lang out",
+		notice("no frame is of language %s, so rows have no location: omit --lang",
 		       language_name(reading->group.language));
 	if (is_filtered(&reading->filter) && !aggregate->row_count)
 		notice("the filters leave nothing: %s stack%s with %s live bytes in %s blocks do not pass; a pattern "
-		       "has "
-		       "to match a whole name, path or file name: '*word*' finds the word anywhere",
+		       "must match a whole name, path or file name: '*word*' finds the word anywhere",
 		       format_count(stacks, aggregate->stacks_left_out[newest]),
 		       aggregate->stacks_left_out[newest] == 1 ? "" : "s",
 		       format_count(bytes, aggregate->left_out[newest].live_bytes),
@@ -57,8 +56,8 @@ static int check_format(const struct command *command, struct reading *reading, 
 	if (!reading->tracemalloc)
 		return EXIT_FINE;
 	if (reading->json)
-		return error_set(error, EXIT_USAGE, "leave one of the two out",
-				 "%s: --json is a format of its own, not tracemalloc's", command->name);
+		return error_set(error, EXIT_USAGE, "omit one of the two",
+				 "%s: --json and --format tracemalloc exclude each other", command->name);
 	if (!reading->by_given)
 		reading->group.by = BY_LINE;
 	if (reading->group.by != BY_LINE && reading->group.by != BY_FILE)

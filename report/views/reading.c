@@ -101,7 +101,7 @@ int reading_check_frames(const struct reading *reading, const char *command, str
 {
 	if (reading->frames != FRAMES_TABLE || reading->group.by == BY_STACK)
 		return EXIT_FINE;
-	return error_set(error, EXIT_USAGE, "leave --frames or --by out",
+	return error_set(error, EXIT_USAGE, "omit --frames or --by",
 			 "%s: --frames table is for rows by stack; others have one frame", command);
 }
 

@@ -68,16 +68,14 @@ enum reading_option {
 #define FRAMES_OPTION                                                                                                  \
 	{                                                                                                              \
 		READING_FRAMES, 0, "frames", "WHERE", ARGUMENT_CHOICE, FRAMES_CHOICES,                                 \
-			"where JSON has the frames of rows by stack: in the rows, or once in a table of which rows "   \
-			"give "                                                                                        \
-			"the indices (default auto: a table for more than 100 rows)"                                   \
+			"where JSON stores the frames of rows by stack: in the rows, or once in a table that rows "    \
+			"refer to by index (default auto: a table for more than 100 rows)"                             \
 	}
 #define METRIC_OPTION                                                                                                  \
 	{                                                                                                              \
 		READING_METRIC, 'm', "metric", "METRIC", ARGUMENT_CHOICE, METRIC_CHOICES,                              \
-			"what rows are ranked by: live-bytes (the default), live-blocks, alloc-bytes, alloc-blocks, "  \
-			"peak-bytes or "                                                                               \
-			"temporary-blocks"                                                                             \
+			"metric that ranks rows: live-bytes (the default), live-blocks, alloc-bytes, alloc-blocks, "   \
+			"peak-bytes or temporary-blocks"                                                               \
 	}
 #define FILTER_OPTIONS                                                                                                 \
 	{READING_FILTER,                                                                                               \
@@ -105,11 +103,11 @@ enum reading_option {
 	 "PATTERN",                                                                                                    \
 	 ARGUMENT_WORD,                                                                                                \
 	 NULL,                                                                                                         \
-	 "let no block belong to a frame whose module, file or function matches the glob, but to its caller, as for "  \
-	 "malloc's wrappers; repeatable"},                                                                             \
+	 "assign blocks of a frame whose module, file or function matches the glob to its caller, as for "             \
+	 "wrappers of malloc; repeatable"},                                                                            \
 	{                                                                                                              \
 		READING_NO_CONFIG, 0, "no-config", NULL, ARGUMENT_NONE, NULL,                                          \
-			"read no .mudlark and no ~/.config/mudlark/config"                                             \
+			"do not read .mudlark or ~/.config/mudlark/config"                                             \
 	}
 #define SYMBOL_OPTIONS                                                                                                 \
 	{READING_SYSROOT,                                                                                              \
@@ -118,7 +116,7 @@ enum reading_option {
 	 "DIR",                                                                                                        \
 	 ARGUMENT_DIRECTORY,                                                                                           \
 	 NULL,                                                                                                         \
-	 "look for the recorded files below DIR, as of a container or another machine"},                               \
+	 "look for the recorded files below DIR, such as the file system of a container"},                             \
 		{READING_DEBUG_DIR,                                                                                    \
 		 0,                                                                                                    \
 		 "debug-dir",                                                                                          \
@@ -134,7 +132,7 @@ enum reading_option {
 #define WIDTH_OPTION(id)                                                                                               \
 	{                                                                                                              \
 		id, 0, "width", "COLUMNS", ARGUMENT_WORD, NULL,                                                        \
-			"shorten names to so many columns (default: the terminal's; otherwise nothing is shortened)"   \
+			"shorten names so that tables fit (default: the terminal's width, or no limit)"                \
 	}
 #define OUTPUT_OPTIONS                                                                                                 \
 	{READING_BYTES, 0, "bytes", NULL, ARGUMENT_NONE, NULL, "print sizes in bytes"}, WIDTH_OPTION(READING_WIDTH),   \
@@ -149,7 +147,7 @@ enum reading_option {
 	 "GROUP",                                                                                                      \
 	 ARGUMENT_CHOICE,                                                                                              \
 	 GROUPING_CHOICES,                                                                                             \
-	 "what a row is: stack (the default), line, function, file, module, type, thread or process"},                 \
+	 "what a row represents: stack (the default), line, function, file, module, type, thread or process"},         \
 		METRIC_OPTION, {READING_TOP,                                                                           \
 				'n',                                                                                   \
 				"top",                                                                                 \
@@ -171,7 +169,7 @@ enum reading_option {
 		 NULL,                                                                                                 \
 		 ARGUMENT_NONE,                                                                                        \
 		 NULL,                                                                                                 \
-		 "show all frames, and let a row belong to its innermost one, also inside libc, libstdc++, wrappers "  \
+		 "show all frames, and assign each row to its innermost one, even inside libc, libstdc++, wrappers "   \
 		 "of malloc and what --skip names"},                                                                   \
 		SKIP_OPTIONS, {READING_JSON, 'j', "json", NULL, ARGUMENT_NONE, NULL, "print JSON"}, FRAMES_OPTION,     \
 		OUTPUT_OPTIONS, SYMBOL_OPTIONS

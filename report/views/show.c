@@ -148,7 +148,7 @@ static const struct option_spec options[] = {TABLE_OPTIONS, {0}};
 const struct command show_command = {
 	.name = "show",
 	.operands = "SNAPSHOT...",
-	.summary = "what is live in a snapshot, by stack, line, function, file, module, thread or process",
+	.summary = "show what is live in a snapshot, by stack, line, function, file, module, thread or process",
 	.description =
 		"Shows what is live in a snapshot, the largest first. A row belongs to the innermost frame that is "
 		"not the C or C++ runtime, a wrapper of malloc or the interpreter (mudlark-owner(7)); its sums are "

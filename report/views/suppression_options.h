@@ -35,14 +35,14 @@ struct suppression_choices {
 		 NULL,                                                                                                 \
 		 ARGUMENT_NONE,                                                                                        \
 		 NULL,                                                                                                 \
-		 "print the built-in suppressions with their reasons, and end"},                                       \
+		 "print the built-in suppressions with their reasons, and exit"},                                      \
 		{SUPPRESSION_NO_BUILTIN,                                                                               \
 		 0,                                                                                                    \
 		 "no-builtin",                                                                                         \
 		 NULL,                                                                                                 \
 		 ARGUMENT_NONE,                                                                                        \
 		 NULL,                                                                                                 \
-		 "without the built-in suppressions"},                                                                 \
+		 "do not apply the built-in suppressions"},                                                            \
 	{                                                                                                              \
 		SUPPRESSION_GENERATE, 0, "gen-suppressions", "STYLE", ARGUMENT_CHOICE, SUPPRESSION_STYLES,             \
 			"print suppressions for " what " instead of a report: lsan or valgrind"                        \

@@ -52,7 +52,7 @@ int types_need_census(const struct snapshot *snapshot, const char *path, struct 
 	if (snapshot->census.asked)
 		return error_set(error, EXIT_USAGE, "take another one: mudlark snap --census PID",
 				 "%s has no object types: %s", path,
-				 snapshot->census.why_not[0] ? snapshot->census.why_not : "it does not say why");
+				 snapshot->census.why_not[0] ? snapshot->census.why_not : "it gives no reason");
 	return error_set(error, EXIT_USAGE, "take one with mudlark snap --census PID, or run the program with --census",
 			 "%s has no object types: it was written without a census of objects", path);
 }

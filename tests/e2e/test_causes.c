@@ -23,11 +23,11 @@ static const struct cause_case cases[] = {
 	{"lru_cache", "Leak", "300 ", "why: __main__.load is an lru_cache without a bound"},
 	{"closure", "Leak", "300 ", "why: the closure variable kept holds them, through __main__.handlers"},
 	{"cycle", "Leak", "300 ", "why: a reference cycle that waits for the collector (__main__.Leak"},
-	{"uncollectable", "Leak", "300 ", "why: they stand in gc.garbage"},
+	{"uncollectable", "Leak", "300 ", "why: they are in gc.garbage"},
 	{"traceback", "Leak", "300 ",
 	 "why: a kept traceback holds the variables of all its frames: __main__.errors[0]"},
 	{"frame", "Leak", "300 ", "why: a kept frame of "},
-	{"local", "Leak", "300 ", "why: a variable of a function that runs holds them: hold_local.kept"},
+	{"local", "Leak", "300 ", "why: a variable of a running function holds them: hold_local.kept"},
 	{"thread_local", "Leak", "300 ", "why: thread-local data holds them: "},
 	{"files", "_io.TextIOWrapper", "300 ", "why: they were not closed, and are held by __main__.opened"},
 	{"processes", "subprocess.Popen", "3 ", "why: they were not closed, and are held by __main__.started"},
@@ -92,7 +92,7 @@ START_TEST(lost_reference)
 	static const struct cause_case remembered = {
 		"remembered", "Leak", "300 ",
 		"why: C code or the interpreter holds them: __main__.Leak. No object "
-		"leads there, but memory of C code to 300 of 300."};
+		"leads there, but memory of C code leads to 300 of 300."};
 	char directory[PATH_MAX], build[3 * PATH_MAX], path[PATH_MAX + 16];
 	if (!runner_has_program("python3-config") || access("/usr/bin/python3", X_OK)) {
 		runner_skip("no python3-dev: no extension to lose a reference");

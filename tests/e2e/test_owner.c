@@ -136,10 +136,10 @@ START_TEST(configuration_files)
 	owner_expect("files that nobody may trust",
 		     "gcc -O2 -o wrappers " OWN "wrappers.c; record ./wrappers w.mud\n"
 		     "mkfifo .mudlark; is \"$(rows w.mud)\" 'fill_table pool_take name_row'\n"
-		     "grep -q '.mudlark is not read: it is no regular file' notes; rm .mudlark\n"
+		     "grep -q '.mudlark is not read: it is not a regular file' notes; rm .mudlark\n"
 		     "echo 'skip fill_table' >.mudlark; chmod o+w .mudlark\n"
 		     "is \"$(rows w.mud)\" 'fill_table pool_take name_row'\n"
-		     "grep -q '.mudlark is not read: every user may write to it' notes; rm .mudlark\n"
+		     "grep -q '.mudlark is not read: every user can write to it' notes; rm .mudlark\n"
 		     "test $(id -u) = 0 || exit 0\n"
 		     "echo 'skip fill_table' >.mudlark; chown nobody .mudlark\n"
 		     "is \"$(rows w.mud)\" 'fill_table pool_take name_row'\n"

@@ -164,10 +164,10 @@ static const struct {
 	{"P/tmp", "no regular file"},
 	{"P/dev/zero", "no regular file"},
 	{"P%s/fifo", "no regular file"},
-	{"P%s/other.mud", "another process's"},
+	{"P%s/other.mud", "belongs to another process"},
 	{"Eno\033[31m reason", "could not write a snapshot: no?[31m reason"},
-	{"E", "does not say why"},
-	{"X", "does not say why"},
+	{"E", "it gives no reason"},
+	{"X", "it gives no reason"},
 };
 
 START_TEST(lies_are_refused)

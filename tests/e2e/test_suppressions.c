@@ -35,7 +35,7 @@ START_TEST(programs_say_themselves)
 		    "suppressed: 640 bytes in 10 blocks by __lsan_default_suppressions():1 (lose_pairs)");
 	gate_expect(0, RUN "--suppressions alone -- $H/knows_its_leaks leak:lose_pairs", "nothing was lost but");
 	gate_expect(0, RUN "-q -- $H/knows_its_leaks 'leak:lose_'; mudlark leaks --judge a.mud",
-		    "suppressed  940 bytes in 13 blocks, and 320 bytes in 10 blocks that are lost with them");
+		    "suppressed  940 bytes in 13 blocks, and 320 bytes in 10 blocks that leaked with them");
 	gate_expect(0, RUN "-q -- $H/knows_its_leaks 'leak:lose_'; mudlark gate --fail-on definite,indirect a.mud",
 		    "gate passed");
 	/* What it says badly is told, and hides nothing. */

@@ -799,9 +799,9 @@ START_TEST(annotated_sources)
 	ck_assert_str_eq(json_string_value(json_object_get(line, "function")), "help");
 	json_decref(root);
 	expect_status(0, "touch src/app.py; $M annotate -S src python.mud app.py");
-	expect_in("err", "has changed after the program was started");
+	expect_in("err", "changed after the program started");
 	expect_status(0, "$M annotate python.mud app.py");
-	expect_in("err", "the source /src/app.py is not here");
+	expect_in("err", "the source /src/app.py was not found");
 	expect_in("out", "660 B       7  660 B      660 B    12\n");
 	expect_status(2, "$M annotate python.mud '*'");
 	expect_in("err", "files are called '*'");

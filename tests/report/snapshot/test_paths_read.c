@@ -124,7 +124,7 @@ START_TEST(places_of_no_path)
 		struct snapshot *snapshot = decoded(paths, sizeof paths, &failed);
 		struct cursor cursor = {wrong[i], wrong[i] + sizeof wrong[i], NULL};
 		decode_places(snapshot, &cursor);
-		ck_assert_str_eq(cursor.failed, "a place is of no path");
+		ck_assert_str_eq(cursor.failed, "a place belongs to no path");
 		release(snapshot);
 	}
 }

@@ -1,4 +1,4 @@
-/* The flag that every layer reads; sandboxed.h. */
+/* The flags that every layer reads; sandboxed.h. */
 #include "preload/base/sandboxed.h"
 
-_Atomic bool sandbox_entered;
+_Atomic bool sandbox_entered, sandbox_suspected;

@@ -16,4 +16,15 @@ static inline bool sandboxed(void)
 	return __builtin_expect(atomic_load_explicit(&sandbox_entered, memory_order_relaxed), 0);
 }
 
+/*
+ * Whether it may have, by an instruction of its own, which cannot be seen: it has given up new privileges, as is needed for
+ * a filter. Set and cleared by host/sandbox.c.
+ */
+extern _Atomic bool sandbox_suspected;
+
+static inline bool maybe_sandboxed(void)
+{
+	return sandboxed() || atomic_load_explicit(&sandbox_suspected, memory_order_relaxed);
+}
+
 #endif

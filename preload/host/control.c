@@ -8,6 +8,7 @@
 #include "preload/base/text.h"
 #include "preload/host/dispositions.h"
 #include "preload/host/fatal.h"
+#include "preload/host/sandbox.h"
 #include "preload/interface/output_reason.h"
 #include "preload/interface/request.h"
 #include "preload/leaks/lsan_options.h"
@@ -595,8 +596,12 @@ void control_fork_child(pid_t pid)
 
 bool control_owns_process(void)
 {
-	return control.options && !sandboxed() &&
-	       sys_getpid() == atomic_load_explicit(&control.pid, memory_order_relaxed);
+	if (!control.options || sandboxed())
+		return false;
+	pid_t pid = sys_getpid();
+	if (pid < 0)
+		sandbox_met();
+	return pid == atomic_load_explicit(&control.pid, memory_order_relaxed);
 }
 
 static bool is_child_left_out(void)
@@ -621,7 +626,7 @@ void control_interpreter_ends(void)
 /* Behind a filter of its own nothing can be asked of the kernel, not even whose child this is, nor be searched. */
 static bool is_locked_in(void)
 {
-	return control.options && sandboxed();
+	return control.options && maybe_sandboxed();
 }
 
 /*
@@ -636,7 +641,7 @@ static bool ends_unseen(void)
 	if (roster_is_raw_copy())
 		roster_cloned();
 	else if (!is_child_left_out())
-		roster_set_end(ROSTER_DECLINED, ROSTER_NOT_SEARCHED, 0);
+		roster_decline();
 	return true;
 }
 
@@ -644,9 +649,11 @@ void control_at_exit(void)
 {
 	if (ends_unseen())
 		return;
-	if (is_locked_in() && control.options->at_exit && !is_child_left_out())
-		note_end(judge_at_exit(), -EPERM);
-	if (!control_owns_process()) {
+	/* First: a filter that was not seen may show itself by refusing to say the process's number (fatal.h). */
+	bool own = !maybe_sandboxed() && control_owns_process();
+	if (is_locked_in() && control.options->at_exit && !is_child_left_out() && !roster_is_raw_copy())
+		note_end(judge_at_exit(), sandboxed() ? -EPERM : -OUTPUT_MAY_KILL);
+	if (!own) {
 		roster_cloned();
 		return;
 	}
@@ -700,7 +707,7 @@ int control_exit_status(int status)
 	/* First what needs no system call. */
 	if (status != 0 || !atomic_load(&control.judged) || !control.options->judge)
 		return status;
-	if (!control_owns_process() && !is_locked_in())
+	if (!is_locked_in() && !control_owns_process())
 		return status;
 	int code = lsan_status();
 	enum leak_verdict verdict = atomic_load(&control.search_failed) ? LEAKS_UNCERTAIN : snapshot_verdict();

@@ -228,9 +228,12 @@ EXPORTED int siginterrupt(int number, int interrupts)
 static const int fatal_numbers[] = {FATAL_SIGNALS};
 enum { FATAL_NUMBERS = sizeof fatal_numbers / sizeof fatal_numbers[0] };
 
+static bool wanted; /* there has been a dispositions_init() */
+
 void dispositions_init(void)
 {
 	resolve();
+	wanted = true;
 	for (size_t i = 0; i < FATAL_NUMBERS; i++) {
 		int number = fatal_numbers[i];
 		struct sigaction old;
@@ -252,4 +255,10 @@ void dispositions_give_back(void)
 		show(&action);
 		next.sigaction(fatal_numbers[i], &action, NULL);
 	}
+}
+
+void dispositions_take_again(void)
+{
+	if (wanted)
+		dispositions_init();
 }

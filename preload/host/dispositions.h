@@ -19,5 +19,7 @@ void dispositions_init(void);
 
 /* Gives back what is caught, and catches nothing any longer. */
 void dispositions_give_back(void);
+/* Takes again what was given back. */
+void dispositions_take_again(void);
 
 #endif

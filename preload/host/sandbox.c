@@ -10,6 +10,7 @@
 
 #include <dlfcn.h>
 #include <linux/sched.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 /* Where the stubs jump to. */
@@ -51,4 +52,33 @@ void sandbox_enter(void)
 	/* A handler of ours could not make the calls that it ends the process by. */
 	dispositions_give_back();
 	sandbox_met();
+}
+
+void sandbox_suspect(void);
+void sandbox_suspect(void)
+{
+	if (maybe_sandboxed() || !control_owns_process())
+		return;
+	dispositions_give_back();
+	atomic_store(&sandbox_suspected, true);
+}
+
+/* syscall(SYS_prctl, option, ...) */
+void sandbox_prctl_called(long number, unsigned long option);
+void sandbox_prctl_called(long number, unsigned long option)
+{
+	(void)number;
+	if (option == PR_SET_SECCOMP)
+		sandbox_enter();
+	else if (option == PR_SET_NO_NEW_PRIVS)
+		sandbox_suspect();
+}
+
+/* Landlock, which refuses files and kills nobody: that is what the privileges were given up for. */
+void sandbox_landlock(void);
+void sandbox_landlock(void)
+{
+	if (sandboxed() || !atomic_exchange(&sandbox_suspected, false))
+		return;
+	dispositions_take_again();
 }

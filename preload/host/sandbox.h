@@ -6,6 +6,14 @@
  * installed the last snapshot is written and recording ends; from then on Mudlark makes no system call but mmap and
  * munmap (and futex, when threads contend). A filter inherited from the parent is not seen: it was made for programs
  * that open files.
+ *
+ * A filter that is installed by an instruction of the program's own is not seen either. Two things speak of it:
+ *
+ *   prctl(PR_SET_NO_NEW_PRIVS)   which one needs without CAP_SYS_ADMIN. From then on there is no snapshot at the end nor
+ *                                at signals, unless Landlock follows, which needs it as well.
+ *   a call of ours is refused    by SIGSYS, which fatal.h's handler survives, or by an error. From then on none is made.
+ *
+ * What is left, a filter that kills, installed by root without either, cannot be known: asking would be the end.
  */
 #ifndef MUDLARK_SANDBOX_H
 #define MUDLARK_SANDBOX_H

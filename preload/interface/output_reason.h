@@ -14,6 +14,7 @@ enum output_refusal {
 	OUTPUT_IS_SOCKET,
 	OUTPUT_IS_DESCRIPTOR,
 	OUTPUT_IS_STRANGE,
+	OUTPUT_MAY_KILL,
 };
 
 /* What an error number, positive, is called. */
@@ -32,6 +33,9 @@ static inline const char *output_reason(int error)
 		return "it leads into /proc, to what a process has open: snapshots are files of their own";
 	case OUTPUT_IS_STRANGE:
 		return "it is another user's symbolic link in a directory that everybody writes to";
+	case OUTPUT_MAY_KILL:
+		return "it gave up new privileges (PR_SET_NO_NEW_PRIVS), and a seccomp filter that cannot be seen might "
+		       "have killed it for the attempt; 'mudlark snap' and --every try nevertheless";
 	default:
 		break;
 	}

@@ -44,10 +44,10 @@ const char *roster_token(void)
 	return roster.token;
 }
 
-/* Whether a store there raises no signal. A program that has locked itself in must do without the question. */
+/* Whether a store there raises no signal. A program that may have locked itself in must do without the question. */
 static bool is_there(const void *at)
 {
-	return sandboxed() || sys_is_readable(at);
+	return maybe_sandboxed() || sys_is_readable(at);
 }
 
 /* Whether the slot is as we left it. One that was written over stays so, and tells by its seal. */
@@ -297,22 +297,31 @@ static uint8_t environment_flags(char *const *environment)
 	return flags;
 }
 
-void roster_set_end(enum roster_end end, enum roster_verdict verdict, int error)
+static void write_end(enum roster_end end, enum roster_verdict verdict, int error, uint8_t flags)
 {
-	if (!roster.own || !is_whole(roster.own))
-		return;
 	roster.own->end = (uint8_t)end;
 	roster.own->verdict = (uint8_t)verdict;
 	roster.own->error = error;
+	roster.own->flags = flags;
 	seal(roster.own);
+}
+
+void roster_set_end(enum roster_end end, enum roster_verdict verdict, int error)
+{
+	if (roster.own && is_whole(roster.own))
+		write_end(end, verdict, error, 0);
 }
 
 void roster_set_killed(int number, int error)
 {
-	if (!roster.own)
-		return;
-	roster.own->flags = (uint8_t)number;
-	roster_set_end(ROSTER_KILLED, ROSTER_NOT_SEARCHED, error);
+	if (roster.own && is_whole(roster.own))
+		write_end(ROSTER_KILLED, ROSTER_NOT_SEARCHED, error, (uint8_t)number);
+}
+
+void roster_decline(void)
+{
+	if (roster.own && roster.own->seal == roster_seal(roster.own, roster.key))
+		write_end(ROSTER_DECLINED, ROSTER_NOT_SEARCHED, 0, 0);
 }
 
 static void set_executed(struct roster_slot *slot, const char *path, char *const *environment)
@@ -395,6 +404,10 @@ void roster_cloned(void)
 	if (!roster.header || !roster_is_raw_copy())
 		return;
 	atomic_store(roster.present, 1); /* once */
+	if (maybe_sandboxed()) {
+		atomic_fetch_add(&roster.header->lost, 1);
+		return;
+	}
 	roster.own = take(-1);
 	if (!roster.own)
 		return;

@@ -28,6 +28,8 @@ void roster_set_end(enum roster_end end, enum roster_verdict verdict, int error)
 
 /* A signal is about to end the process; error: of the snapshot before. */
 void roster_set_killed(int number, int error);
+/* The process ends, and no snapshot was wanted. Without a system call, for which a filter unseen might kill it. */
+void roster_decline(void);
 
 /*
  * An exec of `path` is about to be tried in this environment: by the process itself (own), which ends so, or by a

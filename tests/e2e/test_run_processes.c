@@ -124,6 +124,14 @@ START_TEST(unexamined_can_be_allowed)
 	/* Nobody asked for a verdict; the command's status is its own. */
 	gate_expect(0, "mudlark run -- " HOST "fork_kill", "not examined: ends_in_many_ways");
 	gate_expect(0, "mudlark run --leaks --children 0 -- " HOST "fork_kill", "nothing was lost");
+	gate_expect(0, "mudlark run -- $H/strict_seccomp exit instruction", "it gave up new privileges");
+	gate_expect(4, "mudlark run --leaks -- $H/strict_seccomp exit instruction", "it gave up new privileges");
+	gate_expect(0, "mudlark run -- $H/strict_seccomp exit instruction trap", "Operation not permitted");
+	gate_expect(0, "mudlark run -- $H/strict_seccomp exit instruction errno", "Operation not permitted");
+	gate_expect(0, "mudlark run --at_exit 0 -- $H/strict_seccomp exit threads kill", "at_exit is 0");
+	gate_expect(143, "mudlark run --leaks -- $H/signalled kill",
+		    "signal 15 (TERM) ended it, before it could be searched");
+	gate_expect(143, "mudlark run -- $H/signalled kill", "live in its last snapshot");
 	gate_expect(137, "mudlark run --leaks -- " HOST "kill", "signal 9 (KILL) ended it");
 }
 END_TEST

@@ -4,12 +4,14 @@
  * Pitfall 18 (file/file PR #179): the tool makes a system call of its own and the sandbox kills the host.
  * Ends by the system call itself (raw), by _exit or by exit: at the last two a snapshot would be due.
  * Second argument "instruction": installs the filter by a system call instruction of its own, which the tool cannot
- * see. "threads": the same, then threads allocate and end; what glibc calls for them is allowed as well. Expected:
- * "survived", status 0; a snapshot cannot be written, none half-written stays.
+ * see; "syscall": through syscall(SYS_prctl). "threads": the same, then threads allocate and end; what glibc calls for them is allowed as well.
+ * Third argument: what the filter does, "kill" (the default), "trap" or "errno"; with either of these new privileges are
+ * given up by an instruction, too. Expected: "survived", status 0; a snapshot cannot be written, none half-written stays.
  */
 #define _GNU_SOURCE
 #include "expect.h"
 
+#include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -34,7 +36,11 @@ static int deep(int depth)
 static long by_instruction(long number, long a, long b, const void *c)
 {
 	long result;
-	__asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+	register long none4 __asm__("r10") = 0, none5 __asm__("r8") = 0;
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(none4), "r"(none5)
+			 : "rcx", "r11", "memory");
 	return result;
 }
 
@@ -49,6 +55,10 @@ int main(int argc, char **argv)
 	const char *how = argc > 1 ? argv[1] : "raw";
 	const char *by = argc > 2 ? argv[2] : "prctl";
 	bool threads = strcmp(by, "threads") == 0;
+	const char *refuses = argc > 3 ? argv[3] : "kill";
+	unsigned refusal = strcmp(refuses, "trap") == 0    ? SECCOMP_RET_TRAP
+			   : strcmp(refuses, "errno") == 0 ? SECCOMP_RET_ERRNO | EPERM
+							   : SECCOMP_RET_KILL_PROCESS;
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		ALLOW(read),
@@ -69,16 +79,21 @@ int main(int argc, char **argv)
 		ALLOW(mprotect),
 		ALLOW(rt_sigprocmask),
 		ALLOW(rt_sigaction),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, refusal),
 	};
 	enum { LENGTH = sizeof(filter) / sizeof(filter[0]), FOR_THREADS = 2 * 9 };
 	if (!threads)
 		filter[LENGTH - 1 - FOR_THREADS] = filter[LENGTH - 1];
 	struct sock_fprog program = {.len = threads ? LENGTH : LENGTH - FOR_THREADS, .filter = filter};
 	void *early = malloc(100); /* a sandboxed program has usually allocated before */
-	NEED(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	if (argc > 3)
+		NEED(by_instruction(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, NULL) == 0);
+	else
+		NEED(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
 	if (strcmp(by, "prctl") == 0)
 		NEED(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+	else if (strcmp(by, "syscall") == 0)
+		NEED(syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 	else
 		NEED(by_instruction(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0);
 	static void *blocks[3000];

@@ -1,14 +1,17 @@
 /*
  * prctl(PR_SET_SECCOMP, ...) and syscall(SYS_seccomp, ...) tell sandbox_enter() before they go on; every other call
- * goes on at once, but for prctl(PR_SET_NAME), which is thread_names_prctl()'s, and those of syscall() that make
- * processes, of which sandbox_clone() hears. All argument registers are kept: both functions are variadic.
+ * goes on at once, but for prctl(PR_SET_NAME), which is thread_names_prctl()'s, prctl(PR_SET_NO_NEW_PRIVS), and those of
+ * syscall() that make processes, call prctl or restrict by Landlock, of which functions in sandbox.c hear. All argument registers are kept: both functions are variadic.
  */
 #define PR_SET_NAME 15
 #define PR_SET_SECCOMP 22
+#define PR_SET_NO_NEW_PRIVS 38
 #define SYS_SECCOMP 317
 #define SYS_CLONE 56
 #define SYS_FORK 57
 #define SYS_CLONE3 435
+#define SYS_PRCTL 157
+#define SYS_LANDLOCK_RESTRICT_SELF 446
 
 	.text
 
@@ -77,6 +80,12 @@
 	.hidden	sandbox_clone
 	keep_and_call keep_and_call_init, sandbox_init
 	keep_and_call keep_and_call_clone, sandbox_clone
+	.hidden	sandbox_suspect
+	keep_and_call keep_and_call_suspect, sandbox_suspect
+	.hidden	sandbox_prctl_called
+	keep_and_call keep_and_call_prctl, sandbox_prctl_called
+	.hidden	sandbox_landlock
+	keep_and_call keep_and_call_landlock, sandbox_landlock
 	stub	prctl_other, sandbox_prctl, PR_SET_SECCOMP
 	stub	syscall_by_number, sandbox_syscall, SYS_SECCOMP
 
@@ -85,9 +94,13 @@
 prctl:
 	.cfi_startproc
 	endbr64
+	cmp	$PR_SET_NO_NEW_PRIVS, %edi
+	je	1f
 	cmp	$PR_SET_NAME, %edi
 	jne	prctl_other
 	jmp	thread_names_prctl
+1:	call	keep_and_call_suspect
+	jmp	prctl_other
 	.cfi_endproc
 	.size	prctl, . - prctl
 
@@ -102,8 +115,16 @@ syscall:
 	je	1f
 	cmp	$SYS_CLONE3, %edi
 	je	1f
+	cmp	$SYS_PRCTL, %edi
+	je	2f
+	cmp	$SYS_LANDLOCK_RESTRICT_SELF, %edi
+	je	3f
 	jmp	syscall_by_number
 1:	call	keep_and_call_clone
+	jmp	syscall_by_number
+2:	call	keep_and_call_prctl
+	jmp	syscall_by_number
+3:	call	keep_and_call_landlock
 	jmp	syscall_by_number
 	.cfi_endproc
 	.size	syscall, . - syscall

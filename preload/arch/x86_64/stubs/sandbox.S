@@ -1,7 +1,8 @@
 /*
  * prctl(PR_SET_SECCOMP, ...) and syscall(SYS_seccomp, ...) tell sandbox_enter() before they go on; every other call
  * goes on at once, but for prctl(PR_SET_NAME), which is thread_names_prctl()'s, prctl(PR_SET_NO_NEW_PRIVS), and those of
- * syscall() that make processes, call prctl or restrict by Landlock, of which functions in sandbox.c hear. All argument registers are kept: both functions are variadic.
+ * syscall() that make processes, call prctl or restrict by Landlock, of which functions in sandbox.c hear. All
+ * argument registers are kept: both functions are variadic.
  */
 #define PR_SET_NAME 15
 #define PR_SET_SECCOMP 22

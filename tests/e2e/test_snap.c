@@ -155,8 +155,8 @@ END_TEST
 static const struct {
 	const char *answer, *said;
 } lies[] = {
-	{"Psnap.mud", "no absolute path"},
-	{"P", "no absolute path"},
+	{"Psnap.mud", "not an absolute path"},
+	{"P", "not an absolute path"},
 	{"P/tmp/a\nb", "control characters"},
 	{"P/tmp/\033[31mred", "control characters"},
 	{"P/etc/passwd", "not a snapshot"},

@@ -5,10 +5,10 @@
  *   functab      entry offset -> _func: name, file table, line table, inline index table, where its inline tree is
  *   moduledata   the runtime's own description of the image: where the text and the inline trees (go.func.*) begin
  *
- * `go build -ldflags="-s -w"` and `strip` leave it in place, so that Go code has lines without DWARF. Layouts: those of
- * Go 1.2, 1.16, 1.18 and 1.20, told apart by their magic number (src/debug/gosym/pclntab.go, src/runtime/symtab.go of
- * these releases). Inlined calls are known from 1.18 on, where the moduledata is found; without it a line is that of
- * the inlined code, and the function the one around it.
+ * `go build -ldflags="-s -w"` and `strip` leave it in place, so that Go code has lines without DWARF. The layouts of Go
+ * 1.2, 1.16, 1.18 and 1.20 are distinguished by their magic number (src/debug/gosym/pclntab.go, src/runtime/symtab.go of
+ * these releases). Inlined calls are known from 1.18 on, if the moduledata is found; without it a line is that of the
+ * inlined code, and the function the one around it.
  *
  * The file is untrusted: every offset is checked against the section, whatever the table says of itself.
  */

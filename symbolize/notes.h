@@ -1,5 +1,5 @@
 /*
- * The one line that tells why names of a module may be missing, and the mend.
+ * The one line that states why names of a module may be missing, and the fix.
  */
 #ifndef MUDLARK_SYMBOLIZE_NOTES_H
 #define MUDLARK_SYMBOLIZE_NOTES_H

@@ -66,7 +66,7 @@ void symbolizer_close(struct symbolizer *symbolizer);
 struct symbol_module *symbolizer_module(struct symbolizer *symbolizer, const struct module_identity *identity);
 
 /*
- * Why names of this module may be missing, in one line with the mend ("libfoo.so: the file has another build-id
+ * Why names of this module may be missing, in one line with the fix ("libfoo.so: the file has another build-id
  * (have 12ab, need 34cd): install the version that ran or give --extra-dir"), or NULL when all is well.
  * Units are read when an address hits them, so that a missing .dwo file may only be known after resolving: ask again
  * then.

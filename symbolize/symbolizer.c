@@ -6,7 +6,7 @@
  *                  +--> dwarf_index    functions, inline frames, lines
  *                  +--> go_table       the same of Go code, where there is no DWARF
  *                  +--> symbol_table   names where neither has one; read when first needed
- *                  +--> notes          what is missing, and the mend
+ *                  +--> notes          what is missing, and the fix
  */
 #include "symbolize/symbolize.h"
 

@@ -58,8 +58,8 @@ define newline
 
 endef
 
-# A copy of the source is built as a Debian package, outside of $(BUILD), whose .d files make reads. Whoever publishes the
-# package puts an address into tools/debian/control that can be written to: lintian asks for one.
+# A copy of the source is built as a Debian package, outside of $(BUILD), whose .d files make reads. Before publishing the
+# package, put an address into tools/debian/control that can be written to: lintian asks for one.
 DEB_SOURCES := Makefile LICENSE README.md CHANGELOG.md preload symbolize report man tools tests
 
 deb:

@@ -15,11 +15,13 @@ LINT_FORMATTED    = $(sort $(shell find $(LINT_DIRECTORIES) -name '*.[ch]'))
 LINT_ANALYSED     = $(sort $(wildcard preload/*/*.c preload/arch/*/*.c symbolize/*.c report/*/*.c tools/bench/*.c))
 LINT_LAYERED      = $(sort $(shell find preload symbolize report -name '*.[chS]'))
 LINT_SCRIPTS      = $(sort $(shell find $(LINT_DIRECTORIES) -name '*.sh') $(wildcard .ci/run))
+LINT_WORDED       = $(sort README.md Makefile $(wildcard man/*.scd) $(shell find $(LINT_DIRECTORIES) -name '*.[chS]' -o -name '*.md' -o \
+	-name '*.mk' -o -name '*.sh' -o -name '*.py' -o -name '*.awk'))
 LINT_CFLAGS      := -std=gnu11 -I. -D_GNU_SOURCE -DMUDLARK_VERSION='"$(VERSION)"' -DMUDLARK_LIBDIR='"$(LIBDIR)/mudlark"'
 
-.PHONY: lint lint-format lint-layers lint-links lint-python lint-arch lint-tidy lint-cppcheck lint-shell
+.PHONY: lint lint-format lint-layers lint-links lint-python lint-arch lint-words lint-tidy lint-cppcheck lint-shell
 lint:
-	@$(MAKE) --no-print-directory --keep-going lint-format lint-layers lint-links lint-python lint-arch lint-tidy lint-cppcheck lint-shell
+	@$(MAKE) --no-print-directory --keep-going lint-format lint-layers lint-links lint-python lint-arch lint-words lint-tidy lint-cppcheck lint-shell
 
 lint-format:
 	@$(CLANG_FORMAT) --dry-run -Werror $(LINT_FORMATTED)
@@ -39,6 +41,10 @@ lint-python:
 
 lint-arch:
 	@! grep -nE 'REG_R|gregs|__x86_64__|__asm__' $(filter-out preload/arch/%,$(LINT_LAYERED))
+
+# Comments, messages and pages avoid the words of tools/words.txt.
+lint-words:
+	@awk -f tools/lint_words.awk tools/words.txt tools/words_exceptions.txt $(LINT_WORDED)
 
 lint-tidy:
 	@printf '%s\n' $(LINT_ANALYSED) | xargs -P $(QUALITY_JOBS) -I FILE \

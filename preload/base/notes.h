@@ -9,7 +9,7 @@
 
 enum { NOTES_MAX = 16 };
 
-/* Copies the line, unless it stands there already. One too many, or without memory, is counted. Async-signal-safe. */
+/* Copies the line unless it is stored already. Counts lines beyond the limit or without memory. Async-signal-safe. */
 void notes_add(const char *line);
 /* Lines that found no place. */
 uint64_t notes_dropped(void);

@@ -1,6 +1,6 @@
 /*
  * MUDLARK_OPTIONS: key=value, separated by ':' or white space, as the sanitizers have it. A value, or a part of it,
- * may stand in single or double quotes; within double quotes a backslash takes the next character as it is.
+ * may be enclosed in single or double quotes; within double quotes a backslash takes the next character as it is.
  *
  *   record=0|1        record allocations from the start (1)
  *   output=PATTERN    snapshot files; %e program, %p pid, %n number, %h host, %t time in seconds, %% a percent sign
@@ -10,8 +10,8 @@
  *   marks=N           a snapshot at each of N iterations that the program marks by mudlark_mark() (0)
  *   warmup=K          ... after the first K of them (0)
  *   signal=S          signal that asks for a snapshot: a number, a name such as USR2 or RTMAX-5, or none (RTMAX-5)
- *   at_exit=0|1|2     a snapshot when the program ends; of a Python program when the interpreter begins to end, while
- *                     all that the program holds is there; 2: and after it has torn that down (1)
+ *   at_exit=0|1|2     a snapshot when the program ends; of a Python program when the interpreter starts shutting down,
+ *                     while all that the program holds is there; 2: and after it has torn that down (1)
  *   peak=0|1|2        0: no peak columns; 1: what the high-water mark consisted of (default); 2: and a snapshot there
  *   snapshot=M        who writes snapshots: the thread (inline), a copy of the process (fork), or whichever holds the
  *                     program for a shorter time (auto); the one at the end always inline (auto)

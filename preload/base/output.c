@@ -178,7 +178,7 @@ static bool expand(struct text *text, pid_t pid, uint32_t number, bool *numbered
 	return !text->cut && text->length;
 }
 
-/* The temporary file stands beside the target and begins with a dot. */
+/* The temporary file is created beside the target. Its name begins with a dot. */
 static bool temporary_name(const char *path, pid_t pid, struct text *text)
 {
 	const char *slash = strrchr(path, '/');

@@ -62,7 +62,7 @@ static int follow(char path[PATH_MAX])
 	return 0;
 }
 
-/* What stands there must be something that a file can replace. */
+/* An existing target must be something that a file can replace. */
 static int check_kind(mode_t mode)
 {
 	switch (mode & S_IFMT) {

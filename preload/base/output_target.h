@@ -3,7 +3,7 @@
  *
  * A file is put in its place by rename(2), which replaces what has the name, also a symbolic link. Root's
  * output=/dev/stdout would replace the machine's. So the last part of the path is followed here, as open(2) would: the
- * temporary file stands beside the target and replaces that. Only a regular file, or nothing, is replaced.
+ * temporary file is created beside the target and replaces it. Only a regular file, or nothing, is replaced.
  *
  * Links of proc(5) are names of what is open, maybe of the program's own output, and not places. Somebody else's link
  * in a sticky directory that everybody writes to, /tmp, leads where he wants (protected_symlinks of proc_sys_fs(5),

@@ -9,8 +9,8 @@
  *   snapshots  need memory when there may be none left: under a limit so much is kept for them from the start
  *
  * The limit is read once, by the constructor; later changes are seen where the program makes them, in setrlimit and
- * prlimit (host/limits.c). Reading it again and again is not possible: a seccomp filter may kill whoever asks. One that another process
- * sets is not seen: then what matters is only that mappings fail.
+ * prlimit (host/limits.c). It cannot be read again and again, because a seccomp filter may kill the caller. A limit that
+ * another process sets is not seen: then what matters is only that mappings fail.
  */
 #ifndef MUDLARK_SPACE_H
 #define MUDLARK_SPACE_H

@@ -135,7 +135,7 @@ int sys_fstat(int fd, struct stat *out)
 
 void sys_unmap(void *address, size_t bytes)
 {
-	/* First: whoever gets these addresses next finds them free. */
+	/* First: the next owner of these addresses must find them free. */
 	own_remove(address, bytes);
 	sys_call(SYS_munmap, (long)address, (long)bytes, 0, 0, 0, 0);
 }

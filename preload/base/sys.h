@@ -35,8 +35,8 @@ void sys_unmap(void *address, size_t bytes);
 /* bytes of memory aligned to a power of two; NULL when there is none. */
 void *sys_map_aligned(size_t bytes, size_t alignment);
 /*
- * Makes one mapping longer or shorter where it is. 0, or -errno: it is as it was. -ENOMEM: something stands behind it;
- * any other error sys_move() would meet as well, on Linux 6.1 only after it has unmapped what is to be replaced.
+ * Makes one mapping longer or shorter where it is. Returns 0, or -errno and changes nothing. -ENOMEM: something is mapped
+ * after it. sys_move() would meet any other error as well, on Linux 6.1 only after unmapping what is to be replaced.
  */
 int sys_extend(void *address, size_t bytes, size_t new_bytes);
 /*

@@ -5,7 +5,7 @@
  * Bytes of an object are those of its block and of the buffers that it owns (a list's items, a dict's keys and values,
  * a set's table), as the program asked for them; where objects are pymalloc's, what its type says of its size.
  *
- * No code of Python's runs, no object is written to, nothing is collected. Whoever takes it has the GIL, or is a copy
+ * No code of Python's runs, no object is written to, nothing is collected. The caller holds the GIL, or is a copy
  * of a process whose thread had it (gil.h): every object is whole then.
  */
 #ifndef MUDLARK_CENSUS_H

@@ -2,7 +2,7 @@
  * Keys and values of a dict, or of the attributes of an instance, read by offset.
  *
  *   combined   keys -> header, indices, entries (hash, key, value), or (key, value) where all keys are str (3.11 on)
- *   split      the same keys for many instances; the values stand in an array of each
+ *   split      the same keys for many instances; each has an array of values
  */
 #ifndef MUDLARK_CENSUS_DICT_H
 #define MUDLARK_CENSUS_DICT_H
@@ -14,7 +14,7 @@ struct dict_entry {
 };
 
 struct dict_walk {
-	uintptr_t keys, values; /* values: the first one; 0: they stand beside the keys */
+	uintptr_t keys, values; /* values: the first one; 0: they are stored beside the keys */
 	size_t entries, next;
 	uintptr_t first; /* entry */
 	size_t entry_bytes;
@@ -31,7 +31,7 @@ bool dict_next(struct dict_walk *walk, struct dict_entry *entry);
 bool dict_is_split(uintptr_t dict);
 
 /*
- * Whether the dict's table is for str keys alone: then tp_traverse leaves its keys out. Up to 3.10 such a table is told
+ * Whether the dict's table is for str keys alone: then tp_traverse leaves its keys out. Up to 3.10 such a table is known
  * by its function for look-ups; general: the function of the tables that are for all keys, 0: no table has it.
  */
 bool dict_has_strings_only(const struct python_layout *layout, uintptr_t dict, uintptr_t general);

@@ -66,7 +66,7 @@ static void add_variables(struct census_graph *graph, uintptr_t frame)
 }
 
 /*
- * Words of the frame that may be references: its function, and what stands on its stack of values, of which the
+ * Words of the frame that may be references: its function, and its stack of values, of which the
  * interpreter knows the end and we do not. Only objects that lack a reference are believed.
  */
 static void add_temporaries(struct census_graph *graph, uintptr_t frame)

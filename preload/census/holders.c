@@ -17,7 +17,7 @@ enum {
 	WORTH_TELLING = 4,
 	WAYS_MAX = 3,    /* holders of the same objects */
 	CHAIN_LEAST = 8, /* objects of one class, each in another: a chain */
-	KINDS = 1024,    /* of roots that are told apart */
+	KINDS = 1024,    /* of roots that are distinguished */
 	SPLITS_DEEP = 4,
 };
 

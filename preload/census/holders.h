@@ -29,7 +29,7 @@
 
 enum {
 	STEPS_MAX = 24,    /* of a longer path the middle is left out */
-	BORN_COUNTS = 64,  /* kinds of age that are told apart */
+	BORN_COUNTS = 64,  /* kinds of age that are distinguished */
 	HOLDERS_MAX = 256, /* in all */
 	HOLDERS_OF_TYPE = 8,
 	HELD_TYPES_MAX = 24, /* that are asked for at once */
@@ -80,7 +80,7 @@ struct census_holders {
 	size_t mapped_bytes;
 };
 
-/* Which of the counts by age objects born in the epoch belong to: those of the last epochs are told apart. */
+/* Which of the counts by age objects born in the epoch belong to: those of the last epochs are distinguished. */
 static inline uint32_t born_count_of(uint32_t epoch, uint32_t now)
 {
 	uint32_t age = now > epoch ? now - epoch : 0;

@@ -116,7 +116,7 @@ void census_local_name(const struct census_objects *objects, uintptr_t code, uin
 	size_t left = index;
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
 		uintptr_t names = python_word(code, parts[i]);
-		/* Arguments that are cells, too, stand in both. */
+		/* Arguments that are also cells are stored in both. */
 		size_t count = i ? tuple_size(names) : python_int(code, CODE_NLOCALS);
 		if (left < count) {
 			add_str(out, tuple_item(names, left));
@@ -181,7 +181,7 @@ static void edge_of_frame(const struct census_objects *objects, uintptr_t code, 
 	text_add(out, ")");
 }
 
-/* In a node of a context's tree its keys and values stand in turns. */
+/* A node of a context's tree stores keys and values alternately. */
 static void edge_of_context(const struct census_objects *objects, const struct census_object *node, uintptr_t to,
 			    struct text *out)
 {
@@ -245,7 +245,7 @@ static bool edge_of_keys(struct dict_walk *walk, uintptr_t to, bool is_namespace
 	return false;
 }
 
-/* Attributes whose values stand in the object or beside it, under the keys of its type. */
+/* Attributes whose values are stored in the object or beside it, under the keys of its type. */
 static void edge_of_values(const struct census_objects *objects, const struct census_object *from, uintptr_t to,
 			   struct text *out)
 {

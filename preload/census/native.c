@@ -184,7 +184,7 @@ static uint64_t bytes_to_read(const struct reading *reading, const struct census
 		uintptr_t start;
 		uint64_t size;
 		uint64_t all = basic + item * (uint64_t)(items < 0 ? 0 : items);
-		/* What stands there need not be a number of items. */
+		/* The word need not be a number of items. */
 		if (census_block_around(object->address, &start, &size) && object->address + all <= start + size)
 			basic = all;
 	}
@@ -214,8 +214,7 @@ bool native_references(struct census_graph *graph)
 
 /* --- backwards --- */
 
-/* A bit for each hash of a suspect's address: most words are told from them by a look at a page that is in the cache.
- */
+/* A bit for each hash of a suspect's address: most words are rejected by reading a page that is in the cache. */
 enum { FILTER_BITS = 15 };
 
 struct seeking {
@@ -268,7 +267,7 @@ static void seek_large(const struct large_record *record, uintptr_t start, void 
 	seek_words(context, start, record->size, start);
 }
 
-/* Data of modules, and what stands behind it: variables without a first value. */
+/* Data of modules, and the memory after it: variables without an initial value. */
 static bool seek_data(const struct seeking *seeking)
 {
 	struct maps maps;

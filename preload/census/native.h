@@ -1,5 +1,5 @@
 /*
- * References that stand in memory, where no tp_traverse tells of them.
+ * References in memory that no tp_traverse reports.
  *
  *   object of C code --word--> object                     numpy's ndarray.base, datetime's tzinfo, a code's constants
  *                    --word--> block --word--> object      an array of objects; what a C++ object holds for its Python

@@ -16,7 +16,7 @@ enum {
 	SLOT_BITS_FIRST = 18,
 	TYPE_SLOT_BITS = 17,
 };
-/* _gc_next and _gc_prev; flags stand in the low bits of _gc_prev, from 3.14 on of both (pycore_gc.h). */
+/* _gc_next and _gc_prev; flags are stored in the low bits of _gc_prev, from 3.14 on of both (pycore_gc.h). */
 #define GC_FLAG_BITS 3ul
 
 bool census_objects_begin(struct census_objects *objects, const struct python_layout *layout, uintptr_t interp)

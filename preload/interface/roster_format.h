@@ -73,7 +73,7 @@ enum roster_verdict {
 	ROSTER_NONE_LOST = 1,
 	ROSTER_LOST = 2,
 	ROSTER_UNCERTAIN = 3,
-	ROSTER_UNWANTED = 4, /* the program said that it wants no search */
+	ROSTER_UNWANTED = 4, /* the program disabled the search */
 };
 
 enum roster_flag {

@@ -128,7 +128,7 @@ enum snapshot_meta {
 	META_LEAKS_INCOMPLETE = 42, /* enum snapshot_leaks_incomplete, why what was found is not certain; 0: it is */
 	META_STOPPED_NS = 44,       /* how long the other threads stood still for it */
 	META_RETAINED = 48,         /* 1: PATHS and RETAINED are there */
-	META_LEAKS_OFF = 50,        /* 1: the program, or LSAN_OPTIONS, wants no search any more */
+	META_LEAKS_OFF = 50,        /* 1: the program, or LSAN_OPTIONS, disabled further searches */
 	META_LEAKS_STATUS = 52, /* with META_LEAKS: the exit status instead of 0 when there are leaks; 0: the own one */
 
 	META_PROGRAM = 1,      /* base name of the executable */
@@ -208,7 +208,7 @@ enum snapshot_loss {
 	LOSS_SNAPSHOTS_SKIPPED = 26, /* requests that came while a snapshot was being taken */
 	LOSS_MODULES_UNKNOWN = 28,   /* modules beyond the table: their frames have raw addresses */
 	LOSS_CAPTURES_DIFFER = 30,   /* check_capture: stacks that libunwind walked otherwise */
-	LOSS_PYTHON_BROKEN = 32,     /* chains of Python frames that made no sense: the stack ends there */
+	LOSS_PYTHON_BROKEN = 32,     /* inconsistent chains of Python frames: the stack ends there */
 	LOSS_PYTHON_CUT = 34,        /* Python stacks deeper than `depth` */
 	LOSS_PYTHON_UNMERGED = 36,   /* Python frames whose place among the native ones is not known: put further out */
 	LOSS_UNREAD_BYTES = 46,      /* that the search for leaks could not read */
@@ -444,7 +444,7 @@ enum snapshot_leak_kind {
  * site has at most one: the path to a block of its best kind.
  */
 enum snapshot_root {
-	ROOT_ITSELF = 1,   /* counts as in use, whoever points to it: ld.so's, ignored, not recorded; place is 0 */
+	ROOT_ITSELF = 1,   /* counts as in use, whatever points to it: ld.so's, ignored, not recorded; place is 0 */
 	ROOT_MEMORY = 2,   /* place: address, of a variable when a module of MODULES is there */
 	ROOT_STACK = 3,    /* of the thread; place: offset from the lowest byte that counts; PLACES may know the call */
 	ROOT_REGISTER = 4, /* of the thread; place: number, general registers before others; PLACES may know the call */
@@ -474,7 +474,7 @@ enum snapshot_leaks_incomplete {
 	LEAKS_NO_MEMORY = 4,       /* there was none for the search */
 	LEAKS_OWN_UNKNOWN = 8,     /* Mudlark's own memory was taken for the program's: leaks may be missing */
 	LEAKS_NOT_RECORDED = 16,   /* the program's blocks were not recorded */
-	LEAKS_NOT_COPIED = 32,     /* the copy that searched had not got all that the program can read */
+	LEAKS_NOT_COPIED = 32,     /* the copy that searched lacked some of the program's memory */
 };
 
 /*

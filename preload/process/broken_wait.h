@@ -4,7 +4,7 @@
  * never meets, and takes for a failure. Those of libc that wait for a file, a time, a signal or a message are made
  * again, unless that would begin a time anew of which nobody knows what is left: poll and epoll_wait with one, usleep.
  * A program that has a handler, for whatever signal, knows EINTR, and gets it: whether that handler has just run, and
- * EINTR is its due, cannot be told.
+ * it must see EINTR, is unknown.
  *
  * Async-signal-safe; preserves errno.
  */

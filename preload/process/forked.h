@@ -17,7 +17,7 @@
  * A child without an exit signal stays a zombie until its own parent asks for it with __WCLONE: forked_poll(), at
  * the next look at the clock, the next piece of work, a fork, and at exit. So an idle program has at most one. The
  * other ways are worse: CLONE_PARENT gives the host's parent a child that it did not make; a double fork gives one,
- * with SIGCHLD, to whoever is the reaper, which may be the host itself or a process 1 that never waits. A program that
+ * with SIGCHLD, to the reaper, which may be the host itself or a process 1 that never waits. A program that
  * the host executes meanwhile inherits it.
  *
  * In the copy there is one thread, the caller. A lock that another thread held stays taken for ever, so the caller

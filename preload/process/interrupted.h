@@ -1,11 +1,11 @@
 /*
- * What can be told of a call by the instruction where a signal came: what of its stack counts, and whether a thread may
- * be made.
+ * What the instruction at which a signal arrived reveals about a call: which part of its stack counts, and whether a
+ * thread may be created.
  *
  * pthread_create() takes glibc's lock of cached stacks, which is not recursive: in a handler that interrupted a thread
- * which holds it (pthread_create(), pthread_join(), dlopen()), the thread would wait for itself for ever. The lock
- * cannot be looked at. But whoever holds it is in libc or ld.so, or in our free() on their behalf, and waits for
- * nothing: outside of those, and in a system call that waits, a thread may be made.
+ * which holds it (pthread_create(), pthread_join(), dlopen()), the thread would wait for itself forever. The lock cannot
+ * be inspected. But the thread that holds it is in libc or ld.so, or in our free() on their behalf, and waits for
+ * nothing. Elsewhere, and in a system call that waits, a thread may be created.
  */
 #ifndef MUDLARK_INTERRUPTED_H
 #define MUDLARK_INTERRUPTED_H

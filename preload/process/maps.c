@@ -63,7 +63,7 @@ bool maps_room(struct maps *maps)
 {
 	/*
 	 * Memory for as many as there may be, of which only what is used exists, and nothing of it is given back before
-	 * the end: what is in the table as ours would not be ours any more.
+	 * the end: what is in the table as ours would no longer be ours.
 	 */
 	*maps = (struct maps){.capacity = MOST_RANGES};
 	maps->buffer = sys_map(BUFFER_BYTES);

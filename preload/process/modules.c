@@ -348,7 +348,7 @@ static uint32_t find(uintptr_t pc, struct place *place)
 		return id;
 	bool interpreter = found && modules.is_interpreter && modules.is_interpreter(object.map);
 	lock_acquire(&modules_lock);
-	/* libc unloads libraries of its own (iconv, NSS) without our dlclose: then another one may stand there. */
+	/* libc unloads libraries of its own (iconv, NSS) without our dlclose: then another one may be mapped there. */
 	for (id = find_known(pc, place); id && !(found && module_is(modules_at(id), &object));
 	     id = find_known(pc, place))
 		module_mark_gone(modules_at(id));

@@ -6,7 +6,7 @@
 void not_copied_begin(struct not_copied *lists)
 {
 	bool read = maps_read(&lists->before, 0);
-	/* What the copy reads into must not stand where something was kept from it. */
+	/* What the copy reads into must not be mapped where something was kept from it. */
 	bool room = maps_room(&lists->now), more = maps_room(&lists->still);
 	lists->known = read && room && more;
 }

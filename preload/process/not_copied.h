@@ -1,6 +1,6 @@
 /*
- * What a copy of the process has not got: memory that the program keeps from copies (MADV_DONTFORK), of which a search
- * in the copy knows nothing.
+ * Memory that a copy of the process lacks because the program excludes it from copies (MADV_DONTFORK). A search in the
+ * copy knows nothing of it.
  *
  *   in the process, before its threads stand   the list of its mappings; it takes as long as the list is
  *   in the copy, before it maps anything       its own list; what is in the first one only, and in a third, which the

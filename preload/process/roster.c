@@ -6,7 +6,7 @@
  * one, for which it must open the file again; where it cannot, it counts itself as lost in the header, which it always
  * has.
  *
- * Whoever truncates the file takes the pages from under the mappings: a store there would raise SIGBUS in the host.
+ * Truncating the file removes the pages under the mappings: a store there would raise SIGBUS in the host.
  * So each is preceded by a question to the kernel; `mudlark run` misses what was not noted, since the header counts it.
  *
  * A raw copy of the process (clone(2) without libc) shares nothing but the roster with it. It is known by a page that

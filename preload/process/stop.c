@@ -56,7 +56,7 @@ static void tell_registers(struct stop_thread *thread, const ucontext_t *context
 	interrupted_alternate(context, &thread->alternate_low, &thread->alternate_high);
 }
 
-/* Where the process ends, whose wait was broken off goes on no more. */
+/* If the process is exiting, a thread whose wait was interrupted must not resume. */
 static void go_on_waiting(ucontext_t *context)
 {
 	/* Should the end wait for a lock that this thread has, it comes all the same. */

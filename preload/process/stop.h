@@ -1,5 +1,5 @@
 /*
- * Stopping the world: all other threads of the process stand still, and where each one is, is known.
+ * Stopping the world: all other threads of the process are stopped, at known places.
  *
  *   caller   looks at all threads -- signals them -- [ they stand ] -- releases them
  *   thread   handler: says its registers, waits at a futex ...................^ goes on

@@ -31,7 +31,7 @@ static struct {
 	void (*dealloc)(void *);
 } deaths;
 
-static _Atomic uintptr_t shim_code; /* what stands in place of a shim's code; 0: none has been seen */
+static _Atomic uintptr_t shim_code; /* what replaces a shim's code; 0: none has been seen */
 
 size_t python_walk_bytes(uint32_t depth)
 {
@@ -330,7 +330,7 @@ static inline bool is_incomplete(const struct python_entry *step, uint8_t owner)
 	return step->instruction < step->code + instructions + (size_t)first * CODE_UNIT_BYTES;
 }
 
-/* Reads the frame into step. False: it makes no sense. */
+/* Reads the frame into step. Returns false if it is inconsistent. */
 static inline bool step_read(struct python_entry *step, uintptr_t frame, const struct heap *heap)
 {
 	const struct python_layout *layout = &python.layout;
@@ -389,7 +389,7 @@ static void commit(struct python_walk *walk, uint32_t keep, uint32_t n)
 
 /*
  * Walks until it meets the last chain or its own end. *n frames are new; returns how many of the last chain's stay. A
- * chain that is deeper than there is room for, or makes no sense, is as long as it got: then it is not rooted.
+ * chain that is deeper than there is room for, or is inconsistent, ends where it stopped: then it is not rooted.
  */
 static uint32_t walk_chain(struct python_walk *walk, const struct heap *heap, uintptr_t frame, uint32_t *n)
 {

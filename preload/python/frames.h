@@ -31,7 +31,7 @@ enum python_frame_flag {
 
 struct python_entry {
 	uintptr_t frame, back, code; /* addresses; code is the object's, without tags */
-	uintptr_t instruction;       /* as it stands in the frame: a pointer, or an index */
+	uintptr_t instruction;       /* as stored in the frame: a pointer, or an index */
 	uint64_t sum;
 	uint32_t flags; /* enum python_frame_flag */
 	uint32_t id;    /* python_code_id(); 0: not asked for yet */

@@ -31,7 +31,7 @@ void python_objects_init(const struct python_allocator *ours, bool replace)
 	}
 }
 
-/* Whose the blocks are, if that can be told by the function; 0: not. PYTHONMALLOC=malloc is the raw domain's. */
+/* Whose the blocks are, if the function shows it; 0: not. PYTHONMALLOC=malloc is the raw domain's. */
 static enum snapshot_objects owner_of(const struct python_allocator *allocator)
 {
 	if (allocator->malloc == own->malloc || allocator->malloc == raw.malloc)

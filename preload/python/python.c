@@ -208,7 +208,7 @@ static void unpause(void)
 		;
 }
 
-/* Whoever sees first that it is gone says so; its code can be met no more, and where that lay there may be other. */
+/* The first caller to notice the unload marks it. Its code cannot run again, and its addresses may be reused. */
 void python_close_end(void)
 {
 	uint32_t state = atomic_load(&python_state), bare;

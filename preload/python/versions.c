@@ -22,7 +22,7 @@
 /* clang-format off */
 #define PYTHON_VERSIONS(F)                                                                                          \
 	/*                             3.8        3.9        3.10       3.11       3.12       3.13       3.14 */   \
-	/* How the evaluation loop's calls are told apart */                                                       \
+	/* How the evaluation loop's calls are distinguished */                                                       \
 	F(entries,                   EACH_FRAME,EACH_FRAME,EACH_FRAME,FLAGGED,   SHIMS,     SHIMS,     SHIMS)      \
 	/* PyThreadState */                                                                                        \
 	F(tstate_interp,             16,        16,        16,        16,        16,        16,        16)         \

@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How the calls into the evaluation loop are told apart. */
+/* How the calls into the evaluation loop are distinguished. */
 enum python_entries {
 	ENTRIES_EACH_FRAME, /* every frame has its own, up to 3.10 */
 	ENTRIES_FLAGGED,    /* 3.11: a frame's is_entry */
@@ -31,7 +31,7 @@ struct python_layout {
 	uint16_t tstate_frame;  /* the current frame, or what holds it: */
 	uint16_t tstate_cframe; /* the innermost CFrame, 3.10 to 3.12; 0: there are none */
 	uint16_t cframe_frame, cframe_previous;
-	bool frame_by_cframe; /* the current frame stands in the CFrame: 3.11, 3.12 */
+	bool frame_by_cframe; /* the current frame is stored in the CFrame: 3.11, 3.12 */
 	/* frame */
 	uint16_t frame_back, frame_code, frame_instr, frame_owner, frame_is_entry;
 	bool instr_is_index;   /* an int: f_lasti; else a pointer into the code */
@@ -64,7 +64,7 @@ struct python_layout {
 	uint16_t generator_name, generator_frame; /* gi_qualname, gi_iframe; 0: it holds a frame object */
 	uint16_t managed_flags; /* types with one of these have PRE_HEADER_BYTES before their objects */
 	uint8_t int_sign_bits;  /* of an int's size, below its digits' count; 0: it has the sign itself */
-	/* Attributes whose values stand in the object or beside it, under the type's keys */
+	/* Attributes whose values are stored in the object or beside it, under the type's keys */
 	uint16_t cached_keys;       /* ht_cached_keys; 0: there are none such */
 	uint16_t values_before;     /* the pointer to the values is that far before an object with TYPE_MANAGED_DICT */
 	bool values_marked;         /* ... by its lowest bit; without that it points to a dict */

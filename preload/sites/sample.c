@@ -63,8 +63,8 @@ static void countdown_start(struct heap *heap, enum sample_mode mode)
 }
 
 /*
- * Starts the countdown for what holds now, and looks again: whoever switches recording on in between either is seen
- * here or sees the countdown that was set.
+ * Starts the countdown for what holds now, and checks again: a caller that switches recording on in between either is
+ * seen here or sees the countdown that was set.
  */
 static void countdown_settle(struct heap *heap)
 {

@@ -5,7 +5,7 @@
  * path, and sample_due() says what it is. So one subtraction and one predicted branch serve all cases:
  *
  *   recording off   the countdown starts so high that it never ends
- *   every block     it stands at 0, and each allocation ends it
+ *   every block     it is 0, and each allocation ends it
  *   samples         it starts at the distance to the next chosen byte, see poisson.h
  *
  * A block counts for the bytes of its size class, which go on above SMALL_MAX_BYTES with four to each doubling. So an

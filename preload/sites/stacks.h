@@ -13,7 +13,7 @@
  * lock, and an insertion happens once for each new stack. In front of them stands a cache in each heap (record.c),
  * so that most allocations come by none of this.
  *
- * Cohorts of past epochs in which nothing lives any more are used again: a process that writes a snapshot a
+ * Cohorts of past epochs without live blocks are reused: a process that writes a snapshot a
  * second for a year keeps as many cohorts as it has rows to show.
  *
  * The table of frames holds 16 M, 192 MB. A program that fills three quarters of it keeps 16 frames of further stacks,
@@ -98,7 +98,7 @@ struct stack_frame {
 };
 
 /*
- * A thread's last stack with Python frames, and where it stands in the trie: the next one shares most of its outer
+ * A thread's last stack with Python frames, and its place in the trie: the next one shares most of its outer
  * frames. Innermost first; the trie's ids from the outermost frame inwards.
  */
 struct mixed_stack {

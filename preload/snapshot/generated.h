@@ -8,7 +8,7 @@
  * They are read when the snapshot is written, since the process, its /tmp and its mappings may be gone later; by the
  * copy, where the snapshot is written by one. Only names of addresses that the snapshot's frames have are kept. The
  * files lie where others can write: one that is not a regular file of the process's own user is not believed. Files are
- * read through a small buffer, up to a size; whatever is not read is told in the snapshot.
+ * read through a small buffer, up to a size; the snapshot reports whatever is not read.
  *
  * Code that a fork child runs may have been generated before the fork, and be in the map of its parent: that is asked
  * for what its own does not know. A map that was last written before the program began is left over from another

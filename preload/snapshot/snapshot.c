@@ -1,7 +1,7 @@
 /*
  * One snapshot from beginning to end, inline or forked; snapshot.h says who does what.
  *
- * What the process must learn of its copy's work stands in memory that the two share: how it went, and which cohorts
+ * What the process must learn of its copy's work is stored in memory that the two share: how it went, and which cohorts
  * live. A cohort of an epoch that is over, with no allocation under way, gets no new blocks: what was dead in the
  * copy's survey is dead for ever, and may be used again whenever the process comes to look. Peaks stay the process's
  * own: a copy that finds itself at the high-water mark shows its composition and forgets it.
@@ -351,7 +351,7 @@ static void copy_ended(enum forked_state state)
 	copy_forget();
 }
 
-/* Whether no copy is at work (any more). Caller holds survey_lock. */
+/* Returns whether no copy is at work. Caller holds survey_lock. */
 static bool settle(bool wait)
 {
 	pid_t pid = atomic_load_explicit(&snapshot.copy, memory_order_relaxed);
@@ -419,14 +419,14 @@ static bool wants_fork(enum snapshot_trigger trigger, const struct picture *pict
 		return !sys_is_filtered();
 	uint64_t inline_ns = inline_ns_expected(picture);
 	uint64_t fork_ns = FORK_NS + picture->rss_bytes / SYS_PAGE_BYTES * PAGE_COPY_NS;
-	/* A filter may kill whoever makes a process; it was asked for by somebody who knows. */
+	/* A filter may kill a caller of fork(). The user requested it, and knows. */
 	return inline_ns > HELD_NS_TOLERATED && inline_ns > FORK_GAIN * fork_ns && !sys_is_filtered();
 }
 
 /* Caller holds survey_lock; no copy is at work. */
 static int snapshot_locked(const struct snapshot_request *request, const struct snapshot_listener *listener)
 {
-	/* A signal handler that ends or executes may stand on a stack of few pages: what is large is kept off it. */
+	/* A signal handler that ends or executes may run on a stack of few pages: keep large objects off it. */
 	static struct picture picture;
 	static struct reach_self here;
 	uint64_t begun_ns = sys_monotonic_ns();

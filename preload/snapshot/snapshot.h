@@ -6,7 +6,7 @@
  *                                   inline                 forked
  *   modules, epoch, resident size   the calling thread     the calling thread
  *   survey, encoding, writing       the calling thread     a copy of the process (forked.h)
- *   dead cohorts used again         the calling thread     whoever looks at the clock after the copy's end
+ *   dead cohorts used again         the calling thread     the first to check the clock after the copy's end
  *
  * Inline costs the caller about 2 ns a live block, 40 ns a row of the tables and 2 ns a byte that is written; other
  * threads wait only if they need a new slab during the survey. Forked, it is held for the copying of the page tables, 8

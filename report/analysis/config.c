@@ -109,7 +109,7 @@ static int load(struct skips *skips, const char *path, bool *found, struct error
 	*found = !lstat(path, &link);
 	if (!*found)
 		return EXIT_FINE;
-	/* A FIFO must not make us wait for whoever writes to it. */
+	/* A FIFO must not make us wait for a writer. */
 	int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (descriptor < 0) {
 		if (!is_trusted(&link)) {

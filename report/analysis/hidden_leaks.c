@@ -52,7 +52,7 @@ static uint64_t less(uint64_t from, uint64_t what)
 	return from > what ? from - what : 0;
 }
 
-/* What is lost with the definite leaks of sites that are hidden is not among the indirect ones any more. */
+/* Blocks that leaked with hidden definite leaks no longer count as indirect. */
 static void hide_lost_with(struct snapshot *snapshot, const bool *hidden_site)
 {
 	struct {
@@ -104,7 +104,7 @@ void leaks_hide(struct snapshot *snapshot, struct names *names, struct suppressi
 		struct hidden_leaks *hidden)
 {
 	bool *hidden_site = must_allocate((size_t)snapshot->site_count + 1, sizeof *hidden_site);
-	/* Definite ones first: what is lost with them is no leak of its own any more. */
+	/* Definite ones first: what leaked with them is then no separate leak. */
 	hide(snapshot, names, set, kinds & ~(1u << LEAK_INDIRECT), hidden_site, hidden);
 	hide_lost_with(snapshot, hidden_site);
 	hide(snapshot, names, set, kinds & 1u << LEAK_INDIRECT, hidden_site, hidden);

@@ -24,7 +24,7 @@ enum metric {
 #define COLOR_CHOICES "auto|always|never"
 
 uint64_t metric_value(const struct figures *figures, enum metric metric);
-/* The bytes and blocks that stand beside the metric. Without a size (temporary blocks) *bytes is 0. */
+/* The bytes and blocks that are shown beside the metric. Without a size (temporary blocks) *bytes is 0. */
 void metric_pair(const struct figures *figures, enum metric metric, uint64_t *bytes, uint64_t *blocks);
 bool metric_has_bytes(enum metric metric);
 /* Whether the metric itself counts bytes, not blocks. */

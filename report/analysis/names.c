@@ -410,7 +410,7 @@ static uint32_t number_address(struct names *names, uint32_t side, const struct 
 /* --- Python ---------------------------------------------------------------------------------------------------- */
 
 /*
- * A text of CPython in UTF-8. Surrogates, which stand in it as three bytes each, are no characters. Those from U+DC80
+ * A text of CPython in UTF-8. Surrogates, which it stores as three bytes each, are not characters. Those from U+DC80
  * on are what CPython makes of the bytes of a file name that is not UTF-8: they become these bytes again, so that the
  * file can be opened; others become U+FFFD.
  */

@@ -27,7 +27,7 @@ static void put_name(struct buffer *out, const char *name)
 	}
 }
 
-/* What stands behind the last "::" that is in no template's arguments, nor in a list of parameters. */
+/* What follows the last "::" that is in no template's arguments, nor in a list of parameters. */
 static const char *last_component(const char *name)
 {
 	const char *last = name;
@@ -42,7 +42,7 @@ static const char *last_component(const char *name)
 
 /*
  * How LeakSanitizer calls a function of C++ depends on who made it: clang's has the parameters, and so has gcc's, but
- * for functions that no other file sees. These have there the name as it stands in the source. Of an instance of a
+ * for functions that no other file sees. These have there the name in the source. Of an instance of a
  * template what it returns comes first.
  */
 static void put_cxx(struct buffer *out, const char *name, const char *linkage_name, const char *signature)

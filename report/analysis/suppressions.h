@@ -1,7 +1,7 @@
 /*
  * Suppression files: which leaks somebody has looked at and decided to live with.
  *
- * Two grammars, told apart by the first line that is neither empty nor a comment: "{" begins a file for Valgrind,
+ * Two grammars, distinguished by the first line that is neither empty nor a comment: "{" begins a file for Valgrind,
  * anything else is one for LeakSanitizer. Both keep their own meaning:
  *
  *   LeakSanitizer   leak:TEMPLATE          some frame's module, function (demangled, with its parameters and without)
@@ -77,7 +77,7 @@ int suppressions_load(struct suppressions *set, const char *path, struct error *
 int suppressions_parse(struct suppressions *set, const char *name, const char *text, size_t length,
 		       struct error *error);
 /* What the program says itself (__lsan_default_suppressions), unless another process has said the same. What is
- * malformed in it is told and left out. */
+ * malformed in it is reported and skipped. */
 void suppressions_add_program(struct suppressions *set, const struct snapshot *snapshot);
 /* Once, after all files. */
 void suppressions_add_builtin(struct suppressions *set);

@@ -1,5 +1,5 @@
 /*
- * mudlark growth: which sites grow without an end, over a series of snapshots of one process.
+ * mudlark growth: which sites grow without bound over a series of snapshots of one process.
  */
 #include "report/analysis/growth.h"
 #include "report/commands/commands.h"

@@ -28,7 +28,7 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	const struct command *command = find_command(argv[1]);
-	/* A closed pipe is told by errno; but the child of run must find SIGPIPE as we found it. */
+	/* Report a closed pipe as EPIPE, except in run: its child must inherit SIGPIPE unchanged. */
 	if (command != &run_command)
 		signal(SIGPIPE, SIG_IGN);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {

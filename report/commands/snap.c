@@ -222,7 +222,7 @@ static int print_path(const struct process *process, const char *path, struct er
 	if (status != EXIT_FINE)
 		return status;
 	struct buffer clean = {0};
-	/* A script wants the name as it is; there is nothing in it that steers a terminal. */
+	/* A script needs the name unchanged; it contains nothing that controls a terminal. */
 	if (isatty(STDOUT_FILENO))
 		text_clean(&clean, found);
 	printf("%s\n", clean.length ? buffer_string(&clean) : found);

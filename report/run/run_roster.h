@@ -6,7 +6,7 @@
  *        |                       (0700, ours)                          ^
  *        +----- MUDLARK_RUN=TOKEN:DIRECTORY/roster in the environment -+
  *
- * The token also stands in each snapshot of the run (META_RUN): by it, and by nothing else, a file is the run's.
+ * The token is also stored in each snapshot of the run (META_RUN): by it, and by nothing else, a file is the run's.
  */
 #ifndef MUDLARK_RUN_ROSTER_H
 #define MUDLARK_RUN_ROSTER_H

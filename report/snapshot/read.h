@@ -252,7 +252,7 @@ struct snapshot {
 	struct text texts[META_KEYS];             /* by enum snapshot_meta, odd keys */
 	uint64_t totals[TOTAL_KEYS];              /* by enum snapshot_total */
 	uint64_t losses[LOSS_KEYS];               /* by enum snapshot_loss */
-	uint64_t unknown_losses;                  /* sum over keys that this version has no words for */
+	uint64_t unknown_losses;                  /* sum over keys unknown to this version */
 	struct snapshot_module *modules;          /* [module_count + 1] */
 	struct snapshot_frame *frames;            /* [frame_count + 1] */
 	struct snapshot_stack *stacks;            /* [stack_count + 1] */

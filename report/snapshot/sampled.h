@@ -1,7 +1,7 @@
 /*
  * Sampled snapshots: recorded blocks turned into estimates, once, when a snapshot is read.
  *
- * Afterwards a sampled snapshot is like any other, but that its figures are estimates; what was recorded stands in
+ * Afterwards a sampled snapshot is like any other, but that its figures are estimates; what was recorded is stored in
  * recorded_sites and recorded_cohorts, and the spreads come from there.
  */
 #ifndef MUDLARK_SAMPLED_H

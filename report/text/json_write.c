@@ -24,7 +24,7 @@ static void break_line(struct json *json)
 	buffer_append(&json->text, line, 1 + json->depth);
 }
 
-/* What stands before each value: comma, line break, key. */
+/* What precedes each value: comma, line break, key. */
 static void begin(struct json *json, const char *key)
 {
 	if (json->depth) {

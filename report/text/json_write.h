@@ -24,7 +24,7 @@ struct json {
 	bool flat[JSON_DEEPEST];         /* by depth: on one line */
 };
 
-/* key is NULL inside arrays and for the outermost value. A flat object or array stands on one line. */
+/* key is NULL inside arrays and for the outermost value. A flat object or array is written on one line. */
 void json_put_object(struct json *json, const char *key, bool flat);
 void json_put_array(struct json *json, const char *key, bool flat);
 void json_end_object(struct json *json);

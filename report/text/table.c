@@ -45,7 +45,7 @@ struct terminal terminal_of(FILE *stream, enum color_choice choice, unsigned lon
 
 const char *style_on(const struct terminal *terminal, enum style style)
 {
-	/* Growth and shrinkage also have signs, so that nothing is told by colour alone. */
+	/* Growth and shrinkage also have signs, so that nothing is shown by colour alone. */
 	static const char *const codes[] = {
 		[STYLE_PLAIN] = "",         [STYLE_BOLD] = "\x1b[1m",    [STYLE_DIM] = "\x1b[2m",
 		[STYLE_GROWN] = "\x1b[31m", [STYLE_SHRUNK] = "\x1b[32m",

@@ -1,7 +1,7 @@
 /*
  * Text that fits the terminal: widths, colours, human sizes, tables.
  *
- * A table's last column takes what the others leave and is cut in its middle, where the least is told: both the
+ * A table's last column takes what the others leave and is cut in its middle, where it tells the least: both the
  * function at the front and the line number at the end stay readable. Everything written through here has its
  * control characters replaced, so that a name out of a snapshot cannot steer the terminal.
  */

@@ -183,7 +183,7 @@ int reading_option(void *context, int id, const char *argument, struct error *er
 int reading_check_frames(const struct reading *reading, const char *command, struct error *error);
 /* Whether JSON with so many rows has its frames in a table. */
 bool reading_has_frame_table(const struct reading *reading, size_t rows);
-/* Reads the configuration files, unless the command has done so or was told not to. Returns EXIT_FINE or fills error.
+/* Reads the configuration files, unless the command has done so or must not. Returns EXIT_FINE or fills error.
  */
 int reading_configure(struct reading *reading, struct error *error);
 /* Configures it, loads the snapshots and opens their names. Returns EXIT_FINE or fills error. */

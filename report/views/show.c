@@ -94,7 +94,7 @@ static void show_text(const struct reading *reading, const struct aggregate *agg
 	columns[column_count++] = (struct table_column){where[reading->group.by], false, false};
 
 	struct table table = {.columns = columns, .column_count = column_count};
-	/* Rows of which nothing is live any more are of no use to people; JSON has them. */
+	/* Rows without live blocks are of no use to people; JSON has them. */
 	size_t useful = rows_with_figures(aggregate, 0, reading->metric);
 	size_t count = rows_to_print(aggregate, reading->top);
 	if (count > useful)

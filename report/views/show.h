@@ -6,7 +6,7 @@
 
 #include "report/views/reading.h"
 
-/* Writes schema mudlark.show/1, or /2 where frames stand in a table, of the ranked rows. */
+/* Writes schema mudlark.show/1, or /2 if frames are stored in a table, of the ranked rows. */
 void show_json(const struct reading *reading, const struct aggregate *aggregate, FILE *stream);
 
 #endif

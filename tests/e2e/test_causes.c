@@ -14,7 +14,7 @@
 
 struct cause_case {
 	const char *way, *type;
-	const char *objects; /* what stands before the type's name; NULL: any number */
+	const char *objects; /* what precedes the type's name; NULL: any number */
 	const char *words;   /* of the sentence */
 };
 

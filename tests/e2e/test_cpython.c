@@ -70,7 +70,7 @@ static unsigned run_once(const struct python_found *python, const char *suite, b
 	return (unsigned)((runner_now_ms() - start) / 1000);
 }
 
-/* No chain of frames that made no sense, in any of the suite's processes. */
+/* No inconsistent chain of frames, in any of the suite's processes. */
 static void check_losses(const char *what, const char *directory)
 {
 	struct briefs briefs;

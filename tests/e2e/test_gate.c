@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What the command starts is judged, and named; it may be told from what else it starts. */
+/* The command's child processes are judged, and named; they can be distinguished from others. */
 START_TEST(processes_are_judged)
 {
 	static const char lost[] = "definite leak: 2,304 bytes in 24 blocks in forget_one";

@@ -344,7 +344,7 @@ START_TEST(living_process)
 }
 END_TEST
 
-/* What a copy of the process has not got is counted; the process itself reads it. */
+/* Memory that a copy of the process lacks is counted; the process itself reads it. */
 START_TEST(memory_kept_from_copies)
 {
 	static const char unread[] = "1,048,576 bytes could not be read in the search for leaks";
@@ -365,7 +365,7 @@ START_TEST(memory_kept_from_copies)
 		ck_assert_msg(verdict.bytes[VERDICT_DEFINITE] == (forked ? 77 : 0), "%s: %s", modes[i], verdict.text);
 		ck_assert_msg(!strstr(verdict.text, "could not be read") == !forked, "%s: %s", modes[i], verdict.text);
 		ck_assert_msg(!forked || strstr(verdict.text, unread), "%s: %s", modes[i], verdict.text);
-		/* Nobody is told of a leak, or of none, for sure. */
+		/* Neither a leak nor its absence is reported as certain. */
 		snprintf(line, sizeof line, "%s/*.mud", running.outcome.directory);
 		ck_assert_int_eq(leak_judge(line), forked ? 4 : 0);
 		runner_finish(&running, &outcome);

@@ -225,7 +225,7 @@ START_TEST(nothing_is_known)
 		int status, judged;
 		const char *why; /* in what `mudlark leaks` prints */
 	} cases[] = {
-		/* behind its own filter it cannot be searched any more */
+		/* behind its own filter it can no longer be searched */
 		{"strict_seccomp exit", "leaks=1", UNCERTAIN, NOT_SEARCHED, NULL},
 		{"strict_seccomp _exit", "leaks=1", UNCERTAIN, NOT_SEARCHED, NULL},
 		{"strict_seccomp exit", "leaks=1 children=0", UNCERTAIN, NOT_SEARCHED, NULL},

@@ -211,7 +211,7 @@ START_TEST(files_of_others_are_not_the_runs)
 }
 END_TEST
 
-/* One name is for one snapshot: the others are told apart. */
+/* One name is for one snapshot: the others are distinguished. */
 START_TEST(names_without_numbers)
 {
 	gate_expect(0,

@@ -38,7 +38,7 @@ START_TEST(programs_say_themselves)
 		    "suppressed  940 bytes in 13 blocks, and 320 bytes in 10 blocks that leaked with them");
 	gate_expect(0, RUN "-q -- $H/knows_its_leaks 'leak:lose_'; mudlark gate --fail-on definite,indirect a.mud",
 		    "gate passed");
-	/* What it says badly is told, and hides nothing. */
+	/* Its malformed rules are reported, and hide nothing. */
 	gate_expect(23, RUN "-- $H/knows_its_leaks nonsense", "__lsan_default_suppressions():1");
 	/* Names that were looked up once are as good. */
 	gate_expect(0,

@@ -51,7 +51,7 @@ static inline __attribute__((always_inline)) void *aligned_by_posix(size_t n)
 	return posix_memalign(&p, 128, n) == 0 ? p : NULL;
 }
 
-/* No tail call: the place's own frame must stand on the stack. */
+/* No tail call: the place's own frame must be on the stack. */
 #define PLACE(name, how)                                                                                               \
 	static __attribute__((noinline)) void *name(size_t n)                                                          \
 	{                                                                                                              \
@@ -155,7 +155,7 @@ static void *work(void *argument)
 			continue;
 		}
 		if (threads > 1 && next(&state) % 2) {
-			/* Left for whoever comes by; what lay there is freed instead. */
+			/* Left for the next thread; what was there is freed instead. */
 			struct block *there = &mailbox[next(&state) % 256], mine = *b;
 			pthread_mutex_lock(&mailbox_lock);
 			*b = *there;

@@ -1,7 +1,7 @@
 /*
  * Installs a filter that kills the process at any system call but those that it takes to make children (fork, vfork)
  * and to try to execute something, then does so, in children and by itself. There is nothing to execute anywhere.
- * Pitfall 18: whoever interposes exec*(3) asks the kernel for more than exec itself does.
+ * Pitfall 18: an interposed exec*(3) makes more system calls than exec itself.
  * Expected: "survived", status 0, one snapshot: of the moment before.
  */
 #define _GNU_SOURCE

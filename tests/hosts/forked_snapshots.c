@@ -271,7 +271,7 @@ static void large(void)
 	free(many);
 }
 
-/* A filter that kills whoever makes a process: auto must not try. */
+/* A filter that kills callers of fork(): auto must not try. */
 static void filtered(void)
 {
 	filter_clone(SECCOMP_RET_KILL_PROCESS);

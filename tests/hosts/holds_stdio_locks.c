@@ -1,5 +1,5 @@
 /*
- * Holds flockfile on stdout and stderr, and the locale and environment busy, while it is told to write a snapshot by
+ * Holds flockfile on stdout and stderr, and the locale and environment busy, while it is asked to write a snapshot by
  * its signal; then says so.
  * Pitfall 39 (heaptrack 68fbf9d, 378494): stdio used by the tool hangs under the host's own lock.
  * Expected: a snapshot while the locks are held, then "locks released".

@@ -2,7 +2,7 @@
  * Linked with tcmalloc_minimal, with jemalloc, or with a malloc of its own in the executable.
  * Pitfall 20 (heaptrack PR #43): symbols in the executable win over the preload, those of its libraries do not; blocks
  * then meet the wrong free.
- * Expected: "allocated"; nothing crashes whoever serves the blocks.
+ * Expected: "allocated"; nothing crashes, whichever allocator serves the blocks.
  */
 #define _GNU_SOURCE
 #include "expect.h"

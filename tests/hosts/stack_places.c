@@ -1,5 +1,5 @@
 /*
- * Allocates on every kind of stack that a program can stand on: given by pthread_attr_setstack, as small as allowed,
+ * Allocates on every kind of stack that a program can run on: given by pthread_attr_setstack, as small as allowed,
  * used again by later threads, an alternate one inside of the main stack, coroutines' from mmap and from malloc and
  * inside of the main stack, a fork child's and a vfork child's; in a signal handler that interrupts deep recursion; in
  * callbacks of libc; and while the loader binds a symbol lazily.

@@ -1,5 +1,5 @@
 /*
- * debuginfod: used when DEBUGINFOD_URLS is set, and only then. A file:// URL stands in for a server.
+ * debuginfod: used when DEBUGINFOD_URLS is set, and only then. A file:// URL replaces a server.
  */
 #include "tests/symbolize/fixture.h"
 

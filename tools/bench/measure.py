@@ -4,7 +4,7 @@ One run of a workload in a mode, rounds of them, and what they say.
 A round runs a workload once in every mode of a series, in an order that is shuffled anew for each round, so that
 whatever else the machine does meets all modes alike. A ratio is formed within a round; shown is the median over the
 rounds, with the least and the greatest. The main figure is CPU time, user and system, of the program and all its
-children: on a shared machine it is far steadier than wall time, which stands beside it. Memory is the peak resident
+children: on a shared machine it is far steadier than wall time, which is shown beside it. Memory is the peak resident
 set of the largest process.
 """
 import os

@@ -232,7 +232,7 @@ static char *read_output(int fd, size_t *bytes)
 	return text;
 }
 
-/* Where a hung command stands, for the person who has to mend it; only when asked for, since gdb is slow. */
+/* Where a command hangs, for the person who has to fix it; only on request, because gdb is slow. */
 static void show_where(pid_t pid)
 {
 	char line[256];

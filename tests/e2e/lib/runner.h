@@ -58,7 +58,7 @@ struct running {
 	int err_fd;
 };
 
-/* A directory for one test, below $TMPDIR or /tmp; remove it with what stands in it. */
+/* A directory for one test, below $TMPDIR or /tmp; remove it with its contents. */
 void runner_directory_make(char path[PATH_MAX]);
 void runner_directory_remove(const char *path);
 
@@ -82,11 +82,11 @@ void runner_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void runner_sleep_ms(unsigned ms);
 uint64_t runner_now_ms(void);
-/* Waits until path exists (or `wanted` snapshots stand in directory); false when the time is over. */
+/* Waits until path exists (or `wanted` snapshots are in directory); returns false on timeout. */
 bool runner_wait_for_file(const char *directory, const char *name, int timeout_s);
 bool runner_wait_for_snapshots(const char *directory, size_t wanted, int timeout_s);
 
-/* Rows as they stand in the file; arrays of them are read by id, from 1 on. */
+/* Rows as stored in the file; arrays of them are read by id, from 1 on. */
 struct brief_module {
 	uint64_t flags;
 	char *path;
@@ -149,7 +149,7 @@ size_t runner_count_trigger(const struct briefs *briefs, enum snapshot_trigger t
 const struct brief *runner_brief_of(const struct briefs *briefs, pid_t pid);
 /* Whether err is empty or one line that begins with "mudlark: ". */
 bool runner_says_little(const char *err);
-/* Names of what stands in directory and is no *.mud, sorted, one per line; free it. */
+/* Names of the files in directory that are not *.mud, sorted, one per line; free it. */
 char *runner_other_files(const char *directory);
 
 /* What a host is expected to do, plain and under the preload. */

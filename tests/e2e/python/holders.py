@@ -185,7 +185,7 @@ def hold_context():
 
 
 def hold_queue():
-    """A thread stands at the other end, and has taken one."""
+    """A thread is at the other end, and has taken one."""
     import queue
     global jobs
     jobs = queue.Queue()

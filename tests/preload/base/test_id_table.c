@@ -15,7 +15,7 @@ static uint64_t hash_at(uint32_t id)
 static struct id_table ids = {.lock = LOCK_INIT(RANK_STACKS), .hash = hash_at};
 static _Atomic uint32_t added; /* ids up to this one are in the table */
 
-/* The key is the id that is looked for; equal hashes are told apart by it alone. */
+/* The key is the id that is looked for; it alone distinguishes equal hashes. */
 static bool match(uint32_t id, const void *key)
 {
 	return id == *(const uint32_t *)key;

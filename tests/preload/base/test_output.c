@@ -228,7 +228,7 @@ START_TEST(one_name_is_replaced)
 }
 END_TEST
 
-/* In a run, the one name is that of the command's end; all others are told apart, and no snapshot replaces another. */
+/* In a run, the one name is that of the command's end; all others differ, and no snapshot replaces another. */
 START_TEST(one_name_in_a_run)
 {
 	char path[PATH_MAX];
@@ -265,8 +265,7 @@ static int descriptors(void)
 	return count;
 }
 
-/* Each system call, each error: it is told, no temporary file stays, the earlier snapshot is whole, then all goes on.
- */
+/* Each system call, each error: it is reported, no temporary file stays, the earlier snapshot is whole, all goes on. */
 static const struct {
 	const char *name;
 	long number;

@@ -239,7 +239,7 @@ START_TEST(python_objects)
 }
 END_TEST
 
-/* Attributes' values: the byte before them tells how long what stands before them is; 3.12 points to that byte. */
+/* Attributes' values: the byte before them tells how much precedes them; 3.12 points to that byte. */
 START_TEST(python_values)
 {
 	prepare_recording();

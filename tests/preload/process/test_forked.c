@@ -38,7 +38,7 @@ static void tear_down(void)
 static void look_around(void *argument)
 {
 	ck_assert_ptr_eq(argument, &kept_fd);
-	forked_hide(); /* as soon as nothing of the process is read through /proc any more */
+	forked_hide(); /* as soon as nothing of the process is read through /proc any longer */
 	seen->pid = getpid();
 	seen->parent = getppid();
 	for (int fd = 0; fd < 1024; fd++)
@@ -128,7 +128,7 @@ START_TEST(nobody_notices)
 	ck_assert_int_eq(forked_poll(pid, false), FORKED_DIED);
 	ck_assert_int_eq(kill(pid, 0), -1); /* no zombie */
 	ck_assert_int_eq(errno, ESRCH);
-	ck_assert_int_eq(forked_poll(pid, true), FORKED_ENDED); /* nothing is known of it any more */
+	ck_assert_int_eq(forked_poll(pid, true), FORKED_ENDED); /* nothing is known of it any longer */
 }
 END_TEST
 

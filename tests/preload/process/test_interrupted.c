@@ -102,7 +102,7 @@ END_TEST
 
 START_TEST(code_of_others)
 {
-	void *block = calloc(1, 16); /* generated code, to all that can be told */
+	void *block = calloc(1, 16); /* looks like generated code */
 	ck_assert(ask_at(block, 0));
 	free(block);
 	ck_assert(ask_at(dlsym(dlopen("libm.so.6", RTLD_NOW), "cos"), 0));

@@ -176,7 +176,7 @@ START_TEST(devices)
 }
 END_TEST
 
-/* What was there and is not any more: of what a program writes to, and not ours. */
+/* What was there and no longer is: of what a program writes to, and not ours. */
 START_TEST(missing)
 {
 	struct maps before;

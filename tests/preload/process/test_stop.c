@@ -595,7 +595,7 @@ START_TEST(nobody_else)
 }
 END_TEST
 
-/* Whoever takes all real-time signals is not stopped, and the search says that it is incomplete. */
+/* A thread that takes all real-time signals is not stopped, and the search says that it is incomplete. */
 START_TEST(no_signal_is_free)
 {
 	struct actor actor;

@@ -18,7 +18,7 @@
 #name, offsetof(struct python_layout, name)                                                            \
 	}
 
-/* What python_offsets.c prints, where it stands in the layout. */
+/* What python_offsets.c prints, by its place in the layout. */
 static const struct {
 	const char *name;
 	size_t at;

@@ -388,7 +388,7 @@ START_TEST(bounds_of_a_threads_stack)
 	pthread_t thread;
 	char argument;
 	begin();
-	/* An argument stands beside the thread's function: two addresses that are not bounds either. */
+	/* An argument is stored beside the thread's function: two addresses that are not bounds either. */
 	ck_assert_int_eq(pthread_create(&thread, NULL, find_bounds, &argument), 0);
 	pthread_join(thread, NULL);
 }

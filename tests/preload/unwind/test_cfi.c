@@ -510,7 +510,7 @@ START_TEST(nonsense_is_not_believed)
 }
 END_TEST
 
-/* Programs that say what a rule cannot, or what makes no sense. */
+/* Programs that express what a rule cannot, or nonsense. */
 START_TEST(programs_that_are_slow)
 {
 	static const struct {

@@ -356,7 +356,7 @@ static void compare_stack(struct walks *walks, uint64_t step)
 		       "step %lu: frame %u of %u was not made so", step, i - 1, n);
 }
 
-/* One word of the live stack becomes something that could stand there; the walks agree on what that means. */
+/* One word of the live stack becomes something that could be there; the walks agree on what that means. */
 static void compare_with_changed_word(struct walks *walks, uint64_t step)
 {
 	uintptr_t sp = made.frame[made.count - 1].sp;
@@ -660,7 +660,7 @@ static void ask(const struct code *code, struct dice *dice, uint64_t most)
 	if (!rules_hold(generation))
 		return;
 	struct rule found = rules_find(ip, generation), rule = cfi_rule(ip - 1, &code->info);
-	/* Behind a function's pops the frame pointer was saved where nothing is any more: no call returns to there. */
+	/* Behind a function's pops the frame pointer was saved where nothing is now: no call returns to there. */
 	if (rule.kind == RULE_SP && rule.fp == FP_AT_CFA && rule.fp_offset < -rule.cfa_offset)
 		rule = (struct rule){.kind = RULE_SLOW};
 	ENSURE(same_rule(found, rule), "another rule at %p", (void *)ip);
@@ -730,7 +730,7 @@ START_TEST(stale_by_an_era)
 }
 END_TEST
 
-/* While a library is being closed, another may already stand in its place: what is found is not kept. */
+/* While a library is being closed, another may already be in its place: what is found is not kept. */
 START_TEST(nothing_is_kept_while_closing)
 {
 	struct code code = code_of_libc();

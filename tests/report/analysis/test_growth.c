@@ -57,7 +57,7 @@ START_TEST(each_stack_has_its_verdict)
 }
 END_TEST
 
-/* Stacks 1 and 3 have one owner, so that the leak stands in its row with the churn. */
+/* Stacks 1 and 3 have one owner, so that the leak shares a row with the churn. */
 START_TEST(rows_by_line_and_function)
 {
 	static const enum grouping groupings[] = {BY_LINE, BY_FUNCTION};

@@ -138,7 +138,7 @@ START_TEST(valgrind_frames)
 	ck_assert(!hides_kind(RULE("fun:_Zna*\nfun:main\n"), SUPPRESS_DEFINITE, cxx_stack, 3));
 	ck_assert(hides_kind(RULE("obj:*vgpreload*\nfun:_Z4leaki\n"), SUPPRESS_DEFINITE, cxx_stack, 3));
 	ck_assert(!hides_kind(RULE("obj:/opt/*\nfun:_Z4leaki\n"), SUPPRESS_DEFINITE, cxx_stack, 3));
-	/* Valgrind's posix_memalign calls its memalign; nothing else may stand there. */
+	/* Valgrind's posix_memalign calls its memalign; nothing else may be there. */
 	ck_assert(hides(RULE("fun:memalign\nfun:posix_memalign\nfun:_Z4leaki\n")));
 	ck_assert(!hides(RULE("fun:memalign\nfun:calloc\nfun:_Z4leaki\n")));
 	ck_assert(!hides(RULE("fun:*\nfun:*\nfun:_Z4leaki\n")));

@@ -2,7 +2,7 @@
  * Names that a hostile program chose, through every format: each output is read by a parser that is not ours
  * (escapes.py), which also looks for what would steer a terminal, forge a line, or command a CI runner.
  *
- * A snapshot has the name as its program, arguments, host, label, modules, files, functions and threads, and stands in
+ * A snapshot has the name as its program, arguments, host, label, modules, files, functions and threads, and appears in
  * a file of that name.
  */
 #include "report/base/escape.h"

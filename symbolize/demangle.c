@@ -3,6 +3,7 @@
  */
 #include "symbolize/demangle.h"
 
+#include <ctype.h>
 #include <libiberty/demangle.h>
 #include <setjmp.h>
 #include <stdbool.h>
@@ -75,4 +76,32 @@ char *demangle_signature(const char *name)
 	free(out->text);
 	free(out);
 	return result;
+}
+
+/* The length without one suffix such as ".part.0"; the same length when there is none. Only ".cold" has no number. */
+static size_t without_suffix(const char *name, size_t length)
+{
+	static const char *const suffixes[] = {".cold", ".isra", ".part", ".constprop", ".lto_priv", ".llvm"};
+	size_t end = length;
+	while (end > 0 && isdigit((unsigned char)name[end - 1]))
+		end--;
+	bool numbered = end < length && end > 0 && name[end - 1] == '.';
+	end = numbered ? end - 1 : length;
+	for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes && (numbered || !i); i++) {
+		size_t bytes = strlen(suffixes[i]);
+		if (end > bytes && memcmp(name + end - bytes, suffixes[i], bytes) == 0)
+			return end - bytes;
+	}
+	return length;
+}
+
+size_t plain_length(const char *name)
+{
+	const char *clone = strstr(name, " [clone");
+	size_t before, length = clone != NULL ? (size_t)(clone - name) : strlen(name);
+	do {
+		before = length;
+		length = without_suffix(name, length);
+	} while (length < before);
+	return length;
 }

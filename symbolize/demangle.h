@@ -18,4 +18,10 @@ const char *demangle(struct string_pool *pool, const char *name);
  */
 char *demangle_signature(const char *name);
 
+/*
+ * Returns the length of a function's name without what compilers add to the name of a clone: ".constprop.0", ".part.0",
+ * ".cold", ".llvm.123", or " [clone ..." in a demangled name. Debug information has the name without it.
+ */
+size_t plain_length(const char *name);
+
 #endif

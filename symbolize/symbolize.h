@@ -44,7 +44,7 @@ struct module_identity {
 
 /* One name for an address. Strings belong to the symbolizer and live until symbolizer_close(). */
 struct symbol {
-	const char *function;     /* demangled, without parameter list; NULL: not known */
+	const char *function;     /* demangled, without parameter list and a clone's suffix; NULL: not known */
 	const char *linkage_name; /* as in the symbol table, NULL when equal to function or not known */
 	const char *file;         /* path as the compiler saw it, made absolute with DW_AT_comp_dir; NULL: not known */
 	uint32_t line;            /* 0: not known */

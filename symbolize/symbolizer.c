@@ -289,6 +289,10 @@ static void name_by_symbol(struct symbol_module *module, uint64_t vaddr, bool on
 	const char *demangled = demangle(pool, name);
 	if (only_mangled && demangled == NULL)
 		return;
+	/* As debug information names it: the demangler leaves a clone's suffix out itself. */
+	size_t length = strlen(name), plain = plain_length(name);
+	if (demangled == NULL && plain < length)
+		demangled = string_pool_add(pool, name, plain);
 	out->function = demangled != NULL ? demangled : name;
 	out->linkage_name = demangled != NULL ? name : NULL;
 }

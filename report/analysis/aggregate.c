@@ -167,9 +167,14 @@ static struct owners find_owners(const struct builder *builder, uint32_t number,
 	const struct address *address = &names->addresses[number];
 	if (!shown(address, builder->options->language))
 		return owners;
-	/* From the outermost inline function inwards: the last word is the innermost one's. */
-	for (uint32_t i = address->location_count; i-- > 0;)
-		note_owner(names, builder->options, address->first_location + i, &owners);
+	/* From the outermost inline function inwards: the last word is the innermost one's, but for functions, whose
+	 * rows are the same where nobody knows what was inlined into them. */
+	for (uint32_t i = address->location_count; i-- > 0;) {
+		uint32_t index = address->first_location + i;
+		if (builder->options->by == BY_FUNCTION)
+			index = (uint32_t)(location_frame(names, &names->locations[index]) - names->locations);
+		note_owner(names, builder->options, index, &owners);
+	}
 	return owners;
 }
 

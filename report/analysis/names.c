@@ -346,6 +346,15 @@ void names_resolve_all(struct names *names)
 		names_resolve(names, number);
 }
 
+const struct location *location_frame(const struct names *names, const struct location *location)
+{
+	const struct location *end = names->locations + names->location_count, *frame = location;
+	for (const struct location *at = location; at->inlined && at + 1 < end; at++)
+		if (at[1].role == location->role && at[1].function)
+			frame = at + 1;
+	return frame;
+}
+
 const char *names_note(const struct names *names, uint32_t side, uint32_t module)
 {
 	const struct module_source *source = &names->sources[side][module];

@@ -102,6 +102,12 @@ uint32_t names_add(struct names *names, const struct snapshot *snapshot);
 void names_resolve(struct names *names, uint32_t number);
 void names_resolve_all(struct names *names);
 
+/*
+ * Returns the function in whose frame the location's code runs, as far as a program without debug information has it:
+ * the location itself, or, of an inlined one, the outermost of the same role that it was inlined into.
+ */
+const struct location *location_frame(const struct names *names, const struct location *location);
+
 /* Why names of this module of this side are missing; NULL: nothing is, or it was not asked for any. */
 const char *names_note(const struct names *names, uint32_t side, uint32_t module);
 

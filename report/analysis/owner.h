@@ -11,8 +11,10 @@
  *
  * The role depends on where the frame is: its module, its function's name, the place of its Python file. It never
  * depends on whether debug information is there: what has a line only with it must not move a row to another function.
- * The one thing that debug information adds are functions that were inlined: those of library headers are passed over
- * for the function that they were inlined into, which is what remains without it.
+ * The one thing that debug information adds are functions that were inlined. Those of library headers are passed over
+ * for the function that they were inlined into, which is what remains without it. Others own what they allocate by line
+ * and stack, and reports name the function whose frame it is beside them; by function that one owns it
+ * (location_frame()), so that rows are the same without debug information.
  *
  * All commands ask names.h, which asks here: there is no second rule.
  */

@@ -114,12 +114,24 @@ static bool any_matches(const char *glob, const char *const *texts, size_t count
 	return false;
 }
 
+/* Without the suffix of a clone, which only a symbol table has: Valgrind reads that, and we do if nothing else is there. */
+static bool plain_matches(const char *glob, const char *name)
+{
+	size_t length = plain_length(glob);
+	char *plain = must_format("%.*s", (int)plain_length(name), name);
+	bool matches = (glob[length] || name[strlen(plain)]) && glob_matches(glob, length, GLOB_QUESTION, plain);
+	free(plain);
+	return matches;
+}
+
 /* libc's functions have names of its own beside those that they are called by: __GI___strdup, __strdup, strdup. */
 static bool function_matches(const char *glob, const struct location *location)
 {
 	static const char unknown[] = "???";
 	const char *name = location->linkage_name ? location->linkage_name : location->function;
 	if (whole_matches(glob, name ? name : unknown))
+		return true;
+	if (name && plain_matches(glob, name))
 		return true;
 	if (!name || location->role != ROLE_RUNTIME)
 		return false;

@@ -10,6 +10,7 @@
 #include "report/analysis/wrappers.h"
 
 #include "report/base/buffer.h"
+#include "symbolize/demangle.h"
 
 #include <ctype.h>
 #include <fnmatch.h>
@@ -39,19 +40,6 @@ const struct wrapper *wrapper_patterns(size_t *count)
 	return patterns;
 }
 
-size_t wrapper_plain_length(const char *function)
-{
-	static const char *const suffixes[] = {".isra",     ".part", ".cold",  ".constprop",
-					       ".lto_priv", ".llvm", " [clone"};
-	size_t length = strlen(function);
-	for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-		const char *found = strstr(function, suffixes[i]);
-		if (found && found > function && (size_t)(found - function) < length)
-			length = (size_t)(found - function);
-	}
-	return length;
-}
-
 /* --- Rust ------------------------------------------------------------------------------------------------------ */
 
 /* Its own mangling, or the older one: C++'s with "17h" and 16 hex digits at the end. */
@@ -62,7 +50,7 @@ static bool is_rust(const char *linkage_name)
 		return false;
 	if (!strncmp(linkage_name, "_R", 2))
 		return true;
-	size_t length = wrapper_plain_length(linkage_name);
+	size_t length = plain_length(linkage_name);
 	if (strncmp(linkage_name, "_ZN", 3) != 0 || length < HASH_DIGITS + 7 || linkage_name[length - 1] != 'E')
 		return false;
 	const char *hash = linkage_name + length - 1 - HASH_DIGITS;
@@ -135,7 +123,7 @@ bool wrapper_is_known(const char *function, const char *linkage_name)
 	struct buffer plain = {0};
 	if (is_rust(linkage_name) && (function[0] == '<' ? is_rust_impl(function) : is_rust_crate(function)))
 		return true;
-	put_plain(&plain, function, wrapper_plain_length(function));
+	put_plain(&plain, function, plain_length(function));
 	const char *name = buffer_string(&plain);
 	size_t count;
 	const struct wrapper *names = wrapper_names(&count);

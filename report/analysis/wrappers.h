@@ -25,9 +25,6 @@
  */
 bool wrapper_is_known(const char *function, const char *linkage_name);
 
-/* The length of the name without what compilers add to a clone of a function: ".constprop.0", ".cold", " [clone ". */
-size_t wrapper_plain_length(const char *function);
-
 /* An entry of the list. */
 struct wrapper {
 	const char *name; /* of a function, without template arguments; of wrapper_patterns() with '*' for any text */

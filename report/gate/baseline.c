@@ -4,7 +4,6 @@
 #define XXH_INLINE_ALL
 #include "report/gate/baseline.h"
 
-#include "report/analysis/wrappers.h"
 #include "report/base/buffer.h"
 #include "report/base/text_file.h"
 #include "report/gate/gate.h"
@@ -31,7 +30,7 @@ static void put_frame(struct buffer *key, const struct location *location)
 	}
 	buffer_byte(key, '\n');
 	if (location->function)
-		buffer_append(key, location->function, wrapper_plain_length(location->function));
+		buffer_text(key, location->function);
 	buffer_byte(key, '\n');
 }
 

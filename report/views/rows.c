@@ -118,9 +118,20 @@ static void plain_row_text(struct buffer *out, const struct names *names, const 
 	}
 }
 
+/* So that the row can be found in a report of the same program without debug information. */
+static void frame_text(struct buffer *out, const struct names *names, const struct location *location)
+{
+	const struct location *frame = location_frame(names, location);
+	if (frame != location && frame->function_id != location->function_id)
+		buffer_format(out, ", inlined into %s", frame->function);
+}
+
 void row_text(struct buffer *out, const struct names *names, const struct row *row, enum grouping by)
 {
 	plain_row_text(out, names, row, by);
+	/* A line may have been inlined into many. */
+	if (row->location && by == BY_STACK)
+		frame_text(out, names, &names->locations[row->location - 1]);
 	if (row->shows_module && row->location)
 		buffer_format(out, " in %s", names->locations[row->location - 1].module_path);
 }

@@ -29,7 +29,7 @@
 	"sed -n 's/^.*% *\\([a-z_]*\\) (wrappers)$/\\1/p' | paste -sd' '; }\n"
 
 /* The function that a row of a stripped copy of the program is in: at ADDRESS - 1. "app+0x1159" --> "grow_cache". */
-#define WHERE "where() { addr2line -f -e $1 $(printf '0x%x' $(( ${2##*+} - 1 ))) | sed -n 1p; }\n"
+#define WHERE "where() { addr2line -i -f -e $1 $(printf '0x%x' $(( ${2##*+} - 1 ))) | tail -2 | sed -n 1p; }\n"
 
 static bool is_installed(const char *program)
 {
@@ -205,6 +205,45 @@ START_TEST(debug_information_moves_nothing)
 }
 END_TEST
 
+/* TWINS: a function "twins FULL", which leaves full, symbols, mini (.gnu_debugdata) and stripped, all of one build-id.
+ * "put KIND PROGRAM" makes PROGRAM the one of them: a snapshot is recorded once and read beside each. */
+#define TWINS                                                                                                            \
+	"twins() { cp $1 full; strip --strip-debug -o symbols $1; strip --strip-all -R .gnu_debugdata -o stripped $1\n"  \
+	"  nm $1 --defined-only -f posix | awk '$2 ~ /^[tTwW]$/ {print $1}' | sort -u >functions\n"                      \
+	"  objcopy --strip-debug --keep-symbols=functions $1 data; objcopy --only-keep-debug data data.debug\n"          \
+	"  rm -f data.debug.xz; xz -q data.debug; objcopy --add-section .gnu_debugdata=data.debug.xz stripped mini; }\n" \
+	"put() { cp $1 $2.new; mv $2.new $2; }\n"                                                                        \
+	"table() { mudlark show --by function --bytes --top ${3:-0} --metric $2 $1 2>notes | sed '1,/^$/d'; }\n"
+
+/* Inlined, split and cloned functions: each row by function is the same, for each metric, and nobody is left out. */
+START_TEST(optimised_functions_keep_their_names)
+{
+	static const char *const builds[] = {"gcc -g -O2", "gcc -g -O3", "gcc -g -O0", "clang -g -O2"};
+	char script[4096];
+	if (!is_installed(builds[_i][0] == 'c' ? "clang" : "gcc")) {
+		runner_skip("%s: it is not installed", builds[_i]);
+		return;
+	}
+	snprintf(script, sizeof script,
+		 TWINS
+		 "%s -Wl,--build-id -o program " OWN "inlined.c; twins program; record ./program i.mud\n"
+		 "for m in live-bytes alloc-blocks peak-bytes; do\n"
+		 "  for kind in full symbols mini; do put $kind program; table i.mud $m >$m.$kind; done\n"
+		 "  cmp $m.full $m.symbols || { cat $m.full $m.symbols; exit 1; }\n"
+		 "  cmp $m.full $m.mini || { cat $m.full $m.mini; exit 1; }\n"
+		 "  ! grep '\\.' $m.full\n"
+		 "done\n"
+		 "is \"$(top i.mud function)\" 'fill_table (program)'\n"
+		 "put stripped program; is \"$(where full $(top i.mud function))\" fill_table\n"
+		 /* With lines the line is the inlined function's, and the heading names both. */
+		 "put full program; is \"$(top i.mud line | sed 's/.*:\\([0-9]* \\)/\\1/')\" '%s'\n"
+		 "case $(top i.mud stack) in new_row*', inlined into fill_table'|fill_table*|new_row*) ;; *) top i.mud "
+		 "stack; exit 1;; esac\n",
+		 builds[_i], "28 (new_row)");
+	owner_expect(builds[_i], script);
+}
+END_TEST
+
 /* The demonstration's extension module: its function owns the tokens, with lines and without. */
 START_TEST(extension_module_of_the_demonstration)
 {
@@ -263,9 +302,18 @@ static const struct {
 	 "  server.close(); require('child_process').execSync('mudlark snap ' + process.pid); }); });\n"
 	 "server.listen('socket', () => { const c = net.connect('socket', () => c.end(Buffer.alloc(8000000, 1))); });\n"
 	 "END\n"
-	 "mudlark run -q --children 0 -o n.%n.mud node n.js\n"
+	 "p=$(readlink -f $(command -v node)); cp $p node\n"
+	 "mudlark run -q --children 0 -o n.%n.mud ./node n.js\n"
 	 "case $(top n.1.mud function) in *uv_*|*Malloc*|*operator?new*|*BackingStore*) top n.1.mud function; exit 1;; "
-	 "esac\n"},
+	 "esac\n"
+	 /* Of its own symbols nothing but what it exports is left: the owner is the same, or a wrapper that its name told. */
+	 "nm node >/dev/null 2>&1 && test -n \"$(nm node | head -1)\" || exit 0\n"
+	 "put() { strip $1 -o node.new node; mv node.new node; }\n"
+	 "f=$(top n.1.mud function); cp node full\n"
+	 "put --strip-debug; is \"$(top n.1.mud function)\" \"$f\"\n"
+	 "put --strip-all; s=$(top n.1.mud function --all-frames)\n"
+	 "case $s in node+0x*) s=\"$(addr2line -C -f -e full $(printf '0x%x' $(( ${s##*+} - 1 ))) | sed -n '1s/(.*//p') (node)\";; esac\n"
+	 "cp full node.new; mv node.new node; is \"$s\" \"$(top n.1.mud function --all-frames)\"\n"},
 };
 
 START_TEST(programs_of_the_system)
@@ -414,6 +462,7 @@ int main(void)
 	tcase_add_test(tests, an_application_without_lines_owns_what_it_allocates);
 	tcase_add_test(tests, wrappers_are_passed_over);
 	tcase_add_test(tests, configuration_files);
+	tcase_add_loop_test(tests, optimised_functions_keep_their_names, 0, 4);
 	tcase_add_loop_test(tests, debug_information_moves_nothing, 0, HOST_CASES(programs));
 	tcase_add_test(tests, extension_module_of_the_demonstration);
 	tcase_add_loop_test(tests, programs_of_the_system, 0, HOST_CASES(real_programs));

@@ -94,9 +94,9 @@ START_TEST(rows_belong_to_the_innermost_source_line)
 	struct setup *setup = usual();
 	group(setup, BY_STACK);
 	ck_assert_uint_eq(setup->aggregate.row_count, 5);
-	expect_row(setup, 0, "tiny (/src/app.c:103)", 1100, 11);
+	expect_row(setup, 0, "tiny (/src/app.c:103), inlined into inner", 1100, 11);
 	expect_row(setup, 1, "help (/src/help.c:42)", 500, 5);
-	expect_row(setup, 2, "tiny (/src/app.c:103)", 250, 2);
+	expect_row(setup, 2, "tiny (/src/app.c:103), inlined into inner", 250, 2);
 	expect_row(setup, 3, "outer (/src/app.c:110)", 100, 1);
 	expect_row(setup, 4, "(no stack recorded)", 7, 1);
 	ck_assert(setup->aggregate.rows[3].cut);
@@ -104,7 +104,7 @@ START_TEST(rows_belong_to_the_innermost_source_line)
 	expect_row(setup, 0, "/src/app.c:103 (tiny)", 1350, 13);
 	expect_row(setup, 1, "/src/help.c:42 (help)", 500, 5);
 	group(setup, BY_FUNCTION);
-	expect_row(setup, 0, "tiny (app)", 1350, 13);
+	expect_row(setup, 0, "inner (app)", 1350, 13);
 	group(setup, BY_FILE);
 	expect_row(setup, 0, "/src/app.c", 1450, 14);
 	group(setup, BY_MODULE);
@@ -158,7 +158,7 @@ START_TEST(only_what_is_printed_is_resolved)
 	ck_assert_uint_eq(resolved_addresses(setup->names), 0);
 	aggregate_name_stacks(&setup->aggregate, setup->names, &setup->options, 1);
 	ck_assert_uint_eq(resolved_addresses(setup->names), 2);
-	expect_row(setup, 0, "tiny (/src/app.c:103)", 1100, 11);
+	expect_row(setup, 0, "tiny (/src/app.c:103), inlined into inner", 1100, 11);
 	aggregate_free(&setup->aggregate);
 	filter_want(&setup->filter, "nothing");
 	aggregate_build(&setup->aggregate, setup->names, &setup->options);
@@ -178,7 +178,7 @@ START_TEST(languages)
 	expect_row(setup, 0, "(no frames of this language)", 1957, 20);
 	setup->options.language = LANGUAGE_NATIVE;
 	group(setup, BY_STACK);
-	expect_row(setup, 0, "tiny (/src/app.c:103)", 1100, 11);
+	expect_row(setup, 0, "tiny (/src/app.c:103), inlined into inner", 1100, 11);
 	close_setup(setup);
 }
 END_TEST
@@ -266,9 +266,9 @@ START_TEST(two_runs_are_matched_across_aslr)
 {
 	struct setup *setup =
 		open_setup(synthetic_decoded(1234, 0x555500000000, "AAAAAAAA", 100), second_run("AAAAAAAA", 100));
-	expect_the_changes(setup, BY_STACK, "tiny (/src/app.c:103)");
+	expect_the_changes(setup, BY_STACK, "tiny (/src/app.c:103), inlined into inner");
 	/* Gone: only in the first. */
-	expect_change(setup, 1, "tiny (/src/app.c:103)", -250, -2);
+	expect_change(setup, 1, "tiny (/src/app.c:103), inlined into inner", -250, -2);
 	ck_assert_uint_eq(setup->aggregate.rows[1].figures[1].live_blocks, 0);
 	close_setup(setup);
 }
@@ -279,13 +279,13 @@ START_TEST(two_builds_are_matched_by_names)
 {
 	struct setup *setup =
 		open_setup(synthetic_decoded(1234, 0x555500000000, "AAAAAAAA", 100), second_run("BBBBBBBB", 150));
-	expect_the_changes(setup, BY_STACK, "tiny (/src/app.c:153)");
+	expect_the_changes(setup, BY_STACK, "tiny (/src/app.c:153), inlined into inner");
 	aggregate_free(&setup->aggregate);
 	setup->options.by = BY_FUNCTION;
 	aggregate_build(&setup->aggregate, setup->names, &setup->options);
 	rank_changes(&setup->aggregate, METRIC_LIVE_BYTES, 0);
 	ck_assert_uint_eq(setup->aggregate.row_count, 1);
-	expect_change(setup, 0, "tiny (app)", 50, 1);
+	expect_change(setup, 0, "inner (app)", 50, 1);
 	close_setup(setup);
 }
 END_TEST

@@ -50,7 +50,7 @@ START_TEST(each_stack_has_its_verdict)
 	ck_assert_uint_eq(row->live_blocks, 19 * 2 + 42);
 	ck_assert_uint_eq(row->live_bytes, (19 * 2 + 42) * SERIES_BLOCK_BYTES);
 	row_text(&text, judged.names, &row->row, BY_STACK);
-	ck_assert_str_eq(buffer_string(&text), "tiny (/src/app.c:103)");
+	ck_assert_str_eq(buffer_string(&text), "tiny (/src/app.c:103), inlined into inner");
 	ck_assert_int_eq(growth->rows[1].judgement.verdict, GROWTH_SATURATING);
 	buffer_free(&text);
 	forget(&judged);

@@ -3,6 +3,7 @@
 
 #include "report/analysis/names.h"
 #include "report/analysis/wrappers.h"
+#include "symbolize/demangle.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -84,6 +85,32 @@ static const char *const owners[][2] = {
 	{"sdsnewlen", ""},
 	{"", ""},
 };
+
+START_TEST(suffixes_of_clones_are_no_part_of_a_name)
+{
+	static const char *const names[][2] = {
+		{"grow", "grow"},
+		{"grow.cold", "grow"},
+		{"grow.part.0", "grow"},
+		{"grow.constprop.0.isra.12.cold", "grow"},
+		{"grow.cold.1", "grow"}, /* clang's */
+		{"grow.llvm.1234567890", "grow"},
+		{"grow.lto_priv.3", "grow"},
+		{"_ZN5cache4growEv.part.0", "_ZN5cache4growEv"},
+		{"cache::grow [clone .part.0]", "cache::grow"},
+		/* These are names: Go's functions, and what only looks like a suffix. */
+		{"main.particle", "main.particle"},
+		{"main.part", "main.part"},
+		{"main.grow.func1", "main.grow.func1"},
+		{"grow.0", "grow.0"},
+		{".cold", ".cold"},
+		{"", ""},
+	};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		ck_assert_msg(plain_length(names[i][0]) == strlen(names[i][1]), "%s: %zu", names[i][0],
+			      plain_length(names[i][0]));
+}
+END_TEST
 
 START_TEST(wrappers_are_known_by_name)
 {
@@ -225,6 +252,7 @@ int main(void)
 	TCase *tests = tcase_create("owner");
 	tcase_add_test(tests, runtime_is_known_by_its_module);
 	tcase_add_test(tests, wrappers_are_known_by_name);
+	tcase_add_test(tests, suffixes_of_clones_are_no_part_of_a_name);
 	tcase_add_test(tests, the_list_is_sorted_and_documented);
 	tcase_add_test(tests, debug_information_changes_nothing);
 	tcase_add_test(tests, what_the_user_names_is_passed_over);

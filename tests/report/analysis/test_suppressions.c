@@ -108,6 +108,9 @@ START_TEST(valgrind_frames)
 		{RULE("fun:malloc\nfun:_Z4leaki\nobj:/lib/libx*\nfun:main\n"), true},
 		{RULE("fun:calloc\nfun:_Z4leaki\n"), true},
 		{RULE("fun:*alloc\nfun:_Z?leaki\n"), true},
+		/* A clone's suffix is in a symbol table only. */
+		{RULE("fun:malloc\nfun:_Z4leaki.part.0\n"), true},
+		{RULE("fun:malloc\nfun:_Z4leaki.particle\n"), false},
 		{RULE("fun:malloc\nfun:leak(int)\n"), false}, /* the mangled name it is */
 		{RULE("fun:_Z4leaki\n"), false},              /* the allocator comes first */
 		{RULE("obj:*vgpreload_memcheck*\nfun:_Z4leaki\n"), true},

@@ -66,7 +66,7 @@ START_TEST(rows_meet)
 	names_add(names, whole);
 	group(names, BY_STACK, &aggregate);
 	ck_assert_uint_eq(aggregate.row_count, 5);
-	expect_row(names, &aggregate, BY_STACK, 0, "tiny (/src/app.c:103)", 2200);
+	expect_row(names, &aggregate, BY_STACK, 0, "tiny (/src/app.c:103), inlined into inner", 2200);
 	aggregate_free(&aggregate);
 	group(names, BY_PROCESS, &aggregate);
 	ck_assert_uint_eq(aggregate.row_count, 2);

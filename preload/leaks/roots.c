@@ -7,6 +7,7 @@
 #include "preload/heap/heap.h"
 #include "preload/leaks/stack_words.h"
 #include "preload/process/modules.h"
+#include "preload/process/runtime.h"
 #include "preload/python/python.h"
 
 #include <dlfcn.h>
@@ -267,6 +268,19 @@ static uintptr_t first_end(const struct map_range *stack)
 }
 
 /*
+ * Mudlark's own thread-local variables of a thread. jemalloc's are among them, and remember addresses without being
+ * pointers: the start of each GiB that it was asked about, which may lie in a large block.
+ */
+static void leave_out_own_variables(struct roots *roots, uintptr_t pointer)
+{
+	for (uint32_t i = 0; pointer && i < variable_modules; i++) {
+		uintptr_t start = pointer - variables[i].below;
+		if (runtime_part(variables[i].module) == RUNTIME_OWN)
+			set_apart(roots, start, start + variables[i].bytes);
+	}
+}
+
+/*
  * One thread's. Thread pointer and static thread-local storage stand at the top of a mapping that libc made: what is
  * below the stack pointer there is dead, what is above it is a stack up to the storage, which is memory as any other.
  */
@@ -277,6 +291,7 @@ static void find_stack(struct roots *roots, const struct stack_start *start)
 	const struct map_range *home = pointer ? maps_find(roots->maps, pointer) : NULL;
 	struct block_at block;
 	set_apart(roots, start->alternate_low, start->alternate_high);
+	leave_out_own_variables(roots, pointer);
 	if (!at || !(at->flags & MAP_READABLE))
 		return;
 	if (sp - roots->mark->blocks->low < roots->mark->blocks->span && block_find(roots->mark->blocks, sp, &block)) {
@@ -476,7 +491,7 @@ bool roots_begin(struct roots *roots, const struct maps *maps, const struct stop
 	for (const struct heap *heap = heap_first(); heap; heap = heap->next_heap)
 		heaps++;
 	roots->capacity =
-		heaps + 2 * (size_t)stopped->count + SPARE_SPANS + spans_of_choice(&self->choice, maps, stopped);
+		heaps + 3 * ((size_t)stopped->count + 1) + SPARE_SPANS + spans_of_choice(&self->choice, maps, stopped);
 	roots->bytes = 2 * roots->capacity * sizeof *roots->stack + (size_t)STACK_OWN_MAX * sizeof *roots->own;
 	roots->stack = sys_map(roots->bytes);
 	roots->pagemap = sys_open_read("/proc/thread-self/pagemap");

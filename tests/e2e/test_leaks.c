@@ -317,6 +317,17 @@ START_TEST(child_is_judged)
 }
 END_TEST
 
+/* What the library's own allocator remembers of a block of several GiB is no pointer to it. */
+START_TEST(large_block_is_lost)
+{
+	struct command command = {.line = "loses_gigabytes", .preloaded = true, .options = "leaks=1"};
+	struct outcome outcome;
+	runner_run(&command, &outcome);
+	ck_assert_int_eq(outcome.status, 23);
+	runner_done(&outcome);
+}
+END_TEST
+
 /* From outside, of a process that lives, with a thread that only its own registers keep a block for. */
 START_TEST(living_process)
 {
@@ -408,6 +419,7 @@ int main(void)
 	tcase_add_test(tests, thread_ends_the_process);
 	tcase_add_test(tests, search_leaves_nothing);
 	tcase_add_test(tests, child_is_judged);
+	tcase_add_test(tests, large_block_is_lost);
 	tcase_add_test(tests, living_process);
 	tcase_add_test(tests, memory_kept_from_copies);
 	tcase_add_test(tests, under_strace);

@@ -100,6 +100,16 @@ static inline void registers_context_call_again(ucontext_t *context, long number
 	context->uc_mcontext.gregs[REG_RIP] -= 2; /* registers_syscall */
 }
 
+/* Where in a context they are. */
+enum {
+	CONTEXT_GENERAL = offsetof(ucontext_t, uc_mcontext) + offsetof(mcontext_t, gregs),
+	CONTEXT_FP = CONTEXT_GENERAL + REG_RBP * sizeof(greg_t),
+	CONTEXT_SP = CONTEXT_GENERAL + REG_RSP * sizeof(greg_t),
+	CONTEXT_IP = CONTEXT_GENERAL + REG_RIP * sizeof(greg_t),
+	CONTEXT_WALKED_BYTES = CONTEXT_IP + sizeof(greg_t), /* what a walk reads of it */
+};
+_Static_assert(CONTEXT_IP > CONTEXT_SP && CONTEXT_SP > CONTEXT_FP, "the last one that is read");
+
 /*
  * Where the registers that are not general ones are saved: an area of XSAVE (Intel SDM, volume 1, 13.4). Its legacy
  * part has registers up to VECTOR_HOLE; what follows, up to the extended ones, has none, and is not all written to.

@@ -9,6 +9,9 @@
 #include "preload/process/modules.h"
 #include "preload/sites/stacks.h"
 #include "preload/unwind/go_stack.h"
+#include "preload/unwind/rules.h"
+
+#include <link.h>
 
 /* Our own frames between the unwinder and the hook's caller; more than there are in any build. */
 enum { OWN_FRAMES_MAX = 12 };
@@ -56,6 +59,14 @@ static bool prepare_unwound(struct capture *capture)
 	return true;
 }
 
+/* Makes of what libunwind gives for interrupted calls, the address of an instruction, what a walk has (walk.h). */
+static void mark_interrupted(uintptr_t *pcs, uint32_t n)
+{
+	uint32_t generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
+	for (uint32_t i = 1; i < n && rules_hold(generation); i++)
+		pcs[i] += rules_find(pcs[i - 1], generation).kind == RULE_SIGNAL;
+}
+
 /* libunwind's stack from the caller outwards: up to capture_depth + 1 addresses. 0 when there is none. */
 static uint32_t unwind_from(struct heap *heap, const struct registers *caller, struct capture *capture,
 			    const uintptr_t **pcs, bool *unreadable)
@@ -67,7 +78,9 @@ static uint32_t unwind_from(struct heap *heap, const struct registers *caller, s
 	if (own == found || capture->pcs[own] != caller->ip)
 		return 0;
 	*pcs = capture->pcs + own;
-	return found - own < capture_depth + 1 ? found - own : capture_depth + 1;
+	uint32_t n = found - own < capture_depth + 1 ? found - own : capture_depth + 1;
+	mark_interrupted(capture->pcs + own, n);
+	return n;
 }
 
 static struct walk *walk_by_libunwind(struct heap *heap, const struct registers *caller, struct capture *capture)
@@ -78,7 +91,6 @@ static struct walk *walk_by_libunwind(struct heap *heap, const struct registers 
 		/* The caller alone, in the memo's place. */
 		loss_count(LOSS_UNWIND_FAILED);
 		walk_fill(capture->walk, &caller->ip, 1);
-		capture->walk->high = 0; /* no stack ends there: it will not be gone on from */
 		return capture->walk;
 	}
 	uint32_t n = unwind_from(heap, caller, capture, &pcs, &unreadable);
@@ -129,6 +141,13 @@ static void describe_difference(const struct walk *walk, uint32_t depth, const u
 	notes_add(line);
 }
 
+/* Whether the outermost frame is one beyond which libunwind guesses. */
+static bool is_made_up(uintptr_t ip)
+{
+	struct dl_phdr_info info;
+	return modules_program_headers(ip, &info) && cfi_is_made_up(ip, &info);
+}
+
 static void compare_with_libunwind(struct heap *heap, const struct registers *caller, struct capture *capture)
 {
 	bool unreadable;
@@ -142,7 +161,7 @@ static void compare_with_libunwind(struct heap *heap, const struct registers *ca
 	while (same < depth && same < n && walk->ip[walk->count - 1 - same] == pcs[same])
 		same++;
 	atomic_fetch_add_explicit(&checks.compared, 1, memory_order_relaxed);
-	if (same == depth && same == n)
+	if (same == depth && (same == n || (walk->rooted && is_made_up(walk->ip[0]))))
 		return;
 	if (same == n && n)
 		atomic_fetch_add_explicit(&checks.short_of, 1, memory_order_relaxed);
@@ -162,9 +181,9 @@ void capture_stack(struct heap *heap, const struct registers *caller, struct cap
 {
 	struct walk *walk = capture->walk;
 	uint32_t generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
-	if (__builtin_expect(!unwind_on_own_stack(heap, caller->sp) ||
-				     !walk_stack(walk, caller, heap->stack_high, generation),
-			     0)) {
+	unwind_on_own_stack(heap, caller->sp);
+	struct stack_range own = {unwind_own_low(heap), heap->stack_high};
+	if (__builtin_expect(!walk_stack(walk, caller, own, generation), 0)) {
 		walk = walk_by_go(heap, caller, capture, generation);
 		if (!walk) {
 			walk = walk_by_libunwind(heap, caller, capture);
@@ -174,8 +193,8 @@ void capture_stack(struct heap *heap, const struct registers *caller, struct cap
 		compare_with_libunwind(heap, caller, capture);
 	}
 	/* What is compared or cut is counted each time. Without memory for libunwind's there is the caller alone. */
-	out->whole =
-		walk == capture->walk && walk->high && !capture_check && walk->rooted && walk->count <= capture_depth;
+	bool walked = walk == capture->walk && !walk->unfit;
+	out->whole = walked && walk->high && !capture_check && walk->rooted && walk->count <= capture_depth;
 	out->depth = walk->count;
 	out->cut = walk->count > capture_depth || !walk->rooted;
 	if (__builtin_expect(out->cut, 0)) {
@@ -183,7 +202,8 @@ void capture_stack(struct heap *heap, const struct registers *caller, struct cap
 		out->depth = capture_depth;
 	}
 	out->ip = walk->ip + walk->count - out->depth;
-	out->frame = walk == capture->walk && walk->high ? walk->frame + walk->count - out->depth : NULL;
+	/* Where a frame ends is known on one stack only. */
+	out->frame = walked && walk->own ? walk->frame + walk->count - out->depth : NULL;
 	out->high = walk->count > out->depth ? walk->frame[walk->count - out->depth - 1].sp : walk->high;
 	out->node = out->cut ? NULL : walk->node;
 	out->generation = generation;

@@ -3,8 +3,7 @@
  *
  * This is the seam between the allocator's hooks and the walk. What it gives is the stack's hash, by which the heap's
  * cache knows it again, and the return addresses for the one time that it does not. The memoised walk (walk.h) finds
- * nearly all stacks; libunwind (unwind.h) those with a frame that has no rule, and those that do not lie on the
- * thread's own stack: coroutines, alternate signal stacks.
+ * nearly all stacks, through signal handlers and on any stack; libunwind (unwind.h) those with a frame that has no rule.
  */
 #ifndef MUDLARK_CAPTURE_H
 #define MUDLARK_CAPTURE_H
@@ -23,7 +22,7 @@ struct captured_stack {
 	uint64_t hash;                  /* of the return addresses */
 	uint64_t key;                   /* the hash, and which modules are loaded: the same key is the same stack */
 	const uintptr_t *ip;            /* outermost first, the caller of the hook last; valid until the next capture */
-	const struct walk_frame *frame; /* where each lies; NULL: not known, libunwind walked them */
+	const struct walk_frame *frame; /* where each lies; NULL: not known, or not on the thread's own stack */
 	uintptr_t high;                 /* and the frame that called the outermost one, or the stack's end */
 	uint32_t *node; /* of each: its id in the trie of stacks, 0 where it is not known; to be filled in */
 	uint32_t depth;

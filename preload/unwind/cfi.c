@@ -1,6 +1,7 @@
 /* A reader of .eh_frame_hdr and .eh_frame for the one row that holds at an address; cfi.h says what is kept of it. */
 #include "preload/unwind/cfi.h"
 
+#include "preload/arch/context.h"
 #include "preload/arch/registers.h"
 
 #include <link.h>
@@ -58,7 +59,7 @@ enum {
 	CFA_GNU_NEGATIVE_OFFSET_EXTENDED = 0x2f,
 };
 
-enum { OP_DEREF = 0x06, OP_BREG0 = 0x70 };
+enum { OP_DEREF = 0x06, OP_LIT0 = 0x30, OP_LIT31 = 0x4f, OP_BREG0 = 0x70 };
 
 /* Nested remember_state instructions: compilers nest one. */
 enum { REMEMBERED_MAX = 8 };
@@ -353,6 +354,34 @@ static bool read_fp_expression(struct reader *reader, bool deref, int64_t *offse
 	return !expression.bad && expression.at == expression.end && operation == OP_BREG0 + DWARF_FP;
 }
 
+/*
+ * The CFA of the stubs through which functions of other modules are called, as linkers write it: sp + 8, and 8 more from
+ * the instruction on that follows the stub's push: ((ip & 15) >= PUSHED) * 8. The pc decides, so that it is a rule.
+ */
+static bool read_stub_expression(struct reader reader, uintptr_t pc, int64_t *offset)
+{
+	enum { PUSHED = 6, STUB_BYTES = 16 };
+	uint8_t code[] = {OP_BREG0 + DWARF_SP,
+			  8,
+			  OP_BREG0 + DWARF_RETURN_ADDRESS,
+			  0,
+			  OP_LIT0 + STUB_BYTES - 1,
+			  0x1a, /* and */
+			  OP_LIT0,
+			  0x2a, /* ge */
+			  OP_LIT0 + 3,
+			  0x24, /* shl */
+			  0x22 /* plus */};
+	if (read_unsigned(&reader) != sizeof code || reader.bad || (size_t)(reader.end - reader.at) < sizeof code)
+		return false;
+	uint8_t pushed = reader.at[PUSHED];
+	code[PUSHED] = pushed;
+	if (pushed < OP_LIT0 || pushed > OP_LIT31 || memcmp(reader.at, code, sizeof code) != 0)
+		return false;
+	*offset = 8 + (pc % STUB_BYTES >= (uintptr_t)(pushed - OP_LIT0) ? 8 : 0);
+	return true;
+}
+
 /* Offsets are multiples of the data alignment. Nonsense may wrap. */
 static int64_t scaled(const struct cie *cie, uint64_t factor)
 {
@@ -371,6 +400,8 @@ struct program {
 /* An instruction that defines the CFA. */
 static bool run_cfa_instruction(struct program *program, struct reader *reader, unsigned opcode, struct row *row)
 {
+	int64_t stub_offset = 0;
+	bool is_stub;
 	switch (opcode) {
 	case CFA_DEF_CFA:
 	case CFA_DEF_CFA_SF:
@@ -389,7 +420,13 @@ static bool run_cfa_instruction(struct program *program, struct reader *reader, 
 		row->cfa_offset = scaled(program->cie, (uint64_t)read_signed(reader));
 		return row->cfa_kind == CFA_REGISTER_OFFSET;
 	case CFA_DEF_CFA_EXPRESSION:
+		is_stub = read_stub_expression(*reader, program->pc, &stub_offset);
 		row->cfa_kind = read_fp_expression(reader, true, &row->cfa_offset) ? CFA_DEREF : CFA_ELSEWHERE;
+		if (is_stub) {
+			row->cfa_kind = CFA_REGISTER_OFFSET;
+			row->cfa_register = DWARF_SP;
+			row->cfa_offset = stub_offset;
+		}
 		return true;
 	default:
 		return false;
@@ -599,6 +636,18 @@ uintptr_t cfi_function(uintptr_t pc, const struct dl_phdr_info *info, size_t *by
 		return 0;
 	*bytes = fde.length;
 	return fde.start;
+}
+
+bool cfi_ends_handler(uintptr_t ip, const struct dl_phdr_info *info)
+{
+	struct reader code = segment_from(info, ip);
+	return !code.bad && code.end - code.at >= SIGNAL_RETURN_BYTES && context_is_signal_return(code.at);
+}
+
+bool cfi_is_made_up(uintptr_t ip, const struct dl_phdr_info *info)
+{
+	struct fde fde;
+	return read_fde(ip, info, &fde) && fde.start == ip && !read_fde(ip - 1, info, &fde);
 }
 
 struct rule cfi_rule(uintptr_t pc, const struct dl_phdr_info *info)

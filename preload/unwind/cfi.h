@@ -4,7 +4,8 @@
  * .eh_frame describes, for each address, where the canonical frame address (CFA), the return address and the saved
  * registers are (DWARF 5, section 6.4; Linux Standard Base 5.0, section 10.6 for .eh_frame and .eh_frame_hdr). Of all
  * that it can express, compilers use little, and a walk needs less: where the CFA is, and where the frame pointer was
- * saved. That much fits in eight bytes. Everything else is RULE_SLOW: libunwind's business.
+ * saved. That much fits in eight bytes. Everything else is RULE_SLOW: libunwind's business. The rules hold at each
+ * instruction, not only behind calls, as far as the compiler said so (-fasynchronous-unwind-tables, its default).
  *
  * Why not ask libunwind for the rules: it tells where a step led, not why, so that a CFA of sp + 16 that happened to be
  * fp + 32 could not be told from its opposite.
@@ -14,6 +15,7 @@
 
 #include "preload/arch/registers.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +26,8 @@ enum rule_kind {
 	RULE_SP,       /* CFA = sp + cfa_offset */
 	RULE_FP,       /* CFA = fp + cfa_offset */
 	RULE_FP_DEREF, /* CFA = the word at fp + cfa_offset: a frame that aligned its stack */
+	RULE_SP_FREED, /* RULE_SP, and the frame pointer was saved below sp, where it still is: at the end of a function */
+	RULE_SIGNAL, /* a handler returns there: what it interrupted is in the ucontext_t at sp */
 };
 
 enum rule_saved_fp {
@@ -54,6 +58,15 @@ struct rule cfi_rule(uintptr_t pc, const struct dl_phdr_info *info);
  * the compiler has split is as many.
  */
 uintptr_t cfi_function(uintptr_t pc, const struct dl_phdr_info *info, size_t *bytes);
+
+/* Whether the code at ip, in that module, is what a signal handler returns to. */
+bool cfi_ends_handler(uintptr_t ip, const struct dl_phdr_info *info);
+
+/*
+ * Whether a function starts at ip, and none ends there. No call returns to such an address: it was put where the first
+ * function of a stack that was made by hand returns to, as makecontext() does.
+ */
+bool cfi_is_made_up(uintptr_t ip, const struct dl_phdr_info *info);
 
 /* Where the caller's value of a register that calls preserve is. */
 enum kept_where {

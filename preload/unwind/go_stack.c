@@ -6,6 +6,7 @@
 #include "preload/base/sys.h"
 #include "preload/process/modules.h"
 #include "preload/unwind/rules.h"
+#include "preload/unwind/unwind.h"
 #include "preload/unwind/walk.h"
 
 #include <stdatomic.h>
@@ -83,15 +84,17 @@ uint32_t go_stack(const struct heap *heap, const struct registers *caller, uint3
 {
 	struct registers here = *caller;
 	uintptr_t high = heap->stack_high;
+	struct bounds bounds;
 	uint32_t n = 0;
 	bool in_go = false, on_goroutine = false;
 	if (!rules_hold(generation))
 		return 0;
+	bounds_begin(&bounds, (struct stack_range){unwind_own_low(heap), high}, here.sp);
 	while (n < max) {
 		pcs[n++] = here.ip;
 		/* C code further out of code that Go has called back is not reached: its frame is on the other stack.
 		 */
-		if (!in_go && walk_step(&here, high, generation))
+		if (!in_go && walk_step(&here, &bounds, generation))
 			continue;
 		if (!in_go && !modules_is_go(here.ip - 1))
 			return 0;

@@ -6,7 +6,7 @@
  * a capture starts with the same registers and all those words are unchanged, the stack is the same one: no rule is
  * looked at, no hash is made.
  *
- * A slot holds good for one stack of the process (its end), one chain of Python frames, one generation of modules and
+ * A slot holds good for one thread (the end of its own stack), one chain of Python frames, one generation of modules and
  * one epoch.
  */
 #ifndef MUDLARK_MEMO_H
@@ -28,6 +28,7 @@ enum {
 	MEMO_MOST_AFTER = 65536,
 	MEMO_WORDS = 96, /* deeper stacks are left to the walk, of which this is a part that grows ever smaller */
 	MEMO_AT_ONCE = 4,
+	MEMO_PAGES = 4,
 	MEMO_HOPS = 1, /* slots beyond the first that a stack is looked for in; more found no more */
 };
 
@@ -38,8 +39,9 @@ struct memo_slot {
 	struct site *site;
 	uint32_t words; /* a multiple of MEMO_AT_ONCE; 0: empty */
 	bool needs_fp;
-	uint8_t in_vain;        /* times that a stack was kept and not met again before the next */
-	uint8_t skipped;        /* stacks not kept for that reason */
+	uint8_t pages;   /* of other stacks, with words of this one, the last of word[]: asked for before reading */
+	uint8_t in_vain; /* times that a stack was kept and not met again before the next */
+	uint8_t skipped; /* stacks not kept for that reason */
 	struct walk_word *word; /* MEMO_WORDS: apart, so that all slots' heads stay in the processor's first cache */
 };
 
@@ -66,6 +68,9 @@ static inline bool memo_starts(const struct memo_slot *slot, const struct regist
 	return slot->ip == start->ip && slot->sp == start->sp && slot->high == high && slot->stamp == stamp &&
 	       slot->chain == chain && slot->words && (!slot->needs_fp || slot->fp == start->fp);
 }
+
+/* Whether the slot's words on other stacks than the thread's own can be read, given that the caller runs at sp. */
+bool memo_readable(const struct memo_slot *slot, uintptr_t sp);
 
 /* The first of the slot's words that has changed; NULL: none has. */
 static inline const struct walk_word *memo_changed(const struct memo_slot *slot)
@@ -100,6 +105,8 @@ static inline struct site *memo_find(struct memo *memo, const struct registers *
 		struct memo_slot *here = &memo->slot[mixed >> (64 - memo->bits)];
 		*slot = here;
 		if (!memo_starts(here, start, high, stamp, chain))
+			return NULL;
+		if (__builtin_expect(here->pages, 0) && !memo_readable(here, start->sp))
 			return NULL;
 		const struct walk_word *changed = memo_changed(here);
 		if (__builtin_expect(!changed, 1)) {

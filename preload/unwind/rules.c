@@ -111,6 +111,29 @@ static bool is_sound(const struct rule *rule)
 				       rule->fp_offset < RETURN_ADDRESS_OFFSET);
 }
 
+/* Whether such a rule would be sound but for the frame pointer, which is in what the function has just freed. */
+static bool is_freed(const struct rule *rule)
+{
+	struct rule kept = *rule;
+	kept.fp = FP_SAME;
+	return is_sound(&kept) && rule->fp == FP_AT_CFA && rule->fp_offset % (int)sizeof(uintptr_t) == 0 &&
+	       rule->fp_offset >= -rule->cfa_offset - RED_ZONE && rule->fp_offset < RETURN_ADDRESS_OFFSET;
+}
+
+static struct rule find_rule(uintptr_t ip, const struct dl_phdr_info *info)
+{
+	if (cfi_ends_handler(ip, info))
+		return (struct rule){.kind = RULE_SIGNAL, .fp = FP_AT_CFA};
+	/* A call may be its function's last instruction: what follows is another's. */
+	struct rule rule = cfi_rule(ip - 1, info);
+	if (rule.kind == RULE_SLOW && cfi_is_made_up(ip, info))
+		return (struct rule){.kind = RULE_END};
+	if (rule.kind != RULE_SP || is_sound(&rule))
+		return rule;
+	rule.kind = is_freed(&rule) ? RULE_SP_FREED : RULE_SLOW;
+	return rule;
+}
+
 struct rule rules_miss(uintptr_t ip, uint32_t generation)
 {
 	struct rule rule;
@@ -119,12 +142,9 @@ struct rule rules_miss(uintptr_t ip, uint32_t generation)
 		if (rules_read(slots, ip, i, generation, &rule))
 			return rule;
 	struct dl_phdr_info info;
-	/* A call may be its function's last instruction: what follows is another's. */
 	if (!modules_program_headers(ip - 1, &info))
 		return (struct rule){.kind = RULE_SLOW}; /* not entered: generated code has no end of addresses */
-	rule = cfi_rule(ip - 1, &info);
-	if (rule.kind == RULE_SP && !is_sound(&rule))
-		rule = (struct rule){.kind = RULE_SLOW};
+	rule = find_rule(ip, &info);
 	rule_enter(ip, rule, generation);
 	return rule;
 }

@@ -81,7 +81,8 @@ enum { RULES_NEAR = 2 };
 struct rule rules_miss(uintptr_t ip, uint32_t generation);
 
 /*
- * The rule of a frame that will go on at ip when the call that it waits for returns. `generation` is what
+ * The rule of a frame that will go on at ip when the call that it waits for returns; of one that a signal interrupted at
+ * an instruction, ip is the address of the instruction + 1 (walk.h). `generation` is what
  * modules_generation was when the walk began; rules_hold() said that there are rules for it.
  *
  * Of a RULE_SP the walk need check nothing: its offsets are multiples of a word, the CFA lies further out than sp, and

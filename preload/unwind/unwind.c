@@ -137,6 +137,13 @@ static bool thread_stack_find(uintptr_t sp, uintptr_t *low, uintptr_t *high)
 	return false;
 }
 
+uintptr_t unwind_own_low(const struct heap *heap)
+{
+	return heap->stack_high && heap->stack_high == unwinder.main_stack_end
+		       ? unwinder.main_stack_end - unwinder.main_stack_limit
+		       : heap->stack_low;
+}
+
 bool unwind_find_own_stack(struct heap *heap, uintptr_t sp)
 {
 	if (sp >= heap->stack_low && sp < heap->stack_high)
@@ -144,11 +151,11 @@ bool unwind_find_own_stack(struct heap *heap, uintptr_t sp)
 	uintptr_t low, high;
 	if (lock_self() == unwinder.main_thread) {
 		/* It grows downwards, and all between its pointer and its end is mapped; but is this it? */
-		if (sp >= unwinder.main_stack_end || unwinder.main_stack_end - sp >= unwinder.main_stack_limit)
-			return false;
-		heap->stack_low = sp;
+		bool on_it = sp < unwinder.main_stack_end && unwinder.main_stack_end - sp < unwinder.main_stack_limit;
 		heap->stack_high = unwinder.main_stack_end;
-		return true;
+		if (on_it || !heap->stack_low)
+			heap->stack_low = on_it ? sp : heap->stack_high;
+		return on_it;
 	}
 	if (heap->stack_high || !thread_stack_find(sp, &low, &high))
 		return false;

@@ -38,6 +38,9 @@ uint32_t unwind_stack(struct heap *heap, uintptr_t *pcs, uint32_t max, bool *unr
  */
 bool unwind_find_own_stack(struct heap *heap, uintptr_t sp);
 
+/* The lowest address of the thread's own stack, if its bounds are known: of the main thread's, the kernel's limit. */
+uintptr_t unwind_own_low(const struct heap *heap);
+
 static inline bool unwind_on_own_stack(struct heap *heap, uintptr_t sp)
 {
 	return __builtin_expect(sp >= heap->stack_low && sp < heap->stack_high, 1) || unwind_find_own_stack(heap, sp);

@@ -9,22 +9,29 @@
  *
  *   frame 0              the outermost one that is kept; the stack's end when `rooted`
  *   frame count - 1      the hook's caller
- *   ip[k]                was read from at[k], the word below the frame's sp
+ *   ip[k]                was read from at[k], the word below the frame's sp. Of a call that a signal interrupted it is
+ *                        the instruction's address + 1, which is looked up like a return address; then at[k] is where
+ *                        ip[k] itself is kept, and what the signal saved is among word[]
  *   node[k]              of the trie of stacks (stacks.h) for frames 0 to k, 0 when it is not known; only when rooted
  *   frame[k].sum         of the addresses from ip[0] to ip[k]: a polynomial, so that the sum of the innermost n is
  *                        found from two of them
  *   frame[k].needs_fp    whether the walk from there outwards depends on the frame pointer
- *   word[]               the other words: saved frame pointers that some frame further out needs, CFAs
+ *   word[]               the other words: saved frame pointers that some frame further out needs, CFAs, registers that
+ *                        signals saved
+ *   part[]               stretches of frames that lie on one stack; within each, sp ascends outwards
  *
  * What is compared is memory, at each walk: longjmp, exceptions, and frames that reuse the same place are seen as what
  * they are. What a rule cannot express is left to the caller, who asks libunwind.
  *
- * Only walks on the thread's own stack are made here: its bounds are known, so nothing outside of it is read.
+ * A walk goes through the frames of signal handlers, and from a signal stack to the one that was interrupted. On other
+ * stacks than the thread's own, nothing is read that is not known to be readable now (bounds.h): the pages that the last
+ * walk's words are on are asked for again before they are compared.
  */
 #ifndef MUDLARK_WALK_H
 #define MUDLARK_WALK_H
 
 #include "preload/arch/registers.h"
+#include "preload/unwind/bounds.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,13 +50,25 @@ struct walk_word {
 
 struct walk_step;
 
+/* Frames on one stack: a walk by more than that many is libunwind's. Signals in it: likewise. */
+enum { WALK_PARTS_MAX = 6, WALK_SIGNALS_MAX = 16 };
+
+struct walk_part {
+	uint32_t from; /* its outermost frame */
+	bool own;      /* on the thread's own stack */
+};
+
 struct walk {
 	uint32_t count;
 	uint32_t depth; /* frames that are asked for */
 	uint32_t capacity;
 	uint32_t generation; /* of the modules, that the rules were for */
+	uint32_t words_max;
+	uint32_t parts;
 	bool rooted;
-	uintptr_t high; /* end of the stack that was walked */
+	bool own;       /* all of it on the thread's own stack */
+	bool unfit;     /* not to be gone on from */
+	uintptr_t high; /* end of the thread's own stack; 0: not known */
 	uint64_t power; /* of the polynomial's base: to `depth` */
 	uint64_t hash;  /* walk_hash(), 0 when it has to be found */
 	/* Comparing goes over the first two only. */
@@ -57,7 +76,11 @@ struct walk {
 	uint32_t *node;
 	struct walk_frame *frame;
 	struct walk_word *word;
-	struct walk_step *step; /* the walk under way, innermost first */
+	struct walk_step *step;                /* the walk under way, innermost first */
+	struct walk_part part[WALK_PARTS_MAX]; /* the outermost first */
+	uint32_t pages;                        /* of stacks that are not the thread's own, with words of the walk */
+	uintptr_t page[BOUNDS_PAGES_MAX];
+	struct bounds bounds; /* of the walk under way */
 };
 
 /* Bytes for walks of up to `depth` frames; walk_init() lays a walk out in that much zeroed memory. */
@@ -67,21 +90,23 @@ struct walk *walk_init(void *memory, uint32_t depth);
 /* Forgets the last walk: the thread is another one. */
 static inline void walk_forget(struct walk *walk)
 {
-	walk->count = 0;
+	walk->count = walk->parts = walk->pages = 0;
+	walk->own = true;
+	walk->unfit = false;
 }
 
 /*
- * Walks from `start` on a stack that may be read from start->sp to `high`. Afterwards the walk is rooted, or has more
- * than `depth` frames. False when one of the first depth + 1 frames has no rule, or none at all are to be had now; what
- * was known of the last walk may be forgotten then.
+ * Walks from `start`, on whatever stack; `own` is the thread's own, empty if it is not known. Afterwards the walk is
+ * rooted, or has more than `depth` frames. Returns false if one of the first depth + 1 frames has no rule or cannot be
+ * read, or if there are no rules now; the last walk may be forgotten then.
  */
-bool walk_stack(struct walk *walk, const struct registers *start, uintptr_t high, uint32_t generation);
+bool walk_stack(struct walk *walk, const struct registers *start, struct stack_range own, uint32_t generation);
 
 /*
  * One step by rule, from a frame to its caller, without the memo; rules_hold() said that there are rules. False: there
  * is no rule for it, or the stack ends; *here is as it was.
  */
-bool walk_step(struct registers *here, uintptr_t high, uint32_t generation);
+bool walk_step(struct registers *here, struct bounds *bounds, uint32_t generation);
 
 static inline uintptr_t walk_word_at(uintptr_t address)
 {
@@ -132,7 +157,13 @@ static inline int32_t walk_step_changed(const struct walk *walk, uint32_t from, 
 	return changed;
 }
 
-/* Fills the walk with a stack that others walked: n <= depth + 1 addresses, innermost first. To be forgotten next. */
+/* Whether the frame is a call that a signal interrupted. */
+static inline bool walk_is_interrupted(const struct walk *walk, uint32_t frame)
+{
+	return walk->at[frame] == (uintptr_t)&walk->ip[frame];
+}
+
+/* Fills the walk with a stack that others walked: n <= depth + 1 addresses, innermost first. It becomes unfit. */
 void walk_fill(struct walk *walk, const uintptr_t *pcs, uint32_t n);
 
 /*

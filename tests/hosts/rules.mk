@@ -30,7 +30,12 @@ FRAMES_bare        := -O2 -fomit-frame-pointer -fno-asynchronous-unwind-tables -
 FRAMES_chain       := -O2 -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables -g0
 FRAMES_debug       := -O2 -fomit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables -g
 FRAMES_NAMES       := plain small unoptimised pointers realigned protected clash calls bare chain debug
-HOST_LIBRARIES     += $(FRAMES_NAMES:%=$(HOSTS_DIRECTORY)/libframes_%.so)
+# By another compiler, as far as it is installed; what it does not know of our warnings is no error.
+FRAMES_clang             := -O2 -fomit-frame-pointer
+FRAMES_clang_pointers    := -O2 -fno-omit-frame-pointer
+FRAMES_clang_unoptimised := -O0
+FRAMES_CLANG_NAMES       := clang clang_pointers clang_unoptimised
+HOST_LIBRARIES     += $(patsubst %,$(HOSTS_DIRECTORY)/libframes_%.so,$(FRAMES_NAMES) $(FRAMES_CLANG_NAMES))
 
 HOST_COMPILE = $(CC) $(BASE_CFLAGS) $(HOST_CFLAGS) -O1 -g
 HOST_LIBRARY_COMPILE = $(HOST_COMPILE) -fPIC -shared
@@ -89,6 +94,10 @@ $(HOSTS_DIRECTORY)/libpython_fake_debug.so: tests/hosts/python_fake_library.c
 $(HOSTS_DIRECTORY)/lib%.so: tests/hosts/%_library.c
 	@mkdir -p $(@D)
 	$(HOST_LIBRARY_COMPILE) -o $@ $< -ldl -lpthread
+
+$(FRAMES_CLANG_NAMES:%=$(HOSTS_DIRECTORY)/libframes_%.so): $(HOSTS_DIRECTORY)/libframes_%.so: tests/hosts/frames_library.c tests/hosts/rules.mk
+	@mkdir -p $(@D)
+	clang -std=gnu11 -w -g -fPIC -shared $(FRAMES_$*) -o $@ $< || rm -f $@
 
 $(HOSTS_DIRECTORY)/libframes_%.so: tests/hosts/frames_library.c tests/hosts/rules.mk
 	@mkdir -p $(@D)

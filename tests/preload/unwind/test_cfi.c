@@ -50,10 +50,21 @@ static bool unchanged(const char *cell)
 }
 
 /*
+ * Stubs of 16 bytes, for calls of other modules' functions: the loader's number is pushed by the second instruction,
+ * which ends at byte 10 or 11.
+ */
+static bool is_stub(struct rule rule, uintptr_t pc)
+{
+	uintptr_t at = pc % 16;
+	return rule.kind == RULE_SP && rule.fp == FP_SAME &&
+	       (rule.cfa_offset == (at >= 11 ? 16 : 8) || (at == 10 && rule.cfa_offset == 16));
+}
+
+/*
  * Whether the rule is what the row says. What is in an expression, readelf does not tell here: then the rule may be of
  * the kind that stands for one, or slow.
  */
-static bool rule_is(struct rule rule, const struct line *line, bool signal_frame)
+static bool rule_is(struct rule rule, uintptr_t pc, const struct line *line, bool signal_frame)
 {
 	int offset = 0;
 	if (signal_frame)
@@ -67,7 +78,7 @@ static bool rule_is(struct rule rule, const struct line *line, bool signal_frame
 		return fp_expression || (strncmp(line->cfa, "rsp", 3) != 0 && strncmp(line->cfa, "rbp", 3) != 0) ||
 		       (line->fp[0] != 'c' && !unchanged(line->fp));
 	if (strcmp(line->cfa, "exp") == 0) {
-		if (rule.kind != RULE_FP_DEREF)
+		if (rule.kind != RULE_FP_DEREF && !is_stub(rule, pc))
 			return false;
 	} else if (register_offset(line->cfa, "rsp", &offset)) {
 		if (rule.kind != RULE_SP || rule.cfa_offset != offset)
@@ -109,7 +120,7 @@ static void compare_kept(const struct reading *reading, uintptr_t pc, const stru
 static void compare_at(struct reading *reading, uintptr_t pc, const struct line *line)
 {
 	struct rule rule = cfi_rule(reading->info->dlpi_addr + pc, reading->info);
-	ENSURE(rule_is(rule, line, reading->signal_frame),
+	ENSURE(rule_is(rule, pc, line, reading->signal_frame),
 	       "%s: at %lx kind %d, CFA %d, fp %d at %d; readelf has CFA %s, rbp %s, rsp %s, return address %s",
 	       reading->info->dlpi_name, pc, rule.kind, rule.cfa_offset, rule.fp, rule.fp_offset, line->cfa, line->fp,
 	       line->sp, line->return_address);

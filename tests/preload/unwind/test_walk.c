@@ -53,6 +53,12 @@ static struct {
 
 #define STACK_END ((uintptr_t)(made.word + STACK_WORDS))
 
+/* The stack by hand as the thread's own, up to `high`. The hook's frame would be below the innermost one. */
+static struct stack_range made_stack(uintptr_t high)
+{
+	return (struct stack_range){(uintptr_t)made.word - WORD, high};
+}
+
 static uintptr_t place_address(uint64_t place)
 {
 	return FIRST_PLACE + place * PLACE_BYTES;
@@ -321,8 +327,8 @@ static bool compare_walks(struct walks *walks, const struct registers *start, ui
 	struct site *known = memo_find(&walks->stacks, start, high, stamp, chain, &slot);
 	reference_walk(start, high, walks->memo->depth, &reference);
 	walk_forget(walks->fresh);
-	bool has = walk_stack(walks->memo, start, high, made.generation);
-	bool fresh = walk_stack(walks->fresh, start, high, made.generation);
+	bool has = walk_stack(walks->memo, start, made_stack(high), made.generation);
+	bool fresh = walk_stack(walks->fresh, start, made_stack(high), made.generation);
 	ENSURE(!known || has, "step %lu: a stack is known that cannot be walked", step);
 	compare_to_reference(walks->memo, has, &reference, step);
 	compare_to_reference(walks->fresh, fresh, &reference, step);
@@ -506,7 +512,7 @@ START_TEST(hashes_name_stacks)
 		uintptr_t pcs[DEPTH + 1];
 		change_stack();
 		struct registers start = innermost();
-		ck_assert(walk_stack(walks.memo, &start, STACK_END, 0));
+		ck_assert(walk_stack(walks.memo, &start, made_stack(STACK_END), 0));
 		uint32_t n = walked(walks.memo);
 		uint64_t other = n > DEPTH ? DEPTH : n; /* FNV-1a, which shares nothing with the walk's */
 		for (uint32_t i = 0; i < n; i++) {
@@ -544,7 +550,7 @@ START_TEST(bits_beyond_an_address)
 		uintptr_t old = *(uintptr_t *)at;
 		put(at, old | bits << RULE_ADDRESS_BITS);
 		struct registers start = innermost();
-		ck_assert(!walk_stack(walks.memo, &start, STACK_END, 0));
+		ck_assert(!walk_stack(walks.memo, &start, made_stack(STACK_END), 0));
 		put(at, old);
 		compare_stack(&walks, bits);
 	}
@@ -660,9 +666,11 @@ static void ask(const struct code *code, struct dice *dice, uint64_t most)
 	if (!rules_hold(generation))
 		return;
 	struct rule found = rules_find(ip, generation), rule = cfi_rule(ip - 1, &code->info);
-	/* Behind a function's pops the frame pointer was saved where nothing is now: no call returns to there. */
+	/* Behind a function's pops the frame pointer is below sp still. */
 	if (rule.kind == RULE_SP && rule.fp == FP_AT_CFA && rule.fp_offset < -rule.cfa_offset)
-		rule = (struct rule){.kind = RULE_SLOW};
+		rule.kind = rule.fp_offset >= -rule.cfa_offset - RED_ZONE ? RULE_SP_FREED : RULE_SLOW;
+	if (rule.kind == RULE_SLOW && cfi_is_made_up(ip, &code->info))
+		rule = (struct rule){.kind = RULE_END};
 	ENSURE(same_rule(found, rule), "another rule at %p", (void *)ip);
 }
 

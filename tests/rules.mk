@@ -18,7 +18,7 @@ $(BUILD)/tests/symbolize/%: tests/symbolize/%.c $(SYMBOLIZE_LIBRARY)
 
 $(BUILD)/tests/report/%: tests/report/%.c $(REPORT_TESTED) $(SYMBOLIZE_LIBRARY) | $(BUILD)/mudlark $(PRELOAD_LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(BASE_CFLAGS) $(CHECK_CFLAGS) $(CFLAGS) -o $@ $< $(REPORT_TESTED) $(SYMBOLIZE_LIBRARY) $(REPORT_LIBS) $(CHECK_LIBS)
+	$(CC) $(BASE_CFLAGS) $(CHECK_CFLAGS) -DSOURCE_DIRECTORY='"$(abspath .)"' $(CFLAGS) -o $@ $< $(REPORT_TESTED) $(SYMBOLIZE_LIBRARY) $(REPORT_LIBS) $(CHECK_LIBS)
 
 # End to end: programs run under the preload.
 include tests/hosts/rules.mk

@@ -44,6 +44,14 @@ static const struct loss losses[] = {
 	 "stacks lack their outer frames: there are too many different ones; record fewer frames with --depth"},
 };
 
+bool losses_known(uint64_t key)
+{
+	for (size_t i = 0; i < sizeof losses / sizeof *losses; i++)
+		if (losses[i].key == key)
+			return true;
+	return false;
+}
+
 void losses_print(const struct snapshot *snapshot, FILE *stream, const struct terminal *terminal)
 {
 	char number[32];

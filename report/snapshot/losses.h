@@ -8,6 +8,12 @@
 #include "report/text/json_write.h"
 #include "report/text/table.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Whether this mudlark has words for the key: other ones are counted together. */
+bool losses_known(uint64_t key);
+
 /* One line for each counter that is not zero, with what to do about it. Nothing when nothing was lost. */
 void losses_print(const struct snapshot *snapshot, FILE *stream, const struct terminal *terminal);
 /* The object "losses": every counter by name, also the zeros. */

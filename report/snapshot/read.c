@@ -14,6 +14,7 @@
 #include "report/snapshot/read.h"
 
 #include "report/snapshot/cursor.h"
+#include "report/snapshot/losses.h"
 #include "report/snapshot/sampled.h"
 
 #include <errno.h>
@@ -187,7 +188,7 @@ static void decode_losses(struct snapshot *snapshot, struct cursor *cursor)
 			continue;
 		}
 		uint64_t value = read_varint(cursor);
-		if (key >= LOSS_STACKS_CUT && key <= LOSS_STACKS_SHORTENED)
+		if (losses_known(key))
 			snapshot->losses[key] = value;
 		else
 			snapshot->unknown_losses += value;

@@ -3,7 +3,7 @@
 REPORT_SOURCES := $(wildcard report/*/*.c)
 REPORT_OBJECTS := $(REPORT_SOURCES:%.c=$(BUILD)/%.o)
 REPORT_TESTED  := $(filter-out $(BUILD)/report/commands/main.o,$(REPORT_OBJECTS))
-REPORT_LIBS    := $(SYMBOLIZE_LIBS) -lm
+REPORT_LIBS    := $(SYMBOLIZE_LIBS) -lutf8proc -lm
 REPORT_CFLAGS  := -D_GNU_SOURCE -DMUDLARK_LIBDIR='"$(LIBDIR)/mudlark"'
 
 .PHONY: tool

@@ -12,7 +12,7 @@
 set -eu
 
 build='build-essential binutils pkg-config libunwind-dev libunwind8 libjemalloc-dev libxxhash-dev libdw-dev libelf-dev
-	liblzma-dev zlib1g-dev libiberty-dev libdebuginfod-dev libdebuginfod1 libjansson-dev scdoc man-db'
+	liblzma-dev libutf8proc-dev zlib1g-dev libiberty-dev libdebuginfod-dev libdebuginfod1 libjansson-dev scdoc man-db'
 demo='python3 python3-dev'
 bench='python3-pip'
 tests='check clang lld llvm dwz xz-utils elfutils valgrind gdb strace procps util-linux file bash git perl ruby rustc golang-go

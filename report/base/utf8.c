@@ -1,8 +1,9 @@
 /*
- * See utf8.h. Widths are ours and not wcwidth()'s, since that depends on the locale and knows nothing under C; the
- * ranges are the wide and the combining blocks that occur in names of people, files and identifiers.
+ * See utf8.h. Widths are utf8proc's and not wcwidth()'s, which depends on the locale and knows nothing under C.
  */
 #include "report/base/utf8.h"
+
+#include <utf8proc.h>
 
 size_t utf8_decode(const char *text, size_t length, uint32_t *code)
 {
@@ -55,19 +56,8 @@ bool utf8_is_unsafe(uint32_t code)
 
 unsigned utf8_width(uint32_t code)
 {
-	static const struct range combining[] = {
-		{0x300, 0x36f},   {0x483, 0x489},   {0x591, 0x5bd},   {0x610, 0x61a},   {0x64b, 0x65f},
-		{0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x200b, 0x200f}, {0x2060, 0x2064}, {0x20d0, 0x20ff},
-		{0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}, {0xfeff, 0xfeff},
-	};
-	static const struct range wide[] = {
-		{0x1100, 0x115f},   {0x2e80, 0x303e},   {0x3041, 0xa4cf},   {0xa960, 0xa97f}, {0xac00, 0xd7a3},
-		{0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6}, {0x1f300, 0x1f64f},
-		{0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd},
-	};
 	if (code < 0x300 || utf8_is_unsafe(code))
 		return 1;
-	if (within(code, combining, sizeof combining / sizeof *combining))
-		return 0;
-	return within(code, wide, sizeof wide / sizeof *wide) ? 2 : 1;
+	int width = utf8proc_charwidth((utf8proc_int32_t)code);
+	return width < 0 ? 1 : (unsigned)width;
 }

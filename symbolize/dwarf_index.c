@@ -39,7 +39,6 @@ struct dwarf_index {
 	size_t rows_left;   /* the same for all line tables */
 	struct line_sections sections;
 	const char *missing_dwo;
-	bool has_lines;
 	bool damaged;
 };
 
@@ -148,8 +147,6 @@ static bool add_unit(struct dwarf_index *index, const Dwarf_Die *die, uint8_t ty
 
 	Dwarf_Attribute attribute;
 	unit->directory = dwarf_formstring(dwarf_attr(&unit->die, DW_AT_comp_dir, &attribute));
-	if (dwarf_hasattr(&unit->die, DW_AT_stmt_list))
-		index->has_lines = true;
 	if (unit->skeleton && index->missing_dwo == NULL && index->unit_count == 0)
 		find_split_unit(index, unit);
 	return add_unit_ranges(index, unit, (uint32_t)index->unit_count++);
@@ -353,11 +350,6 @@ bool dwarf_index_is_cxx(struct dwarf_index *index, uint64_t address)
 	default:
 		return false;
 	}
-}
-
-bool dwarf_index_has_lines(const struct dwarf_index *index)
-{
-	return index->has_lines;
 }
 
 const char *dwarf_index_missing_dwo(const struct dwarf_index *index)

@@ -44,8 +44,6 @@ size_t dwarf_index_resolve(struct dwarf_index *index, uint64_t address, bool no_
 /* Whether the address is in a unit whose language is C++: names are mangled, and those of local functions left out. */
 bool dwarf_index_is_cxx(struct dwarf_index *index, uint64_t address);
 
-bool dwarf_index_has_lines(const struct dwarf_index *index);
-
 /* The first .dwo file that was needed and not found, NULL: none so far. The first unit is tried at open. */
 const char *dwarf_index_missing_dwo(const struct dwarf_index *index);
 

@@ -73,9 +73,6 @@ struct symbol_module *symbolizer_module(struct symbolizer *symbolizer, const str
  */
 const char *symbol_module_note(const struct symbol_module *module);
 
-/* Whether DWARF line information was found, not just a symbol table. */
-bool symbol_module_has_lines(const struct symbol_module *module);
-
 /*
  * Names for one ELF virtual address of the module. For a return address the caller passes address - 1.
  * Fills out[0..n-1], innermost (most inlined) first, and returns n <= max; 0 when nothing is known.

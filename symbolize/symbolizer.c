@@ -268,11 +268,6 @@ const char *symbol_module_note(const struct symbol_module *module)
 	return module->note;
 }
 
-bool symbol_module_has_lines(const struct symbol_module *module)
-{
-	return module->go != NULL || (module->index != NULL && dwarf_index_has_lines(module->index));
-}
-
 /* Fills in what the symbol table knows of the function at the address; with only_mangled, when that is a mangled name.
  */
 static void name_by_symbol(struct symbol_module *module, uint64_t vaddr, bool only_mangled, struct symbol *out)

@@ -29,11 +29,6 @@ void census_growth_fork_child(void)
 	last = NULL; /* the parent's; a few pages stay mapped */
 }
 
-bool census_growth_known(void)
-{
-	return last && last->known;
-}
-
 /* The type's entry, or a free one for it; NULL: none is near. */
 static struct entry *find(uint32_t hash)
 {
@@ -62,7 +57,7 @@ uint32_t census_growth_first(uint32_t hash)
 
 uint32_t census_growth_epoch(void)
 {
-	return census_growth_known() ? last->epoch : 0;
+	return last && last->known ? last->epoch : 0;
 }
 
 void census_growth_begin(uint32_t epoch)

@@ -15,8 +15,6 @@ void census_growth_prepare(void);
 /* In a fork child: its numbers are not its parent's. */
 void census_growth_fork_child(void);
 
-/* Whether there was a census before. */
-bool census_growth_known(void);
 /* Objects of the type at the last census; hash: census_hash() of its name. */
 uint32_t census_growth_last(uint32_t hash);
 /* ... and at the first one. */

@@ -18,7 +18,7 @@
 /* Spreads classes of samples over the keys of a stack. */
 #define CLASS_KEY MIX_MULTIPLIER
 /* Likewise the key of its Python frames. */
-#define PYTHON_KEY UINT64_C(0xbf58476d1ce4e5b9)
+#define PYTHON_KEY MIX_SECOND
 
 /* Gives the cache room for `entries`. False when there is no memory; then it is as it was. */
 static bool cache_allocate(struct site_cache *cache, uint32_t entries)

@@ -22,8 +22,8 @@ enum {
 
 #define SUM_BASE MIX_MULTIPLIER
 /* What a shim and a code's deaths add to a sum. Odd; any will do. */
-#define SHIM_ELEMENT UINT64_C(0x94d049bb133111eb)
-#define DEATH_ELEMENT UINT64_C(0xbf58476d1ce4e5b9)
+#define SHIM_ELEMENT MIX_THIRD
+#define DEATH_ELEMENT MIX_SECOND
 
 static struct {
 	_Atomic uint32_t all;

@@ -28,7 +28,7 @@ enum {
 /* Spreads an address over 64 bits, so that the low bits of a sum depend on all of it (splitmix64's first round). */
 static inline uint64_t spread(uintptr_t ip)
 {
-	uint64_t x = (uint64_t)ip * UINT64_C(0xbf58476d1ce4e5b9);
+	uint64_t x = (uint64_t)ip * MIX_SECOND;
 	return x ^ x >> 32;
 }
 

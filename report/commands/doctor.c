@@ -90,6 +90,8 @@ static void print_json(const struct examination *examination, FILE *stream)
 		json_put_text(&json, "check", finding->check);
 		json_put_text(&json, "verdict", verdict_name(finding->verdict));
 		json_put_text(&json, "reason", finding->reason);
+		json_put_text(&json, "remedy", finding->mend);
+		/* Its name before; until the next schema. */
 		json_put_text(&json, "mend", finding->mend);
 		json_end_object(&json);
 	}

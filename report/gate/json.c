@@ -16,6 +16,8 @@ static void finding_json(const struct gate *gate, const struct finding *finding,
 	json_put_text(json, "decision", decision_name(finding->decision));
 	json_put_text(json, "title", buffer_string(&title));
 	json_put_text(json, "reason", finding->reason);
+	json_put_text(json, "remedy", finding->mend[0] ? finding->mend : NULL);
+	/* Its name before; until the next schema. */
 	json_put_text(json, "mend", finding->mend[0] ? finding->mend : NULL);
 	json_put_text(json, "fingerprint", finding->fingerprint);
 	json_put_number(json, "bytes", finding->bytes);

@@ -45,7 +45,6 @@ START_TEST(inline_chain)
 	const char *path = fixture(all[_i]);
 	struct symbol_module *module = open_module(path);
 	ck_assert_msg(symbol_module_note(module) == NULL, "%s", symbol_module_note(module));
-	ck_assert(symbol_module_has_lines(module));
 	char expected[256];
 	expected_chain(expected, sizeof expected);
 	assert_chain(module, path, "outer", expected);
@@ -184,7 +183,6 @@ static void check_symbols_only(const char *name, const char *symbols_of, const c
 	uint64_t address, bytes;
 	ck_assert(find_function(fixture(symbols_of), function, &address, &bytes));
 	struct symbol_module *module = open_module(fixture(name));
-	ck_assert(!symbol_module_has_lines(module));
 	struct symbol symbol;
 	size_t count = symbol_module_resolve(module, address + bytes - 1, &symbol, 1);
 	if (expected == NULL) {

@@ -384,7 +384,16 @@ START_TEST(json_has_all_findings)
 	json_t *json = report_json(j, REPORT_JSON);
 	ck_assert_str_eq(json_string_value(json_object_get(json, "schema")), "mudlark.gate/1");
 	ck_assert(json_is_false(json_object_get(json, "passed")));
-	ck_assert_uint_eq(json_array_size(json_object_get(json, "findings")), j->gate.count);
+	json_t *findings = json_object_get(json, "findings"), *finding;
+	ck_assert_uint_eq(json_array_size(findings), j->gate.count);
+	size_t i;
+	json_array_foreach(findings, i, finding)
+	{
+		const json_t *remedy = json_object_get(finding, "remedy");
+		ck_assert(json_is_string(remedy) || json_is_null(remedy));
+		/* The name that it had before. */
+		ck_assert(json_equal(remedy, json_object_get(finding, "mend")));
+	}
 	json_decref(json);
 	forget(j);
 }

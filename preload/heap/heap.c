@@ -51,13 +51,13 @@ static void queue_insert(struct heap *heap, struct slab *slab)
 	struct slab **first = &heap->queue[slab->tracked][slab->size_class];
 	slab->full = false;
 	slab->notice = 0;
-	(*first)->notice = 0; /* if it was alone, it is no more; slab_none's is never looked at */
-	/* Behind the first one: that is the one in use, with its free list in the cache. */
 	if (*first == &slab_none) {
 		slab->prev = slab->next = &slab_none;
 		*first = slab;
 		return;
 	}
+	(*first)->notice = 0; /* if it was alone, it is no more */
+	/* Behind the first one: that is the one in use, with its free list in the cache. */
 	slab->prev = *first;
 	slab->next = (*first)->next;
 	if (slab->next != &slab_none)
@@ -119,12 +119,12 @@ void heap_give_remote(struct slab *slab, void *slot)
 			HEAP_REMOTE_COUNT(old) ? slab->base + (size_t)HEAP_REMOTE_HEAD(old) * SIZE_UNIT_BYTES : NULL;
 		slot_link(slot, next);
 		new = REMOTE_QUEUED | (uint64_t)(HEAP_REMOTE_COUNT(old) + 1) << 16 | here;
-	} while (!atomic_compare_exchange_weak_explicit(&slab->xremote, &old, new, memory_order_release,
+	} while (!atomic_compare_exchange_weak_explicit(&slab->xremote, &old, new, memory_order_seq_cst,
 							memory_order_relaxed));
 	if (old & REMOTE_QUEUED)
 		return;
 	atomic_store_explicit(&slab->xlocal, NULL, memory_order_relaxed);
-	pending_push(atomic_load_explicit(&slab->heap, memory_order_acquire), slab);
+	pending_push(atomic_load_explicit(&slab->heap, memory_order_seq_cst), slab);
 }
 
 /* Moves the remote list to slab->free. Caller owns the slab and took it from the pending list. */
@@ -234,7 +234,7 @@ void heap_recent(uint64_t *slots, uint64_t *bytes)
 /* Whoever frees a slot of it from now on sees the new owner, or its free is seen here. */
 static void slab_hand_over(struct slab *slab, struct heap *heap)
 {
-	atomic_store_explicit(&slab->heap, heap, memory_order_release);
+	atomic_store_explicit(&slab->heap, heap, memory_order_seq_cst);
 	if (slab->tracked)
 		return;
 	slab->recent = &heap->recent[slab->size_class];

@@ -341,7 +341,7 @@ bool slab_carve(struct slab *slab)
 		slot_link(slot, next);
 		next = slot;
 	}
-	slab->carved = (uint16_t)(slab->carved + batch);
+	__atomic_store_n(&slab->carved, (uint16_t)(slab->carved + batch), __ATOMIC_RELAXED);
 	slab->free = first;
 	return true;
 }

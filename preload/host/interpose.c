@@ -90,7 +90,7 @@ static inline void *pool_pop(struct heap **heap, unsigned size_class, bool track
 static void slot_record(struct slab *slab, const void *p, uint32_t cohort, size_t size)
 {
 	uint32_t index = slab_index(slab, p);
-	slab_slack(slab)[index] = (uint16_t)(slab->size - size);
+	__atomic_store_n(&slab_slack(slab)[index], (uint16_t)(slab->size - size), __ATOMIC_RELAXED);
 	/* The id last: a survey that sees it sees the slack. */
 	__atomic_store_n(&slab->cohorts[index], cohort, __ATOMIC_RELEASE);
 }

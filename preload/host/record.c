@@ -254,7 +254,7 @@ uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const stru
 	site_add(site, &site->alloc_blocks, 1);
 	site_add(site, &site->alloc_bytes, bytes);
 	heap->last_block = p;
-	heap->last_until = heap->x_until_sample;
+	heap->last_until = __atomic_load_n(&heap->x_until_sample, __ATOMIC_RELAXED);
 	heap->last_site = site;
 	live_add(heap, (int64_t)sum.bytes, (int64_t)sum.blocks);
 	uint32_t cohort = atomic_load_explicit(&site->cohort, memory_order_relaxed);
@@ -267,7 +267,7 @@ void record_death(struct heap *heap, const void *p, size_t bytes, uint32_t cohor
 		return;
 	struct sample_sum sum = sample_one(bytes);
 	/* Allocations that were not sampled have moved the countdown. */
-	if (heap->last_block == p && heap->last_until == heap->x_until_sample)
+	if (heap->last_block == p && heap->last_until == __atomic_load_n(&heap->x_until_sample, __ATOMIC_RELAXED))
 		site_add(heap->last_site, &heap->last_site->temporary_blocks, 1);
 	heap->last_block = NULL;
 	tally_add(&heap->tally.freed_blocks, sum.blocks);

@@ -26,10 +26,13 @@ static void visit_slab(struct slab *slab, void *context)
 		return;
 	const struct survey *survey = context;
 	struct survey_count *counts = survey->cohort;
-	const uint32_t *ids = slab->cohorts, cohorts = survey->cohorts, size = slab->size, carved = slab->carved;
+	const uint32_t *ids = slab->cohorts, cohorts = survey->cohorts, size = slab->size;
+	const uint32_t carved = __atomic_load_n(&slab->carved, __ATOMIC_RELAXED);
 	const uint16_t *slack = slab_slack(slab);
-	for (uint32_t i = 0; i < carved; i++)
-		count(counts, cohorts, __atomic_load_n(&ids[i], __ATOMIC_RELAXED), size - slack[i]);
+	for (uint32_t i = 0; i < carved; i++) {
+		uint32_t cohort = __atomic_load_n(&ids[i], __ATOMIC_ACQUIRE); /* before its slack */
+		count(counts, cohorts, cohort, size - __atomic_load_n(&slack[i], __ATOMIC_RELAXED));
+	}
 }
 
 static void visit_large(const struct large_record *record, void *context)

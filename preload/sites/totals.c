@@ -63,11 +63,17 @@ static int64_t whole_blocks(int64_t blocks)
 	return blocks > 0 ? (int64_t)sample_whole((uint64_t)blocks) : 0;
 }
 
+/* What another thread counts: it adds with plain instructions to words of its own, which are read whole. */
+static int64_t pending(const int64_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
 int64_t totals_live_bytes(void)
 {
 	int64_t sum = get(&totals.live_bytes);
 	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap)
-		sum += heap->live_bytes_pending;
+		sum += pending(&heap->live_bytes_pending);
 	return sum;
 }
 
@@ -75,7 +81,7 @@ int64_t totals_live_blocks(void)
 {
 	int64_t sum = get(&totals.live_blocks);
 	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap)
-		sum += heap->live_blocks_pending;
+		sum += pending(&heap->live_blocks_pending);
 	return whole_blocks(sum);
 }
 
@@ -152,8 +158,8 @@ struct totals_peak totals_peak(void)
 bool totals_peak_is_now(void)
 {
 	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap)
-		if (heap->live_bytes_high > 0)
-			peak_raise(get(&totals.live_bytes) + heap->live_bytes_high, totals_live_blocks());
+		if (pending(&heap->live_bytes_high) > 0)
+			peak_raise(get(&totals.live_bytes) + pending(&heap->live_bytes_high), totals_live_blocks());
 	int64_t live = totals_live_bytes(), taken = get(&totals.taken_bytes), peak = get(&totals.peak_bytes);
 	return totals.follow_peak && live > taken && live >= peak - (peak >> FALL_SHIFT);
 }

@@ -101,7 +101,8 @@ static uint32_t epochs_settled(uint32_t ending)
 	if (!sys_barrier())
 		return 0; /* one may be under way whose epoch is not seen yet */
 	for (struct heap *heap = heap_first(); heap; heap = heap->next_heap) {
-		uint32_t in_use = atomic_load_explicit(&heap->x_epoch_in_use, memory_order_relaxed);
+		/* Before the survey looks: what was recorded up to a 0 that is read here is seen there. */
+		uint32_t in_use = atomic_load_explicit(&heap->x_epoch_in_use, memory_order_acquire);
 		if (in_use && in_use < epoch)
 			epoch = in_use;
 	}

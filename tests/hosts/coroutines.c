@@ -82,7 +82,7 @@ int main(void)
 {
 	pthread_t thread;
 	run(NULL);
-	pthread_create(&thread, NULL, run, NULL);
+	NEED(pthread_create(&thread, NULL, run, NULL) == 0);
 	pthread_join(thread, NULL);
 	printf("coroutines switched %d times\n", switches);
 	return EXPECT_STATUS;

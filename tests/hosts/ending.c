@@ -59,15 +59,15 @@ int main(int argc, char **argv)
 	if (strcmp(how, "_Exit") == 0)
 		_Exit(3);
 	if (strcmp(how, "exit_in_thread") == 0) {
-		pthread_create(&thread, NULL, exit_here, NULL);
+		NEED(pthread_create(&thread, NULL, exit_here, NULL) == 0);
 		pause();
 	}
 	if (strcmp(how, "_exit_in_thread") == 0) {
-		pthread_create(&thread, NULL, underscore_exit_here, NULL);
+		NEED(pthread_create(&thread, NULL, underscore_exit_here, NULL) == 0);
 		pause();
 	}
 	if (strcmp(how, "last_thread") == 0) {
-		pthread_create(&thread, NULL, end_last, NULL);
+		NEED(pthread_create(&thread, NULL, end_last, NULL) == 0);
 		pthread_exit(NULL);
 	}
 	if (strcmp(how, "abort") == 0)

@@ -184,7 +184,7 @@ int main(int argc, char **argv)
 		pthread_t thread[THREADS_MAX];
 		NEED(threads <= THREADS_MAX);
 		for (int i = 0; i < threads; i++)
-			pthread_create(&thread[i], NULL, work, (void *)(uintptr_t)i);
+			NEED(pthread_create(&thread[i], NULL, work, (void *)(uintptr_t)i) == 0);
 		for (int i = 0; i < threads; i++)
 			pthread_join(thread[i], NULL);
 	}

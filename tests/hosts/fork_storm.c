@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 	int forks = argc > 1 ? atoi(argv[1]) : 1000;
 	pthread_t threads[THREADS];
 	for (int i = 0; i < THREADS; i++)
-		pthread_create(&threads[i], NULL, allocate, (void *)(uintptr_t)(i + 1));
+		NEED(pthread_create(&threads[i], NULL, allocate, (void *)(uintptr_t)(i + 1)) == 0);
 	for (int i = 0; i < forks; i++) {
 		pid_t pid = fork();
 		if (pid == 0)

@@ -87,7 +87,7 @@ int main(void)
 	fclose(file);
 	for (int kind = 0; kind < 4; kind++)
 		for (int i = 0; i < kinds[kind].many; i++)
-			pthread_create(&threads[count++], NULL, kinds[kind].run, NULL);
+			NEED(pthread_create(&threads[count++], NULL, kinds[kind].run, NULL) == 0);
 	sleep(SECONDS);
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 	for (int i = 0; i < count; i++)

@@ -42,7 +42,7 @@ int main(int argc, char **argv)
 	int wanted = argc > 1 ? atoi(argv[1]) : 0;
 	pthread_barrier_init(&held, NULL, 2);
 	pthread_barrier_init(&release, NULL, 2);
-	pthread_create(&holder, NULL, hold, NULL);
+	NEED(pthread_create(&holder, NULL, hold, NULL) == 0);
 	pthread_barrier_wait(&held);
 	if (wanted > 0) {
 		kill(getpid(), SIGRTMAX - 5);

@@ -27,7 +27,7 @@ int main(void)
 	pthread_t before, after;
 	char path[4096];
 	pthread_barrier_init(&opened, NULL, 2);
-	pthread_create(&before, NULL, use, &opened);
+	NEED(pthread_create(&before, NULL, use, &opened) == 0);
 	snprintf(path, sizeof(path), "%s/liblarge_tls.so", getenv("HOSTS"));
 	void *library = dlopen(path, RTLD_NOW);
 	if (library == NULL)
@@ -35,7 +35,7 @@ int main(void)
 	NEED(library != NULL);
 	sum = (int (*)(void))dlsym(library, "tls_plugin_sum");
 	pthread_barrier_wait(&opened);
-	pthread_create(&after, NULL, use, NULL);
+	NEED(pthread_create(&after, NULL, use, NULL) == 0);
 	pthread_join(before, NULL);
 	pthread_join(after, NULL);
 	EXPECT(sum() == 1);

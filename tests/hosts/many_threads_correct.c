@@ -57,7 +57,7 @@ int main(void)
 {
 	pthread_t threads[THREADS];
 	for (int i = 0; i < THREADS; i++)
-		pthread_create(&threads[i], NULL, work, (void *)(uintptr_t)i);
+		NEED(pthread_create(&threads[i], NULL, work, (void *)(uintptr_t)i) == 0);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	for (int i = 0; i < SHARED; i++)

@@ -79,7 +79,7 @@ int main(void)
 	for (int i = 0; i < 256; i++)
 		pthread_mutex_init(&locks[i], NULL);
 	for (int i = 0; i < THREADS; i++)
-		pthread_create(&threads[i], NULL, work, (void *)(uintptr_t)(i * 7 + 1));
+		NEED(pthread_create(&threads[i], NULL, work, (void *)(uintptr_t)(i * 7 + 1)) == 0);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	puts(expect_failures == 0 ? "no address lived twice" : "an address lived twice");

@@ -60,7 +60,7 @@ int main(int argc, char **argv)
 	pthread_t threads[2];
 	sigaction(SIGPROF, &action, NULL);
 	for (int i = 0; i < 2; i++)
-		pthread_create(&threads[i], NULL, work, (void *)(size_t)(i + 2));
+		NEED(pthread_create(&threads[i], NULL, work, (void *)(size_t)(i + 2)) == 0);
 	setitimer(ITIMER_PROF, &every, NULL);
 	char *kept[16] = {0};
 	for (unsigned i = 0; interrupts < 1500; i++) {

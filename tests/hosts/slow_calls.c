@@ -38,7 +38,7 @@ int main(int argc, char **argv)
 	NEED(pipe(ends) == 0);
 	free(malloc(100));
 	reader = pthread_self();
-	pthread_create(&writer, NULL, write_late, NULL);
+	NEED(pthread_create(&writer, NULL, write_late, NULL) == 0);
 	ssize_t got = read(ends[0], text, sizeof(text));
 	EXPECT(got == 5);
 	pthread_join(writer, NULL);

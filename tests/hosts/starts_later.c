@@ -41,7 +41,7 @@ int main(void)
 {
 	pthread_t thread;
 	int before = lowest_free_descriptor();
-	pthread_create(&thread, NULL, open_pipes, NULL);
+	NEED(pthread_create(&thread, NULL, open_pipes, NULL) == 0);
 	usleep(20000);
 	MUDLARK(start());
 	usleep(20000);

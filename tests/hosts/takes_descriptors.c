@@ -75,7 +75,7 @@ int main(void)
 	read_links(names);
 	for (int round = 0; round < 5; round++) {
 		EXPECT(cold(100 + round * 100) == 100 + round * 100);
-		pthread_create(&other, NULL, thread, NULL);
+		NEED(pthread_create(&other, NULL, thread, NULL) == 0);
 		pthread_join(other, NULL);
 		free(malloc(5 << 20));
 	}

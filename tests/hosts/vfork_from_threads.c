@@ -64,9 +64,9 @@ int main(void)
 {
 	pthread_t starters[3], allocators[2];
 	for (int i = 0; i < 2; i++)
-		pthread_create(&allocators[i], NULL, allocate, NULL);
+		NEED(pthread_create(&allocators[i], NULL, allocate, NULL) == 0);
 	for (int i = 0; i < 3; i++)
-		pthread_create(&starters[i], NULL, start_programs, NULL);
+		NEED(pthread_create(&starters[i], NULL, start_programs, NULL) == 0);
 	for (int i = 0; i < 3; i++)
 		pthread_join(starters[i], NULL);
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);

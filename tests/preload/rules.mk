@@ -2,14 +2,15 @@
 #
 # They link objects of their own: with MUDLARK_TEST, so that each system call can be made to fail, and with
 # MUDLARK_DEBUG, so that the order of locks is checked. The malloc family is renamed to mud_*: the test's own blocks are
-# libc's, and what is tested is called by name. What takes a process over (start.c, dlopen, prctl) is left out.
+# libc's, and what is tested is called by name. What takes a process over (start.c, dlopen, prctl, setrlimit)
+# is left out.
 
 PRELOAD_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/preload/*/test_*.c))
 
 PRELOAD_TESTED := $(BUILD)/tests/preload/libpreload_tested.a
 PRELOAD_TESTED_DIRECTORY := $(BUILD)/tests/preload/obj
 PRELOAD_TESTED_CFLAGS := -DMUDLARK_TEST -DMUDLARK_DEBUG
-PRELOAD_TESTED_SOURCES := $(filter-out $(addprefix preload/host/,interpose.c start.c loading.c),$(PRELOAD_SOURCES)) \
+PRELOAD_TESTED_SOURCES := $(filter-out $(addprefix preload/host/,interpose.c start.c loading.c limits.c),$(PRELOAD_SOURCES)) \
 	$(foreach source,$(PRELOAD_ASSEMBLED),$(if $(findstring /stubs/,$(source)),,$(source)))
 PRELOAD_TESTED_OBJECTS := $(patsubst preload/%,$(PRELOAD_TESTED_DIRECTORY)/%.o,$(basename $(PRELOAD_TESTED_SOURCES)))
 

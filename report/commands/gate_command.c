@@ -208,7 +208,7 @@ static void note_stale(const struct gate_options *options)
 	const struct baseline *baseline = &options->gate.baseline;
 	for (size_t i = 0; i < baseline->count; i++)
 		if (!baseline->entries[i].seen)
-			notice("%s: stale: %s %s (%s)%s", options->baseline, baseline->entries[i].fingerprint,
+			notice("%s: stale: %s %s (%s)%s", options->baseline, baseline->entries[i].fingerprint.whole,
 			       finding_name((enum finding_kind)baseline->entries[i].kind), baseline->entries[i].comment,
 			       options->prune ? ": taken out" : ": --prune takes it out");
 }

@@ -34,30 +34,50 @@ static void put_frame(struct buffer *key, const struct location *location)
 	buffer_byte(key, '\n');
 }
 
-static unsigned put_frames(struct buffer *key, const struct names *names, const struct row *row, bool all)
+enum put { PUT_ALL = 1, PUT_INLINED = 2 };
+
+/* put: of enum put. PUT_ALL: whatever their role is. Sets *lines if native code has some. Returns how many there are. */
+static unsigned put_frames(struct buffer *key, const struct names *names, const struct row *row, unsigned put,
+			   bool *lines)
 {
 	static const struct aggregate_options everything = {.by = BY_STACK};
 	struct stack_walk walk = {0};
 	const struct location *location;
 	unsigned count = 0;
 	while (count < FINGERPRINT_FRAMES && (location = stack_next(&walk, names, row, &everything))) {
-		if (location->role != ROLE_OWNER && !all)
+		if (location->role != ROLE_OWNER && !(put & PUT_ALL))
+			continue;
+		if (!(put & PUT_INLINED) && location_frame(names, location) != location)
 			continue;
 		put_frame(key, location);
+		*lines |= !location->python && location->line;
 		count++;
 	}
 	return count;
 }
 
-void fingerprint_of(const struct names *names, const struct row *row, char out[FINGERPRINT_BYTES])
+static bool hash_frames(const struct names *names, const struct row *row, unsigned put, char out[FINGERPRINT_BYTES])
 {
+	bool lines = false;
 	struct buffer key = {0};
 	/* So that one of another rule for who owns a block never fits by chance. */
 	buffer_byte(&key, (char)BASELINE_VERSION);
-	if (row->frame && !put_frames(&key, names, row, false))
-		put_frames(&key, names, row, true);
+	if (row->frame && !put_frames(&key, names, row, put, &lines))
+		put_frames(&key, names, row, put | PUT_ALL, &lines);
 	snprintf(out, FINGERPRINT_BYTES, "%016" PRIx64, XXH3_64bits(key.data, key.length));
 	buffer_free(&key);
+	return lines;
+}
+
+void fingerprint_of(const struct names *names, const struct row *row, struct fingerprint *out)
+{
+	out->bare = !hash_frames(names, row, PUT_INLINED, out->whole);
+	hash_frames(names, row, 0, out->frames);
+}
+
+static bool same_stack(const struct fingerprint *a, const struct fingerprint *b)
+{
+	return !strcmp(a->whole, b->whole) || ((a->bare || b->bare) && !strcmp(a->frames, b->frames));
 }
 
 /* --- the file -------------------------------------------------------------------------------------------------- */
@@ -122,12 +142,32 @@ static bool is_of_another_version(const char *at, const char *end)
 	return strtoul(at + length, NULL, 10) != BASELINE_VERSION;
 }
 
+static bool is_fingerprint(const char *text)
+{
+	return strspn(text, "0123456789abcdef") == FINGERPRINT_BYTES - 1 && !text[FINGERPRINT_BYTES - 1];
+}
+
+/* One, or two with a '/' between them. */
+static bool read_fingerprint(char *word, struct fingerprint *fingerprint)
+{
+	char *second = strchr(word, '/');
+	fingerprint->bare = !second;
+	if (second)
+		*second++ = '\0';
+	else
+		second = word;
+	if (!is_fingerprint(word) || !is_fingerprint(second))
+		return false;
+	memcpy(fingerprint->whole, word, FINGERPRINT_BYTES);
+	memcpy(fingerprint->frames, second, FINGERPRINT_BYTES);
+	return true;
+}
+
 /* What is wrong with the line; NULL: nothing, and the entry is filled. */
 static const char *read_entry(struct baseline *baseline, const char *at, const char *end, struct baseline_entry *entry)
 {
-	char kind[32];
-	if (!next_word(&at, end, entry->fingerprint, sizeof entry->fingerprint) ||
-	    strspn(entry->fingerprint, "0123456789abcdef") != FINGERPRINT_BYTES - 1)
+	char kind[32], prints[2 * FINGERPRINT_BYTES];
+	if (!next_word(&at, end, prints, sizeof prints) || !read_fingerprint(prints, &entry->fingerprint))
 		return "it does not begin with a fingerprint of 16 hex digits";
 	if (!next_word(&at, end, kind, sizeof kind))
 		return "no kind behind the fingerprint";
@@ -206,11 +246,12 @@ static unsigned sort_of(unsigned kind)
 	return kind <= FINDING_SUSPECTED ? 1 : kind;
 }
 
-struct baseline_entry *baseline_find(struct baseline *baseline, const char *fingerprint, unsigned kind)
+struct baseline_entry *baseline_next(struct baseline *baseline, const struct fingerprint *fingerprint, unsigned kind,
+				     const struct baseline_entry *after)
 {
-	for (size_t i = 0; i < baseline->count; i++)
+	for (size_t i = after ? (size_t)(after - baseline->entries) + 1 : 0; i < baseline->count; i++)
 		if (sort_of(baseline->entries[i].kind) == sort_of(kind) &&
-		    !strcmp(baseline->entries[i].fingerprint, fingerprint))
+		    same_stack(&baseline->entries[i].fingerprint, fingerprint))
 			return &baseline->entries[i];
 	return NULL;
 }
@@ -227,7 +268,7 @@ void baseline_remove_unseen(struct baseline *baseline)
 static int compare_entries(const void *left, const void *right)
 {
 	const struct baseline_entry *a = left, *b = right;
-	int order = strcmp(a->fingerprint, b->fingerprint);
+	int order = strcmp(a->fingerprint.whole, b->fingerprint.whole);
 	return order ? order : (a->kind > b->kind) - (a->kind < b->kind);
 }
 
@@ -241,8 +282,9 @@ void baseline_write(struct baseline *baseline, FILE *stream)
 		heading, BASELINE_VERSION);
 	for (size_t i = 0; i < baseline->count; i++) {
 		const struct baseline_entry *entry = &baseline->entries[i];
-		fprintf(stream, "%s %s %" PRIu64 " %" PRIu64 " %s%s%s\n", entry->fingerprint,
-			finding_name((enum finding_kind)entry->kind), entry->blocks, entry->bytes, entry->day,
-			entry->comment[0] ? " # " : "", entry->comment);
+		bool bare = entry->fingerprint.bare;
+		fprintf(stream, "%s%s%s %s %" PRIu64 " %" PRIu64 " %s%s%s\n", entry->fingerprint.whole, bare ? "" : "/",
+			bare ? "" : entry->fingerprint.frames, finding_name((enum finding_kind)entry->kind),
+			entry->blocks, entry->bytes, entry->day, entry->comment[0] ? " # " : "", entry->comment);
 	}
 }

@@ -103,7 +103,7 @@ struct finding *gate_add(struct gate *gate, enum finding_kind kind, const struct
 		.reason = "",
 		.mend = "",
 	};
-	fingerprint_of(gate->names, &finding->row, finding->fingerprint);
+	fingerprint_of(gate->names, &finding->row, &finding->fingerprint);
 	return finding;
 }
 
@@ -454,16 +454,41 @@ static bool is_within(uint64_t value, uint64_t known, unsigned tolerance, uint64
 	return (double)value <= (double)known * (1 + tolerance / 100.0) + (double)more;
 }
 
-/* Whether the baseline settles it. */
+/* The sum of the entries that fit the finding; first NULL: none does. */
+struct known {
+	struct baseline_entry *first;
+	uint64_t blocks, bytes; /* tolerated */
+	uint64_t used_blocks, used_bytes;
+};
+
+static struct known find_known(struct gate *gate, const struct finding *finding)
+{
+	struct known known = {0};
+	struct baseline_entry *entry = NULL;
+	while ((entry = baseline_next(&gate->baseline, &finding->fingerprint, finding->kind, entry))) {
+		entry->seen = true;
+		if (!known.first)
+			known.first = entry;
+		known.blocks += entry->blocks;
+		known.bytes += entry->bytes;
+		known.used_blocks += entry->used_blocks;
+		known.used_bytes += entry->used_bytes;
+	}
+	return known;
+}
+
+/* Whether the baseline settles it. What an entry tolerates is used up by all findings that it fits. */
 static bool is_known(struct gate *gate, struct finding *finding)
 {
-	struct baseline_entry *entry = baseline_find(&gate->baseline, finding->fingerprint, finding->kind);
+	struct known known = find_known(gate, finding);
+	struct baseline_entry *entry = known.first;
 	if (!entry)
 		return false;
-	entry->seen = true;
 	finding->known = entry;
-	if (is_within(finding->blocks, entry->blocks, gate->policy.tolerance, 1) &&
-	    is_within(finding->bytes, entry->bytes, gate->policy.tolerance, 0)) {
+	entry->used_blocks += finding->blocks;
+	entry->used_bytes += finding->bytes;
+	if (is_within(known.used_blocks + finding->blocks, known.blocks, gate->policy.tolerance, 1) &&
+	    is_within(known.used_bytes + finding->bytes, known.bytes, gate->policy.tolerance, 0)) {
 		finding->decision = DECISION_KNOWN;
 		finding->reason = format_text(gate, "in the baseline since %s", entry->day);
 		return true;
@@ -471,7 +496,7 @@ static bool is_known(struct gate *gate, struct finding *finding)
 	finding->reason = format_text(gate,
 				      "more than the baseline has: %" PRIu64 " blocks and %" PRIu64
 				      " bytes since %s, with a tolerance of %u %%",
-				      entry->blocks, entry->bytes, entry->day, gate->policy.tolerance);
+				      known.blocks, known.bytes, entry->day, gate->policy.tolerance);
 	return false;
 }
 
@@ -534,13 +559,13 @@ static int compare_findings(const void *left, const void *right)
 		return a->kind < b->kind ? -1 : 1;
 	if (a->bytes != b->bytes)
 		return a->bytes > b->bytes ? -1 : 1;
-	return strcmp(a->fingerprint, b->fingerprint);
+	return strcmp(a->fingerprint.whole, b->fingerprint.whole);
 }
 
 static int compare_identity(const void *left, const void *right)
 {
 	const struct finding *a = left, *b = right;
-	int order = strcmp(a->fingerprint, b->fingerprint);
+	int order = strcmp(a->fingerprint.whole, b->fingerprint.whole);
 	return order ? order : (a->kind > b->kind) - (a->kind < b->kind);
 }
 
@@ -643,6 +668,8 @@ void gate_command_text(const struct gate *gate, struct buffer *out)
 
 int gate_decide(struct gate *gate)
 {
+	for (size_t i = 0; i < gate->baseline.count; i++)
+		gate->baseline.entries[i].used_blocks = gate->baseline.entries[i].used_bytes = 0;
 	merge_findings(gate);
 	count_incomplete(gate);
 	memset(gate->decided, 0, sizeof gate->decided);
@@ -688,20 +715,27 @@ void gate_update_baseline(struct gate *gate, bool prune)
 		finding->known = NULL; /* entries have moved */
 		if (finding->decision > DECISION_KNOWN)
 			continue;
-		struct baseline_entry *entry = baseline_find(&gate->baseline, finding->fingerprint, finding->kind);
+		struct known known = find_known(gate, finding);
+		struct baseline_entry *entry = known.first;
 		if (entry && finding->decision == DECISION_KNOWN)
 			continue;
-		if (!entry) {
+		uint64_t blocks = finding->blocks, bytes = finding->bytes;
+		if (entry) {
+			/* What other entries tolerate of it they go on to tolerate. */
+			uint64_t other_blocks = known.blocks - entry->blocks, other_bytes = known.bytes - entry->bytes;
+			blocks = blocks > other_blocks ? blocks - other_blocks : 0;
+			bytes = bytes > other_bytes ? bytes - other_bytes : 0;
+		} else {
 			entry = baseline_add(&gate->baseline);
-			memcpy(entry->fingerprint, finding->fingerprint, sizeof entry->fingerprint);
+			entry->fingerprint = finding->fingerprint;
 			strftime(entry->day, sizeof entry->day, "%Y-%m-%d", &day);
 			entry->comment = baseline_comment(gate, finding);
 		}
 		/* Blocks of one stack may be lost in several ways, and in others the next time. */
 		bool more = entry->written;
 		entry->kind = more && entry->kind < finding->kind ? entry->kind : finding->kind;
-		entry->blocks = finding->blocks + (more ? entry->blocks : 0);
-		entry->bytes = finding->bytes + (more ? entry->bytes : 0);
+		entry->blocks = blocks + (more ? entry->blocks : 0);
+		entry->bytes = bytes + (more ? entry->bytes : 0);
 		entry->seen = entry->written = true;
 	}
 }

@@ -47,7 +47,7 @@ struct finding {
 	const char *process;       /* "program, pid 12": the one that has the most of it; NULL: there is only one */
 	size_t processes;          /* that have it */
 	bool unproven;             /* the search that found it did not see all: a pointer may have been missed */
-	char fingerprint[FINGERPRINT_BYTES];
+	struct fingerprint fingerprint;
 	const char *reason, *mend; /* in words; the gate's */
 	const struct suppression *suppression;
 	struct baseline_entry *known;

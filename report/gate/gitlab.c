@@ -17,7 +17,8 @@ void gate_report_gitlab(const struct gate *gate, FILE *stream)
 		char fingerprint[64];
 		finding_title(gate, finding, &title);
 		buffer_format(&title, ": %s", finding->reason);
-		snprintf(fingerprint, sizeof fingerprint, "%s-%s", finding->fingerprint, finding_name(finding->kind));
+		snprintf(fingerprint, sizeof fingerprint, "%s-%s", finding->fingerprint.whole,
+			 finding_name(finding->kind));
 		json_put_object(&json, NULL, false);
 		json_put_text(&json, "description", buffer_string(&title));
 		json_put_text(&json, "check_name", finding_name(finding->kind));

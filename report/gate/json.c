@@ -19,7 +19,7 @@ static void finding_json(const struct gate *gate, const struct finding *finding,
 	json_put_text(json, "remedy", finding->mend[0] ? finding->mend : NULL);
 	/* Its name before; until the next schema. */
 	json_put_text(json, "mend", finding->mend[0] ? finding->mend : NULL);
-	json_put_text(json, "fingerprint", finding->fingerprint);
+	json_put_text(json, "fingerprint", finding->fingerprint.whole);
 	json_put_number(json, "bytes", finding->bytes);
 	json_put_number(json, "blocks", finding->blocks);
 	json_put_text(json, "process", finding->process);
@@ -63,7 +63,7 @@ void gate_report_json(const struct gate *gate, FILE *stream)
 	json_put_array(&json, "stale", false);
 	for (size_t i = 0; i < gate->baseline.count; i++)
 		if (!gate->baseline.entries[i].seen)
-			json_put_text(&json, NULL, gate->baseline.entries[i].fingerprint);
+			json_put_text(&json, NULL, gate->baseline.entries[i].fingerprint.whole);
 	json_end_array(&json);
 	json_end_object(&json);
 	json_finish(&json);

@@ -22,7 +22,7 @@ static void put_case(const struct gate *gate, const struct finding *finding, str
 	escape_xml(out, place && place->module_name[0] ? place->module_name : "process");
 	buffer_text(out, "\" name=\"");
 	escape_xml(out, buffer_string(&title));
-	buffer_format(out, " [%s]\" time=\"0\">\n", finding->fingerprint);
+	buffer_format(out, " [%s]\" time=\"0\">\n", finding->fingerprint.whole);
 	buffer_text(out, failed ? "      <failure message=\"" : "      <system-out>");
 	escape_xml(out, finding->reason);
 	if (failed)

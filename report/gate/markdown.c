@@ -49,7 +49,7 @@ static void put_stack(const struct gate *gate, const struct finding *finding, st
 	buffer_text(out, "</pre>\n\n");
 	put_plain(out, finding->mend);
 	buffer_format(out, "%s`%s`\n\n</details>\n", finding->mend[0] ? "; fingerprint " : "fingerprint ",
-		      finding->fingerprint);
+		      finding->fingerprint.whole);
 	buffer_free(&title);
 	buffer_free(&stack);
 }

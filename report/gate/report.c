@@ -40,7 +40,7 @@ static void print_finding(const struct gate *gate, const struct finding *finding
 	if (finding->mend[0])
 		print_clean("  mend: ", finding->mend, stream);
 	if (finding->row.frame)
-		fprintf(stream, "  id:   %s\n", finding->fingerprint);
+		fprintf(stream, "  id:   %s\n", finding->fingerprint.whole);
 	for (char *line = stack.length ? (buffer_string(&stack), stack.data) : NULL, *end; line && *line;
 	     line = end + 1) {
 		end = line;

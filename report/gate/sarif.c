@@ -116,7 +116,7 @@ static void put_result(const struct gate *gate, const struct finding *finding, s
 	if (finding->row.frame)
 		put_stacks(gate, finding, json);
 	json_put_object(json, "partialFingerprints", true);
-	json_put_text(json, "leakStack/v1", finding->fingerprint);
+	json_put_text(json, "leakStack/v1", finding->fingerprint.whole);
 	json_end_object(json);
 	if (gate->has_baseline)
 		json_put_text(json, "baselineState",

@@ -232,7 +232,7 @@ END_TEST
 START_TEST(baseline_round_trip)
 {
 	gate_expect(0,
-		    GROWTH "--write-baseline b -- $H/iterates 25 1 40 && grep -q '^[0-9a-f]* growth 1 96 .* # "
+		    GROWTH "--write-baseline b -- $H/iterates 25 1 40 && grep -q '^[0-9a-f/]* growth 1 96 .* # "
 			   "forget_one < main$' b && " GROWTH "--baseline b -- $H/iterates 25 1 40",
 		    "1 known");
 	gate_expect(1,
@@ -245,6 +245,43 @@ START_TEST(baseline_round_trip)
 			   "--baseline b "
 			   "-- $H/iterates 25 0 40; test $(grep -vc '^#' b) = 0",
 		    "stale: ");
+}
+END_TEST
+
+/* With debug information functions are known that were inlined, and a symbol table has none of them. */
+START_TEST(a_program_and_its_stripped_twin_have_the_same_findings)
+{
+#define LOST "mudlark gate run --fail-on definite --warn-on none "
+#define BUILD                                                                                                          \
+	"set -e; d=" SOURCE_DIRECTORY "; gcc -g -O2 -I$d/preload/interface -o full $d/tests/e2e/owner/twins.c; "       \
+	"strip -g -o bare full; for f in full bare; do cp $f other; mv other twin; "
+	/* One function's name in both, and growth's. */
+	gate_expect(
+		0,
+		BUILD
+		"mudlark run -q --marks 20 -o $f.%n.mud ./twin 1 0; mudlark growth $f.*.mud >$f.text; "
+		"grep -q handle $f.text; mudlark show --no-config --by function $f.21.mud | sed '1,/^$/d' >$f.rows; "
+		"done; cmp full.rows bare.rows && cat full.rows >&2",
+		"handle (twin)");
+	/* A baseline of either knows the findings of both; what is more than it has fails with both. */
+	gate_expect(0,
+		    BUILD "for kind in growth definite; do "
+			  "  g=\"mudlark gate run --fail-on $kind --warn-on none\"; rm -f b; "
+			  "  $g --write-baseline b -- ./twin 1 2 >out; "
+			  "  for now in full bare; do cp $now other; mv other twin; "
+			  "    $g --baseline b -- ./twin 1 2 >out || { cat b out; exit 9; }; grep -q ' known' out; "
+			  "    set +e; $g --baseline b -- ./twin 2 2 >out; is=$?; set -e; "
+			  "    test $is = 1 || { cat b out; exit 9; }; "
+			  "  done; cp $f other; mv other twin; "
+			  "done; done; echo agreed >&2",
+		    "agreed");
+	/* Two leaks that were inlined into one function are two, as long as that can be seen. */
+	gate_expect(1,
+		    BUILD "done; cp full twin; " LOST "--write-baseline b -- ./twin 1 0 >out; " LOST
+			  "--baseline b -- ./twin 0 1",
+		    "fail: definite leak");
+#undef LOST
+#undef BUILD
 }
 END_TEST
 
@@ -456,6 +493,7 @@ int main(void)
 	tcase_add_test(all, advice_fits_the_signal);
 	tcase_add_test(all, no_directory_is_left);
 	tcase_add_test(all, baseline_round_trip);
+	tcase_add_test(all, a_program_and_its_stripped_twin_have_the_same_findings);
 	tcase_add_test(all, suppressions_of_both_tools);
 	tcase_add_test(all, what_is_lost_is_judged);
 	tcase_add_test(all, run_writes_at_marks);

@@ -242,7 +242,7 @@ END_TEST
 /* Another build, with its lines moved and loaded elsewhere, has the same fingerprints. */
 START_TEST(fingerprints_outlive_a_rebuild)
 {
-	char prints[2][5][FINGERPRINT_BYTES];
+	struct fingerprint prints[2][5];
 	for (int build = 0; build < 2; build++) {
 		struct snapshot *snapshot = synthetic_decoded(10 + (uint64_t)build, build ? 0x700000 : 0,
 							      build ? "BBBBBBBB" : "AAAAAAAA", build ? 500 : 100);
@@ -254,16 +254,17 @@ START_TEST(fingerprints_outlive_a_rebuild)
 		aggregate_name_stacks(&aggregate, names, &options, aggregate.row_count);
 		ck_assert_uint_eq(aggregate.row_count, 5);
 		for (size_t i = 0; i < 5; i++)
-			fingerprint_of(names, &aggregate.rows[i], prints[build][i]);
+			fingerprint_of(names, &aggregate.rows[i], &prints[build][i]);
 		aggregate_free(&aggregate);
 		names_close(names);
 		snapshot_free(snapshot);
 	}
 	for (size_t i = 0; i < 5; i++) {
-		ck_assert_str_eq(prints[0][i], prints[1][i]);
-		ck_assert_uint_eq(strspn(prints[0][i], "0123456789abcdef"), 16);
+		ck_assert_str_eq(prints[0][i].whole, prints[1][i].whole);
+		ck_assert_str_eq(prints[0][i].frames, prints[1][i].frames);
+		ck_assert_uint_eq(strspn(prints[0][i].whole, "0123456789abcdef"), 16);
 	}
-	ck_assert_str_ne(prints[0][0], prints[0][1]);
+	ck_assert_str_ne(prints[0][0].whole, prints[0][1].whole);
 }
 END_TEST
 
@@ -407,7 +408,7 @@ START_TEST(annotations_keep_to_the_limit)
 	for (unsigned i = 0; i < 40; i++) {
 		struct finding *finding =
 			gate_add(&j->gate, i % 2 ? FINDING_DEFINITE : FINDING_POSSIBLE, &row, 1, 100 + i);
-		snprintf(finding->fingerprint, sizeof finding->fingerprint, "%016x", i);
+		snprintf(finding->fingerprint.whole, sizeof finding->fingerprint.whole, "%016x", i);
 	}
 	gate_decide(&j->gate);
 	char *text = report(j, REPORT_GITHUB);
@@ -423,7 +424,7 @@ START_TEST(annotations_keep_to_the_limit)
 	/* And a comment that GitHub takes. */
 	for (unsigned i = 0; i < 2000; i++) {
 		struct finding *finding = gate_add(&j->gate, FINDING_DEFINITE, &row, 1, 1);
-		snprintf(finding->fingerprint, sizeof finding->fingerprint, "%016x", i + 100);
+		snprintf(finding->fingerprint.whole, sizeof finding->fingerprint.whole, "%016x", i + 100);
 	}
 	gate_decide(&j->gate);
 	text = report(j, REPORT_MARKDOWN);

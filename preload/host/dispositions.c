@@ -40,6 +40,25 @@ ALL_ENTRIES(ENTRY)
 static void (*const entries[])(int, siginfo_t *, void *) = {ALL_ENTRIES(NAME)};
 _Static_assert(sizeof entries / sizeof entries[0] == ENTRIES, "an entry for each set of flags");
 
+/*
+ * A handler of the program's with SA_RESETHAND: the kernel would put its own default action in place of it. An entry for
+ * each such handler does what the kernel does, with ours, and calls it. They are never taken away again: a table that
+ * only grows cannot be wrong for a vfork child or for another thread.
+ */
+#define ONCE(number)                                                                                                   \
+	static void once_##number(int signal_number, siginfo_t *info, void *context)                                   \
+	{                                                                                                              \
+		call_once(number, signal_number, info, context);                                                       \
+	}
+#define ONCE_NAME(number) once_##number,
+
+static void call_once(unsigned slot, int number, siginfo_t *info, void *context);
+ALL_ENTRIES(ONCE)
+
+static void (*const once[])(int, siginfo_t *, void *) = {ALL_ENTRIES(ONCE_NAME)};
+enum { ONCE_SLOTS = sizeof once / sizeof once[0] };
+static _Atomic(handler *) once_handler[ONCE_SLOTS];
+
 static _Atomic uint64_t caught; /* a bit for each signal */
 
 /* libc's. */
@@ -91,6 +110,26 @@ static unsigned entry_of(const struct sigaction *action)
 	return entry;
 }
 
+/* ONCE_SLOTS: it is none. Whatever its flags say: the program may have had none that we use. */
+static unsigned once_of(const struct sigaction *action)
+{
+	unsigned slot = 0;
+	while (slot < ONCE_SLOTS && once[slot] != action->sa_sigaction)
+		slot++;
+	return slot;
+}
+
+/* The slot of a handler, a new one if need be; ONCE_SLOTS: none is left. */
+static unsigned once_slot(handler *wanted)
+{
+	for (unsigned slot = 0; slot < ONCE_SLOTS; slot++) {
+		handler *there = NULL;
+		if (atomic_compare_exchange_strong(&once_handler[slot], &there, wanted) || there == wanted)
+			return slot;
+	}
+	return ONCE_SLOTS;
+}
+
 static unsigned entry_for(const struct sigaction *action)
 {
 	unsigned entry = 0;
@@ -114,31 +153,75 @@ static struct sigaction hidden(int number, const struct sigaction *wanted, unsig
 	return action;
 }
 
-/* What the program is to see of what the kernel says. */
-static void show(struct sigaction *action)
+/* What the program is to see of what the kernel says. Whether that is something else. */
+static bool show(struct sigaction *action)
 {
-	unsigned entry = entry_of(action);
+	unsigned entry = entry_of(action), slot = once_of(action);
+	if (slot < ONCE_SLOTS) {
+		action->sa_handler = atomic_load(&once_handler[slot]);
+		action->sa_flags |= (int)SA_RESETHAND;
+		return true;
+	}
 	if (entry == ENTRIES)
-		return;
+		return false;
 	action->sa_handler = SIG_DFL;
 	if (entry == UNTOUCHED) {
 		action->sa_flags = 0;
 		action->sa_restorer = NULL;
-		return;
+		return true;
 	}
 	for (unsigned i = 0; i < TOLD_FLAGS; i++) {
 		action->sa_flags &= ~told_flags[i];
 		if (entry >> i & 1)
 			action->sa_flags |= told_flags[i];
 	}
+	return true;
+}
+
+/* What the kernel is to get for what the program wants. */
+static struct sigaction hide(int number, const struct sigaction *wanted)
+{
+	struct sigaction action = *wanted;
+	if (wanted->sa_handler == SIG_DFL)
+		return hidden(number, wanted, entry_for(wanted));
+	unsigned slot = ONCE_SLOTS;
+	if (wanted->sa_flags & (int)SA_RESETHAND && wanted->sa_handler != SIG_IGN)
+		slot = once_slot(wanted->sa_handler);
+	if (slot < ONCE_SLOTS) {
+		action.sa_sigaction = once[slot];
+		action.sa_flags &= ~(int)SA_RESETHAND;
+	}
+	return action;
+}
+
+/* As the kernel does, which keeps flags and mask. Not inlined: its frame is not to be under the handler's. */
+static __attribute__((noinline)) void reset(unsigned slot, int number)
+{
+	struct sigaction action;
+	int saved = errno;
+	if (next.sigaction(number, NULL, &action) == 0 && once_of(&action) == slot) {
+		show(&action);
+		action.sa_handler = SIG_DFL;
+		if (is_caught(number))
+			action = hidden(number, &action, entry_for(&action));
+		next.sigaction(number, &action, NULL);
+	}
+	errno = saved;
+}
+
+/* The handler gets all three arguments, whether it has asked for them or not. */
+static void call_once(unsigned slot, int number, siginfo_t *info, void *context)
+{
+	reset(slot, number);
+	((void (*)(int, siginfo_t *, void *))(uintptr_t)atomic_load(&once_handler[slot]))(number, info, context);
 }
 
 EXPORTED int sigaction(int number, const struct sigaction *action, struct sigaction *old)
 {
 	struct sigaction ours;
 	resolve();
-	if (action && action->sa_handler == SIG_DFL && is_caught(number)) {
-		ours = hidden(number, action, entry_for(action));
+	if (action && is_caught(number)) {
+		ours = hide(number, action);
 		action = &ours;
 	}
 	int result = next.sigaction(number, action, old);
@@ -154,15 +237,16 @@ static handler *seen(handler *old)
 {
 	struct sigaction action = {.sa_flags = SA_SIGINFO};
 	action.sa_handler = old;
-	return old != SIG_ERR && entry_of(&action) != ENTRIES ? SIG_DFL : old;
+	show(&action);
+	return action.sa_handler;
 }
 
 /* sigaction() for the older functions, which say the old handler. */
-static handler *set_default(int number, int flags, bool masks_itself)
+static handler *set(int number, handler *wanted, int flags, bool masks_itself)
 {
 	struct sigaction action, old;
 	memset(&action, 0, sizeof action);
-	action.sa_handler = SIG_DFL;
+	action.sa_handler = wanted;
 	action.sa_flags = flags;
 	if (masks_itself)
 		sigaddset(&action.sa_mask, number);
@@ -173,7 +257,7 @@ EXPORTED handler *signal(int number, handler *wanted)
 {
 	resolve();
 	if (wanted == SIG_DFL && is_caught(number))
-		return set_default(number, atomic_load(&interrupting) & bit(number) ? 0 : SA_RESTART, true);
+		return set(number, SIG_DFL, atomic_load(&interrupting) & bit(number) ? 0 : SA_RESTART, true);
 	return seen(next.signal(number, wanted));
 }
 
@@ -183,8 +267,8 @@ EXPORTED handler *ssignal(int number, handler *wanted) __attribute__((alias("sig
 EXPORTED handler *sysv_signal(int number, handler *wanted)
 {
 	resolve();
-	if (wanted == SIG_DFL && is_caught(number))
-		return set_default(number, (int)(SA_RESETHAND | SA_NODEFER | SA_INTERRUPT), false);
+	if (is_caught(number))
+		return set(number, wanted, (int)(SA_RESETHAND | SA_NODEFER | SA_INTERRUPT), false);
 	return seen(next.sysv_signal(number, wanted));
 }
 
@@ -197,7 +281,7 @@ EXPORTED handler *sigset(int number, handler *wanted)
 	resolve();
 	if (wanted != SIG_DFL || !is_caught(number))
 		return seen(next.sigset(number, wanted));
-	handler *old = set_default(number, 0, false);
+	handler *old = set(number, SIG_DFL, 0, false);
 	sigemptyset(&one);
 	sigaddset(&one, number);
 	if (old == SIG_ERR || sigprocmask(SIG_UNBLOCK, &one, &before))
@@ -250,9 +334,8 @@ void dispositions_give_back(void)
 	atomic_store(&caught, 0);
 	for (size_t i = 0; next.sigaction && i < FATAL_NUMBERS; i++) {
 		struct sigaction action;
-		if (next.sigaction(fatal_numbers[i], NULL, &action) || entry_of(&action) == ENTRIES)
+		if (next.sigaction(fatal_numbers[i], NULL, &action) || !show(&action))
 			continue;
-		show(&action);
 		next.sigaction(fatal_numbers[i], &action, NULL);
 	}
 }

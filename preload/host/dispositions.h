@@ -9,6 +9,9 @@
  * signals, cannot mix them up: mask and harmless flags are those that the program gave; the flags that an entry must
  * not have, or must have, are told by which of the entries it is.
  *
+ * A handler with SA_RESETHAND leaves the default action behind, which the kernel would put there itself: such a handler is
+ * called by us, after an entry has been put there. Programs raise the signal again from it, as node does.
+ *
  * A program that changes signals by system calls of its own (Go's runtime) finds an entry of ours as the old handler.
  */
 #ifndef MUDLARK_DISPOSITIONS_H

@@ -69,6 +69,11 @@ static void set_in_all_ways(int number, int flags, int masked)
 	action.sa_handler = SIG_DFL;
 	printf("sigaction: %d\n", sigaction(number, &action, &old));
 	say("sigaction", old.sa_handler, number);
+	action.sa_handler = mine;
+	printf("sigaction mine: %d\n", sigaction(number, &action, &old));
+	say("sigaction mine", old.sa_handler, number);
+	printf("sigaction again: %d\n", sigaction(number, &old, &action));
+	say("sigaction again", action.sa_handler, number);
 	siginterrupt(number, masked & 1);
 	ask("siginterrupt", number);
 	say("signal", signal(number, SIG_DFL), number);

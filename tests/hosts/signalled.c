@@ -188,6 +188,49 @@ static void own_handler(void)
 	raise(number);
 }
 
+static void raise_again(int caught)
+{
+	raise(caught);
+}
+
+/* The handler raises what the kernel has put back to its default action. */
+static void once(void)
+{
+	struct sigaction action = {.sa_flags = (int)SA_RESETHAND | SA_NODEFER}, seen;
+	action.sa_handler = raise_again;
+	sigaction(number, &action, NULL);
+	sigaction(number, NULL, &seen);
+	EXPECT(seen.sa_handler == raise_again && (unsigned)seen.sa_flags & SA_RESETHAND);
+	raise(number);
+}
+
+static void once_by_signal(void)
+{
+	sysv_signal(number, raise_again);
+	raise(number);
+}
+
+static volatile sig_atomic_t handled;
+
+static void note_handled(int caught)
+{
+	(void)caught;
+	handled++;
+}
+
+static void once_and_over(void)
+{
+	struct sigaction action = {.sa_flags = (int)SA_RESETHAND | SA_RESTART}, seen;
+	action.sa_handler = note_handled;
+	sigaction(number, &action, NULL);
+	raise(number);
+	sigaction(number, NULL, &seen);
+	EXPECT(handled == 1 && seen.sa_handler == SIG_DFL && (unsigned)seen.sa_flags & SA_RESETHAND);
+	EXPECT((unsigned)seen.sa_flags & SA_RESTART);
+	sigaction(number, &action, &seen);
+	EXPECT(seen.sa_handler == SIG_DFL);
+}
+
 static void ignores(void)
 {
 	signal(number, SIG_IGN);
@@ -300,6 +343,9 @@ static const struct {
 	{"divides", divides},
 	{"abort", abort},
 	{"own_handler", own_handler},
+	{"once", once},
+	{"once_by_signal", once_by_signal},
+	{"once_and_over", once_and_over},
 	{"ignores", ignores},
 	{"ignored_before", ignored_before},
 	{"waited_for", waited_for},

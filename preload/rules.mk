@@ -14,6 +14,9 @@ PRELOAD_ASSEMBLED := $(wildcard preload/arch/$(ARCH)/*.S preload/arch/$(ARCH)/st
 PRELOAD_OBJECTS   := $(PRELOAD_SOURCES:%.c=$(BUILD)/%.o) $(PRELOAD_ASSEMBLED:%.S=$(BUILD)/%.o)
 PRELOAD_LIBRARY := $(BUILD)/libmudlark.so
 
+# What takes a process over: a program with a part of the library in it goes without.
+PRELOAD_TAKES_OVER := $(addprefix preload/host/,interpose.c start.c fork.c ends.c loading.c limits.c)
+
 JEMALLOC_PIC ?= $(firstword $(wildcard /usr/lib/$(shell $(CC) -print-multiarch)/libjemalloc_pic.a /usr/lib/libjemalloc_pic.a))
 JEMALLOC_PRIVATE := $(BUILD)/preload/libjemalloc_private.a
 
@@ -45,7 +48,13 @@ $(JEMALLOC_PRIVATE): preload/heap/jemalloc_imports.map preload/rules.mk
 	grep -v '^#' preload/heap/jemalloc_imports.map >> $(@D)/jemalloc.map
 	objcopy --redefine-syms=$(@D)/jemalloc.map --remove-section=.init_array --remove-section=.rela.init_array $(JEMALLOC_PIC) $@
 
-$(PRELOAD_LIBRARY): $(PRELOAD_OBJECTS) $(JEMALLOC_PRIVATE) preload/interface/libmudlark.map
-	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $(PRELOAD_OBJECTS) $(JEMALLOC_PRIVATE) \
+# $(call link_preload,OBJECTS): the library of these objects. Symbols are bound when it is loaded, since a host may take its
+# libraries away; it is never unloaded; and its constructor is the first one of all.
+define link_preload
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $(1) $(JEMALLOC_PRIVATE) \
 		-Wl,-soname,libmudlark.so -Wl,--version-script=preload/interface/libmudlark.map -Wl,--exclude-libs,ALL \
 		-Wl,-z,now -Wl,-z,nodelete -Wl,-z,initfirst -Wl,-z,defs -Wl,--build-id
+endef
+
+$(PRELOAD_LIBRARY): $(PRELOAD_OBJECTS) $(JEMALLOC_PRIVATE) preload/interface/libmudlark.map
+	$(call link_preload,$(PRELOAD_OBJECTS))

@@ -60,6 +60,16 @@ lint-shell:
 		$(SHELLCHECK) --severity=warning $(LINT_SCRIPTS); \
 	else echo "lint-shell: $(SHELLCHECK) is not installed: skipped" >&2; fi
 
+# --- structure -------------------------------------------------------------------------------------------------------
+# make structure: draws the folders and what they include, as the sources are; $(BUILD)/structure.svg.
+
+.PHONY: structure
+structure:
+	@mkdir -p $(BUILD)
+	@awk -f tools/structure.awk tools/layers.txt $(LINT_LAYERED) > $(BUILD)/structure.dot
+	@if command -v dot >/dev/null; then dot -Tsvg -o $(BUILD)/structure.svg $(BUILD)/structure.dot && echo $(BUILD)/structure.svg; \
+	else echo "structure: install graphviz to draw $(BUILD)/structure.dot" >&2; exit 1; fi
+
 # --- bench -----------------------------------------------------------------------------------------------------------
 # make bench [BENCH=quick] [BENCH_FLAGS="--workloads handover --rounds 9"]; --probes "leak scan,leak stop" measures only these
 # figures. Results in $(BUILD)/bench.
@@ -80,10 +90,9 @@ bench: $(BENCH_PROGRAMS) $(BENCH_CAPTURE) $(PRELOAD_LIBRARY) tool
 bench-readme:
 	python3 -B tools/bench/readme.py $(BUILD)/bench tools/bench/README.md tools/bench/results
 
-# The commands that read snapshots, on a pair with 100,000 stacks.
 # A part of the library in a program of its own: without what takes a process over.
-BENCH_CAPTURE_OBJECTS := $(filter-out $(addprefix $(BUILD)/preload/,host/start.o host/interpose.o host/loading.o \
-	arch/$(ARCH)/loading.o arch/$(ARCH)/sandbox.o),$(PRELOAD_OBJECTS))
+BENCH_CAPTURE_OBJECTS := $(filter-out $(BUILD)/preload/arch/$(ARCH)/stubs/%, \
+	$(filter-out $(PRELOAD_TAKES_OVER:%.c=$(BUILD)/%.o),$(PRELOAD_OBJECTS)))
 
 $(BENCH_CAPTURE): tools/bench/capture.c $(BENCH_CAPTURE_OBJECTS) $(JEMALLOC_PRIVATE)
 	@mkdir -p $(@D)
@@ -94,6 +103,7 @@ $(BENCH_CAPTURE): tools/bench/capture.c $(BENCH_CAPTURE_OBJECTS) $(JEMALLOC_PRIV
 bench-capture: $(BENCH_CAPTURE)
 	$<
 
+# The commands that read snapshots, on a pair with 100,000 stacks.
 .PHONY: bench-report
 bench-report: tool $(PRELOAD_LIBRARY)
 	python3 tools/bench/report.py --build $(BUILD) $(BENCH_FLAGS)

@@ -10,7 +10,7 @@ PRELOAD_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/preload/*/test_*.c))
 PRELOAD_TESTED := $(BUILD)/tests/preload/libpreload_tested.a
 PRELOAD_TESTED_DIRECTORY := $(BUILD)/tests/preload/obj
 PRELOAD_TESTED_CFLAGS := -DMUDLARK_TEST -DMUDLARK_DEBUG
-PRELOAD_TESTED_SOURCES := $(filter-out $(addprefix preload/host/,interpose.c start.c loading.c limits.c),$(PRELOAD_SOURCES)) \
+PRELOAD_TESTED_SOURCES := $(filter-out $(PRELOAD_TAKES_OVER),$(PRELOAD_SOURCES)) \
 	$(foreach source,$(PRELOAD_ASSEMBLED),$(if $(findstring /stubs/,$(source)),,$(source)))
 PRELOAD_TESTED_OBJECTS := $(patsubst preload/%,$(PRELOAD_TESTED_DIRECTORY)/%.o,$(basename $(PRELOAD_TESTED_SOURCES)))
 
@@ -41,9 +41,7 @@ $(PRELOAD_TESTED): $(PRELOAD_TESTED_OBJECTS) $(PRELOAD_TESTED_DIRECTORY)/renamed
 	$(AR) qcs $@ $^
 
 $(PRELOAD_CHECKED): $(PRELOAD_CHECKED_OBJECTS) $(JEMALLOC_PRIVATE) preload/interface/libmudlark.map
-	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $(PRELOAD_CHECKED_OBJECTS) $(JEMALLOC_PRIVATE) \
-		-Wl,-soname,libmudlark.so -Wl,--version-script=preload/interface/libmudlark.map -Wl,--exclude-libs,ALL \
-		-Wl,-z,now -Wl,-z,nodelete -Wl,-z,initfirst -Wl,-z,defs -Wl,--build-id -lm
+	$(call link_preload,$(PRELOAD_CHECKED_OBJECTS))
 
 $(BUILD)/tests/preload/%: tests/preload/%.c tests/preload/unit.h tests/preload/renamed.h $(PRELOAD_TESTED) $(JEMALLOC_PRIVATE) | hosts
 	@mkdir -p $(@D)

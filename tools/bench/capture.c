@@ -48,31 +48,6 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Of interpose.c, which is not in this program, nor any CPython that would ask for them. */
-void *object_malloc(void *context, size_t size)
-{
-	(void)context;
-	return malloc(size);
-}
-
-void *object_calloc(void *context, size_t count, size_t size)
-{
-	(void)context;
-	return calloc(count, size);
-}
-
-void *object_realloc(void *context, void *p, size_t size)
-{
-	(void)context;
-	return realloc(p, size);
-}
-
-void object_free(void *context, void *p)
-{
-	(void)context;
-	free(p);
-}
-
 /* As record_birth() does. Its frame pointer is kept, so that the caller's stands where it says. */
 static __attribute__((noinline)) void capture_by_walk(void)
 {

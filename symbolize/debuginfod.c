@@ -1,8 +1,8 @@
 /*
  * debuginfod's client library, loaded when first needed. See debuginfod.h.
  *
- * Loaded by hand and not linked: it brings in libcurl and its thirty libraries, which costs each start of a command
- * 20 ms, for something that most users never ask for.
+ * It is loaded by hand and not linked, because it brings in libcurl and its thirty libraries. They would cost each
+ * start of a command 20 ms, for something that most users never request.
  */
 #include "symbolize/debuginfod.h"
 

@@ -1,6 +1,6 @@
 /*
- * The units of a module and what an address in one of them is called. See dwarf_index.h; the walk over a
- * unit's DIEs is in dwarf_scopes.c.
+ * The units of a module, and the names for an address in one of them. See dwarf_index.h; dwarf_scopes.c walks a unit's
+ * DIEs.
  */
 #include "symbolize/dwarf_index.h"
 

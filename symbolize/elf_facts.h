@@ -1,9 +1,10 @@
 /*
- * What an ELF file is, for commands that must decide before they run it (mudlark run, doctor).
+ * Facts about an ELF file, for commands that must decide before they run it (mudlark run, doctor).
  *
- * Answers "can the preload library get in, and will it see the allocations": machine, static or not, which C library,
- * whose malloc, set-user-ID. Reads headers, the dynamic section and the symbol tables; never DWARF.
- * Files are untrusted: a damaged one gives fewer facts, never a crash.
+ * They answer whether the preload library can be loaded, and whether it will see the allocations: machine, static or
+ * not, which C library, whose malloc, set-user-ID. Reads headers, the dynamic section and the symbol tables; never
+ * DWARF. whose malloc, set-user-ID. Reads headers, the dynamic section and the symbol tables; never DWARF. Files are
+ * untrusted: a damaged one gives fewer facts, never a crash.
  */
 #ifndef MUDLARK_SYMBOLIZE_ELF_FACTS_H
 #define MUDLARK_SYMBOLIZE_ELF_FACTS_H

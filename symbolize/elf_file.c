@@ -1,8 +1,8 @@
 /*
  * Opening ELF files that are not to be trusted. See elf_file.h.
  *
- * Checks, each for something seen to hurt: sections within the file (truncated copies); compressed sections that claim
- * more than zlib's greatest ratio of 1032 : 1; MiniDebugInfo that unpacks without end.
+ * Each check exists for something that was seen to hurt: sections outside the file (truncated copies), compressed
+ * sections that claim more than zlib's greatest ratio of 1032 : 1, and MiniDebugInfo that unpacks without end.
  */
 #include "symbolize/elf_file.h"
 

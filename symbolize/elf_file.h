@@ -1,8 +1,8 @@
 /*
  * One opened ELF file, checked before libdw may see it.
  *
- * libelf and libdw believe some fields that a damaged or hostile file can set: the size a compressed section claims,
- * for one. elf_file_open() refuses what cannot be true, so that later code works within the file's own size.
+ * libelf and libdw trust some fields that a damaged or hostile file can set, such as the size that a compressed section
+ * claims. elf_file_open() refuses what cannot be true, so that later code works within the file's own size.
  * The file is mapped: it is often hundreds of megabytes, of which a few are read.
  */
 #ifndef MUDLARK_SYMBOLIZE_ELF_FILE_H

@@ -1,5 +1,5 @@
 /*
- * Decodes line number programs of DWARF 2 to 5. See line_table.h, and DWARF 5 section 6.2 for the words.
+ * Decodes line number programs of DWARF 2 to 5. See line_table.h, and DWARF 5 section 6.2 for the terms.
  *
  * The input is untrusted. Each loop consumes input, so that the work is linear; the only growth without input would
  * be many units that name one table, which the caller's budget of rows bounds.

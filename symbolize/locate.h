@@ -1,8 +1,8 @@
 /*
  * Finding a module's files: the one that ran, its debug file, and the file that dwz shares.
  *
- * A file is used when it is proven to belong to the module: by build-id, or without one by size and mtime, or a
- * debug file by the CRC in .gnu_debuglink. What came nearest is remembered for the note.
+ * A file is used only if it is proven to belong to the module: by build-id, or without one by size and mtime, or, for a
+ * debug file, by the CRC in .gnu_debuglink. The closest mismatch is remembered for the note.
  */
 #ifndef MUDLARK_SYMBOLIZE_LOCATE_H
 #define MUDLARK_SYMBOLIZE_LOCATE_H

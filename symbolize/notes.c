@@ -1,8 +1,8 @@
 /*
  * Notes on modules. See notes.h.
  *
- * A note is one line for a person: what, why, and what to do. Names in it come from the recorded process, so that
- * bytes which would break the line or the terminal are replaced.
+ * A note is one line for a person: what is missing, why, and what to do. Its names come from the recorded process, so
+ * bytes that would break the line or the terminal are replaced.
  */
 #include "symbolize/notes.h"
 

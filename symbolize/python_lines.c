@@ -1,6 +1,6 @@
 /*
- * See python_lines.h. The tables come out of a file that may be damaged: nothing beyond their end is read, sums of
- * deltas are kept in 64 bits, and a line that is none comes out as 0.
+ * See python_lines.h. The tables come from a file that may be damaged: nothing after their end is read, sums of deltas
+ * are kept in 64 bits, and an invalid line is returned as 0.
  */
 #include "symbolize/python_lines.h"
 

@@ -3,15 +3,15 @@
  *
  * CPython has had three formats; a table is a run of entries in the order of the instructions:
  *
- *   3.8, 3.9   co_lnotab     pairs (bytes forward, lines forward as a signed byte): the line changes behind the bytes
+ *   3.8, 3.9   co_lnotab     pairs (bytes forward, lines forward as a signed byte): the line changes after the bytes
  *   3.10       co_linetable  pairs (bytes of the range, lines forward, -128: the range has no line): the line of the range
  *   3.11 on    co_linetable  entries of one byte with its top bit set (kind, length of the range in code units) and then
  *                            bytes without: how far the line moves, and columns
  *
- * Lines go backwards as well as forwards, in each of them, and a NUL is a byte like any other.
+ * In each of them, lines go backwards as well as forwards, and a NUL is a byte like any other.
  *
- * A reader goes through a table once, however many instructions are looked up, as long as their offsets ascend: a
- * module's body with thousands of lines has a table of as many entries.
+ * A reader goes through a table once, however many instructions are looked up, if their offsets ascend. The body of a
+ * module with thousands of lines has a table with as many entries.
  */
 #ifndef MUDLARK_PYTHON_LINES_H
 #define MUDLARK_PYTHON_LINES_H

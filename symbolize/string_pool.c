@@ -1,5 +1,5 @@
 /*
- * Strings kept once each: a hash set of pointers over chunks that only grow. See string_pool.h.
+ * Strings that are stored once: a hash set of pointers over chunks that only grow. See string_pool.h.
  */
 #include "symbolize/string_pool.h"
 

@@ -1,8 +1,8 @@
 /*
- * Strings kept once each until the pool is closed.
+ * Strings that are stored once until the pool is closed.
  *
- * Names and paths repeat by the thousand (one header, one std::vector), and callers compare what they get back;
- * equal texts have equal addresses here.
+ * Names and paths repeat by the thousand (one header, one std::vector), and callers compare the results. Equal texts
+ * have equal addresses here.
  */
 #ifndef MUDLARK_SYMBOLIZE_STRING_POOL_H
 #define MUDLARK_SYMBOLIZE_STRING_POOL_H

@@ -2,8 +2,8 @@
  * Function symbols of one module, or its variables, or its thread-local variables, from .symtab, .dynsym and
  * MiniDebugInfo together, sorted by address.
  *
- * Used where DWARF has no answer. Of several symbols at one address the best is kept: a function before a label,
- * with a size before without, global before weak before local.
+ * Used if DWARF has no answer. Of several symbols at one address, the best is kept: a function before a label, with a
+ * size before without, global before weak before local.
  */
 #ifndef MUDLARK_SYMBOLIZE_SYMBOL_TABLE_H
 #define MUDLARK_SYMBOLIZE_SYMBOL_TABLE_H

@@ -1,10 +1,10 @@
 /*
- * Modules and what their addresses are called: puts the parts together. See symbolize.h.
+ * Modules and the names for their addresses: puts the parts together. See symbolize.h.
  *
  *   locate ---> elf_file (module, debug, shared by dwz, MiniDebugInfo)
  *                  |
  *                  +--> dwarf_index    functions, inline frames, lines
- *                  +--> go_table       the same of Go code, where there is no DWARF
+ *                  +--> go_table       the same for Go code without DWARF
  *                  +--> symbol_table   names where neither has one; read when first needed
  *                  +--> notes          what is missing, and the fix
  */

@@ -1,5 +1,5 @@
 /*
- * The kernel's vdso as it is mapped into this process: there is no file of it.
+ * The kernel's vdso as it is mapped into this process; there is no file for it.
  */
 #ifndef MUDLARK_SYMBOLIZE_VDSO_H
 #define MUDLARK_SYMBOLIZE_VDSO_H

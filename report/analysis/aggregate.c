@@ -1,14 +1,14 @@
 /*
  * See aggregate.h.
  *
- * Everything that depends on a whole stack (whose line is it, does a filter match, which node of the shared trie is
- * it) depends on a frame and on the same thing of its parent. A parent has a smaller id, so one pass over the frames
- * in the order of their ids answers it for all stacks: 100,000 stacks of depth 40 cost their trie's frames, not
- * 4,000,000 steps.
+ * Everything that depends on a whole stack (its owner, whether a filter matches, its node in the shared trie) depends
+ * on a frame and on the same property of its parent. A parent has a smaller id, so one pass over the frames in the
+ * order of their ids answers it for all stacks: 100,000 stacks of depth 40 cost the frames of their trie, not 4,000,000
+ * steps.
  *
- * Two builds of one program have no addresses in common. A module whose identity is only on one side while the
- * other side has a different build of it is matched by function names, without lines, since lines move between
- * builds.
+ * Two builds of one program have no addresses in common. If a module's identity is only on one side while the other
+ * side has a different build of it, the module is matched by function names. Lines are ignored, because they move
+ * between builds.
  */
 #include "report/analysis/aggregate.h"
 

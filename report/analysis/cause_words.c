@@ -1,5 +1,5 @@
 /*
- * Causes in words; causes.h. What is held is named by the caller, so that a sentence reads the same for the objects of
+ * Causes in words; causes.h. The caller names the held objects, so that a sentence reads the same for the objects of
  * a path ("app.cache holds them") and for a share ("app.cache holds 4,990 of the 5,000 new ones").
  */
 #include "report/analysis/causes.h"

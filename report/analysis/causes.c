@@ -1,6 +1,6 @@
 /*
- * See causes.h. The rules go by the types on the way and by the names of edges, the most telling one first: a thread's
- * own dict is also in a module, and a traceback in a list is still a traceback.
+ * See causes.h. The rules use the types on the path and the names of edges, the most specific first: a thread's own
+ * dict is also in a module, and a traceback in a list is still a traceback.
  */
 #include "report/analysis/causes.h"
 

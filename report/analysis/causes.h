@@ -1,8 +1,8 @@
 /*
- * Why objects are held: read off their referrer paths, with the usual fix in one sentence.
+ * Derives from referrer paths why objects are held, and suggests the usual fix in one sentence.
  *
- * A path says how one object is held; its share (shares.h) says of how many this is true. A cause is given for a path
- * that explains half of them at least; below that the largest shares are named, and no cause.
+ * A path shows how one object is held; its share (shares.h) shows of how many objects this is true. A cause is given
+ * only for a path that explains at least half of them. Otherwise the largest shares are named, without a cause.
  */
 #ifndef MUDLARK_CAUSES_H
 #define MUDLARK_CAUSES_H

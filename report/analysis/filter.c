@@ -1,5 +1,5 @@
 /*
- * See filter.h. fnmatch without FNM_PATHNAME: '*' crosses slashes, as users of path patterns on modules expect.
+ * See filter.h. fnmatch without FNM_PATHNAME: '*' matches slashes, as users expect of patterns on module paths.
  */
 #include "report/analysis/filter.h"
 

@@ -1,9 +1,9 @@
 /*
  * --filter and --exclude: shell globs on module, file or function.
  *
- * A pattern is matched whole against each of: function, linkage name, file path and its base name, module path and
- * its base name. A stack is kept when some frame of it matches some --filter (or there is none), and no frame of it
- * matches any --exclude.
+ * A pattern must match the whole of one of: function, linkage name, file path and its base name, module path and its
+ * base name. A stack is kept if some frame matches some --filter (or there is none), and no frame matches any
+ * --exclude.
  */
 #ifndef MUDLARK_FILTER_H
 #define MUDLARK_FILTER_H

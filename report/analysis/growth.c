@@ -1,6 +1,6 @@
 /*
- * See growth.h. Stacks of a series are the same when their addresses are; names are looked up only for what is printed
- * or, by line and function, for each stack once.
+ * See growth.h. Two stacks of a series are the same if their addresses are. Names are looked up only for what is
+ * printed or, by line and by function, once for each stack.
  */
 #include "report/analysis/growth.h"
 

@@ -1,5 +1,5 @@
 /*
- * Leaks without those that suppressions hide.
+ * The leaks of a snapshot without those that suppressions hide.
  */
 #ifndef MUDLARK_HIDDEN_LEAKS_H
 #define MUDLARK_HIDDEN_LEAKS_H

@@ -1,11 +1,12 @@
 /*
- * What LeakSanitizer's options ask of the report; those of the search are the library's (preload/leaks/lsan_options.h).
+ * LeakSanitizer's options that concern the report; the library reads those of the search
+ * (preload/leaks/lsan_options.h).
  *
  *   report_objects   each block that leaked, by address and size       max_leaks           leaks that are printed
  *   log_path         a file for the report: PATH.PID                   print_suppressions  what was suppressed
  *   log_threads      which threads were searched, and what of them     suppressions        a file of them
  *
- * What neither reads, or has no such value, is named once where leaks are reported: no option is lost without a word.
+ * An option that neither reads, or with an invalid value, is listed once where leaks are reported.
  */
 #ifndef MUDLARK_LSAN_OPTIONS_H
 #define MUDLARK_LSAN_OPTIONS_H

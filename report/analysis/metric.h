@@ -1,5 +1,5 @@
 /*
- * What rows are ranked by, and how the six metrics are called.
+ * The six metrics that rank rows, and their names.
  *
  * Each metric belongs to a pair (size, count) that a table shows together; temporary blocks have no size.
  */

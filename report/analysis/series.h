@@ -1,17 +1,16 @@
 /*
- * The series of a process that growth is judged by: snapshots of one kind, in the order in which they were taken.
+ * The series of a process by which growth is judged: snapshots of one kind, in the order in which they were taken.
  *
  *   briefs of one process --kind--> like with like --thin--> at most SERIES_MOST --load--> struct series
  *
- * Snapshots of different kinds are taken at different moments of what a program does: in the middle of its work, at
- * the end of an iteration, after everything was given back. Put into one series they would show what the moments
- * differ in. Above all, the one at the end is no step of a series: a server that frees all that it kept before it
- * ends would look steady, however much it kept while it ran. It belongs to the search for leaks and to the limits.
+ * Snapshots of different kinds are taken at different points of a program's work: in the middle of it, at the end of an
+ * iteration, after everything was freed. In one series they would show the differences between these points. Above all,
+ * the snapshot at exit is never part of a series: a server that frees everything before it exits would look steady,
+ * however much it kept while it ran. That snapshot is for the leak search and the limits.
  *
- * A series has no bound. What is decoded at once has one, since the judgement takes time and memory by the square of
- * the length: of a longer series as many are loaded, the first and the last one among them, the others spaced evenly
- * by their number. The epochs of those that are left out make the steps between the others longer, and nothing is
- * lost by it (growth.h).
+ * A series has no bound. The number of snapshots decoded at once has one, because the judgement takes time and memory
+ * by the square of the length. From a longer series, that many snapshots are loaded: the first, the last, and evenly
+ * spaced ones by number. The epochs of the others make the steps longer, and nothing is lost by it (growth.h).
  */
 #ifndef MUDLARK_SERIES_H
 #define MUDLARK_SERIES_H

@@ -1,5 +1,5 @@
 /*
- * See source_text.h. The name comes out of a snapshot, so it may lead anywhere: to a device, a pipe, a file without
+ * See source_text.h. The name comes from a snapshot, so it may lead anywhere: to a device, a pipe, a file without
  * lines.
  */
 #include "report/analysis/source_text.h"

@@ -1,9 +1,9 @@
 /*
  * The text of a source file that a snapshot names, found on this machine.
  *
- * A name is looked for, in this order: as a path below each --source-dir, with as many of its last directories as it
- * takes (the recorded /build/x/src/app.c is DIR/src/app.c or DIR/app.c); below --sysroot; as it is, a relative one from
- * the directory in which the program was started.
+ * A name is looked for in this order: below each --source-dir, by as many of the last parts of its path as exist there
+ * (the recorded /build/x/src/app.c is DIR/src/app.c or DIR/app.c); below --sysroot; unchanged, where a relative name
+ * starts from the directory in which the program was started.
  */
 #ifndef MUDLARK_SOURCE_TEXT_H
 #define MUDLARK_SOURCE_TEXT_H

@@ -1,10 +1,10 @@
 /*
- * The rules that come with Mudlark. Each names one thing of libc, or of a library that many programs have, which no
- * scan for pointers can get right, and says why: `--list-builtin` prints them. What a program merely keeps until it
- * ends is no reason for a rule, since it is reachable; nor is a leak that is one, however small: of modules made by
- * Cython 0.29 (__Pyx_PyCode_New on CPython 3.11) memcheck says the same. The one exception is what bash does in nearly
- * every script: scripts start most programs (pyenv's, a service's), and no one who looks at the program is helped by
- * it.
+ * Mudlark's built-in rules. Each names one case in libc, or in a library that many programs use, which no scan for
+ * pointers can get right, and gives the reason: `--list-builtin` prints them. Memory that a program merely keeps until
+ * it ends needs no rule, because it is reachable. A real leak gets no rule either, however small: memcheck reports
+ * those of modules made by Cython 0.29 (__Pyx_PyCode_New on CPython 3.11) as well. The one exception is what bash does
+ * in nearly every script: scripts start most programs (pyenv's, a service's), and reporting it helps nobody who
+ * examines the program.
  */
 #include "report/analysis/suppressions.h"
 

@@ -1,5 +1,5 @@
 /*
- * Rules out of stacks, which this reader, LeakSanitizer and Valgrind take alike.
+ * Generates rules from stacks that Mudlark, LeakSanitizer and Valgrind read alike.
  */
 #include "report/analysis/suppressions.h"
 

@@ -1,9 +1,9 @@
 /*
- * From text to rules, for both grammars. The text is somebody else's: every line is checked, and the first one that is
- * not understood ends the reading with its number, since a rule that is skipped in silence is a leak that comes back.
+ * From text to rules, for both grammars. The text is untrusted: every line is checked, and the first malformed line
+ * ends the reading with its number, because a rule that is silently skipped is a leak that comes back.
  *
- * Where the two tools read on over what means nothing (an empty template hides every leak in LeakSanitizer; a rule of
- * nothing but "..." is refused by Valgrind), we refuse.
+ * One of the tools accepts some rules without meaning (an empty template hides every leak in LeakSanitizer); the other
+ * refuses some (Valgrind refuses a rule of nothing but "..."). We refuse all of these.
  */
 #include "report/analysis/suppressions.h"
 #include "report/base/text_file.h"

@@ -1,5 +1,5 @@
 /*
- * The names of wrappers.h, sorted by strcmp(), which a test checks. Each is followed by whose function it is.
+ * The names of wrappers.h, sorted by strcmp(); a test checks the order. Each is followed by its project.
  */
 #include "report/analysis/wrappers.h"
 

@@ -1,5 +1,5 @@
 /*
- * See buffer.h. Capacity doubles, so that appending is linear in the end.
+ * See buffer.h. Capacity doubles, so that the total cost of appending is linear.
  */
 #include "report/base/buffer.h"
 

@@ -1,6 +1,6 @@
 /*
- * A growing array of bytes: what writers of snapshots and lines fill before it goes out in one piece.
- * Zero-initialise it; buffer_free() gives the bytes back.
+ * A growing array of bytes: writers of snapshots and lines fill it, and write it out in one piece.
+ * Zero-initialise it; buffer_free() releases the bytes.
  */
 #ifndef MUDLARK_BUFFER_H
 #define MUDLARK_BUFFER_H

@@ -1,8 +1,8 @@
 /*
  * The one place that prints errors.
  *
- * Messages quote names out of snapshots and file systems, which may hold escape sequences: they leave here through
- * text_clean().
+ * Messages quote names from snapshots and file systems, which may contain escape sequences. Every message therefore
+ * passes through text_clean().
  */
 #include "report/base/error.h"
 

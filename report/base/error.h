@@ -1,8 +1,8 @@
 /*
- * What went wrong, why, and what to do next.
+ * An error: what failed, why, and what to do next.
  *
  * Functions that can fail take a `struct error *`, fill it and return its code (or false / NULL, as their comment
- * says); only main.c prints. So the same function serves the command, the tests and the fuzzer.
+ * states). Only main.c prints. So the same function serves the command, the tests and the fuzzer.
  */
 #ifndef MUDLARK_ERROR_H
 #define MUDLARK_ERROR_H

@@ -1,4 +1,4 @@
-/* See escape.h. Each function walks over characters: a byte that is no UTF-8 is one of its own. */
+/* See escape.h. Each function walks over characters; a byte that is not UTF-8 counts as one character. */
 #include "report/base/escape.h"
 
 #include "report/base/utf8.h"

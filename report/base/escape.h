@@ -1,22 +1,22 @@
 /*
- * Text out of snapshots, files and command lines, made harmless for the format that it is written in.
+ * Text from snapshots, files and command lines, made harmless for the format in which it is written.
  *
- * Names of functions, files, modules, threads, types, labels and programs are chosen by the program that was profiled:
- * they may hold line breaks, escape sequences, marks that turn the direction of writing, markup, and bytes that are no
+ * The profiled program chooses the names of functions, files, modules, threads, types, labels and programs. They may
+ * contain line breaks, escape sequences, characters that change the writing direction, markup, and bytes that are not
  * UTF-8. Each format has one function here, and no writer escapes by itself:
  *
- *   terminal, prose    text_clean()              what would steer a terminal or reorder a line: '?'
- *   JSON, SARIF        escape_json()             lossless: \uXXXX; only bytes that are no UTF-8 become U+FFFD
+ *   terminal, prose    text_clean()              what would control a terminal or reorder a line: '?'
+ *   JSON, SARIF        escape_json()             lossless: \uXXXX; only bytes that are not UTF-8 become U+FFFD
  *   XML (JUnit)        escape_xml()              entities; what XML 1.0 cannot hold: '?'
  *   Markdown           escape_markdown()         prose, and entities for markup
  *   GitHub's commands  escape_command()          %XX, and ':' and ',' in properties
  *   URI references     escape_uri()              %XX
  *   Graphviz           escape_dot()              prose in a quoted string
  *   folded stacks      escape_folded()           ';' would end a frame, and a line break the stack
- *   suppressions       escape_pattern()          '*', which matches what stood there
+ *   suppressions       escape_pattern()          '*', which matches the replaced text
  *
- * Text that is written to a job's log must not be a command to the machine that runs the job: a line that begins with
- * "::" is one to GitHub, and one with "##" in it is one to Azure and TeamCity. text_clean() breaks both.
+ * Text in a job's log must not be a command to the CI runner: a line that starts with "::" is one for GitHub, and a
+ * line that contains "##" is one for Azure and TeamCity. text_clean() breaks both.
  */
 #ifndef MUDLARK_ESCAPE_H
 #define MUDLARK_ESCAPE_H

@@ -1,9 +1,9 @@
 /*
  * Hash consing: equal byte strings get equal small numbers.
  *
- * Every grouping of the report (names, rows, the trie of stacks that two snapshots share) is "same bytes, same
- * number", so that the comparison is exact and never a hash alone. Numbers count from 1 in the order of first
- * sight; 0 is free for "none".
+ * Every grouping of the report (names, rows, the trie of stacks that two snapshots share) means "same bytes, same
+ * number". The comparison is exact, never by a hash alone. Numbers count from 1 in the order of first use; 0 means
+ * "none".
  */
 #ifndef MUDLARK_INTERN_H
 #define MUDLARK_INTERN_H

@@ -1,6 +1,6 @@
 /*
- * See memory.h. The arena hands out slices of chunks that double up to a megabyte; a slice that is larger than a
- * chunk gets one of its own.
+ * See memory.h. The arena hands out slices of chunks that double up to a megabyte; a slice that is larger than a chunk
+ * gets its own chunk.
  */
 #include "report/base/memory.h"
 

@@ -1,10 +1,9 @@
 /*
- * Memory of the mudlark command: allocations that succeed or end the process, and an arena for what lives as long
+ * Memory of the mudlark command: allocations that succeed or end the process, and an arena for data that lives as long
  * as a snapshot.
  *
- * The command is short-lived and holds nothing that would need saving, so running out of memory ends it with a
- * message and EXIT_INPUT. No size that comes from a file reaches these functions before it was bounded by the bytes
- * that are really there.
+ * The command is short-lived and has nothing to save, so running out of memory ends it with a message and EXIT_INPUT. A
+ * size from a file reaches these functions only after it was bounded by the bytes that are really present.
  */
 #ifndef MUDLARK_MEMORY_H
 #define MUDLARK_MEMORY_H

@@ -1,10 +1,10 @@
 /*
- * Where a command's data goes: standard output, or a file that appears whole or not at all.
+ * The destination of a command's data: standard output, or a file that appears whole or not at all.
  *
- * Writing to a file goes to a temporary one beside it that is renamed at the end; a target that is not a regular
- * file (/dev/full, a pipe) is written directly. A symbolic link stays one: the file that it leads to is replaced. A
- * file that is replaced keeps its mode, so that nobody who could not read it can afterwards. A reader that closes the
- * pipe early (| head) has what it wanted: that is not an error. A full disk is one: EXIT_INPUT.
+ * A file is written under a temporary name beside it and renamed at the end; a target that is not a regular file
+ * (/dev/full, a pipe) is written directly. If the path is a symbolic link, its target is replaced. A replaced file
+ * keeps its mode, so that nobody who could not read it before can read it afterwards. A reader that closes the pipe
+ * early (| head) is not an error. A full disk is one: EXIT_INPUT.
  */
 #ifndef MUDLARK_OUTPUT_H
 #define MUDLARK_OUTPUT_H

@@ -1,6 +1,6 @@
 /*
- * See pair_table.h. Open addressing with linear probing, as in intern.c; the hash is XXH3's, since the pairs come out
- * of files and a simpler mix of them can be made to collide by accident.
+ * See pair_table.h. Open addressing with linear probing, as in intern.c. The hash is XXH3's, because the pairs come
+ * from files, and a simpler mix of them can collide by accident.
  */
 #define XXH_INLINE_ALL
 #include "report/base/pair_table.h"

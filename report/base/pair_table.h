@@ -1,8 +1,8 @@
 /*
- * Hash consing of pairs of numbers: what intern.h is for texts, for keys of 16 bytes.
+ * Hash consing of pairs of numbers: like intern.h for texts, but for keys of 16 bytes.
  *
  * A snapshot with 100,000 stacks has some 600,000 frames, and each is looked up twice (its address, its node of the
- * trie that two snapshots share). Kept as texts they took a third of the time of `mudlark show` and half of its memory.
+ * trie that two snapshots share). Stored as texts, they took a third of the time of `mudlark show` and half its memory.
  */
 #ifndef MUDLARK_PAIR_TABLE_H
 #define MUDLARK_PAIR_TABLE_H

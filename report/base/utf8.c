@@ -1,5 +1,5 @@
 /*
- * See utf8.h. Widths are utf8proc's and not wcwidth()'s, which depends on the locale and knows nothing under C.
+ * See utf8.h. Widths come from utf8proc, not from wcwidth(), which depends on the locale and knows nothing under C.
  */
 #include "report/base/utf8.h"
 

@@ -1,5 +1,5 @@
 /*
- * UTF-8 as it comes from untrusted bytes: one decoder for JSON escapes and for the widths of table cells.
+ * UTF-8 from untrusted bytes: one decoder for JSON escapes and for the widths of table cells.
  */
 #ifndef MUDLARK_UTF8_H
 #define MUDLARK_UTF8_H

@@ -1,8 +1,8 @@
 /*
  * mudlark annotate: a source file with the bytes and blocks of each line.
  *
- * Shown are the lines with figures, some lines around each, and the line of a function's definition where it is known;
- * above each function stands its sum. What is left out is marked.
+ * It shows the lines with figures, some lines around each, and the line of a function's definition if it is known. The
+ * sum of a function is above its lines. Omitted lines are marked.
  */
 #include "report/analysis/annotated.h"
 #include "report/analysis/source_text.h"

@@ -1,5 +1,5 @@
 /*
- * The commands, one per file, and the options that the reading ones have in common.
+ * The commands, one per file, and the options that all commands which read snapshots share.
  */
 #ifndef MUDLARK_COMMANDS_H
 #define MUDLARK_COMMANDS_H

@@ -1,6 +1,6 @@
 /*
- * Shell completions out of the tables of commands and options. They are whole: nothing in them is typed by hand, and
- * choices, files and directories complete as the parser will accept them.
+ * Shell completions from the tables of commands and options. They are complete: nothing in them is typed by hand, and
+ * choices, files and directories complete as the parser accepts them.
  */
 #include "report/base/memory.h"
 #include "report/text/options.h"

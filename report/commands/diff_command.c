@@ -1,8 +1,8 @@
 /*
  * mudlark diff: what changed between two snapshots, the largest absolute change first.
  *
- * The rows come from one aggregation over both sides (aggregate.h says how stacks of two runs are recognised), so a
- * row that is only in one of them is a row like any other: all its figures are 0 on the other side.
+ * The rows come from one aggregation over both sides (aggregate.h describes how stacks of two runs are matched). A row
+ * that exists on only one side is a row like any other: all its figures are 0 on the other side.
  */
 #include "report/base/escape.h"
 #include "report/commands/commands.h"

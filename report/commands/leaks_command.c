@@ -1,8 +1,8 @@
 /*
- * mudlark leaks: what a search for leaks found, by stack.
+ * mudlark leaks: the result of a leak search, by stack.
  *
- * A row is a stack and a kind. Its figures are put in the places of those that the tables know, so that grouping,
- * filters, names and ranking are show's: live for the blocks themselves, allocated for what is lost with them.
+ * A row is a stack and a kind. Its figures take the places of those that the tables know, so that grouping, filters,
+ * names and ranking are show's: live is the blocks themselves, allocated is what leaked with them.
  */
 #include "report/commands/commands.h"
 #include "report/views/leak_paths.h"

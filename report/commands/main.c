@@ -1,5 +1,5 @@
 /*
- * mudlark: finds the command, runs it, prints its error, gives its exit status.
+ * mudlark: finds the command, runs it, prints its error, and exits with its status.
  */
 #include "report/base/output.h"
 #include "report/commands/commands.h"

@@ -1,14 +1,14 @@
 /*
  * mudlark snap PID: asks a running process for a snapshot and prints the file's path.
  *
- * The request is the process's snapshot signal with a 64-bit token for its value; the answer is one packet to the
+ * The request is the process's snapshot signal with a 64-bit token as its value. The answer is one packet to the
  * abstract socket "\0mudlark.<token in 16 hex digits>": 'P' and the path, 'E' and a message, or 'B': busy, ask again.
- * The process holds no descriptor and runs no thread for this. preload/interface/request.h says what the token asks
- * for. A token of 0 asks for no answer, so ours is never 0. Each side looks who the other one is: snap_answer.h,
- * sys_peer_is_trusted().
+ * The process keeps no descriptor and no thread for this. preload/interface/request.h describes what the token
+ * requests. A token of 0 requests no answer, so ours is never 0. Each side checks the identity of the other:
+ * snap_answer.h, sys_peer_is_trusted().
  *
- * Abstract sockets end at a network namespace's border, and users cannot be compared over that of a user namespace; for
- * a process beyond one of them the new file itself is the answer.
+ * Abstract sockets do not cross the border of a network namespace, and users cannot be compared across that of a user
+ * namespace. For a process in another namespace, the new file itself is the answer.
  */
 #include "preload/interface/request.h"
 #include "report/base/escape.h"

@@ -1,10 +1,10 @@
 /*
- * The answer to `mudlark snap`: who gave it, and whether what it says can be true.
+ * The answer to `mudlark snap`: who gave it, and whether its contents can be true.
  *
- * The socket has a name that everybody can read in /proc/net/unix, so that anybody may connect to it, and a program
- * that is profiled may say what it likes. The kernel tells who connects (SO_PEERCRED): only the asked process, or the
- * copy of it that wrote the snapshot, its child and of its user, is listened to. The file that it names must be a
- * snapshot of that process: somebody, or a script of root's, is going to read it.
+ * Everybody can read the socket's name in /proc/net/unix and connect to it, and a profiled program may send anything.
+ * The kernel identifies the sender (SO_PEERCRED): only the asked process is accepted, or the copy of it that wrote the
+ * snapshot, which is its child and has the same user. The file that it names must be a snapshot of that process,
+ * because somebody, or a script of root's, is going to read it.
  */
 #ifndef MUDLARK_SNAP_ANSWER_H
 #define MUDLARK_SNAP_ANSWER_H

@@ -1,7 +1,7 @@
 /*
  * mudlark symbolize: the snapshot with the names of its frames in it, readable on any machine.
  *
- * Every other section is copied byte for byte, so that a snapshot of a later minor version loses nothing.
+ * Every other section is copied byte for byte, so a snapshot of a later minor version loses nothing.
  */
 #include "report/base/output.h"
 #include "report/commands/commands.h"

@@ -1,6 +1,6 @@
 /*
  * Workflow commands of GitHub Actions: annotations beside the lines of a pull request. A step may have ten errors and
- * ten warnings; of each the first nine findings are shown, and then one that counts the rest.
+ * ten warnings. Of each, the first nine findings are shown, and the tenth counts the rest.
  */
 #include "report/gate/gate.h"
 

@@ -1,11 +1,11 @@
 /*
- * The judgement for CI: findings, what is decided on each, and why.
+ * The judgement for CI: findings, the decision on each, and the reason.
  *
  *   snapshots --> findings --suppressions--> --policy--> --baseline--> decisions --> reports, exit status
  *
- * A finding is one stack with one kind of trouble, or the whole process (a limit on all that is live). Whoever finds
- * trouble adds findings; everything behind that is the same for all kinds. What several processes of a run have is one
- * finding, with the figures of the process that has the most: how many workers there were is no matter of a baseline.
+ * A finding is one stack with one kind of problem, or the whole process (a limit on the live total). Detectors add
+ * findings; everything after that is the same for all kinds. Processes of a run share a finding, which takes the
+ * figures of the process that has the most, so that a baseline does not depend on the number of workers.
  */
 #ifndef MUDLARK_GATE_H
 #define MUDLARK_GATE_H

@@ -1,6 +1,6 @@
 /*
- * GitLab's code quality report: an array of issues. Of two with one fingerprint GitLab keeps the first, so the kind is
- * a part of it here; each needs a path and a line, so a finding without a source file points at its module, line 1.
+ * GitLab's code quality report: an array of issues. Of two issues with one fingerprint, GitLab keeps the first, so the
+ * kind is part of it here. Each issue needs a path and a line; a finding without a source file uses its module, line 1.
  */
 #include "report/gate/gate.h"
 

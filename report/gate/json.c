@@ -1,5 +1,5 @@
 /*
- * mudlark.gate/1: everything that was found and decided, also what passed.
+ * Schema mudlark.gate/1: everything that was found and decided, including what passed.
  */
 #include "report/gate/gate.h"
 

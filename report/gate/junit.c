@@ -1,7 +1,7 @@
 /*
- * JUnit's XML, as CI servers read it: a test case for each finding that was decided on, and one that passes when there
- * is none, since some take an empty suite for a failure. A warning passes, and says so in the case's output. What could
- * not be judged is a case of its own: an error where the gate is incomplete for it, else skipped.
+ * JUnit's XML, as CI servers read it: a test case for each finding that was decided on. If there is none, one test case
+ * passes, because some servers treat an empty suite as a failure. A warning passes, and the case's output mentions it.
+ * What could not be judged is a separate case: an error if it makes the gate incomplete, otherwise skipped.
  */
 #include "report/gate/gate.h"
 

@@ -1,5 +1,5 @@
 /*
- * A comment for a pull request: a table of what matters, stacks folded away. GitHub takes 65,536 characters in a
+ * A comment for a pull request: a table of what matters, with collapsed stacks. GitHub accepts 65,536 characters in a
  * comment; what comes after 60,000 is left out and counted.
  */
 #include "report/gate/gate.h"

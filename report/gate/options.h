@@ -1,5 +1,5 @@
 /*
- * The options that `mudlark gate`, `gate run` and `gate diff` have in common.
+ * The options that `mudlark gate`, `gate run` and `gate diff` share.
  */
 #ifndef MUDLARK_GATE_OPTIONS_H
 #define MUDLARK_GATE_OPTIONS_H

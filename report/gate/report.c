@@ -1,5 +1,5 @@
 /*
- * The report for people who look at a job's log, and the choice among all reports.
+ * The text report for a job's log, and the choice among all reports.
  */
 #include "report/gate/gate.h"
 

@@ -1,5 +1,5 @@
 /*
- * The descendants of this process, from /proc: what a command has left running when it has ended, and who ended.
+ * The descendants of this process, from /proc: processes that a command left running, and processes that ended.
  */
 #ifndef MUDLARK_DESCENDANTS_H
 #define MUDLARK_DESCENDANTS_H

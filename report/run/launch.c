@@ -1,8 +1,8 @@
 /*
  * See launch.h.
  *
- * Signals are blocked and taken with sigwaitinfo(): no handler, nothing asynchronous, and si_code tells a terminal's
- * INT from one that was sent. A pipe that exec closes carries exec's errno back.
+ * Signals are blocked and taken with sigwaitinfo(): there is no handler and nothing asynchronous, and si_code
+ * distinguishes a terminal's INT from a sent one. A pipe that exec closes carries exec's errno back.
  */
 #include "report/run/launch.h"
 

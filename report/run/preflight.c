@@ -1,8 +1,8 @@
 /*
  * See preflight.h.
  *
- * The rules for set-user-ID are the kernel's (AT_SECURE): a file that gives the caller nothing new, lies on a nosuid
- * mount or is run under no_new_privs starts as any other, and ld.so then honours LD_PRELOAD.
+ * The rules for set-user-ID are the kernel's (AT_SECURE): a file that gives the caller no new rights, is on a nosuid
+ * mount or is run under no_new_privs starts like any other, and ld.so then honours LD_PRELOAD.
  */
 #include "report/run/preflight.h"
 

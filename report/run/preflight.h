@@ -1,5 +1,5 @@
 /*
- * Whether the library can get into a program, decided before anything is started.
+ * Decides, before anything is started, whether the library can be loaded into a program.
  *
  * Finds the file that execvp() would run, follows "#!" lines and `env X` to the program that really runs, and reads
  * the facts of that one. Nothing is executed.

@@ -1,6 +1,6 @@
 /*
- * See process.h. A process that changed its environment in place, or its own copy of the options, is beyond us: the
- * environment read here is the one that it was started with, which is the one that the library read, too.
+ * See process.h. A process that changed its environment in place, or its own copy of the options, is out of reach: the
+ * environment read here is the one with which it was started, which the library read too.
  */
 #include "report/run/process.h"
 

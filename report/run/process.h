@@ -1,5 +1,5 @@
 /*
- * What /proc tells of a process that is to write a snapshot.
+ * The facts from /proc about a process that is to write a snapshot.
  */
 #ifndef MUDLARK_PROCESS_H
 #define MUDLARK_PROCESS_H

@@ -1,7 +1,7 @@
 /*
- * The snapshots that the processes of a run have written: found by the output pattern, and the run's by what is in
- * them. A file is the run's if it has its token (META_RUN) and belongs to this user; names, times and pids prove
- * nothing: others write into the same directory, and containers have the same pids.
+ * The snapshots that the processes of a run have written. They are found by the output pattern, and identified by their
+ * contents: a file is the run's if it has the run's token (META_RUN) and belongs to this user. Names, times and pids
+ * prove nothing: others write into the same directory, and containers have the same pids.
  */
 #ifndef MUDLARK_RUN_FILES_H
 #define MUDLARK_RUN_FILES_H

@@ -1,11 +1,11 @@
 /*
- * What the processes of a run have lost, and the exit status that follows.
+ * What the processes of a run have leaked, and the resulting exit status.
  *
  *   files of a process --> the last search --suppressions--> definite leaks --> found, none, or not certain
  *
- * The verdict is here and not in the process, because suppressions name functions. It is on the command and all its
- * descendants: if one of them lost memory, the run has failed; if one of them was not examined (run_processes.h), the
- * verdict is not certain.
+ * The verdict is made here and not in the process, because suppressions name functions. It covers the command and all
+ * its descendants: if one of them leaked memory, the run has failed. If one of them was not examined (run_processes.h),
+ * the verdict is uncertain.
  */
 #ifndef MUDLARK_RUN_LEAKS_H
 #define MUDLARK_RUN_LEAKS_H

@@ -1,6 +1,6 @@
 /*
- * A command run under the library, and what is known of its processes when it has ended: what `mudlark run` and
- * `mudlark gate run` have in common.
+ * Runs a command under the library, and collects what is known of its processes when it has ended: the common part of
+ * `mudlark run` and `mudlark gate run`.
  *
  *   roster created --> command started, waited for --> what it left running waited for --> files and processes read
  */

@@ -1,5 +1,5 @@
 /*
- * Paths and other words of the commands that the user may type next.
+ * Paths and other words, quoted for the commands that the user may type next.
  */
 #ifndef MUDLARK_TYPED_PATH_H
 #define MUDLARK_TYPED_PATH_H

@@ -1,8 +1,8 @@
 /*
- * What the sections META and TOTALS of a snapshot say, without reading the rest of the file.
+ * The sections META and TOTALS of a snapshot, without reading the rest of the file.
  *
- * Which of thousands of snapshots are judged is decided by these, so that only the chosen ones are decoded: a brief
- * takes about 700 bytes and six small reads, whatever the size of the file.
+ * Briefs decide which of thousands of snapshots are judged, so that only the chosen ones are decoded. A brief takes
+ * about 700 bytes and six small reads, whatever the size of the file.
  */
 #ifndef MUDLARK_SNAPSHOT_BRIEF_H
 #define MUDLARK_SNAPSHOT_BRIEF_H

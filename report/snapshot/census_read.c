@@ -1,5 +1,5 @@
 /*
- * Decoding the sections of a census of Python objects; read.c has the walls.
+ * Decodes the sections of a census of Python objects; read.c describes the checks.
  */
 #include "report/snapshot/cursor.h"
 

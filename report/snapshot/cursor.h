@@ -1,5 +1,5 @@
 /*
- * Reading one section of an untrusted file: nothing outside it can be touched.
+ * A reader of one section of an untrusted file, which cannot read outside the section.
  */
 #ifndef MUDLARK_SNAPSHOT_CURSOR_H
 #define MUDLARK_SNAPSHOT_CURSOR_H

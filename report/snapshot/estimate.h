@@ -1,13 +1,13 @@
 /*
- * From samples to figures: what recorded blocks stand for, and how far that may be off.
+ * From samples to figures: what the recorded blocks represent, and how large the error may be.
  *
- * Each block was recorded with a known probability p, independently of the others. So a sum over all blocks is
- * estimated without bias by the sum of value / p over the recorded ones, and the variance of that by the sum of
- * (1 - p) / p^2 * value^2 (Horvitz and Thompson 1952). Both are added up block by block, whatever the grouping.
+ * Each block was recorded with a known probability p, independently of the others. A sum over all blocks is therefore
+ * estimated without bias by the sum of value / p over the recorded ones, and the variance of this estimate by the sum
+ * of (1 - p) / p^2 * value^2 (Horvitz and Thompson 1952). Both are added up block by block, whatever the grouping.
  *
  * The interval is the gamma interval of Fay and Feuer (1997) for weighted sums of rare events, which is that of Garwood
- * (1936) when all weights are equal. Plus and minus two standard deviations would cover far less than 95 % of the
- * cases where few blocks were recorded: with three, the truth is below the upper end in 88 %.
+ * (1936) if all weights are equal. Plus and minus two standard deviations would cover far fewer than 95 % of the cases
+ * with few recorded blocks: with three, the truth is below the upper end in 88 %.
  */
 #ifndef MUDLARK_ESTIMATE_H
 #define MUDLARK_ESTIMATE_H

@@ -1,5 +1,5 @@
 /*
- * SECTION_GENERATED: names of code that is in no module, and where they were looked for.
+ * Decodes SECTION_GENERATED: names of code that is in no module, and the files where they were looked for.
  */
 #include "report/snapshot/cursor.h"
 

@@ -1,5 +1,5 @@
 /*
- * What a report says before its rows: which program, when, how much in all.
+ * The heading of a report, before its rows: which program, when, and the totals.
  */
 #ifndef MUDLARK_HEADING_H
 #define MUDLARK_HEADING_H

@@ -1,5 +1,5 @@
 /*
- * Decoding what a search for leaks found; read.c has the walls.
+ * Decodes the result of a leak search; read.c describes the checks.
  */
 #include "report/snapshot/cursor.h"
 

@@ -1,5 +1,5 @@
 /*
- * What could not be recorded, in words: one table of names for JSON and of sentences for people.
+ * The kinds of losses: one table of names for JSON and of sentences for people.
  */
 #ifndef MUDLARK_LOSSES_H
 #define MUDLARK_LOSSES_H

@@ -1,13 +1,13 @@
 /*
- * The snapshots of several processes as one, for what shows one: a parent and its workers in one table.
+ * The snapshots of several processes as one, for commands that show one: a parent and its workers in one table.
  *
- * Every id of the merged snapshot is that of a part plus what the parts before it have; so rows are merged where they
- * are merged in one process as well: by what their frames are, not by ids. Totals are sums, also the peaks, which the
- * processes need not have had at the same time. What is a process's own has no sum: a timeline, notes; META is the
- * first part's.
+ * An id of the merged snapshot is the id in its part plus the counts of all parts before it. Rows are therefore merged
+ * as within one process: by what their frames are, not by ids. Totals are sums. So are peaks, although the processes
+ * need not have reached them at the same time. Data of a single process are not summed: timeline and notes are dropped,
+ * and META is the first part's.
  *
- * Cohorts keep one thing only of their epochs: those that a part inherited at fork have epoch 1, the epoch inherited by
- * the whole; all others have 2.
+ * Cohorts keep only one property of their epochs: those that a part inherited at fork have epoch 1, the inherited epoch
+ * of the whole; all others have 2.
  */
 #ifndef MUDLARK_SNAPSHOT_MERGE_H
 #define MUDLARK_SNAPSHOT_MERGE_H

@@ -1,5 +1,5 @@
 /*
- * Decoding why blocks are reachable, and what would go with them; read.c has the walls.
+ * Decodes why blocks are reachable, and what they retain; read.c describes the checks.
  */
 #include "report/snapshot/cursor.h"
 

@@ -1,5 +1,5 @@
 /*
- * What a snapshot says about CPython in its program: which version, and whether its frames and objects were recorded.
+ * Facts about CPython in the program of a snapshot: its version, and whether its frames and objects were recorded.
  */
 #ifndef MUDLARK_PYTHON_FACTS_H
 #define MUDLARK_PYTHON_FACTS_H

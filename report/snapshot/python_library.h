@@ -1,12 +1,12 @@
 /*
- * Where CPython's standard library is: what lies there belongs to the interpreter.
+ * The location of CPython's standard library: everything in it belongs to the interpreter.
  *
- * By location alone, never by the name of a module: a package of the program may be called json. The directories of a
- * process are found in its snapshot, since the machine may be another one:
+ * Only the location decides, never the name of a module: a package of the program may be called json. The directories
+ * of a process are found in its snapshot, because the machine may be another one:
  *   below the interpreter's own prefix     PREFIX/lib/python3.11, PREFIX/lib64/python3.11
- *   where its `encodings` package is       which every interpreter loads from there before anything else, also when
- *                                          the prefix is reached by a symbolic link
- * In them site-packages and dist-packages are not the library: they hold what was installed.
+ *   where its `encodings` package is       which every interpreter loads from there before anything else, even if the
+ *                                          prefix is reached by a symbolic link
+ * In them, site-packages and dist-packages are not part of the library: they contain what was installed.
  */
 #ifndef MUDLARK_PYTHON_LIBRARY_H
 #define MUDLARK_PYTHON_LIBRARY_H

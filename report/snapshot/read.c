@@ -1,14 +1,14 @@
 /*
- * The decoder of snapshot files: everything that it reads may be damaged or hostile.
+ * The decoder of snapshot files. Everything that it reads may be damaged or hostile.
  *
- * Three walls, in this order, so that the ones behind can be simple:
+ * Three checks in this order, so that the later ones can be simple:
  *   1. header and section chain: sizes, padding and checksums; nothing is interpreted yet;
  *   2. each section by itself through a cursor that cannot leave it; every count is compared with the bytes that are
  *      left (an element takes at least one byte) before anything is allocated for it;
  *   3. ids across sections, once all of them are read, so that their order in the file does not matter.
  *
- * A section type that this version does not know is skipped only when the file's minor version is newer than ours:
- * in a file of our own version it can only be damage, and skipping it would lose, say, LOSSES without a word.
+ * A section of an unknown type is skipped only if the file's minor version is newer than ours. In a file of our own
+ * version it can only be damage, and skipping it could silently drop, say, LOSSES.
  */
 #define XXH_INLINE_ALL
 #include "report/snapshot/read.h"

@@ -1,7 +1,7 @@
 /*
  * From an untrusted file to a struct snapshot.
  *
- * Data model: the words of preload/interface/snapshot_format.h (frame, stack, site, cohort, epoch). Arrays are indexed
+ * Data model: that of preload/interface/snapshot_format.h (frame, stack, site, cohort, epoch). Arrays are indexed
  * by id, so element 0 is a zeroed place-holder and `count` elements follow it:
  *
  *     cohort --site--> site --stack--> stack --frame--> frame --parent--> frame ... 0
@@ -9,9 +9,9 @@
  *
  * Invariants of a decoded snapshot (readers need not check again):
  *   every id is 0 or at most the count of its array; a frame's parent is smaller than the frame;
- *   a Python frame has module 0, and its address the id of a code that is there (frame_code());
+ *   a Python frame has module 0, and its address contains the id of an existing code (frame_code());
  *   a cohort's site is not 0; site.live_* is the sum over its cohorts; texts are NUL-terminated, never NULL;
- *   recorded_sites is NULL unless blocks were sampled: then figures are estimates, see sampled.h.
+ *   recorded_sites is NULL unless blocks were sampled; in that case figures are estimates, see sampled.h.
  */
 #ifndef MUDLARK_SNAPSHOT_READ_H
 #define MUDLARK_SNAPSHOT_READ_H

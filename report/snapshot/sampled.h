@@ -1,8 +1,8 @@
 /*
- * Sampled snapshots: recorded blocks turned into estimates, once, when a snapshot is read.
+ * Sampled snapshots: recorded blocks are turned into estimates once, when a snapshot is read.
  *
- * Afterwards a sampled snapshot is like any other, but that its figures are estimates; what was recorded is stored in
- * recorded_sites and recorded_cohorts, and the spreads come from there.
+ * Afterwards a sampled snapshot is like any other, except that its figures are estimates. The recorded figures are
+ * stored in recorded_sites and recorded_cohorts, from which the spreads are computed.
  */
 #ifndef MUDLARK_SAMPLED_H
 #define MUDLARK_SAMPLED_H

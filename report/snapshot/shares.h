@@ -1,5 +1,5 @@
 /*
- * How much of a type's objects, or of those that are new, each holder explains.
+ * How many of a type's objects, or of its new objects, each holder explains.
  */
 #ifndef MUDLARK_SHARES_H
 #define MUDLARK_SHARES_H

@@ -1,5 +1,5 @@
 /*
- * From sections to a snapshot file: `mudlark symbolize` adds names, tests build what no program ever wrote.
+ * From sections to a snapshot file: `mudlark symbolize` adds names, and tests build files that no program ever wrote.
  */
 #ifndef MUDLARK_SNAPSHOT_WRITE_H
 #define MUDLARK_SNAPSHOT_WRITE_H

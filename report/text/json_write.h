@@ -1,8 +1,8 @@
 /*
- * JSON, written as it comes: no tree is built, so 100,000 rows cost no memory.
+ * Streaming JSON: no tree is built, so 100,000 rows cost no memory.
  *
- * Output is always valid JSON in UTF-8: names are bytes from compilers and file systems, so control characters are
- * escaped and bytes that are not UTF-8 become U+FFFD. Commas, indentation and nesting are the writer's affair.
+ * Output is always valid JSON in UTF-8. Names are bytes from compilers and file systems, so control characters are
+ * escaped and bytes that are not UTF-8 become U+FFFD. The writer takes care of commas, indentation and nesting.
  */
 #ifndef MUDLARK_JSON_WRITE_H
 #define MUDLARK_JSON_WRITE_H

@@ -1,5 +1,5 @@
 /*
- * The parser and --help. getopt_long does the work; its messages are replaced by ours, which say the next step.
+ * The parser and --help. getopt_long does the work; its messages are replaced by ours, which name the next step.
  */
 #include "report/text/options.h"
 

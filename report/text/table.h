@@ -1,9 +1,9 @@
 /*
  * Text that fits the terminal: widths, colours, human sizes, tables.
  *
- * A table's last column takes what the others leave and is cut in its middle, where it tells the least: both the
- * function at the front and the line number at the end stay readable. Everything written through here has its
- * control characters replaced, so that a name out of a snapshot cannot steer the terminal.
+ * A table's last column takes the remaining width and is shortened in the middle, where it tells the least: the
+ * function at the front and the line number at the end both stay readable. Control characters in everything written
+ * through here are replaced, so that a name from a snapshot cannot control the terminal.
  */
 #ifndef MUDLARK_TABLE_H
 #define MUDLARK_TABLE_H

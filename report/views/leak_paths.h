@@ -1,9 +1,9 @@
 /*
  * Why blocks are reachable: mudlark leaks --retained and --path.
  *
- * A row is a stack: what its own blocks that are reached take, and what would go with them. Its path is the shortest
- * one of its sites'. Rows are numbered by what they retain, and --path takes that number, or a pattern as --filter
- * does.
+ * A row is a stack: the size of its own reachable blocks, and of all that these retain. Its path is the shortest path
+ * of its sites. Rows are ranked and numbered by what they retain. --path takes such a number, or a pattern as for
+ * --filter.
  */
 #ifndef MUDLARK_LEAK_PATHS_H
 #define MUDLARK_LEAK_PATHS_H

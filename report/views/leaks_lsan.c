@@ -1,8 +1,8 @@
 /*
  * See leaks_lsan.h.
  *
- * A leak is a stack and a kind, direct before indirect. Its objects are found by their sites: the row of a site is
- * known from the grouping, and after the ranking by the innermost frame that stands for the row.
+ * A leak is a stack and a kind, direct before indirect. Its objects are found by their sites: the grouping maps a site
+ * to its row. After ranking, the row is found by the innermost frame that represents it.
  */
 #include "report/views/leaks_lsan.h"
 

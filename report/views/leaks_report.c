@@ -1,5 +1,5 @@
 /*
- * What a search for leaks found, as text and as JSON; leaks_report.h.
+ * The result of a leak search as text and as JSON; leaks_report.h.
  */
 #include "report/views/leaks_report.h"
 

@@ -1,5 +1,5 @@
 /*
- * What a search for leaks found, for a reader: a table or JSON.
+ * The result of a leak search for a reader: a table or JSON.
  */
 #ifndef MUDLARK_LEAKS_REPORT_H
 #define MUDLARK_LEAKS_REPORT_H

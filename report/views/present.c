@@ -1,5 +1,5 @@
 /*
- * See present.h. Only the rows that are printed get names by stack: that, and not the figures, is what costs time.
+ * See present.h. By stack, only the rows that are printed get names: names cost time, figures do not.
  */
 #include "report/views/present.h"
 

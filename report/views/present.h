@@ -1,5 +1,5 @@
 /*
- * From the paths of snapshots to rows in an output: what show, diff and export have in common.
+ * From the paths of snapshots to rows in an output: the common part of show, diff and export.
  */
 #ifndef MUDLARK_PRESENT_H
 #define MUDLARK_PRESENT_H

@@ -1,5 +1,5 @@
 /*
- * What the commands that read snapshots have in common: their options, loading, and the warnings on stderr.
+ * The common part of all commands that read snapshots: their options, loading, and the warnings on standard error.
  */
 #ifndef MUDLARK_READING_H
 #define MUDLARK_READING_H

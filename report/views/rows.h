@@ -1,5 +1,5 @@
 /*
- * Rows as text and as JSON: whom a row belongs to, and its frames. show, diff, export and run share it.
+ * Rows as text and as JSON: the owner of a row, and its frames. show, diff, export and run share it.
  */
 #ifndef MUDLARK_ROWS_H
 #define MUDLARK_ROWS_H

@@ -1,5 +1,5 @@
 /*
- * The options of suppressions, which `mudlark leaks` and `mudlark gate` have alike, and where else files are named:
+ * The suppression options shared by `mudlark leaks` and `mudlark gate`, and the other places that name such files:
  * MUDLARK_OPTIONS and LSAN_OPTIONS.
  */
 #ifndef MUDLARK_SUPPRESSION_OPTIONS_H

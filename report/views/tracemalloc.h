@@ -1,10 +1,10 @@
 /*
- * Rows in the words of Python's tracemalloc, for people and scripts that read those:
+ * Rows in the format of Python's tracemalloc, for people and scripts that read it:
  *
  *   app.py:12: size=1368 KiB (+684 KiB), count=14000 (+7000), average=100 B
  *
  * as str() of tracemalloc.StatisticDiff (diff) or tracemalloc.Statistic (show), with its units and its rounding. A row
- * without a source line stands under its module's path and line 0, as tracemalloc has line 0 for what is not known.
+ * without a source line appears under its module's path and line 0, because tracemalloc uses line 0 for unknown lines.
  */
 #ifndef MUDLARK_TRACEMALLOC_H
 #define MUDLARK_TRACEMALLOC_H

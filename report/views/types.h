@@ -1,8 +1,8 @@
 /*
  * Objects of CPython by type: show and diff --by type.
  *
- * A row is a type's name; types that share it are one row. Below it stand the lines where most of its objects were
- * allocated, and, where the newer snapshot says who holds them, why.
+ * A row is a type's name; types that share it are one row. Below it are the lines that allocated most of its objects
+ * and, if the newer snapshot has referrer paths, the reason why they are held.
  */
 #ifndef MUDLARK_TYPES_H
 #define MUDLARK_TYPES_H

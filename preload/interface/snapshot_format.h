@@ -238,7 +238,8 @@ enum snapshot_module_flag {
 /*
  * FRAMES: count, then for each (id 1, 2, ...):
  *   kind and flags, id - parent id (equal to id when there is no parent), module id, address.
- * The address is an ELF virtual address of the module (pc - load bias), or a raw pc when module is 0.
+ * The address is an ELF virtual address of the module (pc - load bias), or a raw pc when module is 0. In the stack of an
+ * allocation, a call that a signal interrupted has the address of the instruction + 1, to be looked up like the others.
  *
  * Of a Python frame the module is 0 and the address is id of the code << CODE_OFFSET_BITS | offset, where offset is
  * that of the instruction under way, in bytes from the first one of the code, plus 1; 0: before the first. A stack has

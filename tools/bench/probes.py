@@ -24,6 +24,7 @@ REST_SECONDS = 0.1
 PRINTING = [
     # program, modes that it is run under
     ("scaling", ("glibc", "jemalloc", "mudlark off", "mudlark full")),
+    ("other_stacks", ("glibc", "mudlark full")),
 ]
 
 

@@ -95,7 +95,10 @@ static void on_signal(int number, siginfo_t *info, void *context)
 		if (number == signals.timer_signal && signals.timer_wanted)
 			timer_arm();
 	} else if (info->si_code == SI_QUEUE && info->si_value.sival_ptr) {
-		atomic_store(&control.token, (uint64_t)(uintptr_t)info->si_value.sival_ptr);
+		/* Of two requests before one is served, as of a thread that holds a lock, the first asks again. */
+		uint64_t unserved = atomic_exchange(&control.token, (uint64_t)(uintptr_t)info->si_value.sival_ptr);
+		if (unserved)
+			answers_busy(unserved);
 		serve(TRIGGER_REQUEST, number, context);
 	} else {
 		serve(TRIGGER_SIGNAL, number, context);

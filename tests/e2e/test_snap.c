@@ -101,6 +101,41 @@ static void expect_answers(const char *options)
 	end(&running);
 }
 
+/* Several ask at the same time: each waits for its turn, and gets a snapshot of its own. */
+START_TEST(all_get_an_answer)
+{
+	enum { ASKERS = 6 };
+	static const struct {
+		const char *how, *options;
+	} variants[] = {{"waits", NULL},
+			{"waits", "snapshot=fork"},
+			{"churns", NULL},
+			{"churns", "snapshot=fork"},
+			{"churns", "every=0.01"}};
+	struct command command;
+	struct running running;
+	struct outcome asked;
+	char script[PATH_MAX + 200];
+	start("signalled", variants[_i].how, true, variants[_i].options, &command, &running);
+	snprintf(script, sizeof script,
+		 "for i in $(seq %d); do %s/../../mudlark snap --timeout 30 %d & all=\"$all $!\"; done\n"
+		 "for one in $all; do wait $one || exit; done",
+		 ASKERS, HOSTS_DIRECTORY, (int)running.outcome.pid);
+	struct command asks = {.argv = {"/bin/sh", "-c", script}, .timeout_s = 60};
+	runner_run(&asks, &asked);
+	ck_assert_msg(asked.status == 0, "%s: %s", variants[_i].how, asked.err);
+	int paths = 0;
+	for (char *rest, *path = strtok_r(asked.out, "\n", &rest); path; path = strtok_r(NULL, "\n", &rest)) {
+		ck_assert_msg(access(path, R_OK) == 0, "%s is not there, or was answered twice", path);
+		ck_assert_int_eq(unlink(path), 0);
+		paths++;
+	}
+	ck_assert_int_eq(paths, ASKERS);
+	runner_done(&asked);
+	end(&running);
+}
+END_TEST
+
 START_TEST(others_are_not_listened_to)
 {
 	static const char *const modes[] = {"snapshot=inline", "snapshot=fork"};
@@ -206,6 +241,7 @@ int main(void)
 	TCase *tests = tcase_create("snap");
 	tcase_set_timeout(tests, 200);
 	if (runner_expects_snapshots()) {
+		tcase_add_loop_test(tests, all_get_an_answer, 0, 5);
 		tcase_add_loop_test(tests, others_are_not_listened_to, 0, 2);
 		tcase_add_test(tests, others_are_told_nothing);
 		tcase_add_loop_test(tests, lies_are_refused, 0, (int)(sizeof lies / sizeof *lies));

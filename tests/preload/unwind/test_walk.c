@@ -85,7 +85,7 @@ static void enter_rule(uintptr_t ip, struct rule rule, uint32_t generation)
 static struct rule random_rule(struct dice *dice)
 {
 	int32_t words = (int32_t)(2 + dice_below(dice, FRAME_WORDS_MAX - 2));
-	switch (dice_below(dice, 8)) {
+	switch (dice_below(dice, 9)) {
 	case 0:
 	case 1:
 		return (struct rule){words * WORD, 0, RULE_SP, FP_SAME};
@@ -98,6 +98,8 @@ static struct rule random_rule(struct dice *dice)
 		return (struct rule){3 * WORD, WORD, RULE_FP, FP_AT_FP};
 	case 6:
 		return (struct rule){-WORD, 0, RULE_FP_DEREF, FP_AT_FP};
+	case 7:
+		return (struct rule){0, 0, RULE_SIGNAL, FP_AT_CFA};
 	default:
 		return (struct rule){words * WORD, (int16_t)(-words * WORD), RULE_SP, FP_AT_CFA};
 	}
@@ -180,6 +182,15 @@ static bool make_call(uint64_t place)
 		frame.fp = frame.sp + WORD;
 		put(frame.fp - WORD, cfa);
 		break;
+	case RULE_SIGNAL:
+		/* What it interrupted is said to be at the instruction before, and has a red zone. */
+		frame.sp -= CONTEXT_WALKED_BYTES;
+		frame.fp = random_fp();
+		put(frame.sp + CONTEXT_IP, caller->ip - 1);
+		put(frame.sp + CONTEXT_SP, caller->sp);
+		put(frame.sp + CONTEXT_FP, caller->fp);
+		made.frame[made.count++] = frame;
+		return true;
 	default:
 		return false;
 	}
@@ -244,6 +255,7 @@ static uint32_t walked(const struct walk *walk)
 struct reference {
 	uint32_t count;
 	bool slow, rooted, doubtful;
+	bool elsewhere; /* a signal leads to another stack, of which is read what happens to be there */
 	uintptr_t ip[DEEPEST + 1];
 };
 
@@ -252,7 +264,21 @@ static bool readable(uintptr_t address, uintptr_t sp, uintptr_t high)
 	return address >= sp && address < high && high - address >= WORD && address % WORD == 0;
 }
 
-enum outcome { CALLER, END, NO_STEP };
+enum outcome { CALLER, END, NO_STEP, ELSEWHERE };
+
+static enum outcome reference_signal(struct registers *at, uintptr_t high)
+{
+	if (!readable(at->sp + CONTEXT_IP, at->sp, high))
+		return NO_STEP;
+	struct registers interrupted = {*(uintptr_t *)(at->sp + CONTEXT_IP) + 1, *(uintptr_t *)(at->sp + CONTEXT_SP),
+					*(uintptr_t *)(at->sp + CONTEXT_FP)};
+	if (interrupted.ip < 0x4000 || interrupted.ip >> RULE_ADDRESS_BITS || interrupted.sp % WORD)
+		return NO_STEP;
+	if (interrupted.sp < (uintptr_t)made.word - WORD || interrupted.sp >= high)
+		return ELSEWHERE;
+	*at = interrupted;
+	return CALLER;
+}
 
 static enum outcome reference_step(struct registers *at, uintptr_t high)
 {
@@ -265,6 +291,8 @@ static enum outcome reference_step(struct registers *at, uintptr_t high)
 		return END;
 	if (rule.kind == RULE_SLOW)
 		return NO_STEP;
+	if (rule.kind == RULE_SIGNAL)
+		return reference_signal(at, high);
 	if (rule.kind == RULE_FP_DEREF) {
 		if (!readable(cfa, at->sp, high))
 			return NO_STEP;
@@ -293,10 +321,11 @@ static void reference_walk(const struct registers *start, uintptr_t high, uint32
 		walk->ip[walk->count++] = at.ip;
 		enum outcome outcome = reference_step(&at, high);
 		if (walk->count == depth + 1) {
-			walk->doubtful = outcome == NO_STEP;
+			walk->doubtful = outcome == NO_STEP || outcome == ELSEWHERE;
 			return;
 		}
 		walk->slow = outcome == NO_STEP;
+		walk->elsewhere = outcome == ELSEWHERE;
 		walk->rooted = outcome == END;
 		if (outcome != CALLER)
 			return;
@@ -305,6 +334,8 @@ static void reference_walk(const struct registers *start, uintptr_t high, uint32
 
 static void compare_to_reference(const struct walk *walk, bool has, const struct reference *reference, uint64_t step)
 {
+	if (reference->elsewhere)
+		return;
 	ENSURE(has || reference->slow || reference->doubtful, "step %lu: no walk", step);
 	if (!has)
 		return;

@@ -1,5 +1,5 @@
 /*
- * Dominators of a directed graph: which node all ways from the root to a node lead through.
+ * Dominators of a directed graph: the nodes through which all paths from the root to a node lead.
  *
  * Lengauer and Tarjan's algorithm with path compression (A Fast Algorithm for Finding Dominators in a Flowgraph, 1979),
  * without recursion: time grows as m log n whatever the shape, where iterating to a fixed point takes n squared on long

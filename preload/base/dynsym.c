@@ -1,4 +1,4 @@
-/* Lookups by the GNU hash table; dynsym.h says why not dlsym. */
+/* Lookups with the GNU hash table; dynsym.h explains why not dlsym. */
 #include "preload/base/dynsym.h"
 
 #include <elf.h>

@@ -1,9 +1,9 @@
 /*
- * Symbols that one loaded module exports, found in its own tables.
+ * The symbols that one loaded module exports, found in its own tables.
  *
  * dlsym takes ld.so's lock and may allocate: it cannot be called inside malloc, nor for a library that was loaded with
- * RTLD_LOCAL. The tables that ld.so itself goes by (DT_SYMTAB, DT_STRTAB, DT_GNU_HASH; System V gABI, chapter 5, and
- * the GNU hash section that binutils define) are mapped for as long as the module is. No lock, no memory.
+ * RTLD_LOCAL. The tables that ld.so itself uses (DT_SYMTAB, DT_STRTAB, DT_GNU_HASH; System V gABI, chapter 5, and the
+ * GNU hash section that binutils define) are mapped for as long as the module is. No lock, no memory.
  */
 #ifndef MUDLARK_DYNSYM_H
 #define MUDLARK_DYNSYM_H

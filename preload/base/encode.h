@@ -1,7 +1,7 @@
 /*
- * The snapshot file put together in memory: varints, texts, tagged values, sections with their checksums.
- * snapshot_format.h defines what it looks like. Memory comes from mmap; nothing here allocates or fails half-way: once
- * memory is short, `failed` is set and all further calls do nothing.
+ * Builds the snapshot file in memory: varints, texts, tagged values, sections with their checksums.
+ * snapshot_format.h defines the format. Memory comes from mmap. Nothing here allocates or fails half-way: if memory is
+ * short, `failed` is set and all further calls do nothing.
  */
 #ifndef MUDLARK_ENCODE_H
 #define MUDLARK_ENCODE_H

@@ -1,11 +1,11 @@
 /*
  * A set of ids found by hash: open addressing, lookups without a lock, insertion under one, growth by doubling.
  *
- * An entry is one 32-bit word, so that readers see all of it or nothing: the id and, in the bits above, ten bits of its
- * hash, which spare nearly all looks at elements that are not the wanted one. Growth needs the whole hash again and
- * asks for it; that costs a little at each doubling, and half of the memory that hashes would take in the entries.
+ * An entry is one 32-bit word, so that readers see all of it or nothing. It contains the id and, in the bits above, ten
+ * bits of its hash, which avoid nearly all comparisons with other elements. Growth needs the whole hash again and calls
+ * for it. That costs a little at each doubling, and saves half of the memory that hashes would take in the entries.
  *
- * A table that was outgrown stays mapped for readers that are still in it; all outgrown ones together are as large as
+ * A table that was outgrown stays mapped for readers that still use it. All outgrown tables together are as large as
  * the current one.
  */
 #ifndef MUDLARK_ID_TABLE_H

@@ -1,5 +1,5 @@
 /*
- * Where this library itself lies: the linker's names for its first and last byte.
+ * The addresses of this library itself: the linker's names for its first and last byte.
  */
 #ifndef MUDLARK_IMAGE_H
 #define MUDLARK_IMAGE_H

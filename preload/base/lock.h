@@ -1,14 +1,14 @@
 /*
  * Locks: one word that names the owner, a futex when contended, and a rank.
  *
- * Ranks: a thread takes locks in ascending rank only; fork takes them all in this order. Debug builds
- * (-DMUDLARK_DEBUG) check it at each acquisition that may wait; a lock that is only tried cannot deadlock. No lock is
- * held while code that is not ours runs.
+ * Ranks: a thread takes locks only in ascending rank; fork takes them all in this order. Debug builds (-DMUDLARK_DEBUG)
+ * check it at each acquisition that may wait; a lock that is only tried cannot deadlock. No lock is held while code
+ * that is not ours runs.
  *
- * Why the owner is the word: a signal handler may allocate while its thread holds one of these. lock_mine() lets that
- * nested call take another way instead of waiting for itself for ever, and there is no moment in which the lock is
- * taken but its owner not yet known.
- * Why not pthread_mutex: it knows neither owner nor rank, and its size and behaviour are libc's to change.
+ * Why the owner is the word: a signal handler may allocate while its thread holds one of these locks. lock_mine() lets
+ * that nested call take another way instead of waiting for itself forever, and the lock is never taken before its owner
+ * is known.
+ * Why not pthread_mutex: it knows neither owner nor rank, and libc may change its size and behaviour.
  */
 #ifndef MUDLARK_LOCK_H
 #define MUDLARK_LOCK_H

@@ -1,6 +1,6 @@
 /*
- * Everything that could not be recorded is counted here, and every counter goes into the snapshot: never silently
- * wrong. The keys are the snapshot's own (enum snapshot_loss). All functions are async-signal-safe.
+ * The counters of everything that could not be recorded. Every counter goes into the snapshot, so that nothing is wrong
+ * silently. The keys are the snapshot's own (enum snapshot_loss). All functions are async-signal-safe.
  */
 #ifndef MUDLARK_LOSSES_H
 #define MUDLARK_LOSSES_H

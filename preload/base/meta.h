@@ -1,11 +1,11 @@
 /*
  * Memory for Mudlark's own tables: from mmap, never from the allocator that it describes.
  *
- *   meta_allocate     bump allocation, never given back: heaps, radix nodes, names.
+ *   meta_allocate     bump allocation that is never freed: heaps, radix nodes, names.
  *   struct meta_table an array that grows by segments and never moves, so that readers need no lock: element i
- *                     is found by two loads, and a published element stays where it is for ever.
+ *                     is found by two loads, and a published element stays at its address forever.
  *
- * meta_bytes() is the sum of both, for the report's "own memory".
+ * meta_bytes() is the sum of both, for "own memory" in the report.
  */
 #ifndef MUDLARK_META_H
 #define MUDLARK_META_H

@@ -1,6 +1,6 @@
 /*
- * Lines for the report: what Mudlark found out about the program or itself. A few, fixed number, each whole however
- * long; kept for ever. Those that find no place are counted.
+ * Lines for the report: what Mudlark found out about the program or itself. There is a small fixed number of them, each
+ * kept whole and forever. Lines beyond that number are counted.
  */
 #ifndef MUDLARK_NOTES_H
 #define MUDLARK_NOTES_H

@@ -2,12 +2,12 @@
  * Snapshot files: their names, and writing them whole or not at all.
  *
  * A file is written under a temporary name in its directory and then renamed. No descriptor stays open between
- * snapshots: a host that closes or reuses "our" number loses nothing. When the pattern has %n, a file that exists is
- * never replaced: the number is advanced, so that a container in which every run has pid 1 keeps its snapshots.
+ * snapshots: a host that closes or reuses "our" number loses nothing. If the pattern has %n, an existing file is never
+ * replaced: the number is advanced, so that a container in which every run has pid 1 keeps its snapshots.
  *
- * A pattern without %n names one file, or a link to its place (output_target.h). In a run, it is that of the command's
- * own end, or with %p of each process's; any other snapshot has ".PID.NUMBER" in front of the name's last '.', so that
- * none replaces another one.
+ * A pattern without %n names one file, or a link to it (output_target.h). In a run, this is the snapshot at the
+ * command's own end, or with %p at the end of each process. Any other snapshot gets ".PID.NUMBER" in front of the
+ * name's last '.', so that none replaces another one.
  */
 #ifndef MUDLARK_OUTPUT_H
 #define MUDLARK_OUTPUT_H

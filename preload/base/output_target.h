@@ -1,13 +1,13 @@
 /*
- * Where a snapshot's file is to stand, when its name is taken: a link leads to its place, and is not replaced.
+ * The place of a snapshot's file if its name is taken: a link leads to the place, and is not replaced.
  *
- * A file is put in its place by rename(2), which replaces what has the name, also a symbolic link. Root's
+ * rename(2) puts a file in its place, and replaces whatever has the name, even a symbolic link. Root's
  * output=/dev/stdout would replace the machine's. So the last part of the path is followed here, as open(2) would: the
  * temporary file is created beside the target and replaces it. Only a regular file, or nothing, is replaced.
  *
- * Links of proc(5) are names of what is open, maybe of the program's own output, and not places. Somebody else's link
- * in a sticky directory that everybody writes to, /tmp, leads where he wants (protected_symlinks of proc_sys_fs(5),
- * which is for open(2) only).
+ * Links of proc(5) name open files, maybe the program's own output, and are not places. Another user's link in a sticky
+ * directory that everybody writes to, such as /tmp, leads wherever that user wants (protected_symlinks of
+ * proc_sys_fs(5) covers only open(2)).
  */
 #ifndef MUDLARK_OUTPUT_TARGET_H
 #define MUDLARK_OUTPUT_TARGET_H

@@ -1,4 +1,4 @@
-/* The bitmap of our pages; own.h has the picture. */
+/* The bitmap of our pages; own.h has the layout. */
 #include "preload/base/own.h"
 
 #include "preload/base/meta.h"

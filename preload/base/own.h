@@ -1,12 +1,12 @@
 /*
- * Which pages of the address space are Mudlark's: what the reachability scan does not read as the program's.
+ * The pages of the address space that are Mudlark's: the reachability scan does not read them as the program's.
  *
  *   address bits   46 .. 30                 29 .. 12
  *   table          number of a leaf, static  a bit for each page: 32 KiB, mapped when one is needed
  *
- * Entered is what sys.c and the private jemalloc map: tables, records, and the memory behind the program's blocks,
- * which the scan finds block by block. Lock-free; marking 64 MiB takes 256 words. A registry of ranges was the other
- * way: jemalloc trims and divides its mappings, and a lock would be needed inside mmap's callers.
+ * The pages entered are those that sys.c and the private jemalloc map: tables, records, and the memory of the program's
+ * blocks, which the scan finds block by block. Lock-free; marking 64 MiB takes 256 words. The alternative was a
+ * registry of ranges: but jemalloc trims and divides its mappings, and a lock would be needed inside mmap's callers.
  */
 #ifndef MUDLARK_OWN_H
 #define MUDLARK_OWN_H

@@ -1,4 +1,4 @@
-/* Logarithm and exponential in fixed point; poisson.h says what they are for. */
+/* Logarithm and exponential in fixed point; poisson.h explains their use. */
 #include "preload/base/poisson.h"
 
 #include "preload/interface/mix.h"

@@ -3,8 +3,8 @@
  * host's floating-point flags.
  *
  * Each byte is chosen with the same probability, `mean` bytes lie between two chosen ones on average, and a block is
- * sampled when one of its bytes is chosen. So a block of n bytes is sampled with probability 1 - e^(-n/mean),
- * whatever was allocated before it, and independently of all others.
+ * sampled if one of its bytes is chosen. So a block of n bytes is sampled with probability 1 - e^(-n/mean), whatever
+ * was allocated before it, and independently of all others.
  */
 #ifndef MUDLARK_POISSON_H
 #define MUDLARK_POISSON_H

@@ -1,6 +1,6 @@
 /*
- * Whether the program has locked itself in with a seccomp filter. From then on Mudlark makes no system call but mmap,
- * munmap and futex (host/sandbox.h): code in every layer asks here first.
+ * Whether the program has installed a seccomp filter. From then on Mudlark makes no system call except mmap, munmap and
+ * futex (host/sandbox.h). Code in every layer checks here first.
  */
 #ifndef MUDLARK_SANDBOXED_H
 #define MUDLARK_SANDBOXED_H
@@ -17,8 +17,8 @@ static inline bool sandboxed(void)
 }
 
 /*
- * Whether it may have, by an instruction of its own, which cannot be seen: it has given up new privileges, as is needed for
- * a filter. Set and cleared by host/sandbox.c.
+ * Whether it may have, by an instruction of its own, which cannot be seen: it has given up new privileges, as is needed
+ * for a filter. Set and cleared by host/sandbox.c.
  */
 extern _Atomic bool sandbox_suspected;
 

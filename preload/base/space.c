@@ -1,4 +1,4 @@
-/* RLIMIT_AS and RLIMIT_DATA, and the memory that is kept for snapshots; space.h says why. */
+/* RLIMIT_AS and RLIMIT_DATA, and the memory that is reserved for snapshots; space.h explains why. */
 #include "preload/base/space.h"
 
 #include "preload/base/sys.h"

@@ -1,16 +1,16 @@
 /*
  * The limit of the process's address space, and what Mudlark may take of it.
  *
- * A program under `ulimit -v` or `ulimit -d` must get what it would get without Mudlark. What Mudlark maps follows
- * need: chunks of the pools one by one, tables by segments, records by slab. Two things do not:
+ * A program under `ulimit -v` or `ulimit -d` must get what it would get without Mudlark. Mudlark maps memory when it
+ * needs it: chunks of the pools one by one, tables by segments, records by slab. There are two exceptions:
  *
  *   jemalloc   rounds sizes up by as much as a quarter and maps ahead. Under a limit it gets a part of it, and large
- *              blocks beyond that are mappings of their own, exact to the page (large.h)
- *   snapshots  need memory when there may be none left: under a limit so much is kept for them from the start
+ *              blocks beyond that are separate mappings, exact to the page (large.h)
+ *   snapshots  need memory when there may be none left: under a limit, some is reserved for them from the start
  *
  * The limit is read once, by the constructor; later changes are seen where the program makes them, in setrlimit and
- * prlimit (host/limits.c). It cannot be read again and again, because a seccomp filter may kill the caller. A limit that
- * another process sets is not seen: then what matters is only that mappings fail.
+ * prlimit (host/limits.c). It cannot be read again and again, because a seccomp filter may kill the caller. A limit
+ * that another process sets is not seen: then what matters is only that mappings fail.
  */
 #ifndef MUDLARK_SPACE_H
 #define MUDLARK_SPACE_H

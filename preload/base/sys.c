@@ -1,4 +1,4 @@
-/* System calls for the host's side; sys.h says why they stand together. */
+/* System calls for the host's side; sys.h explains why they are in one place. */
 #include "preload/base/sys.h"
 
 #include "preload/arch/registers.h"

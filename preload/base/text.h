@@ -1,6 +1,6 @@
 /*
- * Text put together without stdio, locale or allocation: file names, the one line on stderr.
- * A text that does not fit is cut and says so; it always ends in NUL.
+ * Text built without stdio, locale or allocation: file names, the one line on stderr.
+ * A text that does not fit is cut, and this is recorded; it always ends in NUL.
  */
 #ifndef MUDLARK_TEXT_H
 #define MUDLARK_TEXT_H

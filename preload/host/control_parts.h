@@ -47,7 +47,7 @@ void control_note(enum snapshot_trigger trigger);
 void control_finish_census(enum outside_of from);
 /* Whether a thread of its own is to take the snapshot, since it needs the GIL; else *why_not may be set. */
 bool control_needs_helper(enum snapshot_trigger trigger, const char **why_not);
-/* Whether a snapshot by interval is due; the one caller that is told so sets the next time. */
+/* Whether a snapshot by interval is due; the one caller that gets true sets the next time. */
 bool control_interval_due(uint64_t elapsed_ns);
 
 extern const char control_no_gil[];

@@ -1,6 +1,6 @@
 /*
  * The signals whose default action ends a program, and at which `fatal` writes a snapshot first. KILL cannot be caught,
- * and real-time signals are left to the program. The command gives advice by the same list.
+ * and real-time signals are left to the program. The command gives its advice from the same list.
  */
 #ifndef MUDLARK_FATAL_SIGNALS_H
 #define MUDLARK_FATAL_SIGNALS_H

@@ -1,10 +1,10 @@
 /*
- * The grammar of LeakSanitizer's options, as LSAN_OPTIONS has it and what __lsan_default_options() returns:
+ * The grammar of LeakSanitizer's options, in LSAN_OPTIONS and in the result of __lsan_default_options():
  *
  *   name=value separated by blanks, commas, colons or ends of lines; a value in single or double quotes goes up to the
  *   next quote of its kind
  *
- * Names and values are places in the text that is read, so nothing is too long. Also for those who read snapshots.
+ * Names and values are slices of the text that is read, so none is too long. Readers of snapshots use it too.
  */
 #ifndef MUDLARK_LSAN_FLAGS_H
 #define MUDLARK_LSAN_FLAGS_H

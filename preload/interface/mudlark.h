@@ -1,8 +1,8 @@
 /*
- * The public interface of libmudlark.so: for programs that want to say something to the profiler.
+ * The public interface of libmudlark.so, for programs that control the profiler.
  *
  * All functions are weak: a program that includes this header needs no library to link or to run. Without Mudlark they
- * are null pointers, so call them through MUDLARK(), which does nothing then:
+ * are null pointers, so call them through MUDLARK(), which then does nothing:
  *
  *	MUDLARK(thread_label("worker"));
  *	MUDLARK(snapshot("after warm-up"));

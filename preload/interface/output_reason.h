@@ -1,6 +1,6 @@
 /*
- * Why a snapshot cannot have its place, in the numbers of errno and in our own, which stand above those. They go by the
- * roster to `mudlark run`, which says the same as the library.
+ * Why a snapshot cannot be written to its place, as errno numbers and as our own numbers, which are larger. The roster
+ * carries them to `mudlark run`, which prints the same reason as the library.
  */
 #ifndef MUDLARK_OUTPUT_REASON_H
 #define MUDLARK_OUTPUT_REASON_H

@@ -1,6 +1,6 @@
 /*
- * What `mudlark snap` asks for besides a snapshot, in the token that comes with the signal: there is no other channel
- * that would need neither a descriptor nor a file in the process.
+ * What `mudlark snap` requests besides a snapshot, in the token that comes with the signal. Any other channel would
+ * need a descriptor or a file in the process.
  *
  *   63 .. 36            35 .. 4                               3 .. 0
  *   | random, not 0     | hash of the type's name; 0: any     | enum request_flag |

@@ -1,18 +1,19 @@
 /*
- * The roster of a run: a file in which `mudlark run` and the processes that it starts keep who began and how it ended.
+ * The roster of a run: a file in which `mudlark run` and its processes record which process started and how it ended.
  *
  *   header   a page: what the file is, the run's token, how many slots were handed out
  *   slot[]   ROSTER_SLOT_BYTES each, from the second page on, in chunks of ROSTER_CHUNK_BYTES
  *
  * Each process maps the header and one chunk, MAP_SHARED, and closes the file. From then on a few stores suffice to
- * say how it ended: after chroot(2), setuid(2), with no descriptor left, under any limit. What a process that is killed
- * leaves behind is a slot that says "began" and no end. That is the point: silence is never taken for a good end.
+ * record how it ended: after chroot(2), setuid(2), with no descriptor left, under any limit. A process that is killed
+ * leaves a slot that says "began" and has no end. That is the point: silence is never taken for a good end.
  *
- * A program may write over a mapping of its own by mistake. A slot is valid with its seal only, so that one that was
- * written over counts as a process of which nothing is known.
+ * A program may overwrite one of its own mappings by mistake. A slot is valid only with its seal, so that an
+ * overwritten slot counts as a process of which nothing is known.
  *
- * Slots of one process: a new image (exec) takes another one with the same pid and start. Notes are slots that somebody
- * else takes for a process: its parent for a child by posix_spawn(3), a vfork(2) child for what it is about to execute.
+ * Slots of one process: a new image (exec) takes another slot with the same pid and start. Notes are slots that another
+ * process takes for a process: its parent for a child by posix_spawn(3), a vfork(2) child for what it is about to
+ * execute.
  */
 #ifndef MUDLARK_ROSTER_FORMAT_H
 #define MUDLARK_ROSTER_FORMAT_H

@@ -1,20 +1,20 @@
 /*
- * The snapshot file: the one thing that preload/, symbolize/ and report/ share.
+ * The snapshot file: the only thing that preload/, symbolize/ and report/ share.
  *
- * preload/ writes it inside somebody else's process, report/ reads it anywhere and later. This header is
- * its definition, man/mudlark-snapshot.5 its description in prose; a change here is a change there.
+ * preload/ writes it inside another process, report/ reads it anywhere and later. This header is its definition,
+ * man/mudlark-snapshot.5 its description in prose; every change must be made in both.
  *
  *   +--------+---------------------+---------------------+-----+-------------+
  *   | header | section header+data | section header+data | ... | END section |
  *   +--------+---------------------+---------------------+-----+-------------+
  *
  * Glossary
- *   frame    one node of a trie: (parent frame, module, address). Walking the parents goes outwards, to main.
- *   stack    a frame id, the innermost one. Stack 0 is "not known".
- *   site     (stack, thread): where allocations come from. Counters since the start of the process. In a sampled
+ *   frame    one node of a trie: (parent frame, module, address). The chain of parents leads outwards, to main.
+ *   stack    the id of its innermost frame. Stack 0 is "unknown".
+ *   site     (stack, thread): the origin of allocations. Counters since the start of the process. In a sampled
  *            snapshot (stack, thread, size class).
- *   cohort   (site, epoch): the blocks of a site that were born in one epoch and still live.
- *   epoch    the time between two snapshots; it advances at each. Epoch 1 is the first.
+ *   cohort   (site, epoch): the blocks of a site that were allocated in one epoch and are still live.
+ *   epoch    the time between two snapshots; it advances at each, from 1.
  *
  * Invariants
  *   ids count from 1 in the order of their section; 0 means none. A frame's parent has a smaller id.
@@ -23,7 +23,7 @@
  *   ten bytes; "text" is a varint length followed by that many bytes, without a terminating NUL.
  *
  * Why varints in checksummed sections, not an mmap-able array: a row costs 8 bytes instead of 48, so that a
- * run of 10^8 allocations fits in a mail, and a reader has to copy what it does not trust anyway.
+ * run of 10^8 allocations fits in a mail, and a reader must copy what it does not trust anyway.
  */
 #ifndef MUDLARK_SNAPSHOT_FORMAT_H
 #define MUDLARK_SNAPSHOT_FORMAT_H

@@ -1,4 +1,4 @@
-/* What the heap consisted of at its high-water mark: the sites' peak counters. totals.h decides when. */
+/* The composition of the heap at its high-water mark: the sites' peak counters. totals.h decides when. */
 #ifndef MUDLARK_PEAK_H
 #define MUDLARK_PEAK_H
 

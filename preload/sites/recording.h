@@ -1,5 +1,5 @@
 /*
- * Whether the program's allocations are recorded, and what every layer may ask about that. host/record.h has the births
+ * Whether the program's allocations are recorded, and what every layer may query about it. host/record.h has the births
  * and deaths of blocks.
  */
 #ifndef MUDLARK_RECORDING_H

@@ -2,7 +2,7 @@
  * Allocates on stacks that a program makes and takes away by itself: hand_made_stacks.
  *
  *   remapped   a coroutine's stack is unmapped, and a smaller one mapped in its place, on which the same function
- *              allocates at the same address: what was above is not there any more
+ *              allocates at the same address: what was above no longer exists
  *   foreign    coroutines by a few lines of assembler, whose first function returns to one that was never called, at the
  *              end of the stack, with a page behind that cannot be read. By what that function's neighbour says of its
  *              frame, more would follow

@@ -1,11 +1,11 @@
 /*
- * Python objects and the blocks that they lie in.
+ * Python objects and the blocks that contain them.
  *
  *   block of an object    | values | weak references | gc head | object ... |      from the left, as its type has them
  *                         0        8                 16        32
  *
- * The way back, from a block to the object in it, is a guess that is checked: the word where a type would stand is a
- * type that the census has met, the count of references is none that a pointer could be, and the size fits.
+ * The way back, from a block to the object in it, is a guess that is checked: the word at the place of the type must be
+ * a type that the census has met, the reference count must not look like a pointer, and the size must fit.
  */
 #ifndef MUDLARK_CENSUS_BLOCKS_H
 #define MUDLARK_CENSUS_BLOCKS_H

@@ -1,12 +1,13 @@
 /*
- * The census: every Python object, by type and by where it was allocated; what the collector knows; what it would free;
- * and who holds the objects of a chosen type (paths.h).
+ * The census: every Python object, by type and by where it was allocated; what the collector knows and would free; and
+ * who holds the objects of a chosen type (paths.h).
  *
- * Bytes of an object are those of its block and of the buffers that it owns (a list's items, a dict's keys and values,
- * a set's table), as the program asked for them; where objects are pymalloc's, what its type says of its size.
+ * The bytes of an object are those of its block and of the buffers that it owns (a list's items, a dict's keys and
+ * values, a set's table), as the program requested them. If objects are pymalloc's, they are what the type reports as
+ * its size.
  *
- * No code of Python's runs, no object is written to, nothing is collected. The caller holds the GIL, or is a copy
- * of a process whose thread had it (gil.h): every object is whole then.
+ * No Python code runs, no object is written to, nothing is collected. The caller holds the GIL, or is a copy of a
+ * process whose thread had it (gil.h), so that every object is whole.
  */
 #ifndef MUDLARK_CENSUS_H
 #define MUDLARK_CENSUS_H

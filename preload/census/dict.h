@@ -1,5 +1,5 @@
 /*
- * Keys and values of a dict, or of the attributes of an instance, read by offset.
+ * The keys and values of a dict, or of an instance's attributes, read by offset.
  *
  *   combined   keys -> header, indices, entries (hash, key, value), or (key, value) where all keys are str (3.11 on)
  *   split      the same keys for many instances; each has an array of values
@@ -31,8 +31,8 @@ bool dict_next(struct dict_walk *walk, struct dict_entry *entry);
 bool dict_is_split(uintptr_t dict);
 
 /*
- * Whether the dict's table is for str keys alone: then tp_traverse leaves its keys out. Up to 3.10 such a table is known
- * by its function for look-ups; general: the function of the tables that are for all keys, 0: no table has it.
+ * Whether the dict's table is for str keys alone: then tp_traverse leaves its keys out. Up to 3.10 such a table is
+ * known by its function for look-ups; general: the function of the tables that are for all keys, 0: no table has it.
  */
 bool dict_has_strings_only(const struct python_layout *layout, uintptr_t dict, uintptr_t general);
 /* The function for look-ups of the dict's table, up to 3.10; else 0. */

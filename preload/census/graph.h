@@ -1,23 +1,24 @@
 /*
- * The objects as a graph: who refers to whom, where it begins, and two trees over it.
+ * The objects as a graph: references, roots, and two trees over it.
  *
- *   edges     of each object those that its tp_traverse visits, and the references that were found in its own memory
- *             where the type has no such function (native.h)
- *   external  an object's reference count less all references found: what C code, the interpreter or a frame holds
+ *   edges     of each object those that its tp_traverse visits, and the references found in its own memory if the type
+ *             has no such function (native.h)
+ *   external  an object's reference count minus all references found: what C code, the interpreter or a frame holds
  *   roots     modules; threads' own dicts; objects with external references; variables of frames that execute
- *   way       the tree of a breadth-first search: a shortest way to each object
- *   idom      the tree of dominators: the nearest object that all ways to it lead through. Without that object it
+ *   way       the tree of a breadth-first search: a shortest path to each object
+ *   idom      the tree of dominators: the nearest object through which all paths to it lead. Without that object it
  *             would be free
  *
- * Roots are searched in that order, each kind until nothing is left to find: a way from a module is longer-lived than
- * one from a function that will return. So a frame is a root of what no other leads to, and of that alone, and what it
- * holds leads to nothing else: or a list that a function happens to look at would be nobody's. For the same reason no
- * way leads through the object of a frame that executes.
+ * Roots are searched in that order, each kind until nothing is left to find: a path from a module lives longer than one
+ * from a function that will return. So a frame is a root only for what no other root leads to, and what it holds leads
+ * to nothing else. Otherwise a list that a function happens to use would belong to nobody. For the same reason no path
+ * leads through the object of a frame that executes.
  *
- * Nodes of the trees: 0 is what all roots hang from, an object is its number + 1.
+ * Nodes of the trees: 0 is the common parent of all roots, an object is its number + 1.
  *
- * Memory: about 100 bytes an object and 12 a reference, all of it sys_map()'s, while the census is taken. Beyond
- * GRAPH_NODES_MAX objects or GRAPH_EDGES_MAX references there are no dominators: then idom is `way`, and is said to be.
+ * Memory: about 100 bytes an object and 12 a reference, all of it sys_map()'s, during the census. Beyond
+ * GRAPH_NODES_MAX objects or GRAPH_EDGES_MAX references there are no dominators: idom is then `way`, and this is
+ * reported.
  */
 #ifndef MUDLARK_CENSUS_GRAPH_H
 #define MUDLARK_CENSUS_GRAPH_H

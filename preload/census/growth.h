@@ -1,8 +1,8 @@
 /*
- * What the first and the last census counted, so that the next one can tell which types have grown since.
+ * The numbers of the first and the last census, so that the next one can determine which types have grown since.
  *
- * A census may be taken by a copy of the process, which ends with it. So the numbers are stored in memory that the two
- * share: a table of a fixed size by a hash of the type's name. Types that do not fit in are as if they were new.
+ * A census may be taken by a copy of the process, which ends with it. So the numbers are stored in memory that both
+ * share: a table of fixed size, by a hash of the type's name. Types that do not fit in count as new.
  */
 #ifndef MUDLARK_CENSUS_GROWTH_H
 #define MUDLARK_CENSUS_GROWTH_H

@@ -1,25 +1,25 @@
 /*
- * Who holds the objects of a type: few holders, each with the number of objects that it explains.
+ * The holders of a type's objects: few of them, each with the number of objects that it explains.
  *
  *                 root ------------- 5,000
  *                  | module app --- 5,000           each object of the tree of dominators (graph.h) counts how
- *                  | dict --------- 5,000           many of the type would be free without it. From the root the way
- *                  | Registry ----- 4,990           goes down as long as one child has nearly all; where the count
- *                  | dict SESSIONS- 4,990  <--      falls apart among the elements of a container is the holder
+ *                  | dict --------- 5,000           many of the type would be free without it. The search goes down
+ *                  | Registry ----- 4,990           from the root as long as one child has nearly all. The holder is
+ *                  | dict SESSIONS- 4,990  <--      where the count falls apart among the elements of a container
  *                  | Session ...        1 each
  *
  *   node   would free all that it explains
  *   like   many roots of one kind, each of which explains some: a variable of a function that many threads execute, or
  *          objects of a type that only C code holds
- *   way    one of several: other ways lead to the same objects. Such holders are found by searching again with those
- *          found before left out
+ *   way    one of several: other paths lead to the same objects. Such holders are found by searching again without the
+ *          holders found before
  *   cycle  nothing: they wait for the collector
  *
- * At modules, classes and instances a count may fall apart among their variables: then each that explains a part worth
- * telling is a holder. A chain of objects of one class is held by what holds its first.
+ * At modules, classes and instances, a count may fall apart among their variables. Then each variable that explains a
+ * share worth reporting is a holder. A chain of objects of one class is held by the holder of its first.
  *
- * Objects born since the last census are asked for first, for they are what has grown; then all, for what that leaves
- * out. Each holder counts its objects by the epoch that they were born in, so that a reader knows its part of what came
+ * Objects born since the last census come first, because they are what has grown; then all objects, for the remainder.
+ * Each holder counts its objects by their epoch of birth, so that a reader knows its share of the objects that came
  * after any older snapshot.
  */
 #ifndef MUDLARK_CENSUS_HOLDERS_H

@@ -1,5 +1,5 @@
 /*
- * Names of Python objects, read without running any code: of types, modules, functions, and of the edge that leads
+ * The names of Python objects, read without running any code: of types, modules, functions, and of the edge that leads
  * from one object to another, such as a dict's key or a local variable.
  */
 #ifndef MUDLARK_CENSUS_NAMES_H

@@ -5,12 +5,12 @@
  *                    --word--> block --word--> object      an array of objects; what a C++ object holds for its Python
  *                                  \--> block ...          wrapper: up to three blocks deep
  *
- * A word is taken for a reference where it is the address of an object whose count is higher than all references found
- * so far, and each such word explains one. Weak references are left out: their pointers are not counted.
+ * A word counts as a reference if it is the address of an object whose count is higher than all references found so
+ * far, and each such word explains one. Weak references are left out: their pointers are not counted.
  *
- * The other way round, native_seek() tells of objects that lack references how many words in all live memory lead to
- * them: where there are no more than the references that were found, nothing is left that could give them back. This is
- * what a missing Py_DECREF looks like; a pointer in C code's memory is a holder.
+ * In the other direction, native_seek() counts, for objects that lack references, the words in all live memory that
+ * lead to them. If there are no more words than references found, nothing is left that could release them. This is what
+ * a missing Py_DECREF looks like; a pointer in C code's memory is a holder.
  */
 #ifndef MUDLARK_CENSUS_NATIVE_H
 #define MUDLARK_CENSUS_NATIVE_H

@@ -4,13 +4,13 @@
  *   object[]   tracked ones first, in the order of the collector's lists; then what their tp_traverse visits, in the
  *              order of discovery: the array is its own queue, so a search along references needs no recursion
  *   slot[]     finds an object's number by its address: open addressing, at most half full
- *   type[]     what objects are of; number 0 stands for what has no place in the table
+ *   type[]     the types of the objects; number 0 represents types that did not fit into the table
  *
- * `outside` is an object's reference count less the references that were found: what the stack, C code and the
- * interpreter itself hold. For tracked objects it is what the collector computes as gc_refs (InternalDocs/
- * garbage_collector.md of CPython), on a copy: nothing is written into an object.
+ * `outside` is an object's reference count minus the references found: what the stack, C code and the interpreter
+ * itself hold. For tracked objects it is what the collector computes as gc_refs (InternalDocs/garbage_collector.md of
+ * CPython), on a copy: nothing is written into an object.
  *
- * Called where no Python code runs meanwhile: in a copy of the process, or by the thread that holds the GIL.
+ * No Python code may run meanwhile: the caller is a copy of the process, or the thread that holds the GIL.
  */
 #ifndef MUDLARK_CENSUS_OBJECTS_H
 #define MUDLARK_CENSUS_OBJECTS_H

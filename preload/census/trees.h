@@ -1,7 +1,7 @@
 /*
- * The two trees of a graph of objects as arrays, so that a count of what is below each object is one pass from the end.
+ * The two trees of a graph of objects as arrays, so that counting what is below each object is one pass from the end.
  *
- *   place   0: what all roots hang from; of each object the place in the tree, behind that of its parent
+ *   place   0: the common parent of all roots; for each object its place in the tree, after that of its parent
  *   up[]    by place: the parent's
  */
 #ifndef MUDLARK_CENSUS_TREES_H

@@ -1,28 +1,28 @@
 /*
- * A copy of the process that does one piece of work and ends, while the process itself goes on: for what takes long to
- * read out of a large heap.
+ * A copy of the process that does one piece of work and ends, while the process itself continues. It serves for work
+ * that takes long to read from a large heap.
  *
  *   process   forked_start(): a raw clone, the address space copied on write       forked_poll(), later
  *                 |                                                                    ^
  *   copy          +--> prepares itself --> work(argument) --> ends --------------------+
  *
- * The host must not notice. So:
+ * The host must not notice. Therefore:
  *   no libc fork        no handler of pthread_atfork runs, no lock of libc's is taken
  *   exit signal 0       no SIGCHLD, and the host's wait, waitpid and waitid do not see it: only with __WALL or __WCLONE
  *   CLONE_UNTRACED      debuggers and strace -f do not follow it, and gdb does not take it for a thread
- *   all signals stay blocked, as the caller has them; faults have their default effect again, and no core is dumped
- *   its descriptors are closed at once: no pipe stays open and no file locked for its sake
- *   the first victim when memory is short: it has the highest oom_score_adj
+ *   all signals stay blocked, as the caller has them; faults have their default action again, and no core is dumped
+ *   its descriptors are closed at once: it keeps no pipe open and no file locked
+ *   it is the first victim if memory is short: it has the highest oom_score_adj
  *
- * A child without an exit signal stays a zombie until its own parent asks for it with __WCLONE: forked_poll(), at
- * the next look at the clock, the next piece of work, a fork, and at exit. So an idle program has at most one. The
- * other ways are worse: CLONE_PARENT gives the host's parent a child that it did not make; a double fork gives one,
- * with SIGCHLD, to the reaper, which may be the host itself or a process 1 that never waits. A program that
- * the host executes meanwhile inherits it.
+ * A child without an exit signal stays a zombie until its own parent waits for it with __WCLONE: forked_poll(), at the
+ * next check of the clock, the next piece of work, a fork, and at exit. So an idle program has at most one. The
+ * alternatives are worse: CLONE_PARENT gives the host's parent a child that it did not make; a double fork gives one,
+ * with SIGCHLD, to the reaper, which may be the host itself or a process 1 that never waits. A program that the host
+ * executes meanwhile inherits the zombie.
  *
- * In the copy there is one thread, the caller. A lock that another thread held stays taken for ever, so the caller
- * takes what the work needs beforehand; the work may release it. It makes system calls through sys.h only, allocates by
- * sys_map(), and uses nothing of libc that takes a lock.
+ * The copy has one thread, the caller. A lock that another thread held stays taken forever, so the caller takes the
+ * locks that the work needs beforehand; the work may release them. The work makes system calls only through sys.h,
+ * allocates with sys_map(), and uses nothing of libc that takes a lock.
  */
 #ifndef MUDLARK_FORKED_H
 #define MUDLARK_FORKED_H

@@ -1,6 +1,6 @@
 /*
- * The mappings of a process as /proc/PID/maps has them, in a table of our own: ranges in ascending order, and what
- * the reachability scan has to know of each.
+ * The mappings of a process from /proc/PID/maps, in our own table: ranges in ascending order, and what the reachability
+ * scan must know of each.
  */
 #ifndef MUDLARK_MAPS_H
 #define MUDLARK_MAPS_H

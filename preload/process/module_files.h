@@ -1,5 +1,5 @@
 /*
- * What only files tell of a module: device, inode, size, time, the absolute path, whether the file is still there.
+ * The facts about a module that only files have: device, inode, size, time, the absolute path, whether the file exists.
  *
  * It is read from the line of /proc/self/maps where the module starts, and from stat() of the path on that line. A
  * module that came back (modules.h) costs one stat() if its file is the one that was described before.

@@ -1,5 +1,5 @@
 /*
- * The modules that the program's code comes from, each with the place where it is loaded now.
+ * The modules that contain the program's code, each with its current place.
  *
  * A module is entered when an address of it is first seen in a stack, that is, while it is surely loaded:
  * _dl_find_object (lock-free, async-signal-safe, glibc 2.35) names the link map, and build-id and segments are read
@@ -60,8 +60,8 @@ struct module {
 void modules_init(void);
 
 /*
- * From the constructor: is_interpreter is called with each module that is met for the first time, by a thread that holds
- * no lock of the modules. Async-signal-safe. It returns whether the module has MODULE_INTERPRETER.
+ * From the constructor: is_interpreter is called with each module that is met for the first time, by a thread that
+ * holds no lock of the modules. Async-signal-safe. It returns whether the module has MODULE_INTERPRETER.
  */
 void modules_watch(bool (*is_interpreter)(const struct link_map *map));
 

@@ -1,8 +1,8 @@
 /*
- * Whose an instruction is: the program's, or one of libc, ld.so and this library, which are there in every process.
+ * The owner of an instruction: the program, or one of libc, ld.so and this library, which exist in every process.
  *
- * What these have on the stack while the program's calls wait for them is not the program's. It is told by the module
- * alone, without symbols, so that it does not depend on what is installed.
+ * What these have on the stack while the program's calls wait for them is not the program's. Only the module decides,
+ * without symbols, so that the result does not depend on what is installed.
  */
 #ifndef MUDLARK_RUNTIME_H
 #define MUDLARK_RUNTIME_H

@@ -1,12 +1,12 @@
 /*
- * The kernel's names of threads that end, known without asking the kernel.
+ * The kernel's names of threads that end, known without a call to the kernel.
  *
  * A thread starts with the name of its creator. It is named by pthread_setname_np(), from any thread, or by
  * prctl(PR_SET_NAME). Both are interposed: pthread_setname_np here, prctl by the stub in arch/x86_64/stubs/sandbox.S.
  *
- * Why not ask with prctl(PR_GET_NAME) when a thread ends: behind a seccomp filter that the program has installed by an
- * instruction of its own, that call may kill it.
- * A name that is set by a system call of the program's own, or from another process, is missed.
+ * Why not call prctl(PR_GET_NAME) when a thread ends: under a seccomp filter that the program has installed with its
+ * own system call instruction, that call may kill it. A name that is set by a direct system call of the program, or
+ * from another process, is missed.
  */
 #ifndef MUDLARK_THREAD_NAMES_H
 #define MUDLARK_THREAD_NAMES_H

@@ -1,22 +1,22 @@
 /*
- * Which allocations are recorded, and what a recorded one stands for.
+ * Which allocations are recorded, and what a recorded one represents.
  *
- * Each heap counts the bytes of its allocations down in x_until_sample; the one that takes it below 0 leaves the fast
- * path, and sample_due() says what it is. So one subtraction and one predicted branch serve all cases:
+ * Each heap counts the bytes of its allocations down in x_until_sample. The allocation that takes it below 0 leaves the
+ * fast path, and sample_due() decides what it is. So one subtraction and one predicted branch serve all cases:
  *
  *   recording off   the countdown starts so high that it never ends
  *   every block     it is 0, and each allocation ends it
  *   samples         it starts at the distance to the next chosen byte, see poisson.h
  *
- * A block counts for the bytes of its size class, which go on above SMALL_MAX_BYTES with four to each doubling. So an
+ * A block counts for the bytes of its size class; above SMALL_MAX_BYTES, classes continue with four per doubling. So an
  * empty block counts too, and all blocks of a class are sampled with one probability p. Samples of different classes
- * are counted at different sites (stacks.h), as they are: a site's numbers divided by its p are estimates without bias,
- * made where they are needed. Sums over many sites, such as what lives in the process, are estimates from the start;
- * their blocks are in units of 1/65536, or the rounding of one sample would be a bias.
+ * are counted, unchanged, at different sites (stacks.h). A site's numbers divided by its p are unbiased estimates,
+ * computed where they are needed. Sums over many sites, such as the live total of the process, are estimates from the
+ * start. Their blocks are in units of 1/65536, because rounding each sample would add a bias.
  *
- * The countdown is the owner's; the only others who write it are those that start recording, and they write 0. A
- * thread may be subtracting just then and store its old value over that. The subtraction is therefore one
- * instruction: once every processor has passed a barrier, what is read is what stays.
+ * The countdown belongs to the owner. Only callers that start recording write it as well, and they write 0. The owner
+ * may be subtracting at that moment and store its old value over the 0. The subtraction is therefore one instruction:
+ * once every processor has passed a barrier, the value that is read is final.
  */
 #ifndef MUDLARK_SAMPLE_H
 #define MUDLARK_SAMPLE_H

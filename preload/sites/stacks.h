@@ -1,26 +1,26 @@
 /*
- * Where allocations come from: stacks, sites and cohorts.
+ * The origin of allocations: stacks, sites and cohorts.
  *
  *   frame    (parent frame, module, address in it): a trie, so that 100,000 stacks that share their outer frames cost
  *            megabytes. A module that is loaded again elsewhere has the same frames (modules.h)
- *   stack    the id of its innermost frame: all of the trie's comparison is exact, so equal ids are equal stacks.
- *            Stacks whose outer frames are missing have a trie of their own
+ *   stack    the id of its innermost frame: the trie compares exactly, so equal ids are equal stacks. Stacks whose outer
+ *            frames are missing have a separate trie
  *   site     (stack, thread, class), with the counters of its allocations; the class is that of their size when
  *            allocations are sampled (sample.h), and 0 otherwise
  *   cohort   (site, epoch): the id in each live block's record
  *
- * All are tables that only grow and never move (meta.h) with hash sets over them (id_table.h): a lookup takes no
- * lock, and an insertion happens once for each new stack. In front of them stands a cache in each heap (record.c),
- * so that most allocations come by none of this.
+ * All are tables that only grow and never move (meta.h) with hash sets over them (id_table.h): a lookup takes no lock,
+ * and an insertion happens once for each new stack. Each heap has a cache in front of them (record.c), so that most
+ * allocations use none of this.
  *
- * Cohorts of past epochs without live blocks are reused: a process that writes a snapshot a
- * second for a year keeps as many cohorts as it has rows to show.
+ * Cohorts of past epochs without live blocks are reused: a process that writes a snapshot per second for a year keeps
+ * only as many cohorts as it has rows to show.
  *
- * The table of frames holds 16 M, 192 MB. A program that fills three quarters of it keeps 16 frames of further stacks,
- * later 4, then the innermost one: such stacks are cut, and counted.
+ * The table of frames holds 16 M frames, 192 MB. A program that fills three quarters of it keeps 16 frames of further
+ * stacks, later 4, then only the innermost one: such stacks are cut, and counted.
  *
- * Ids 1 and 2 of cohorts are set aside: COHORT_UNKNOWN for blocks whose stack is not known, at site 1, and
- * COHORT_IGNORED for blocks that the program asked to leave out.
+ * Cohort ids 1 and 2 are reserved: COHORT_UNKNOWN for blocks whose stack is not known, at site 1, and COHORT_IGNORED
+ * for blocks that the program asked to ignore.
  */
 #ifndef MUDLARK_STACKS_H
 #define MUDLARK_STACKS_H

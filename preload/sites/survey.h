@@ -1,9 +1,9 @@
 /*
- * A survey of the heap: for each cohort, the blocks and bytes that live now, counted by walking all slabs' records
- * and all large blocks. The one way in which live counts are found, for snapshots and for the peak.
+ * A survey of the heap: the live blocks and bytes of each cohort, counted by walking the records of all slabs and all
+ * large blocks. Snapshots and the peak get their live counts only from here.
  *
- * The walk holds the pools' central lock, so that no slab vanishes; threads go on with the slabs they have. A block
- * that is allocated or freed meanwhile is seen or not. About 4 ns a block.
+ * The walk holds the pools' central lock, so that no slab vanishes; threads continue with the slabs that they have. A
+ * block that is allocated or freed meanwhile may or may not be seen. About 4 ns a block.
  */
 #ifndef MUDLARK_SURVEY_H
 #define MUDLARK_SURVEY_H

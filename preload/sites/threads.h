@@ -1,13 +1,13 @@
 /*
  * The threads that allocated: a bounded table with names and counters.
  *
- * The first THREADS_MAX - 1 threads have a number of their own. Later ones take over the number of a thread that
- * has ended (oldest first), and share the last number when there is none; both are counted, and the snapshot
- * says so. So a server with a thread for each request has a table of a few kilobytes, not one that grows.
+ * The first THREADS_MAX - 1 threads have separate numbers. Later threads take over the number of a thread that has
+ * ended (the oldest first), or share the last number if there is none. Both are counted, and the snapshot reports them.
+ * So a server with a thread for each request has a table of a few kilobytes, not one that grows.
  *
- * Names: the label that the program gave, else the kernel's name of the thread, read when a snapshot is written, or
- * that of thread_names.h when the thread ends before. The kernel is not asked as threads begin and end: behind a
- * seccomp filter that we do not know of, a system call may kill the host.
+ * A thread's name is the label that the program gave it. Otherwise it is the kernel's name, read when a snapshot is
+ * written, or that of thread_names.h if the thread ends before. The kernel is not called when threads start and end:
+ * under a seccomp filter that we do not know of, a system call may kill the host.
  */
 #ifndef MUDLARK_THREADS_H
 #define MUDLARK_THREADS_H

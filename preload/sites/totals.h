@@ -1,17 +1,17 @@
 /*
- * Sums over the whole process: what lives, its high-water mark, and the timeline.
+ * Sums over the whole process: the live total, its high-water mark, and the timeline.
  *
- * Each heap adds what it allocated and freed to the process's total in portions of totals_portion bytes, so small that
- * all heaps together hold back 1/256 of the highest total so far, and one alone 1/512: threads seldom meet in one cache
- * line, and the mark is right within that. Within a portion a heap remembers its own maximum: with one thread the mark
- * is exact.
+ * Each heap adds what it allocated and freed to the process's total in portions of totals_portion bytes. These are so
+ * small that all heaps together hold back at most 1/256 of the highest total so far, and one alone 1/512. So threads
+ * seldom meet in one cache line, and the mark is correct within that bound. Within a portion a heap remembers its own
+ * maximum: with one thread the mark is exact.
  *
- * What the peak consists of is taken when the total has fallen by 1/512 from a mark that was not taken before or has
- * risen by 1/256 since (1/171 where one thread is alone): a growing program pays nothing, and the composition is of a
- * moment within 1 % of the mark. A free that alone falls that far is announced before it happens.
+ * The composition of the peak is taken when the total has fallen by 1/512 from a mark that was not taken before or that
+ * has risen by 1/256 since (1/171 if there is only one thread). A growing program pays nothing, and the composition is
+ * of a moment within 1 % of the mark. A single free that falls that far is announced before it happens.
  *
- * When allocations are sampled all this is estimated. What heaps add is what sample_estimate() says; here, blocks are
- * whole ones again.
+ * If allocations are sampled, all this is estimated. Heaps add what sample_estimate() returns; here, blocks are whole
+ * numbers again.
  */
 #ifndef MUDLARK_TOTALS_H
 #define MUDLARK_TOTALS_H
@@ -33,8 +33,8 @@ struct timeline_point {
 extern _Atomic int64_t totals_portion; /* bytes */
 
 /*
- * The recording starts: elapsed times count from here. clock, unless NULL, is called with the elapsed time now and then,
- * between enter and leave.
+ * The recording starts: elapsed times count from here. clock, unless NULL, is called with the elapsed time now and
+ * then, between enter and leave.
  */
 void totals_init(bool follow_peak, void (*clock)(uint64_t elapsed_ns));
 

@@ -1,5 +1,5 @@
 /*
- * The addresses of generated code that a snapshot's frames have, and what they are called.
+ * The addresses of generated code in a snapshot's frames, and their names.
  *
  *   pc[0] < pc[1] < ...       the frames' addresses, each once; found once, before names are looked for
  *   name                      offset in texts + 1; a later record of the same place replaces an earlier one

@@ -1,18 +1,18 @@
 /*
- * Names of generated code, for a snapshot: from what run times with a compiler of their own write for perf.
+ * Names of generated code for a snapshot, as run-time systems with their own compiler write them for perf.
  *
  *   /tmp/perf-PID.map   lines "START SIZE NAME"; node --perf-basic-prof, Java's Compiler.perfmap, .NET, CPython -X perf
  *   jit-PID.dump        records; the program maps the file executable so that it can be found: node --perf-prof,
  *                       CPython -X perf_jit. PID is the number in the process's own namespace in both.
  *
- * They are read when the snapshot is written, since the process, its /tmp and its mappings may be gone later; by the
- * copy, where the snapshot is written by one. Only names of addresses that the snapshot's frames have are kept. The
- * files lie where others can write: one that is not a regular file of the process's own user is not believed. Files are
+ * They are read when the snapshot is written, because the process, its /tmp and its mappings may be gone later. If a
+ * copy writes the snapshot, the copy reads them. Only names of addresses in the snapshot's frames are kept. Others can
+ * write where these files are: a file that is not a regular file of the process's own user is not trusted. Files are
  * read through a small buffer, up to a size; the snapshot reports whatever is not read.
  *
- * Code that a fork child runs may have been generated before the fork, and be in the map of its parent: that is asked
- * for what its own does not know. A map that was last written before the program began is left over from another
- * process that had the number, and its names are not this one's.
+ * Code that a fork child runs may have been generated before the fork, and be in its parent's map. That map is read for
+ * addresses that the child's own map does not have. A map that was last written before the program started is left over
+ * from another process with the same number, and its names are not used.
  */
 #ifndef MUDLARK_GENERATED_H
 #define MUDLARK_GENERATED_H

@@ -1,8 +1,8 @@
 /*
  * jit-PID.dump, of perf's specification (tools/perf/Documentation/jitdump-specification.txt): a header, then records
- * that begin with their kind, their size and a time. Of interest are JIT_CODE_LOAD, which has the code's name, and
+ * that start with their kind, their size and a time. Two kinds matter: JIT_CODE_LOAD, which has the code's name, and
  * JIT_CODE_MOVE, which has the number of the code that moved. The code itself is skipped. The last record may still be
- * being written: what is not whole is not there yet.
+ * being written: an incomplete record is ignored.
  */
 #include "preload/base/sys.h"
 #include "preload/snapshot/generated.h"

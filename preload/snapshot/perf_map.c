@@ -1,7 +1,7 @@
 /*
- * /tmp/perf-PID.map: a line for each function, "START SIZE NAME", the numbers in base 16, the name up to the line's
- * end. Code that was moved or replaced is there twice: the later line holds. The file grows while it is read; a last
- * line without its end is not there yet.
+ * /tmp/perf-PID.map: a line for each function, "START SIZE NAME", the numbers in base 16, the name up to the end of the
+ * line. Code that was moved or replaced appears twice: the later line counts. The file grows while it is read; an
+ * incomplete last line is ignored.
  */
 #include "preload/base/sys.h"
 #include "preload/snapshot/generated.h"

@@ -1,15 +1,15 @@
 /*
- * What one snapshot says: gathered from the tables, then encoded as snapshot_format.h has it.
+ * The contents of one snapshot: gathered from the tables, then encoded as defined in snapshot_format.h.
  *
- *   picture_begin()    facts of the process: who it is, its modules, how much is resident. Reads /proc.
- *   picture_bound()    how far the tables reach; in the process itself, since a copy that is made while other threads
- *                      go on has their pages of different moments: what was there before, it has whole
+ *   picture_begin()    facts of the process: its identity, its modules, its resident size. Reads /proc.
+ *   picture_bound()    how far the tables reach. Called in the process itself: a copy that is made while other threads
+ *                      run has their pages of different moments, but has whole what existed before
  *   picture_count()    the survey of the heap, and the sites' counters
- *   picture_encode()   all sections but META
- *   picture_encode_meta()   the last one, which says how long the rest took
- *   picture_end()      gives memory and descriptor back
+ *   picture_encode()   all sections except META
+ *   picture_encode_meta()   the last one, which states how long the others took
+ *   picture_end()      releases memory and descriptor
  *
- * The tables only grow and never move, so counting and encoding need no lock but the survey's.
+ * The tables only grow and never move, so counting and encoding need only the survey's lock.
  */
 #ifndef MUDLARK_PICTURE_H
 #define MUDLARK_PICTURE_H

@@ -1,12 +1,12 @@
 /*
- * One snapshot from beginning to end, inline or forked; snapshot.h says who does what.
+ * One snapshot from beginning to end, inline or forked; snapshot.h describes who does what.
  *
- * What the process must learn of its copy's work is stored in memory that the two share: how it went, and which cohorts
- * live. A cohort of an epoch that is over, with no allocation under way, gets no new blocks: what was dead in the
- * copy's survey is dead for ever, and may be used again whenever the process comes to look. Peaks stay the process's
- * own: a copy that finds itself at the high-water mark shows its composition and forgets it.
+ * What the process must learn of its copy's work is stored in memory that both share: how it went, and which cohorts
+ * are live. A cohort of a past epoch, with no allocation in progress, gets no new blocks: a cohort that was dead in the
+ * copy's survey stays dead, and may be reused whenever the process checks. Peaks stay the process's own: a copy that
+ * finds itself at the high-water mark shows its composition and forgets it.
  *
- * The copy holds the locks that its work takes, so that nobody else held them when it was made.
+ * The copy holds the locks that its work takes, so nobody else held them when it was made.
  */
 #include "preload/snapshot/snapshot.h"
 

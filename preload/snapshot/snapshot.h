@@ -1,7 +1,8 @@
 /*
- * Taking a snapshot: survey the heap, put the file together in memory, write it.
+ * Takes a snapshot: surveys the heap, builds the file in memory, writes it.
  *
- * The epoch advances with each, so that blocks born from then on belong to new cohorts. Who does the work:
+ * The epoch advances with each snapshot, so that blocks allocated from then on belong to new cohorts. Who does the
+ * work:
  *
  *                                   inline                 forked
  *   modules, epoch, resident size   the calling thread     the calling thread
@@ -9,15 +10,15 @@
  *   dead cohorts used again         the calling thread     the first to check the clock after the copy's end
  *
  * Inline costs the caller about 2 ns a live block, 40 ns a row of the tables and 2 ns a byte that is written; other
- * threads wait only if they need a new slab during the survey. Forked, it is held for the copying of the page tables, 8
- * ms a GiB, and all threads pay for the first write to each page while the copy lives. So a small heap is better off
- * inline, and a heap of few large blocks always is: `auto` compares the two.
+ * threads wait only if they need a new slab during the survey. Forked, the caller is held while the page tables are
+ * copied, 8 ms a GiB, and all threads pay for the first write to each page while the copy lives. So a small heap is
+ * better off inline, and a heap of few large blocks always is: `auto` compares the two.
  *
- * Nothing of the inline way can be put off: there is no thread of ours that could encode and write while the caller
- * goes on, and the caller's own next moment is as precious as this one. What can go on meanwhile, other threads, does.
+ * No part of the inline way can be postponed: there is no thread of ours that could encode and write while the caller
+ * continues, and the caller's next moment is as valuable as this one. Other threads, which can continue, do.
  *
- * One snapshot at a time. The last ones, at exit, on a fatal signal and before a sandbox, wait for a copy that is at
- * work and are taken inline.
+ * There is one snapshot at a time. The last ones, at exit, on a fatal signal and before a sandbox, wait for a running
+ * copy and are taken inline.
  */
 #ifndef MUDLARK_SNAPSHOT_H
 #define MUDLARK_SNAPSHOT_H

@@ -41,13 +41,16 @@ void dwarf_index_close(struct dwarf_index *index);
 size_t dwarf_index_resolve(struct dwarf_index *index, uint64_t address, bool no_inlines, struct symbol *out,
 			   size_t max);
 
-/* Whether the address is in a unit whose language is C++: names are mangled, and those of local functions left out. */
+/*
+ * Returns whether the address is in a unit whose language is C++: names are mangled, and those of local functions left
+ * out.
+ */
 bool dwarf_index_is_cxx(struct dwarf_index *index, uint64_t address);
 
 /* The first .dwo file that was needed and not found, NULL: none so far. The first unit is tried at open. */
 const char *dwarf_index_missing_dwo(const struct dwarf_index *index);
 
-/* Whether DWARF was met that cannot be read or that went over a budget. */
+/* Returns whether DWARF was met that cannot be read or that went over a budget. */
 bool dwarf_index_damaged(const struct dwarf_index *index);
 
 #endif

@@ -42,8 +42,9 @@ struct elf_file *elf_file_open_image(void *image, size_t bytes, enum elf_file_fa
 void elf_file_close(struct elf_file *file);
 
 /*
- * Whether libdw may open what a file names by itself (.dwo, .gnu_debugaltlink): nothing is there, or an ELF file that
- * passes our checks. It would wait for a FIFO for ever. `directory` and `name` are joined unless name is absolute.
+ * Returns whether libdw may open what a file names by itself (.dwo, .gnu_debugaltlink): nothing is there, or an ELF
+ * file that passes our checks. It would wait for a FIFO forever. `directory` and `name` are joined unless name is
+ * absolute.
  */
 bool elf_file_is_harmless(const char *directory, const char *name);
 

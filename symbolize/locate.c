@@ -38,7 +38,7 @@ static void remember(struct locate_result *result, enum locate_failure failure)
 		result->failure = failure;
 }
 
-/* Whether the file is the one that the identity describes; says why not. */
+/* Returns whether the file is the one that the identity describes; says why not. */
 static bool is_proven(const struct elf_file *file, const struct module_identity *identity, struct locate_result *result)
 {
 	if (identity->build_id_bytes != 0) {

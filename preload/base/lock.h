@@ -60,7 +60,7 @@ static inline uintptr_t lock_self(void)
 /* Locks that the calling thread holds or is about to. */
 extern _Thread_local uint32_t lock_depth __attribute__((tls_model("initial-exec")));
 
-/* Whether the calling thread holds it: then it is a signal handler that interrupted the holder. */
+/* Returns whether the calling thread holds it: then it is a signal handler that interrupted the holder. */
 static inline bool lock_mine(struct lock *lock)
 {
 	return (atomic_load_explicit(&lock->word, memory_order_relaxed) & ~(uint64_t)1) == lock_self();

@@ -28,7 +28,7 @@ enum meta_part {
 
 /* 16-byte aligned zeroed memory; NULL when there is none. Async-signal-safe, lock-free. */
 void *meta_allocate(size_t bytes, enum meta_part part);
-/* A copy of the text, however long, kept for ever; NULL when there is no memory. Async-signal-safe, lock-free. */
+/* A copy of the text, however long, kept forever; NULL when there is no memory. Async-signal-safe, lock-free. */
 const char *meta_copy(const char *text);
 
 /* Memory mapped so far, in bytes; meta_account() adds what others map. */

@@ -136,7 +136,7 @@ static void add_numbers(struct text *text, pid_t pid, uint32_t number)
 	text->cut |= kept.cut;
 }
 
-/* The file's name; *numbered tells whether the pattern has %n. False when it is too long. */
+/* The file's name; *numbered tells whether the pattern has %n. Returns false if it is too long. */
 static bool expand(struct text *text, pid_t pid, uint32_t number, bool *numbered)
 {
 	*numbered = false;

@@ -26,7 +26,7 @@ static void directory_of(const char *path, struct text *out)
 		text_add_char(out, *c);
 }
 
-/* Whether the link may be followed: 0, or why not. */
+/* Returns 0 if the link may be followed, or the reason why not. */
 static int check_link(const char *path, const struct stat *link)
 {
 	struct stat directory;

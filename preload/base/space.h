@@ -20,7 +20,7 @@
 /* The lower of RLIMIT_AS and RLIMIT_DATA; UINT64_MAX: none, 0: not known yet. */
 uint64_t space_limit(void);
 
-/* Whether there is a limit, or none is known yet. */
+/* Returns non-zero if there is a limit, or if none is known yet. */
 static inline int space_is_limited(void)
 {
 	return space_limit() != UINT64_MAX;

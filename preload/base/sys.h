@@ -44,7 +44,9 @@ int sys_extend(void *address, size_t bytes, size_t new_bytes);
  * were; the other mapping may be gone.
  */
 bool sys_move(void *from, size_t bytes, void *to, size_t new_bytes);
-/* Whether there is a mapping at the page's address. By mremap, which the library may call in a sandbox as well. */
+/*
+ * Returns whether there is a mapping at the page's address. By mremap, which the library may call in a sandbox as well.
+ */
 bool sys_is_mapped(const void *page);
 /* Memory behind pages that will be written. Where the kernel cannot (before 5.14), they come one by one as always. */
 void sys_populate(void *address, size_t bytes);
@@ -59,24 +61,24 @@ void sys_futex_wake(_Atomic uint32_t *word, int count);
 
 /*
  * When it returns, every other thread of the process has finished the instruction that it was in when this was called,
- * and its stores are seen. False where the kernel cannot (before 4.14).
+ * and its stores are seen. Returns false if the kernel cannot (before 4.14).
  */
 bool sys_barrier(void);
 
-/* Zeroed memory that fork children share. NULL when there is none. */
+/* Zeroed memory that fork children share. Returns NULL if there is none. */
 void *sys_map_shared(size_t bytes);
 
-/* A file that processes share, mapped to be read and written. NULL when it cannot be. */
+/* A file that processes share, mapped to be read and written. Returns NULL if it cannot be. */
 void *sys_map_file(int fd, uint64_t offset, size_t bytes);
 /* A zeroed page that is zeroed again in each copy of the process that has its own memory. NULL: before Linux 4.14. */
 void *sys_map_wiped_in_copies(void);
 /* Opens a file, no symbolic link, to be read and written. */
 int sys_open_shared(const char *path);
-/* Makes the file have that part, with memory on the disk for it. 0 or -errno. */
+/* Makes the file have that part, with memory on the disk for it. Returns 0 or -errno. */
 int sys_allocate_file(int fd, uint64_t offset, uint64_t bytes);
 /*
  * For a file system that cannot allocate: appends zeros until the file has that many bytes, and leaves those that are
- * there alone, also what others append meanwhile. 0 or -errno.
+ * there alone, also what others append meanwhile. Returns 0 or -errno.
  */
 int sys_extend_file(int fd, uint64_t bytes);
 int sys_fstat(int fd, struct stat *out);
@@ -106,7 +108,7 @@ uid_t sys_effective_user(void);
 /* Creates a file that must not exist yet, mode 0600, close-on-exec, no symbolic link followed. */
 int sys_create(const char *path);
 int sys_close(int fd);
-/* Whole buffer, over EINTR and short writes. 0 or -errno. */
+/* Whole buffer, over EINTR and short writes. Returns 0 or -errno. */
 int sys_write_all(int fd, const void *data, size_t bytes);
 /* The same at a place of the file, leaving its position alone. */
 int sys_write_all_at(int fd, const void *data, size_t bytes, uint64_t offset);
@@ -119,15 +121,15 @@ int sys_stat(const char *path, struct stat *out);
 int sys_lstat(const char *path, struct stat *out);
 /* The magic number of the file system that path is on, statfs(2); or -errno. */
 int64_t sys_file_system(const char *path);
-/* access(2). 0 or -errno. */
+/* access(2). Returns 0 or -errno. */
 int sys_access(const char *path, int mode);
 int sys_unlink(const char *path);
 /* rename(2); with keep_existing it fails with -EEXIST instead of replacing. */
 int sys_rename(const char *from, const char *to, bool keep_existing);
 
 /*
- * Whether the 8 bytes there can be read, without copying them: also where a filter refuses process_vm_readv, as those
- * of containers do. Of a mapped file that is shorter than its mapping they cannot.
+ * Returns whether the 8 bytes there can be read, without copying them: also where a filter refuses process_vm_readv, as
+ * those of containers do. Of a mapped file that is shorter than its mapping they cannot.
  */
 bool sys_is_readable(const void *address);
 /* Copies from our own address space where a bad address is an error, not a fault. */
@@ -157,17 +159,17 @@ void sys_close_all_but(int fd);
 void sys_signal_default(int number);
 void sys_name_thread(const char *name);
 void sys_forbid_dump(void);
-/* The process's soft limit of a resource (getrlimit). 0 or -errno. */
+/* The process's soft limit of a resource (getrlimit). Returns 0 or -errno. */
 int sys_limit(int resource, uint64_t *soft);
-/* Whether a seccomp filter applies to the calling thread. */
+/* Returns whether a seccomp filter applies to the calling thread. */
 bool sys_is_filtered(void);
 
-/* Queues a signal with a value for one thread of the process. 0 or -errno. */
+/* Queues a signal with a value for one thread of the process. Returns 0 or -errno. */
 int sys_queue_signal(pid_t pid, pid_t tid, int number, void *value);
 
 /*
- * Sends a signal again as it came, info: to the calling thread, or to the process. 0 or -errno. sys_unblock(): the
- * calling thread's mask lets it in.
+ * Sends a signal again as it came, info: to the calling thread, or to the process. Returns 0 or -errno. sys_unblock():
+ * the calling thread's mask lets it in.
  */
 int sys_signal_thread(const siginfo_t *info);
 int sys_signal_process(const siginfo_t *info);
@@ -177,7 +179,7 @@ void sys_unblock(int number);
 int sys_timer(int number, void *value);
 void sys_timer_set(int timer, uint64_t first_ns, uint64_t then_ns);
 
-/* Whether a signal's context is where sys_*() calls the kernel, and what the call is to have given. */
+/* Returns whether a signal's context is where sys_*() calls the kernel, and what the call is to have given. */
 bool sys_is_calling(const void *context);
 void sys_set_result(void *context, long result);
 
@@ -190,8 +192,8 @@ int sys_connect(const char *name);
 int sys_send(int fd, const void *data, size_t bytes);
 void sys_wait_for_peer(int fd, uint64_t ms);
 /*
- * Whether who listens there is root or a user that this process runs as. Anybody may listen under a name that has
- * become free. Not: somebody from outside of our user namespace, of whom the kernel tells us nothing.
+ * Returns whether the listener is root or a user that this process runs as. Anybody may listen under a name that
+ * has become free. Not: somebody from outside of our user namespace, of whom the kernel tells us nothing.
  */
 bool sys_peer_is_trusted(int fd);
 

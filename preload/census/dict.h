@@ -27,12 +27,12 @@ void dict_begin(struct dict_walk *walk, const struct python_layout *layout, uint
 /* Returns false at the end. */
 bool dict_next(struct dict_walk *walk, struct dict_entry *entry);
 
-/* Whether the dict shares its keys. */
+/* Returns whether the dict shares its keys. */
 bool dict_is_split(uintptr_t dict);
 
 /*
- * Whether the dict's table is for str keys alone: then tp_traverse leaves its keys out. Up to 3.10 such a table is
- * known by its function for look-ups; general: the function of the tables that are for all keys, 0: no table has it.
+ * Returns whether the dict's table is for str keys alone: then tp_traverse leaves its keys out. Up to 3.10 such a table
+ * is known by its function for look-ups; general: the function of the tables that are for all keys, 0: no table has it.
  */
 bool dict_has_strings_only(const struct python_layout *layout, uintptr_t dict, uintptr_t general);
 /* The function for look-ups of the dict's table, up to 3.10; else 0. */

@@ -89,7 +89,7 @@ static bool has_name(const struct census_holders *holders, uint32_t object, cons
 	return strcmp((const char *)python_word(type_of(holders, object)->address, TYPE_NAME), name) == 0;
 }
 
-/* Whether what it holds are elements: a dict that is not an instance's own, a list and its kin. */
+/* Returns whether what it holds are elements: a dict that is not an instance's own, a list and its kin. */
 static bool is_collection(const struct census_holders *holders, uint32_t object)
 {
 	if (is_namespace(holders, object))
@@ -165,7 +165,7 @@ static struct holder *new_holder(struct census_holders *holders, enum holder_kin
 	return holder;
 }
 
-/* Whether all that has a place below the object in the tree of dominators goes with it. */
+/* Returns whether all that has a place below the object in the tree of dominators goes with it. */
 static bool is_below(const struct census_holders *holders, uint32_t object, uint32_t above)
 {
 	uint32_t place = holders->dominated.place[object], first = holders->dominated.place[above];
@@ -497,7 +497,7 @@ static void find_of_type(struct census_holders *holders, struct census_graph *gr
 
 /* --- what C code has lost --- */
 
-/* Whether the holder's objects hang from this one: a root that nothing leads to but what is no object. */
+/* Returns whether the holder's objects hang from this one: a root that nothing leads to but what is no object. */
 static bool hangs_from(const struct census_holders *holders, const struct holder *holder, uint32_t root)
 {
 	if (holder->hold != HOLD_OUTSIDE || holder->example == OBJECT_NONE)

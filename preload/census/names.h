@@ -21,11 +21,11 @@ void census_label(const struct census_objects *objects, const struct census_obje
 void census_edge(const struct census_objects *objects, const struct census_object *from, bool is_namespace,
 		 const struct census_object *to, struct text *out);
 
-/* Whether the dict has the instance's attributes: its place in the instance has no name. */
+/* Returns whether the dict has the instance's attributes: its place in the instance has no name. */
 bool census_is_instance_dict(const struct census_objects *objects, const struct census_object *owner,
 			     const struct census_object *dict);
 
-/* Whether the type's name, with or without its module, has this request_hash(). */
+/* Returns whether the type's name, with or without its module, has this request_hash(). */
 bool census_type_matches(const struct census_objects *objects, uintptr_t type, uint32_t hash);
 
 /* The name of the code's function. */

@@ -49,7 +49,7 @@ static bool is_weak(const struct reading *reading, uintptr_t type)
 	return false;
 }
 
-/* Whether the type, or one that it is made of, has been made by other code than the interpreter's. */
+/* Returns whether the type, or one that it is made of, has been made by other code than the interpreter's. */
 static bool is_of_extension(uintptr_t type)
 {
 	for (int i = 0; type && i < BASES_MAX; i++, type = python_word(type, TYPE_BASE)) {
@@ -130,7 +130,7 @@ static bool extra_room(struct census_graph *graph)
 	return true;
 }
 
-/* Whether the word is a reference to an object that lacks one, or leads to any object. */
+/* Returns whether the word is a reference to an object that lacks one, or leads to any object. */
 static bool take_word(struct reading *reading, uintptr_t word)
 {
 	struct census_graph *graph = reading->graph;
@@ -150,7 +150,7 @@ static bool take_word(struct reading *reading, uintptr_t word)
 	return true;
 }
 
-/* Whether the block is met for the first time, as far as there is room to remember. */
+/* Returns whether the block is met for the first time, as far as there is room to remember. */
 static bool is_new(struct reading *reading, uintptr_t block)
 {
 	uintptr_t *met = &reading->met[block * MIX_MULTIPLIER >> (64 - MET_BITS)];

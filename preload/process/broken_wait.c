@@ -17,8 +17,8 @@ static bool is_repeatable_futex(const ucontext_t *context)
 }
 
 /*
- * Whether the call does the same once more. Of a time to wait, that is so when it is a point in time, or there is none,
- * or the kernel has put what is left of it where it is read again.
+ * Returns whether the call does the same once more. Of a time to wait, that is so when it is a point in time, or there
+ * is none, or the kernel has put what is left of it where it is read again.
  */
 static bool is_repeatable(const ucontext_t *context, int number)
 {
@@ -63,8 +63,8 @@ static bool is_own(const struct sigaction *action)
 }
 
 /*
- * Whether the program has handlers. One of them may have run just before ours, which had to wait for it, and has broken
- * the wait off by right: a pause() that were made again would wait for ever.
+ * Returns whether the program has handlers. One of them may have run just before ours, which had to wait for it, and
+ * has broken the wait off by right: a pause() that were made again would wait forever.
  */
 static bool has_handlers(void)
 {

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <ucontext.h>
 
-/* Whether the thread comes back from a call with EINTR when the handler that has this context returns. */
+/* Returns whether the thread comes back from a call with EINTR when the handler that has this context returns. */
 bool broken_wait(const ucontext_t *context);
 /* Makes it go on then, where doing it again is the same. */
 void broken_wait_resume(ucontext_t *context);

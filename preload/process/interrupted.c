@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <ucontext.h>
 
-/* Whether the thread is at a system call that waits, or after one that has been broken off by the signal. */
+/* Returns whether the thread is at a system call that waits, or after one that has been broken off by the signal. */
 static bool waits(const ucontext_t *context)
 {
 	uintptr_t ip = registers_context_ip(context);

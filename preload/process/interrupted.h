@@ -18,8 +18,8 @@
 bool interrupted_may_make_thread(const void *context);
 
 /*
- * Whether an interrupted call is libc's or ld.so's, and at a system call, before or after it. What such a function has
- * is in its registers. Reads code at ip. Async-signal-safe.
+ * Returns whether an interrupted call is libc's or ld.so's, and at a system call, before or after it. What such a
+ * function has is in its registers. Reads code at ip. Async-signal-safe.
  */
 bool interrupted_calls_kernel(uintptr_t ip);
 

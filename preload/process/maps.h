@@ -41,7 +41,7 @@ void maps_free(struct maps *maps);
 
 /* The range that has the address, or NULL. */
 const struct map_range *maps_find(const struct maps *maps, uintptr_t address);
-/* Whether all of the bytes may be read, and none of them is of a device. */
+/* Returns whether all of the bytes may be read, and none of them is of a device. */
 bool maps_readable(const struct maps *maps, uintptr_t address, size_t bytes);
 /* Bytes that could be read and written to `before`, and are not mapped in maps, but in still (NULL: wherever); without
  * ours, and without devices. */

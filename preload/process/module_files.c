@@ -106,7 +106,7 @@ static bool describe_line(char *line, void *unused)
 	return true;
 }
 
-/* Whether all modules are described, without a look at the maps. */
+/* Returns whether all modules are described, without a look at the maps. */
 static bool all_described(void)
 {
 	bool all = true;

@@ -12,7 +12,9 @@
 /* Describes all modules that are not described yet. May open /proc/self/maps: not inside malloc. */
 void modules_describe(void);
 
-/* Whether the file of this name is the one that the module was described with. Async-signal-safe: one stat(). */
+/*
+ * Returns whether the file of this name is the one that the module was described with. Async-signal-safe: one stat().
+ */
 bool module_file_is_same(const struct module *module, const char *name);
 
 #endif

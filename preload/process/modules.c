@@ -260,7 +260,7 @@ static void module_read(struct module *module, const struct object *object, bool
 	atomic_store_explicit(&module->flags, flags, memory_order_relaxed);
 }
 
-/* Whether this is the module at its present place. */
+/* Returns whether this is the module at its present place. */
 static bool module_is(const struct module *module, const struct object *object)
 {
 	return module->link_map == object->map && module->start == object->start && module->end == object->end;
@@ -279,7 +279,7 @@ static void module_publish(struct module *module)
 	atomic_fetch_add_explicit(&module->x_place, 1, memory_order_release);
 }
 
-/* Whether `fresh`, which was just loaded, is the module that was unloaded. */
+/* Returns whether `fresh`, which was just loaded, is the module that was unloaded. */
 static bool same_identity(const struct module *gone, const struct module *fresh)
 {
 	if (gone->build_id_bytes != fresh->build_id_bytes || gone->segment_count != fresh->segment_count ||

@@ -84,7 +84,7 @@ struct module_address {
 struct module_address modules_find_address(uintptr_t pc);
 struct module_address modules_known_address(uintptr_t pc);
 
-/* Whether the address lies in a loaded module with Go code that is known already. Async-signal-safe. */
+/* Returns whether the address lies in a loaded module with Go code that is known already. Async-signal-safe. */
 bool modules_is_go(uintptr_t pc);
 /* Whether any module with Go code has been seen so far. */
 extern _Atomic bool modules_go_seen;
@@ -93,16 +93,16 @@ extern _Atomic bool modules_go_seen;
 struct dl_phdr_info;
 bool modules_program_headers(uintptr_t pc, struct dl_phdr_info *info);
 
-/* Whether the bytes may be read: they lie in a readable segment of a loaded module. */
+/* Returns whether the bytes may be read: they lie in a readable segment of a loaded module. */
 bool modules_readable(uintptr_t address, size_t bytes);
 
-/* Whether the address lies in the module of this link map, which may be gone. */
+/* Returns whether the address lies in the module of this link map, which may be gone. */
 bool modules_holds(const struct link_map *map, uintptr_t address);
 
 /* Marks modules that are gone. Takes RANK_MODULES; reads memory only. */
 void modules_sweep(void);
 
-/* Whether the module is loaded. Another thread may be unloading it. */
+/* Returns whether the module is loaded. Another thread may be unloading it. */
 static inline bool module_is_loaded(const struct module *module)
 {
 	return !(atomic_load_explicit(&module->x_place, memory_order_acquire) & 1);
@@ -123,7 +123,7 @@ extern _Atomic uint32_t modules_closing; /* dlcloses under way */
 /* In a fork child: what other threads closed is not going on. */
 void modules_fork_child(void);
 
-/* A copy of the path, kept for ever; "" if there is no memory. */
+/* A copy of the path, kept forever; "" if there is no memory. */
 const char *modules_copy_path(const char *path);
 
 /* Path of the executable. */

@@ -44,13 +44,16 @@ const char *roster_token(void)
 	return roster.token;
 }
 
-/* Whether a store there raises no signal. A program that may have locked itself in must do without the question. */
+/*
+ * Returns whether a store there raises no signal. A program that may have locked itself in must do without the
+ * question.
+ */
 static bool is_there(const void *at)
 {
 	return maybe_sandboxed() || sys_is_readable(at);
 }
 
-/* Whether the slot is as we left it. One that was written over stays so, and tells by its seal. */
+/* Returns whether the slot is as we left it. One that was written over stays so, and tells by its seal. */
 static bool is_whole(const struct roster_slot *slot)
 {
 	return is_there(slot) && slot->seal == roster_seal(slot, roster.key);
@@ -235,7 +238,7 @@ void roster_fork_child(pid_t pid, uint64_t started_ns)
 enum { NO_PAGE = 1 };
 
 /*
- * Whether the text ends before memory does. page: one that is known to be readable, or NO_PAGE.
+ * Returns whether the text ends before memory does. page: one that is known to be readable, or NO_PAGE.
  */
 static bool can_read_text(const char *text, uintptr_t *page)
 {
@@ -260,8 +263,8 @@ static bool can_read_pointer(char *const *pointer, uintptr_t *page)
 }
 
 /*
- * Whether the kernel can read it. One that leads nowhere makes it refuse the exec with EFAULT, which is no reason for
- * us to fall over it.
+ * Returns whether the kernel can read it. One that leads nowhere makes it refuse the exec with EFAULT, which is no
+ * reason for us to fall over it.
  */
 static bool can_read_environment(char *const *environment)
 {

@@ -27,7 +27,7 @@ enum runtime_part runtime_part(uintptr_t ip);
 struct link_map;
 const struct link_map *runtime_module(enum runtime_part of);
 
-/* Whether it is in libc's exit() or quick_exit(). Async-signal-safe. */
+/* Returns whether it is in libc's exit() or quick_exit(). Async-signal-safe. */
 bool runtime_is_exit(uintptr_t ip);
 
 #endif

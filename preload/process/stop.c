@@ -157,7 +157,7 @@ static enum stop_state ask_kernel(struct stop_thread *thread)
 	return number == -ENOENT || number == -ESRCH ? STOP_GONE : STOP_RUNS;
 }
 
-/* Whether a signal can be sent to it without its seeing it. */
+/* Returns whether a signal can be sent to it without its seeing it. */
 static bool may_signal(const struct stop_thread *thread)
 {
 	uintptr_t sp, ip;

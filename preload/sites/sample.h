@@ -67,7 +67,7 @@ static inline uint64_t sample_class_bytes(unsigned class)
 	return (uint64_t)(5 + class % 4) << (SAMPLE_LARGE_SHIFT - 2 + class / 4);
 }
 
-/* Counts an allocation. False when it ends the countdown. */
+/* Counts an allocation. Returns false if it ends the countdown. */
 static inline bool sample_spend(struct heap *heap, uint64_t bytes)
 {
 	return processor_count_down(&heap->x_until_sample, bytes);
@@ -81,7 +81,7 @@ static inline void sample_refund(struct heap *heap, uint64_t bytes)
 }
 
 /*
- * Whether every allocation of the heap is recorded: then this stands for sample_due(). Never of a sentinel. Its
+ * Returns whether every allocation of the heap is recorded: then this stands for sample_due(). Never of a sentinel. Its
  * countdown stays at 0: sample_begin() may have written between a sample_spend() and its sample_refund().
  */
 static inline bool sample_is_all(struct heap *heap)
@@ -92,7 +92,7 @@ static inline bool sample_is_all(struct heap *heap)
 	return true;
 }
 
-/* Whether the allocation, which is counted here, is to be recorded. heap is a real one. */
+/* Returns whether the allocation, which is counted here, is to be recorded. heap is a real one. */
 bool sample_due(struct heap *heap, size_t size);
 
 /*

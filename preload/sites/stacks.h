@@ -63,7 +63,7 @@ struct site {
 };
 _Static_assert(sizeof(struct site) == 64, "counting touches one cache line");
 
-/* Whether several threads count there: those beyond the table of threads, and all when this table is full. */
+/* Returns whether several threads count there: those beyond the table of threads, and all when this table is full. */
 static inline bool site_is_shared(const struct site *site)
 {
 	return site->thread == THREADS_MAX || site->thread == 0;
@@ -81,7 +81,7 @@ static inline struct site *site_at(uint32_t id)
 	return meta_table_at(&site_table, id);
 }
 
-/* Makes the two reserved cohorts. False when there is no memory: then nothing can be recorded. */
+/* Makes the two reserved cohorts. Returns false if there is no memory: then nothing can be recorded. */
 bool stacks_init(void);
 
 /*

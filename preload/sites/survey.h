@@ -29,7 +29,9 @@ struct survey {
 /* One survey at a time; also serialises snapshots. */
 extern struct lock survey_lock;
 
-/* Counts cohorts below `cohorts`. Caller holds survey_lock. False when there is no memory. survey_end() unmaps. */
+/*
+ * Counts cohorts below `cohorts`. Caller holds survey_lock. Returns false if there is no memory. survey_end() unmaps.
+ */
 bool survey_take(struct survey *survey, uint32_t cohorts);
 void survey_end(struct survey *survey);
 

@@ -104,7 +104,7 @@ static void peak_raise(int64_t candidate, int64_t blocks)
 	totals_share();
 }
 
-/* Whether `live` is just below a mark whose composition is not known. */
+/* Returns whether `live` is just below a mark whose composition is not known. */
 static bool peak_worth_taking(int64_t live)
 {
 	int64_t peak = get(&totals.peak_bytes), taken = get(&totals.taken_bytes);

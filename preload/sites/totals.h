@@ -65,7 +65,7 @@ struct totals_peak {
 };
 struct totals_peak totals_peak(void);
 
-/* Whether the peak's composition should be taken from this moment's blocks. Under the snapshot lock. */
+/* Returns whether the peak's composition should be taken from this moment's blocks. Under the snapshot lock. */
 bool totals_peak_is_now(void);
 void totals_peak_taken(uint64_t bytes);
 

@@ -100,7 +100,7 @@ static void read_perf_map(struct code_names *names, pid_t pid, bool own, uint64_
 		generated.sources--;
 }
 
-/* Whether the file that is mapped is called jit-NUMBER.dump. */
+/* Returns whether the file that is mapped is called jit-NUMBER.dump. */
 static bool is_marker(const char *path)
 {
 	const char *name = strrchr(path, '/');

@@ -291,7 +291,7 @@ static void copy_work(void *argument)
 		snapshot.listener->answer(snapshot.token, outcome->error, snapshot.path);
 }
 
-/* Whether there is a copy at work now; if not, it can be taken inline as if nothing had been tried. */
+/* Returns whether there is a copy at work now; if not, it can be taken inline as if nothing had been tried. */
 static bool take_forked(struct picture *picture, uint64_t begun_ns, uint32_t settled, const struct reach_self *self)
 {
 	size_t words = picture->cohorts / COHORTS_PER_WORD + 1;
@@ -393,7 +393,7 @@ void snapshot_settle(bool wait)
 	sys_quiet_end(&quiet);
 }
 
-/* Whether the process is about to end, or to be confined: what is not done now is never done. */
+/* Returns whether the process is about to end, or to be confined: what is not done now is never done. */
 static bool is_last(enum snapshot_trigger trigger)
 {
 	return trigger == TRIGGER_EXIT || trigger == TRIGGER_FATAL || trigger == TRIGGER_SANDBOX;

@@ -60,8 +60,8 @@ void snapshot_init(const struct options *options, const char *options_text, pid_
 void snapshot_fork_child(pid_t pid);
 
 /*
- * Writes a snapshot, or has a copy write it. 0, or -errno: -EBUSY, without a report, when one is under way. Called
- * between heap_enter() and heap_leave() without a lock of ours; preserves errno.
+ * Writes a snapshot, or has a copy write it. Returns 0, or -errno: -EBUSY, without a report, when one is under way.
+ * Called between heap_enter() and heap_leave() without a lock of ours; preserves errno.
  */
 int snapshot_take(const struct snapshot_request *request, const struct snapshot_listener *listener);
 
@@ -69,7 +69,7 @@ int snapshot_take(const struct snapshot_request *request, const struct snapshot_
 enum leak_verdict { LEAKS_NOT_SEARCHED, LEAKS_NONE, LEAKS_FOUND, LEAKS_UNCERTAIN };
 enum leak_verdict snapshot_verdict(void);
 
-/* Whether a copy of the process writes, or has written since the last look. */
+/* Returns whether a copy of the process writes, or has written since the last look. */
 bool snapshot_has_copy(void);
 
 /* Takes note of a copy that has ended; with `wait` of one that is at work, too. Called like snapshot_take(). */

@@ -74,7 +74,7 @@ static bool shown(const struct address *address, enum language language)
 	return !address->hidden && (language == LANGUAGE_ALL || address->python == (language == LANGUAGE_PYTHON));
 }
 
-/* Whether stacks are folded at all. */
+/* Returns whether stacks are folded at all. */
 static bool folds(const struct aggregate_options *options)
 {
 	return options->language == LANGUAGE_ALL && !options->all_frames;
@@ -199,7 +199,7 @@ static void match_addresses(struct builder *builder)
 	}
 }
 
-/* Whether rows depend on frames. */
+/* Returns whether rows depend on frames. */
 static bool is_by_frame(enum grouping by)
 {
 	return by != BY_THREAD && by != BY_PROCESS;

@@ -79,7 +79,7 @@ void aggregate_free(struct aggregate *aggregate);
 void row_name_stack(struct row *row, struct names *names, const struct aggregate_options *options);
 struct row row_of_site(struct names *names, uint32_t side, uint32_t site, const struct aggregate_options *options);
 
-/* Whether any frame of the snapshots is of this language. */
+/* Returns whether any frame of the snapshots is of this language. */
 bool has_language(const struct names *names, enum language language);
 
 void figures_add(struct figures *to, const struct figures *more);

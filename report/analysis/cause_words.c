@@ -21,7 +21,7 @@ static const struct snapshot_step *steps_of(const struct snapshot *snapshot, con
 
 /* --- paths ----------------------------------------------------------------------------------------------------- */
 
-/* Whether the step is a class, whose label is its full name. */
+/* Returns whether the step is a class, whose label is its full name. */
 static bool is_class(const struct snapshot *snapshot, const struct snapshot_step *step)
 {
 	static const char *const others[] = {"module",          "function",   "cell",

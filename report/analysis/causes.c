@@ -49,7 +49,7 @@ static bool has_edge(const struct snapshot *snapshot, const struct snapshot_path
 	return false;
 }
 
-/* Whether a step before the last one is of one of the types. */
+/* Returns whether a step before the last one is of one of the types. */
 static bool passes_any(const struct snapshot *snapshot, const struct snapshot_path *path, const char *const *types)
 {
 	for (; *types; types++)

@@ -17,15 +17,15 @@ struct filter {
 
 enum filter_match { FILTER_WANTED = 1, FILTER_UNWANTED = 2 };
 
-/* Whether the pattern matches one of the location's names. */
+/* Returns whether the pattern matches one of the location's names. */
 bool filter_pattern_matches(const char *pattern, const struct location *location);
 void filter_want(struct filter *filter, const char *pattern);
 void filter_exclude(struct filter *filter, const char *pattern);
 /* Which kinds of pattern the location matches, enum filter_match. */
 unsigned filter_match(const struct filter *filter, const struct location *location);
-/* Whether a stack whose frames matched `matches` in all is kept. */
+/* Returns whether a stack whose frames matched `matches` in all is kept. */
 bool filter_keeps(const struct filter *filter, unsigned matches);
-/* Whether it has any pattern. */
+/* Returns whether it has any pattern. */
 bool is_filtered(const struct filter *filter);
 void filter_free(struct filter *filter);
 

@@ -25,9 +25,9 @@ void leaks_hide(struct snapshot *snapshot, struct names *names, struct suppressi
 void leaks_hide_indirect(struct snapshot *snapshot, struct names *names, struct suppressions *set);
 
 /*
- * Whether memory is lost: EXIT_FINE, EXIT_JUDGED, or EXIT_INCOMPLETE when it is not certain. The snapshot's leaks are
- * those that are left, hidden what was taken out. Of what sampling left out no stack is known, so that it may be of a
- * hidden one.
+ * Returns EXIT_FINE, EXIT_JUDGED if memory was leaked, or EXIT_INCOMPLETE if this is uncertain. The snapshot's
+ * leaks are those that are left, hidden what was taken out. Of what sampling left out no stack is known, so that it may
+ * be of a hidden one.
  */
 int leaks_verdict(const struct snapshot *snapshot, const struct hidden_leaks *hidden);
 

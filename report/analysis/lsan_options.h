@@ -31,7 +31,7 @@ void lsan_options_of(struct lsan_options *options, const struct snapshot *snapsh
 void lsan_options_of_environment(struct lsan_options *options);
 void lsan_options_free(struct lsan_options *options);
 
-/* Whether LeakSanitizer's text is asked for, by options that say how it is to be. */
+/* Returns whether LeakSanitizer's text is asked for, by options that say how it is to be. */
 bool lsan_options_ask_for_text(const struct lsan_options *options);
 
 /*

@@ -27,7 +27,7 @@ uint64_t metric_value(const struct figures *figures, enum metric metric);
 /* The bytes and blocks that are shown beside the metric. Without a size (temporary blocks) *bytes is 0. */
 void metric_pair(const struct figures *figures, enum metric metric, uint64_t *bytes, uint64_t *blocks);
 bool metric_has_bytes(enum metric metric);
-/* Whether the metric itself counts bytes, not blocks. */
+/* Returns whether the metric itself counts bytes, not blocks. */
 bool metric_is_bytes(enum metric metric);
 /* How uncertain the metric's value is, of estimated figures. */
 const struct spread *metric_spread(const struct spreads *spreads, enum metric metric);

@@ -38,7 +38,10 @@ struct skips {
 void skips_add(struct skips *skips, const char *pattern);
 void skips_free(struct skips *skips);
 
-/* Whether the module is part of the C or C++ runtime or the loader, by its name: libc.so.6, libstdc++.so.6.0.30. */
+/*
+ * Returns whether the module is part of the C or C++ runtime or the loader, by its name: libc.so.6,
+ * libstdc++.so.6.0.30.
+ */
 bool owner_is_runtime_module(const char *module_name);
 
 /*

@@ -78,7 +78,7 @@ static struct suppression *add_rule(struct reader *reader, enum suppression_styl
 	return rule;
 }
 
-/* Whether text[0..length) is one of the words. */
+/* Returns whether text[0..length) is one of the words. */
 static bool is_word(const char *text, size_t length, const char *const *words, size_t count)
 {
 	for (size_t i = 0; i < count; i++)

@@ -32,8 +32,8 @@ enum glob_flag {
 };
 
 /*
- * Whether pattern[0..length) matches the text. After a mismatch only the last '*' takes one character more: no earlier
- * one could do better, so the time is at most the product of the lengths.
+ * Returns whether pattern[0..length) matches the text. After a mismatch only the last '*' takes one character more: no
+ * earlier one could do better, so the time is at most the product of the lengths.
  */
 static bool glob_matches(const char *pattern, size_t length, unsigned flags, const char *text)
 {

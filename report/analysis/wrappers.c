@@ -65,7 +65,9 @@ static bool is_rust_crate(const char *path)
 	return false;
 }
 
-/* Whether the type has a path that says which crate it is of: mycrate::Cache, but not str, T, [T] or a tuple. */
+/*
+ * Returns whether the type has a path that says which crate it is of: mycrate::Cache, but not str, T, [T] or a tuple.
+ */
 static bool has_crate(const char *type)
 {
 	size_t length = 0;

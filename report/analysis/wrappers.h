@@ -20,8 +20,8 @@
 #include <stddef.h>
 
 /*
- * Whether the function is in the list. function: demangled, without parameters; linkage_name: as in the symbol table,
- * or NULL. What compilers add to a clone's name is not looked at.
+ * Returns whether the function is in the list. function: demangled, without parameters; linkage_name: as in the symbol
+ * table, or NULL. What compilers add to a clone's name is not looked at.
  */
 bool wrapper_is_known(const char *function, const char *linkage_name);
 

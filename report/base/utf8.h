@@ -18,8 +18,8 @@ enum { UTF8_REPLACEMENT = 0xfffd };
 size_t utf8_decode(const char *text, size_t length, uint32_t *code);
 
 /*
- * Whether the character, printed as it is, would steer a terminal or change the place of others: controls of both sets,
- * marks of direction, separators of lines, tags, and what stands for no character (UTF8_REPLACEMENT too).
+ * Returns whether the character, printed as it is, would steer a terminal or change the place of others: controls of
+ * both sets, marks of direction, separators of lines, tags, and what stands for no character (UTF8_REPLACEMENT too).
  */
 bool utf8_is_unsafe(uint32_t code);
 

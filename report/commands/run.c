@@ -221,7 +221,7 @@ static int run_option(void *context, int id, const char *argument, struct error 
 
 /* --- the command ----------------------------------------------------------------------------------------------- */
 
-/* Whether links lead from the path into /proc, to what a process has open. */
+/* Returns whether links lead from the path into /proc, to what a process has open. */
 static bool leads_to_descriptor(const char *path)
 {
 	char at[PATH_MAX], link[PATH_MAX];
@@ -244,8 +244,8 @@ static bool leads_to_descriptor(const char *path)
 }
 
 /*
- * Whether snapshots can be written where the pattern says, as far as that is known before the run: a run of a night
- * must not end with "no snapshot".
+ * Checks whether snapshots can be written where the pattern says, as far as that is known before the run: a run of a
+ * night must not end with "no snapshot".
  */
 static int check_output(const char *pattern, struct error *error)
 {

@@ -115,7 +115,7 @@ static unsigned long command_of_run(unsigned long pid)
 	return strtoul(line, NULL, 10);
 }
 
-/* Whether the process can be expected to answer; fills error otherwise. */
+/* Checks whether the process can be expected to answer. Returns EXIT_FINE or fills error. */
 static int check(const struct process *process, struct error *error)
 {
 	unsigned long pid = process->pid;

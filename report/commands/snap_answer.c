@@ -48,8 +48,8 @@ void answer_close(struct answer_socket *answers)
 }
 
 /*
- * Whether who connected is the process or its copy. Where /proc hides processes from all but root, a copy's parent is
- * not to be seen; but who runs as the caller's own user could do anything to the caller as it is.
+ * Returns whether who connected is the process or its copy. Where /proc hides processes from all but root, a copy's
+ * parent is not to be seen; but who runs as the caller's own user could do anything to the caller as it is.
  */
 static bool is_asked(const struct process *process, const struct ucred *peer)
 {
@@ -123,7 +123,7 @@ static int refuse(const struct process *process, const char *path, const char *w
 			 "process %lu reports that its snapshot is %s: %s", process->pid, path, why);
 }
 
-/* Whether the file, of which stat() says this, is a snapshot of the process. */
+/* Checks whether the file, with this result of stat(), is a snapshot of the process. */
 static int check_file(const struct process *process, const char *path, const char *file, const struct stat *status,
 		      struct error *error)
 {

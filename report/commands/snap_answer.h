@@ -34,8 +34,8 @@ int answer_wait(struct answer_socket *socket, const struct process *process, int
 void answer_close(struct answer_socket *socket);
 
 /*
- * Whether a path as the process names it leads to a snapshot of it. EXIT_FINE and what the file is called from here,
- * which the caller frees; or EXIT_INPUT and error. No file that the process may name by malice is waited for.
+ * Checks whether a path that the process names leads to a snapshot of it. EXIT_FINE and what the file is called from
+ * here, which the caller frees; or EXIT_INPUT and error. No file that the process may name by malice is waited for.
  */
 int answer_check(const struct process *process, const char *path, char **found, struct error *error);
 

@@ -133,7 +133,9 @@ static bool is_day(const char *word)
 
 static const char heading[] = "# mudlark baseline ";
 
-/* Whether the comment is the heading of a file with other fingerprints: its entries would not be known again. */
+/*
+ * Returns whether the comment is the heading of a file with other fingerprints: its entries would not be known again.
+ */
 static bool is_of_another_version(const char *at, const char *end)
 {
 	size_t length = sizeof heading - 1;

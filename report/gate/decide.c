@@ -92,7 +92,7 @@ static struct known find_known(struct gate *gate, const struct finding *finding)
 	return known;
 }
 
-/* Whether the baseline settles it. What an entry tolerates is used up by all findings that it fits. */
+/* Returns whether the baseline settles it. What an entry tolerates is used up by all findings that it fits. */
 static bool is_known(struct gate *gate, struct finding *finding)
 {
 	struct known known = find_known(gate, finding);

@@ -139,7 +139,7 @@ void gate_find_leaks(struct gate *gate, struct names *names, const struct gate_l
 unsigned finding_suppressed_kind(enum finding_kind kind);
 /* What the search for leaks found whose result is in the snapshot, the newest one of names; nothing without one. */
 void gate_find_search(struct gate *gate, struct names *names, const struct snapshot *snapshot);
-/* Whether kinds have one that a search for leaks finds; one of growth. */
+/* Returns whether kinds have one that a search for leaks finds; one of growth. */
 bool gate_asks_for_leaks(unsigned kinds);
 bool gate_asks_for_growth(unsigned kinds);
 /* What was named by --fail-on alone, or by a limit, settles the rest: what nobody asked for is not judged. */
@@ -151,7 +151,7 @@ void gate_find_losses(struct gate *gate, const struct snapshot *snapshot);
 int gate_decide(struct gate *gate);
 /* The same verdict on the memory, without deciding again. */
 int gate_status(const struct gate *gate);
-/* Whether the data are so incomplete that the gate cannot pass. It may fail all the same, by what is proven. */
+/* Returns whether the data are so incomplete that the gate cannot pass. It may fail all the same, by what is proven. */
 bool gate_is_incomplete(const struct gate *gate);
 /* What `gate run` ends with: the command's own status before the verdict. */
 int gate_exit_status(const struct gate *gate);
@@ -160,7 +160,10 @@ void gate_command_text(const struct gate *gate, struct buffer *out);
 /* What the baseline would have to hold for all findings to be known. */
 void gate_update_baseline(struct gate *gate, bool prune);
 
-/* Whether the file is one of the project's: below the source root, or of a build that names its files from there. */
+/*
+ * Returns whether the file is one of the project's: below the source root, or of a build that names its files from
+ * there.
+ */
 bool gate_is_project(const struct gate *gate, const char *file);
 /* The frame that a report points at: the innermost one in the project's sources, else the row's. NULL: none. */
 const struct location *finding_place(const struct gate *gate, const struct finding *finding);

@@ -38,7 +38,7 @@ void gate_note_series(struct gate *gate, const struct series *series, const stru
 	noted->series.capacity = 0;
 }
 
-/* Whether the process left snapshots that could be a series, if another kind had been asked for. */
+/* Returns whether the process left snapshots that could be a series, if another kind had been asked for. */
 static bool has_other_kinds(const struct series *series)
 {
 	uint32_t count = 0;

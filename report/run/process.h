@@ -25,7 +25,7 @@ struct process {
 /* Returns EXIT_FINE, or fills error (EXIT_INPUT) when there is no such process or it may not be looked at. */
 int process_read(struct process *process, unsigned long pid, struct error *error);
 void process_free(struct process *process);
-/* Whether the process runs as this user. */
+/* Returns whether the process runs as this user. */
 bool process_runs_as(const struct process *process, uint32_t user);
 /* The parent of a process; 0: not known. */
 unsigned long process_parent(unsigned long pid);

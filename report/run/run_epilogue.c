@@ -195,7 +195,7 @@ static struct summary summarise(const struct run_session *session, bool own)
 	return summary;
 }
 
-/* Whether the file got pid and number, as host_output_apart() has it: "x.PID.NUMBER.mud". */
+/* Returns whether the file got pid and number, as host_output_apart() has it: "x.PID.NUMBER.mud". */
 static bool is_apart(const struct snapshot_brief *file, const char *pattern)
 {
 	const char *dot = strrchr(pattern, '.'), *slash = strrchr(pattern, '/');

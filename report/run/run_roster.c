@@ -39,7 +39,10 @@ static bool append_zeros(int fd, off_t bytes)
 	return well;
 }
 
-/* Whether a full disk or a file system that cannot share memory is noticed here, and not by a signal in the host. */
+/*
+ * Returns whether a full disk or a file system that cannot share memory is noticed here, and not by a signal in the
+ * host.
+ */
 static bool can_be_mapped(int fd)
 {
 	void *page = mmap(NULL, ROSTER_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -44,7 +44,7 @@ struct roster_missing {
  * longer: it cannot be read, was truncated or written over. The caller frees.
  */
 struct roster_slot *run_roster_slots(const struct run_roster *roster, size_t *count, struct roster_missing *missing);
-/* Whether the slot is as its process left it. */
+/* Returns whether the slot is as its process left it. */
 bool run_roster_is_whole(const struct run_roster *roster, const struct roster_slot *slot);
 
 /*

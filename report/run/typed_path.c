@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Whether a terminal must not be shown the text as it is. */
+/* Returns whether a terminal must not be shown the text as it is. */
 static bool is_unsafe(const char *text)
 {
 	size_t length = strlen(text), size;

@@ -37,7 +37,7 @@ void snapshot_briefs_free(struct snapshot_briefs *briefs);
 /* Loads the snapshot of a brief, or hands over `whole`. The caller frees it. NULL: error is filled. */
 struct snapshot *snapshot_of_brief(struct snapshot_brief *brief, struct error *error);
 
-/* Whether both were written by the same process. */
+/* Returns whether both were written by the same process. */
 bool is_same_process(const struct snapshot_brief *left, const struct snapshot_brief *right);
 
 #endif

@@ -23,7 +23,7 @@ void heading_json(const struct snapshot *snapshot, struct json *json);
 void snapshots_json(const struct snapshot *snapshot, struct json *json);
 /* Only "totals". */
 void totals_json(const struct snapshot *snapshot, const char *key, struct json *json);
-/* Whether both were written by the same process. */
+/* Returns whether both were written by the same process. */
 bool same_process(const struct snapshot *left, const struct snapshot *right);
 
 #endif

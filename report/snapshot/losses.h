@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Whether this mudlark has words for the key: other ones are counted together. */
+/* Returns whether this mudlark has words for the key: other ones are counted together. */
 bool losses_known(uint64_t key);
 
 /* One line for each counter that is not zero, with what to do about it. Nothing when nothing was lost. */

@@ -10,7 +10,7 @@
 
 /* "3.11.2", "3.13.0rc1". */
 void python_version(struct buffer *out, const struct snapshot *snapshot);
-/* Whether lines of Python code are in the stacks, and objects among the blocks. */
+/* Returns whether lines of Python code are in the stacks, and objects among the blocks. */
 bool python_is_whole(const struct snapshot *snapshot);
 /* "3.11.2, objects recorded", or what is missing and why. Nothing when there is no CPython. */
 void python_facts_text(struct buffer *out, const struct snapshot *snapshot);

@@ -20,7 +20,7 @@ struct python_library {
 
 /* interpreter: id of its module; 0: not known, and then there is no library. */
 void python_library_find(struct python_library *library, const struct snapshot *snapshot, uint32_t interpreter);
-/* Whether this file of Python code, or this extension module, belongs to the library; "<frozen os>" does. */
+/* Returns whether this file of Python code, or this extension module, belongs to the library; "<frozen os>" does. */
 bool python_library_has(const struct python_library *library, const char *path);
 void python_library_free(struct python_library *library);
 

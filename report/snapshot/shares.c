@@ -16,8 +16,8 @@ static uint64_t born_since(const struct census_data *census, struct snapshot_bir
 }
 
 /*
- * Whether births say what is new: objects are recorded, all of them. One without a birth then is of the interpreter's
- * own data, or of before recording began: it is old.
+ * Returns whether births say what is new: objects are recorded, all of them. One without a birth then is of the
+ * interpreter's own data, or of before recording began: it is old.
  */
 static bool knows_births(const struct snapshot *snapshot)
 {

@@ -179,9 +179,9 @@ enum reading_option {
 void reading_init(struct reading *reading);
 /* An option_handler; context is a struct reading. */
 int reading_option(void *context, int id, const char *argument, struct error *error);
-/* Whether --frames goes together with the grouping. Returns EXIT_FINE or fills error. */
+/* Checks whether --frames and the grouping go together. Returns EXIT_FINE or fills error. */
 int reading_check_frames(const struct reading *reading, const char *command, struct error *error);
-/* Whether JSON with so many rows has its frames in a table. */
+/* Returns whether JSON with so many rows has its frames in a table. */
 bool reading_has_frame_table(const struct reading *reading, size_t rows);
 /* Reads the configuration files, unless the command has done so or must not. Returns EXIT_FINE or fills error.
  */

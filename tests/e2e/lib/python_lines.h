@@ -20,7 +20,7 @@ size_t python_frames(const struct brief *brief, uint64_t stack, struct python_fr
  */
 bool python_frame_follows(const struct brief *brief, uint64_t stack, size_t frame, const char *module);
 
-/* Whether each native frame behind a run of Python frames is the interpreter's: its evaluation loop. */
+/* Returns whether each native frame behind a run of Python frames is the interpreter's: its evaluation loop. */
 bool python_frames_are_placed(const struct brief *brief, uint64_t stack);
 
 #endif

@@ -147,7 +147,7 @@ void runner_briefs(const char *directory, const char *what, struct briefs *brief
 void runner_briefs_free(struct briefs *briefs);
 size_t runner_count_trigger(const struct briefs *briefs, enum snapshot_trigger trigger);
 const struct brief *runner_brief_of(const struct briefs *briefs, pid_t pid);
-/* Whether err is empty or one line that begins with "mudlark: ". */
+/* Returns whether err is empty or one line that begins with "mudlark: ". */
 bool runner_says_little(const char *err);
 /* Names of the files in directory that are not *.mud, sorted, one per line; free it. */
 char *runner_other_files(const char *directory);

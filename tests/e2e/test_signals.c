@@ -18,7 +18,7 @@ enum { SIGNALLED = 128 };
 
 #define ENDS(line_, number)                                                                                            \
 	{                                                                                                              \
-		.line = line_, .status = SIGNALLED + (number), .snapshots = 1                                          \
+		.line = (line_), .status = SIGNALLED + (number), .snapshots = 1                                        \
 	}
 
 static void ignore_two(void)

@@ -284,7 +284,7 @@ static const char *path_of_call(struct dwarf_index *index, struct dwarf_unit *un
 	return dwarf_absolute_path(index->pool, unit->directory, dwarf_filesrc(files, file, NULL, NULL));
 }
 
-/* Where an inlined function was called. */
+/* Fills in the place from which an inlined function was called. */
 static void put_call(struct dwarf_index *index, struct dwarf_unit *unit, struct dwarf_scope *inlined,
 		     struct symbol *out)
 {

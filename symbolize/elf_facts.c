@@ -56,7 +56,7 @@ static const struct {
 	{"sn_rust_alloc", "snmalloc", false},
 };
 
-/* What their messages begin with, and the environment variables that they read: there in a stripped file, too. */
+/* The beginnings of their messages, and the environment variables that they read: a stripped file has them too. */
 static const struct {
 	const char *text, *allocator;
 } allocator_texts[] = {
@@ -65,7 +65,7 @@ static const struct {
 	{"TCMALLOC_", "tcmalloc"},
 };
 
-/* What rustc calls the functions that lead to a #[global_allocator]. */
+/* rustc's names for the functions that lead to a #[global_allocator]. */
 static const char *const rust_globals[] = {"__rg_alloc", "___rg_alloc"};
 
 static const char *const allocator_libraries[] = {"tcmalloc",  "jemalloc", "mimalloc",

@@ -151,7 +151,7 @@ struct elf_file *locate_module(const struct locate_places *places, const struct 
 	return file;
 }
 
-/* What a debug file must prove. */
+/* The proof that a debug file must give. */
 struct debug_proof {
 	const uint8_t *build_id; /* NULL: the CRC must be right */
 	size_t build_id_bytes;

@@ -7,7 +7,7 @@
 #include "symbolize/locate.h"
 #include "symbolize/string_pool.h"
 
-/* What is known of a module once its files were looked for. */
+/* The facts about a module after its files were looked for. */
 struct note_facts {
 	const struct module_identity *identity;
 	const struct locate_result *located; /* why the module's own file was not used */

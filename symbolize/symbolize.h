@@ -26,7 +26,7 @@ struct symbolizer_options {
 	bool no_inlines;               /* leave inline frames out */
 };
 
-/* What a snapshot knows of a module. Strings and arrays are only read during symbolizer_module(). */
+/* A snapshot's facts about a module. Strings and arrays are only read during symbolizer_module(). */
 struct module_segment {
 	uint64_t vaddr, offset, filesz, memsz, flags; /* one PT_LOAD */
 };

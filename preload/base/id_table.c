@@ -10,7 +10,7 @@ struct id_slots {
 	_Atomic uint32_t entry[]; /* tag << ID_BITS | id; 0: empty */
 };
 
-/* Where the search for a hash begins. The tag is made of other bits, or it would say nothing new about neighbours. */
+/* The slot at which the search for a hash starts. The tag uses other bits, to distinguish neighbours. */
 static uint32_t slots_first(const struct id_slots *slots, uint64_t hash)
 {
 	return (uint32_t)(hash >> 32) & slots->mask;

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the memory is for, as a snapshot tells it. */
+/* The purpose of the memory, as reported in a snapshot. */
 enum meta_part {
 	META_OTHER,  /* names, modules, notes; what blocks of the bump allocator have left over */
 	META_SITES,  /* sites, cohorts, their sets */
@@ -35,7 +35,7 @@ const char *meta_copy(const char *text);
 uint64_t meta_bytes(void);
 void meta_account(int64_t bytes, enum meta_part part);
 
-/* Of it what a part but META_OTHER has. Lost races may have been counted. */
+/* Returns the bytes of one part other than META_OTHER. Lost races may have been counted. */
 uint64_t meta_part_bytes(enum meta_part part);
 
 /*

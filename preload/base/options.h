@@ -42,7 +42,7 @@
 #include <sys/types.h>
 
 enum { AT_EXIT_TWICE = 2, LEAKS_RETAINED = 2, PEAK_SNAPSHOT = 2, DEPTH_MAX = 1024 };
-/* What happens when the host misuses its heap (heap/damage.h). */
+/* The reaction to a host that misuses its heap (heap/damage.h). */
 enum damage_policy { DAMAGE_ABORT, DAMAGE_REPORT, DAMAGE_IGNORE };
 enum python_mode { PYTHON_MODE_OBJECTS, PYTHON_MODE_ARENAS, PYTHON_MODE_OFF };
 enum snapshot_mode { SNAPSHOT_AUTO, SNAPSHOT_INLINE, SNAPSHOT_FORK };

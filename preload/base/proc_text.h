@@ -11,7 +11,7 @@
 /* Reads the digits that text begins with, of base 10 or 16 (in small letters). Returns what follows them; none: 0. */
 const char *proc_number(const char *text, unsigned base, uint64_t *value);
 
-/* What follows so many fields and the blanks behind each. */
+/* Returns the text after this many fields and the blanks after each. */
 const char *proc_skip(const char *text, int fields);
 
 /*

@@ -35,8 +35,9 @@ void sys_unmap(void *address, size_t bytes);
 /* bytes of memory aligned to a power of two; NULL when there is none. */
 void *sys_map_aligned(size_t bytes, size_t alignment);
 /*
- * Makes one mapping longer or shorter where it is. Returns 0, or -errno and changes nothing. -ENOMEM: something is mapped
- * after it. sys_move() would meet any other error as well, on Linux 6.1 only after unmapping what is to be replaced.
+ * Makes one mapping longer or shorter where it is. Returns 0, or -errno and changes nothing. -ENOMEM: something is
+ * mapped after it. sys_move() would meet any other error as well, on Linux 6.1 only after unmapping what is to be
+ * replaced.
  */
 int sys_extend(void *address, size_t bytes, size_t new_bytes);
 /*
@@ -87,7 +88,7 @@ int sys_open_read(const char *path);
 int sys_open_write(const char *path);
 int sys_open_directory(const char *path);
 int sys_open_read_in(int directory, const char *name);
-/* What getdents64 gives; sys_rewind() begins again. sys_links(): the directory's number of links; 0: not known. */
+/* The result of getdents64; sys_rewind() starts again. sys_links(): the directory's number of links; 0: not known. */
 struct sys_entry {
 	uint64_t inode;
 	int64_t offset;
@@ -199,7 +200,7 @@ bool sys_peer_is_trusted(int fd);
 
 /*
  * Blocks all signals for the calling thread, so that a file is written whole even when the process is being terminated.
- * What our own writing raised meanwhile, SIGXFSZ and SIGPIPE, is swallowed by the end.
+ * The end swallows SIGXFSZ and SIGPIPE that our own writing raised meanwhile.
  */
 struct sys_quiet {
 	uint64_t old_mask;

@@ -89,7 +89,7 @@ static uint64_t declared_bytes(const struct census_objects *objects, const struc
 	return bytes;
 }
 
-/* What the object has allocated for itself, of types whose layout is known. */
+/* The buffers that the object owns, for types whose layout is known. */
 static uint64_t buffers_of(const struct census_type *type, uintptr_t object)
 {
 	if (type->flags & TYPE_LIST_SUBCLASS)

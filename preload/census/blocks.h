@@ -18,7 +18,7 @@ struct census_block {
 	uint32_t epoch; /* that it was born in; 0: not known */
 };
 
-/* What the object's block and its buffers take, and the site of the block. */
+/* The bytes of the object's block and buffers, and the site of the block. */
 struct census_block census_measure(const struct census_objects *objects, const struct census_object *object,
 				   uint32_t sites);
 

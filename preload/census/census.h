@@ -19,7 +19,7 @@
 
 struct encoder;
 
-/* What is asked of a snapshot besides the heap. */
+/* What a snapshot must contain besides the heap. */
 struct census_request {
 	bool census;
 	bool refs;           /* referrer paths, too */

@@ -33,7 +33,7 @@ enum {
 	LOCAL_TEMPORARY = UINT32_MAX, /* on the frame's stack of values */
 };
 
-/* What stands for an object before the first on a way; below them: numbers of objects. */
+/* Placeholders for the object before the first on a path; smaller values are numbers of objects. */
 enum {
 	WAY_NONE = 0xffffffffu,    /* nothing leads to it */
 	WAY_BLOCKED = 0xfffffffeu, /* left out of this search */

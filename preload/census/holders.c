@@ -209,7 +209,7 @@ static uint32_t large_children(const struct census_holders *holders, uint32_t pl
 	return count;
 }
 
-/* What roots that are alike have in common; 0: the object is no root, but held by several. */
+/* The common mark of similar roots; 0: the object is not a root, but held by several. */
 static uint64_t key_of_root(const struct census_holders *holders, uint32_t object)
 {
 	const struct census_graph *graph = holders->graph;
@@ -316,7 +316,7 @@ static void give(struct census_holders *holders, struct holder *holder, uint32_t
 	holder->born[born_count_of(epoch, holders->epoch)]++;
 }
 
-/* Of a long way the ends. `last`: number of steps up to the holder; 0: the root's variable itself. */
+/* Notes the ends of a long path. `last`: number of steps up to the holder; 0: the root's variable itself. */
 static void note_steps(const struct census_holders *holders, struct holder *holder)
 {
 	const struct census_graph *graph = holders->graph;
@@ -453,7 +453,7 @@ static void choose_ways(struct census_holders *holders, struct census_graph *gra
 
 /* --- */
 
-/* What no way leads to: it waits for the collector. */
+/* Objects to which no path leads: they wait for the collector. */
 static void choose_cycle(struct census_holders *holders, struct held_type *of)
 {
 	struct holder *holder = NULL;
@@ -518,7 +518,7 @@ static void judge_root(struct census_holders *holders, uint32_t root, uint32_t s
 	}
 }
 
-/* Of what only C code holds, how much of it it has lost. */
+/* Counts, for objects that only C code holds, those to which nothing leads. */
 static void seek_suspects(struct census_holders *holders)
 {
 	const struct census_graph *graph = holders->graph;

@@ -54,7 +54,7 @@ struct holder {
 	struct graph_root root;   /* of the path, where it is a variable's */
 };
 
-/* What there is of a type in all, held or not. */
+/* All objects of a type, held or not. */
 struct held_type {
 	uint32_t type;
 	uint64_t objects, bytes, explained;

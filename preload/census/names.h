@@ -11,7 +11,7 @@
 /* "module.Name"; of a built-in type its name alone. */
 void census_type_name(const struct census_objects *objects, uintptr_t type, struct text *out);
 
-/* What the object itself is called, if it is a module, a class or a function; else nothing. */
+/* The name of the object itself, if it is a module, a class or a function; otherwise nothing. */
 void census_label(const struct census_objects *objects, const struct census_object *object, struct text *out);
 
 /*

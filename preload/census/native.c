@@ -22,7 +22,7 @@ enum {
 /* Words that are read for references in all: a second or so. */
 #define WORDS_MAX ((uint64_t)1 << 27)
 
-/* What of a type's objects is read. */
+/* Which part of a type's objects is read. */
 enum reads {
 	READS_NOTHING,
 	READS_FIXED,  /* the part without items */

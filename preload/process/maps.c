@@ -152,7 +152,7 @@ static uint64_t foreign_bytes(uintptr_t start, uintptr_t end)
 	return bytes;
 }
 
-/* Of the bytes from start to end, not ours, those that are mapped. */
+/* Returns the number of mapped bytes from start to end that are not ours. */
 static uint64_t foreign_in(const struct maps *maps, uintptr_t start, uintptr_t end)
 {
 	const struct map_range *last = maps->range + maps->count;

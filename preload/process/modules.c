@@ -44,7 +44,7 @@ struct module *modules_at(uint32_t id)
 	return atomic_load_explicit(&modules.module[id], memory_order_acquire);
 }
 
-/* Where a module is loaded. */
+/* The place where a module is loaded. */
 struct place {
 	uintptr_t start, end, bias;
 };
@@ -151,8 +151,8 @@ static bool find_object_by_list(uintptr_t pc, struct object *object)
 }
 
 /*
- * Of a program with gaps between its segments (linked with max-page-size=2M, as older linkers do, or laid out by hand, as
- * node is) _dl_find_object() knows each segment as an object of its own.
+ * Of a program with gaps between its segments (linked with max-page-size=2M, as older linkers do, or laid out by hand,
+ * as node is) _dl_find_object() knows each segment as an object of its own.
  */
 static bool find_object(uintptr_t pc, struct object *object)
 {

@@ -16,9 +16,9 @@
  *   x_place     even while the module is loaded at [start, end), odd while it is not; each load and unload adds 1. It
  *               is read before and after the place, which is valid if both are the same even number.
  *
- * What only files tell (device, inode, size, mtime, "deleted", the absolute path) is read from /proc/self/maps when
- * a snapshot is written or before a library is closed (module_files.h), never inside malloc. But for one stat(), of a
- * library without a build-id that may have come back.
+ * The facts that only files have (device, inode, size, mtime, "deleted", the absolute path) is read from
+ * /proc/self/maps when a snapshot is written or before a library is closed (module_files.h), never inside malloc. But
+ * for one stat(), of a library without a build-id that may have come back.
  */
 #ifndef MUDLARK_MODULES_H
 #define MUDLARK_MODULES_H
@@ -89,7 +89,7 @@ bool modules_is_go(uintptr_t pc);
 /* Whether any module with Go code has been seen so far. */
 extern _Atomic bool modules_go_seen;
 
-/* What dl_iterate_phdr would tell of the module at pc; no lock of ld.so's is taken. False: there is none. */
+/* Fills in what dl_iterate_phdr would report for the module at pc, without ld.so's locks. Returns false if none. */
 struct dl_phdr_info;
 bool modules_program_headers(uintptr_t pc, struct dl_phdr_info *info);
 

@@ -280,7 +280,7 @@ static bool can_read_environment(char *const *environment)
 	return true;
 }
 
-/* What is missing for a program that begins in this environment to be part of the run. */
+/* Returns what a program that starts in this environment lacks to be part of the run. */
 static uint8_t environment_flags(char *const *environment)
 {
 	static const char preload[] = "LD_PRELOAD=", run[] = ROSTER_VARIABLE "=";

@@ -31,7 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a heap's countdown was set for. */
+/* The mode for which a heap's countdown was set. */
 enum sample_mode {
 	SAMPLE_UNSET = 0, /* a new heap's: nothing yet */
 	SAMPLE_NONE,
@@ -58,7 +58,7 @@ static inline unsigned sample_class_of(size_t size)
 	return SIZE_CLASSES + 4 * (octave - SAMPLE_LARGE_SHIFT) + quarter;
 }
 
-/* What a block of the class counts for. */
+/* The bytes that a block of the class counts for. */
 static inline uint64_t sample_class_bytes(unsigned class)
 {
 	if (class < SIZE_CLASSES)
@@ -101,7 +101,7 @@ bool sample_due(struct heap *heap, size_t size);
  */
 bool sample_passes(struct heap *heap, size_t size);
 
-/* What `blocks` recorded blocks of a class, with `bytes` requested bytes together, stand for. */
+/* The estimate from `blocks` recorded blocks of a class with `bytes` requested bytes in total. */
 struct sample_sum {
 	uint64_t bytes;
 	uint64_t blocks; /* in the unit of sample_whole() */

@@ -63,7 +63,7 @@ static int64_t whole_blocks(int64_t blocks)
 	return blocks > 0 ? (int64_t)sample_whole((uint64_t)blocks) : 0;
 }
 
-/* What another thread counts: it adds with plain instructions to words of its own, which are read whole. */
+/* The counts of another thread, which adds with plain instructions to its own words; they are read whole. */
 static int64_t pending(const int64_t *word)
 {
 	return __atomic_load_n(word, __ATOMIC_RELAXED);

@@ -27,7 +27,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-/* Of the command line, to find out how long it is. */
+/* A part of the command line, read to determine its length. */
 enum { COMMAND_LINE_PIECE = 512 };
 
 /* Protected by survey_lock. */
@@ -293,7 +293,7 @@ static struct survey_count live_estimate(const struct survey *survey)
 	return live;
 }
 
-/* What recording costs, and what for. */
+/* The memory that recording takes, by purpose. */
 static void encode_own(struct encoder *encoder, uint64_t record_bytes)
 {
 	encode_tag_number(encoder, TOTAL_OWN_BYTES, meta_bytes() + record_bytes);
@@ -451,7 +451,7 @@ static void thread_name(int threads_fd, pid_t tid, char name[THREAD_NAME_BYTES])
 		name[got - 1] = '\0';
 }
 
-/* What the threads allocated is what their sites did. */
+/* A thread's allocations are the sum over its sites. */
 static void sum_threads(const struct picture *picture)
 {
 	memset(state.thread, 0, sizeof state.thread);

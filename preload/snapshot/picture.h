@@ -52,7 +52,7 @@ struct picture {
 	size_t stack_bytes; /* mapped for the two */
 };
 
-/* What the last section says of the snapshot itself. */
+/* The last section's facts about the snapshot itself. */
 struct picture_times {
 	uint64_t held_ns;    /* how long the thread that takes it is held */
 	uint64_t write_ns;   /* how long the file has been written, all but the last section */

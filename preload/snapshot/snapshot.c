@@ -109,7 +109,7 @@ static uint32_t epochs_settled(uint32_t ending)
 	return epoch;
 }
 
-/* What is put into a file. */
+/* The contents of a file. */
 struct writing {
 	const struct picture *picture;
 	struct encoder *encoder;
@@ -185,7 +185,7 @@ static bool survey_has(uint32_t id, const void *context)
 	return id >= survey->cohorts || survey->cohort[id].blocks;
 }
 
-/* What the copy's work takes, and what keeps the tables that it reads whole. */
+/* The locks that the copy's work takes, and those that keep the tables whole that it reads. */
 static struct lock *const table_locks[] = {&pool_lock, &threads_lock, &modules_lock, &timeline_lock};
 enum { TABLE_LOCKS = sizeof table_locks / sizeof table_locks[0] };
 
@@ -329,7 +329,7 @@ static bool take_forked(struct picture *picture, uint64_t begun_ns, uint32_t set
 	return true;
 }
 
-/* What is known of a copy that runs no more. */
+/* Takes in the result of a copy that has ended. */
 static void copy_ended(enum forked_state state)
 {
 	const struct outcome *outcome = snapshot.outcome;

@@ -65,7 +65,7 @@ void snapshot_fork_child(pid_t pid);
  */
 int snapshot_take(const struct snapshot_request *request, const struct snapshot_listener *listener);
 
-/* What the last search for leaks in this process itself said. */
+/* The result of the last leak search in this process itself. */
 enum leak_verdict { LEAKS_NOT_SEARCHED, LEAKS_NONE, LEAKS_FOUND, LEAKS_UNCERTAIN };
 enum leak_verdict snapshot_verdict(void);
 

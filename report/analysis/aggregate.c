@@ -41,7 +41,7 @@ struct builder {
 };
 
 /*
- * What is known of each frame of one side. Whether a stack is folded is known at its innermost frame only, so that the
+ * The facts about each frame of one side. Whether a stack is folded is known at its innermost frame only, so that the
  * frames outside its Python frames have to be looked at in both ways: where nothing can be folded, the second way is
  * the first one's array.
  */

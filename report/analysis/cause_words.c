@@ -247,7 +247,7 @@ static void lost_sentence(struct buffer *out, const struct snapshot *snapshot, c
 	buffer_text(out, " that hold them were allocated.");
 }
 
-/* What the search of memory says of those that only C code holds. */
+/* Appends what the search of memory found about objects that only C code holds. */
 static void add_seen(struct buffer *out, const struct snapshot_path *path)
 {
 	char roots[32], seen[32];

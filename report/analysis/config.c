@@ -24,7 +24,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* What is wrong with the line; NULL: nothing, and its pattern was added if it has one. */
+/* Returns what is wrong with the line, or NULL after adding its pattern if it has one. */
 static const char *parse_line(struct skips *skips, const char *line, const char *end)
 {
 	static const char word[] = "skip";

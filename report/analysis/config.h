@@ -13,7 +13,7 @@
  *
  * A file that another user may have put there (in /tmp, in a shared tree) must not change what a report says: a file is
  * read only when it, and a link that leads to it, belong to the user or to root and when others cannot write to it.
- * What is passed over for that reason is said. Anything else that is wrong is an error with the file and the line.
+ * A file that is skipped for this reason is reported. Any other mistake is an error with the file and the line.
  */
 #ifndef MUDLARK_CONFIG_H
 #define MUDLARK_CONFIG_H

@@ -39,7 +39,7 @@ struct cohort_table {
 	const double *position;    /* [time]: iterations done; NULL: the snapshot's number */
 };
 
-/* Of an amount per iteration: Theil and Sen's estimate, and where it lies in 95 % of the cases. */
+/* An amount per iteration: the Theil-Sen estimate, and its interval for 95 % of the cases. */
 struct slope {
 	double value, low, high;
 };

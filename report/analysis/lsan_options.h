@@ -25,9 +25,9 @@ struct lsan_options {
 	struct buffer ignored;   /* names with ", " between */
 };
 
-/* Of a process, as its snapshot says: the program's own first, whose values the environment's replace. */
+/* The options of a process, from its snapshot: first the program's, then the environment's, which override them. */
 void lsan_options_of(struct lsan_options *options, const struct snapshot *snapshot);
-/* Of our own LSAN_OPTIONS. */
+/* The options of our own LSAN_OPTIONS. */
 void lsan_options_of_environment(struct lsan_options *options);
 void lsan_options_free(struct lsan_options *options);
 

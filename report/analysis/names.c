@@ -27,7 +27,7 @@ struct names *names_open(const struct symbolizer_options *options)
 	return names;
 }
 
-/* What a module is resolved with. */
+/* The sources of a module's names. */
 struct module_source {
 	struct stored_address *stored; /* sorted copy; NULL: not in SYMBOLS */
 	uint32_t stored_count;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the options and JSON call a kind, and how sentences say it. */
+/* The name of a kind in options and JSON, and in sentences. */
 static const char *const kind_names[] = {"mark", "interval", "api", "request", "other", "end", "all"};
 static const char *const kind_words[] = {"at marks",   "by interval", "by mudlark_snapshot()", "on request", "of peaks",
 					 "at the end", "of any kind"};

@@ -27,7 +27,7 @@ static void put_name(struct buffer *out, const char *name)
 	}
 }
 
-/* What follows the last "::" that is in no template's arguments, nor in a list of parameters. */
+/* The text after the last "::" that is neither in a template's arguments nor in a list of parameters. */
 static const char *last_component(const char *name)
 {
 	const char *last = name;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What memory comes from when the stack does not say it: Valgrind's names for the function that it replaced. */
+/* The allocation function, if the stack does not show it: Valgrind's names for the function that it replaced. */
 static const char *const allocators[] = {"malloc",         "calloc",        "realloc", "reallocarray", "memalign",
 					 "posix_memalign", "aligned_alloc", "valloc",  "pvalloc"};
 #define MEMCHECK_OBJECT "/usr/libexec/valgrind/vgpreload_memcheck-amd64-linux.so"

@@ -29,7 +29,7 @@
 
 #include <stdio.h>
 
-/* Of a leak, one; of a rule, any number. What only stacks hold on to is reachable, in Valgrind's words. */
+/* A leak has one kind, a rule any number. Blocks that only stacks hold are reachable in Valgrind's terms. */
 enum suppressed_kind {
 	SUPPRESS_DEFINITE = 1,
 	SUPPRESS_INDIRECT = 2,
@@ -98,7 +98,7 @@ void suppression_used(struct suppression *rule, uint64_t blocks, uint64_t bytes)
 /* One notice on stderr for each rule for some of these kinds (enum suppressed_kind) that hid nothing, built-in ones and
  * the program's apart. */
 void suppressions_warn_unused(const struct suppressions *set, unsigned kinds);
-/* What hid how much, as LeakSanitizer prints it. Nothing when nothing was hidden. */
+/* Prints which rules hid how much, in LeakSanitizer's format; nothing if nothing was hidden. */
 void suppressions_print_used(const struct suppressions *set, FILE *stream);
 /* The built-in rules with their reasons, as a file that suppressions_load() reads. */
 void suppressions_list_builtin(FILE *stream);
@@ -107,7 +107,7 @@ void suppressions_list_builtin(FILE *stream);
 void suppression_generate(enum suppression_style style, unsigned kind, const char *what, const struct names *names,
 			  const struct row *row, FILE *stream);
 
-/* Who hid it: "FILE:LINE (NAME)", "the built-in rule NAME". */
+/* The name of the rule that hid it: "FILE:LINE (NAME)", "the built-in rule NAME". */
 void suppression_source(const struct suppression *rule, struct buffer *out);
 
 #endif

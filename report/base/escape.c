@@ -16,7 +16,7 @@ static size_t plain_bytes(const char *text, size_t length)
 	return plain;
 }
 
-/* What was appended from start on begins no line with "::" and has no "##" in it. */
+/* Makes sure that the text from start on has no line that starts with "::", and no "##". */
 static void break_commands(struct buffer *out, size_t start)
 {
 	size_t first = start;
@@ -124,7 +124,7 @@ void escape_xml(struct buffer *out, const char *text)
 	}
 }
 
-/* What begins markup, a mention, a reference or a formula. */
+/* The characters that start markup, a mention, a reference or a formula. */
 static bool is_markup(const char *text)
 {
 	return strchr("|`*_[]\\@#~$!", *text) || !strncmp(text, "://", 3);

@@ -38,7 +38,7 @@ int output_flush(FILE *stream)
 	return number ? number : lost_errno(stream);
 }
 
-/* Where a link leads to, also when nothing is there yet; the path itself when it is none. NULL with errno. */
+/* The target of a link, even if it does not exist yet; the path itself if it is not a link. NULL with errno. */
 static char *follow(const char *path)
 {
 	enum { MOST_LINKS = 40 };

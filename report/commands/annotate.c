@@ -25,7 +25,7 @@ struct annotate_options {
 	bool all_lines, callees;
 };
 
-/* What is printed of one file. */
+/* The parts of one file that are printed. */
 struct listing {
 	const struct annotate_options *options;
 	const struct annotated *annotated;

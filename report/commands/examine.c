@@ -217,7 +217,7 @@ static void examine_allocator(struct examination *examination, const char *path,
 
 /* --- CPython --------------------------------------------------------------------------------------------------- */
 
-/* What a snapshot has of the program's Python part. */
+/* Reports what a snapshot records about the program's Python part. */
 static void find_python(struct examination *examination, const char *who, const struct snapshot *snapshot)
 {
 	struct buffer words = {0};

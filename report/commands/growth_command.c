@@ -163,7 +163,7 @@ static void growth_text(const struct growth_options *options, struct growth *gro
 	table_free(&table);
 }
 
-/* Of ordered briefs: chooses, loads, and says what is missing if there is no series. */
+/* Chooses from ordered briefs, loads, and reports what is missing if there is no series. */
 static int load_series(const struct growth_options *options, struct snapshot_briefs *briefs, struct series *series,
 		       struct error *error)
 {

@@ -167,7 +167,7 @@ static void print_path(const struct snapshot *snapshot, const struct snapshot_pa
 	fputc('\n', stream);
 }
 
-/* What is on none of the paths: they are those of the largest parts. */
+/* Prints the objects that are on none of the paths, which are those of the largest shares. */
 static void print_rest(const struct snapshot *snapshot, const struct snapshot_held *held,
 		       const struct terminal *terminal, FILE *stream)
 {

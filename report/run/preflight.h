@@ -40,7 +40,7 @@ int preflight_facts(const char *path, const struct elf_facts *facts, struct erro
 /* The library's file, or NULL and error (EXIT_USAGE). Honours MUDLARK_LIBRARY. The caller frees. */
 char *find_library(struct error *error);
 
-/* What to do about an allocator inside of a program, which Mudlark's does not replace. */
+/* The fix for an allocator inside a program, which Mudlark's does not replace. */
 #define EMBEDDED_ALLOCATOR_HINT                                                                                        \
 	"build it without that allocator for profiling; a Rust program without its #[global_allocator]"
 

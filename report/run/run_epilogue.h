@@ -1,5 +1,5 @@
 /*
- * What `mudlark run` says when the command has ended: where the snapshots are, the process that held most, the next
+ * The report of `mudlark run` when the command has ended: where the snapshots are, the largest process, the next
  * command.
  */
 #ifndef MUDLARK_RUN_EPILOGUE_H
@@ -11,10 +11,10 @@
 
 enum { SITES_SHOWN = 3 };
 
-/* Where the snapshots are, and what the process held that had the most at a time. */
+/* Prints where the snapshots are, and what the process with the largest peak held. */
 void run_epilogue(const struct run_session *session, const char *pattern, const struct host_options *host,
 		  const struct skips *skips);
-/* What to type next, if there is a snapshot: of that process. options: typed ones with a space behind each, or "". */
+/* Prints the next command for that process, if there is a snapshot. options: each followed by a space, or "". */
 void run_next(const struct snapshot_briefs *files, const char *options);
 
 /* The first rows with something live, ranked and by line: a notice for each. */

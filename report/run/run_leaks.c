@@ -83,7 +83,7 @@ static void name_ignored(struct lsan_options *lsan, struct intern *named)
 		notice("of LSAN_OPTIONS is ignored: %s", buffer_string(&lsan->ignored));
 }
 
-/* What the program's options of LeakSanitizer's ask for: its text, where they want it. */
+/* Prints what the program's LeakSanitizer options request: its text, in the place that they name. */
 static void obey_lsan_options(const struct run_leaks *run, struct reading *reading, struct verdict *verdict)
 {
 	struct snapshot *snapshot = reading->snapshots[0];

@@ -6,7 +6,7 @@
 
 #include "report/snapshot/read.h"
 
-/* What is left of one section. After the first failure every read gives 0, so that callers may check late. */
+/* The unread rest of one section. After the first failure every read returns 0, so that callers may check late. */
 struct cursor {
 	const unsigned char *next, *end;
 	const char *failed; /* why; NULL: not failed */

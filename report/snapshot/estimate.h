@@ -31,7 +31,7 @@ struct spread {
 	uint32_t samples; /* recorded blocks */
 };
 
-/* Of as many blocks, or of their bytes. The blocks' own sizes are not known: the variance is the most it can be. */
+/* For this many blocks, or for their bytes. The sizes of the blocks are unknown: the variance is an upper bound. */
 struct spread spread_of_blocks(const struct sample_class *class, uint64_t blocks);
 struct spread spread_of_bytes(const struct sample_class *class, uint64_t blocks, uint64_t bytes);
 void spread_add(struct spread *to, const struct spread *more);
@@ -44,11 +44,11 @@ struct spreads {
 };
 void spreads_add(struct spreads *to, const struct spreads *more);
 
-/* Of new - old. In one process what lived before and still lives is the same in both, and no part of the change. */
+/* For new - old. In one process, blocks that are live in both are the same, and no part of the change. */
 void spreads_of_change(const struct spreads *old_spreads, const struct spreads *new_spreads, bool same_process,
 		       struct spreads *change);
 
-/* Where the true sum lies in 95 % of all cases, given the estimate. */
+/* The interval that contains the true sum in 95 % of all cases, given the estimate. */
 struct interval {
 	double low, high;
 };

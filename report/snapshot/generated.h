@@ -26,7 +26,7 @@ struct generated_parts {
 void generated_split(const char *name, struct generated_parts *parts);
 void generated_forget(struct generated_parts *parts);
 
-/* What a report shows as the module of such code. */
+/* The name that a report shows as the module of such code. */
 #define GENERATED_MODULE "generated code"
 
 /* Notes of a report's head: names that are missing, why, and the option that gives them. */

@@ -48,7 +48,7 @@ bool same_process(const struct snapshot *left, const struct snapshot *right)
 	       !strcmp(left->texts[META_HOST].data, right->texts[META_HOST].data);
 }
 
-/* What a forked process still holds of its parent's blocks. */
+/* Sums the blocks of its parent that a forked process still holds. */
 static void sum_inherited(const struct snapshot *snapshot, uint64_t *bytes, uint64_t *blocks)
 {
 	*bytes = *blocks = 0;
@@ -70,7 +70,7 @@ static char *format_total(char out[64], const struct snapshot *snapshot, uint64_
 	return out;
 }
 
-/* What recording costs, and what for; nothing for snapshots that do not tell. */
+/* Prints the memory that recording takes, by purpose; nothing for snapshots that lack these figures. */
 static void print_own_parts(const struct snapshot *snapshot, FILE *stream)
 {
 	static const struct {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where the next part's elements begin, less 1 for what is counted from 1. */
+/* The start of the next part's elements, minus 1 for ids that count from 1. */
 struct offsets {
 	uint32_t modules, frames, stacks, threads, sites, cohorts, codes, generated;
 	uint32_t stored_modules, stored_addresses, stored_names;

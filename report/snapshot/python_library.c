@@ -71,7 +71,7 @@ static bool begins_with(const char *text, const char *beginning)
 	return !strncmp(text, beginning, strlen(beginning));
 }
 
-/* What CPython freezes into itself. A program may freeze modules of its own in the same way. */
+/* The modules that CPython freezes into itself. A program may freeze its own modules in the same way. */
 static bool is_frozen_library(const char *path)
 {
 	static const char *const modules[] = {

@@ -298,7 +298,7 @@ static inline bool is_python_frame(const struct snapshot_frame *frame)
 	return (frame->flags & FRAME_KIND_MASK) == FRAME_PYTHON;
 }
 
-/* Of a Python frame: the id of its code, never 0, and the offset of the instruction plus 1. */
+/* For a Python frame: the id of its code, never 0, and the offset of the instruction plus 1. */
 static inline uint32_t frame_code(const struct snapshot_frame *frame)
 {
 	return (uint32_t)(frame->address >> CODE_OFFSET_BITS);

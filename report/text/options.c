@@ -60,7 +60,7 @@ int options_operands(const struct command *command, const char *what, struct err
 	return EXIT_USAGE;
 }
 
-/* What getopt_long() complained about, in our words. */
+/* Reports getopt_long()'s complaint in our own words. */
 static int refuse(const struct command *command, int result, char **argv, const struct option *longs,
 		  struct error *error)
 {

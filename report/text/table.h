@@ -84,7 +84,7 @@ void table_continue(struct table *table, enum style style, const char *text);
 void table_print(struct table *table, FILE *stream, const struct terminal *terminal);
 void table_free(struct table *table);
 
-/* What turns the style on and off; "" when there is no colour. */
+/* The sequences that turn the style on and off; "" without colour. */
 const char *style_on(const struct terminal *terminal, enum style style);
 const char *style_off(const struct terminal *terminal, enum style style);
 

@@ -78,7 +78,7 @@ static void build_rows(struct retained_rows *rows)
 
 /* --- roots ----------------------------------------------------------------------------------------------------- */
 
-/* Where a root is, in the program's own words. */
+/* The place of a root, in the program's own names. */
 struct root_place {
 	const char *kind;   /* in JSON */
 	const char *name;   /* of a variable, a register; NULL: not known */

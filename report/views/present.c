@@ -50,7 +50,7 @@ int present(struct reading *reading, const char *const *paths, uint32_t count, c
 	return status;
 }
 
-/* What --format tracemalloc goes together with. */
+/* Checks the options that --format tracemalloc can be combined with. */
 static int check_format(const struct command *command, struct reading *reading, struct error *error)
 {
 	if (!reading->tracemalloc)

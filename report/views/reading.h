@@ -14,7 +14,7 @@ struct path_list {
 	size_t count, capacity;
 };
 
-/* Where JSON has the frames of stacks. */
+/* Where JSON stores the frames of stacks. */
 enum frames_choice { FRAMES_AUTO, FRAMES_ROWS, FRAMES_TABLE };
 
 struct reading {

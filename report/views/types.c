@@ -146,7 +146,7 @@ static void build_lines(struct types *types, uint32_t *const row_of[NAMES_MOST_S
 
 /* --- order ----------------------------------------------------------------------------------------------------- */
 
-/* What rows are ranked by: bytes or objects; of two snapshots the absolute change. */
+/* The value that ranks rows: bytes or objects; for two snapshots the absolute change. */
 static uint64_t weight(const struct types *types, const struct type_figures *figures)
 {
 	bool bytes = metric_is_bytes(types->reading->metric);

@@ -114,9 +114,8 @@ static bool recording_init(const char *text, pid_t pid)
 	python_look();
 	if (program_has_own_malloc()) {
 		recording_blind();
-		notes_add(
-			"nothing is recorded: the program brings an allocator of its own, which comes before Mudlark's; "
-			"link it without, or build it with the system's malloc");
+		notes_add("nothing is recorded: the program's own malloc takes precedence over Mudlark's; "
+			  "link the program without it");
 	}
 	return options.root == 0 || options.root == pid;
 }

@@ -20,9 +20,10 @@ enum {
 	COLLECTION_WAIT_NS = 5000000,
 	COLLECTING_AFTER = 176, /* from the generations */
 };
-#define NOT_OBTAINED "objects were not counted: the GIL was not to be had for 5 seconds: an extension keeps it"
+#define NOT_OBTAINED                                                                                                   \
+	"objects were not counted: could not acquire the GIL within 5 seconds: an extension may be holding it"
 
-#define COLLECTING "objects were not counted: a collection was under way each time that the GIL was to be had"
+#define COLLECTING "objects were not counted: a garbage collection was running each time the GIL was acquired"
 
 /* ENDED: the waiter is gone without having had it. */
 enum { WAITING, TAKEN, DONE, ENDED, GIVEN_UP };

@@ -103,7 +103,7 @@ static const char *choose_layout(const struct dynsym *tables)
 		return "Python frames are not recorded: this CPython is free-threaded; native stacks are complete";
 	struct python_layout said = python.layout;
 	if (!take_debug_offsets(&said, head))
-		return "Python frames are not recorded: this CPython's description of itself makes no sense";
+		return "Python frames are not recorded: the debug offsets that this CPython exports are inconsistent";
 	python.layout = said;
 	return NULL;
 }

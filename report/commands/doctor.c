@@ -71,7 +71,7 @@ static void print_text(const struct examination *examination, FILE *stream, enum
 		if (finding->mend) {
 			reason.length = 0;
 			text_clean(&reason, finding->mend);
-			fprintf(stream, "      mend: %s\n", buffer_string(&reason));
+			fprintf(stream, "      fix: %s\n", buffer_string(&reason));
 		}
 		buffer_free(&reason);
 	}

@@ -167,7 +167,7 @@ int gate_prepare(struct gate_options *options, struct error *error)
 {
 	struct gate *gate = &options->gate;
 	if (options->prune && !options->baseline)
-		return error_set(error, EXIT_USAGE, NULL, "gate: --prune wants a --baseline to prune");
+		return error_set(error, EXIT_USAGE, NULL, "gate: --prune requires --baseline");
 	gate_settle_policy(&gate->policy);
 	gate->source_root = source_root(options);
 	if (!options->suppressions.no_builtin)
@@ -385,7 +385,7 @@ static int run_gate(const struct command *command, int argc, char **argv, struct
 		return EXIT_FINE;
 	}
 	if (status == EXIT_FINE && compares && argc - first != 2)
-		status = options_operands(command, "diff wants two snapshots, the base first", error);
+		status = options_operands(command, "diff requires two snapshots, the base first", error);
 	else if (status == EXIT_FINE && first == argc)
 		status = options_operands(command, "name the snapshots of one process", error);
 	if (status == EXIT_FINE)

@@ -57,7 +57,7 @@ static int run_option(void *context, int id, const char *argument, struct error 
 		options->every = argument;
 		if (strspn(argument, "0123456789.") == strlen(argument) && strtod(argument, &end) >= 0.001 && !*end)
 			return EXIT_FINE;
-		return error_set(error, EXIT_USAGE, NULL, "gate run: --every wants at least 0.001 seconds, not '%s'",
+		return error_set(error, EXIT_USAGE, NULL, "gate run: --every requires at least 0.001 seconds, got '%s'",
 				 argument);
 	case GATE_RUN_KEEP:
 		options->keep = argument;
@@ -185,7 +185,7 @@ static void require_end(struct gate *gate, const struct snapshot *last)
 	if (!gate->policy.leaks_asked || !last->numbers[META_LEAKS] || last->numbers[META_TRIGGER] == TRIGGER_EXIT)
 		return;
 	gate->scan_incomplete |= !gate->started;
-	gate_incomplete(gate, "no search for leaks was made at the end: it did not end by itself");
+	gate_incomplete(gate, "no search for leaks was made at the end: it did not exit by itself");
 }
 
 static int judge_image(struct run *run, struct snapshot_brief *briefs, size_t count, struct error *error)

@@ -211,7 +211,7 @@ static const struct option_spec options_table[] = {
 const struct command leaks_command = {
 	.name = "leaks",
 	.operands = "SNAPSHOT",
-	.summary = "memory that the program has lost: what nothing points to any more",
+	.summary = "leaked memory: blocks that nothing points to any longer",
 	.description =
 		"Shows what a search for leaks found, by the stacks that allocated it. The snapshot must have been "
 		"written with one: 'mudlark run --leaks', 'mudlark snap --leaks'. '-' reads standard input.",

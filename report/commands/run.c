@@ -190,24 +190,24 @@ static int run_option(void *context, int id, const char *argument, struct error 
 	bool numeric = !strcmp(key, "every") || !strcmp(key, "depth");
 	if (numeric && !is_number(argument, !strcmp(key, "every")))
 		return error_set(error, EXIT_USAGE, "'mudlark run --help' lists the options",
-				 "run: --%s wants a number, not '%s'", key, argument);
+				 "run: --%s requires a number, got '%s'", key, argument);
 	if (!strcmp(key, "depth") && (strtol(argument, NULL, 10) < 1 || strtol(argument, NULL, 10) > DEPTH_MOST))
-		return error_set(error, EXIT_USAGE, NULL, "run: --depth wants 1 to %d frames, not %s", DEPTH_MOST,
+		return error_set(error, EXIT_USAGE, NULL, "run: --depth requires 1 to %d frames, got %s", DEPTH_MOST,
 				 argument);
 	double seconds = strcmp(key, "every") ? 0 : strtod(argument, NULL);
 	if (seconds > 0 && seconds < EVERY_LEAST)
-		return error_set(error, EXIT_USAGE, NULL, "run: --every wants 0 or at least %g seconds, not %s",
+		return error_set(error, EXIT_USAGE, NULL, "run: --every requires 0 or at least %g seconds, got %s",
 				 EVERY_LEAST, argument);
 	if (!strcmp(key, "sample") && !is_sample(argument))
 		return error_set(error, EXIT_USAGE,
 				 "bytes, or a number with K, M, G or T behind it; 0 records every block",
-				 "run: --sample wants 0 to 1T, not '%s'", argument);
+				 "run: --sample requires 0 to 1T, got '%s'", argument);
 	bool counts_marks = !strcmp(key, "marks") || !strcmp(key, "warmup");
 	if (counts_marks && (!is_number(argument, false) || strtoul(argument, NULL, 10) > MARKS_MOST))
-		return error_set(error, EXIT_USAGE, NULL, "run: --%s wants 0 to %d iterations, not '%s'", key,
+		return error_set(error, EXIT_USAGE, NULL, "run: --%s requires 0 to %d iterations, got '%s'", key,
 				 MARKS_MOST, argument);
 	if (!strcmp(key, "exitcode") && (!is_number(argument, false) || strtol(argument, NULL, 10) > 255))
-		return error_set(error, EXIT_USAGE, NULL, "run: --exitcode wants 0 to 255, not '%s'", argument);
+		return error_set(error, EXIT_USAGE, NULL, "run: --exitcode requires 0 to 255, got '%s'", argument);
 	int number = strcmp(key, "signal") ? 0 : signal_number(argument);
 	if (number < 0 || number == SIGKILL || number == SIGSTOP)
 		return error_set(error, EXIT_USAGE, "a number, a name as USR2 or RTMAX-5, or none",

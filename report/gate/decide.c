@@ -132,11 +132,11 @@ static const char *plain_reason(struct gate *gate, const struct finding *finding
 		return "more is live than in the run that it is compared with";
 	case FINDING_DEFINITE:
 	case FINDING_INDIRECT:
-		return "nothing points at it any more";
+		return "no pointer to it is left";
 	case FINDING_POSSIBLE:
 		return "only doubtful pointers lead to it";
 	case FINDING_STACK_ONLY:
-		return "only stacks point at it";
+		return "only stacks point to it";
 	case FINDING_REACHABLE:
 	case FINDING_KINDS:
 		break;

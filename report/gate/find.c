@@ -60,12 +60,13 @@ void gate_find_search(struct gate *gate, struct names *names, const struct snaps
 		if (!gate->policy.leaks_asked)
 			return; /* the kinds are the default's: of growth and limits alone there is a verdict, too */
 		if (snapshot->numbers[META_LEAKS_OFF]) {
-			gate_incomplete(gate, "no search for leaks was made: the program or LSAN_OPTIONS wanted none");
+			gate_incomplete(gate,
+					"no search for leaks was made: the program or LSAN_OPTIONS turned it off");
 			return;
 		}
 		gate->scan_incomplete |= !gate->started;
 		gate_incomplete(gate, "%s",
-				gate->process ? "no search for leaks was made: it did not end by itself"
+				gate->process ? "no search for leaks was made: it did not exit by itself"
 					      : "no search for leaks was made: take the snapshot with mudlark run "
 						"--leaks or mudlark snap --leaks");
 		return;

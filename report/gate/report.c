@@ -38,7 +38,7 @@ static void print_finding(const struct gate *gate, const struct finding *finding
 	print_clean(prefix, buffer_string(&title), stream);
 	print_clean("  why:  ", finding->reason, stream);
 	if (finding->mend[0])
-		print_clean("  mend: ", finding->mend, stream);
+		print_clean("  fix:  ", finding->mend, stream);
 	if (finding->row.frame)
 		fprintf(stream, "  id:   %s\n", finding->fingerprint.whole);
 	for (char *line = stack.length ? (buffer_string(&stack), stack.data) : NULL, *end; line && *line;

@@ -13,8 +13,8 @@
 enum { RESULTS_MOST = 5000, LOCATIONS_MOST = 1000 };
 
 static const char *const rule_texts[FINDING_KINDS] = {
-	"Memory that nothing points at any more",     "Memory that only leaked memory points at",
-	"Memory that only doubtful pointers lead to", "Memory that only stacks point at",
+	"Memory that no pointer is left to",          "Memory that only leaked memory points to",
+	"Memory that only doubtful pointers lead to", "Memory that only stacks point to",
 	"Memory that was still reachable at the end", "A part of what each iteration allocates is never freed",
 	"Memory that grows more and more slowly",     "Memory whose total rises",
 	"More memory is live than the limit",         "More memory of one stack is live than the limit",

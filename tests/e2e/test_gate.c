@@ -333,8 +333,8 @@ START_TEST(run_writes_at_marks)
 		    "m.16.mud && "
 		    "mudlark gate --fail-on growth m.?.mud m.1[0-4].mud",
 		    "growth: about 96 bytes in 1 block per iteration in forget_one");
-	gate_expect(2, "mudlark run --marks many true", "run: --marks wants 0 to 1000000000 iterations, not 'many'");
-	gate_expect(2, "mudlark run --warmup 1000000001 true", "run: --warmup wants");
+	gate_expect(2, "mudlark run --marks many true", "run: --marks requires 0 to 1000000000 iterations, got 'many'");
+	gate_expect(2, "mudlark run --warmup 1000000001 true", "run: --warmup requires");
 }
 END_TEST
 

@@ -231,7 +231,7 @@ START_TEST(nothing_is_known)
 		{"strict_seccomp exit", "leaks=1 children=0", UNCERTAIN, NOT_SEARCHED, NULL},
 		{"strict_seccomp exit", "leaks=1 exitcode=0", 0, NOT_SEARCHED, NULL},
 		{"strict_seccomp exit", "leaks=0", 0, NOT_SEARCHED, NULL},
-		{"own_malloc", "leaks=1", UNCERTAIN, UNCERTAIN, "the program brings an allocator of its own"},
+		{"own_malloc", "leaks=1", UNCERTAIN, UNCERTAIN, "the program's own malloc takes precedence"},
 		{"leak_shapes blocks", "leaks=1 record=0", UNCERTAIN, UNCERTAIN, "blocks were not recorded"},
 		{"leak_shapes none", "leaks=1 record=0", UNCERTAIN, UNCERTAIN, "blocks were not recorded"},
 	};

@@ -142,9 +142,9 @@ static const struct {
 	{"3.13.0", "does not describe itself"},
 	{"3.13.0,cookie,threaded", "free-threaded"},
 	{"3.14.0,cookie,threaded", "free-threaded"},
-	{"3.13.0,cookie", "makes no sense"},
-	{"3.13.0,cookie,wild,cycle", "makes no sense"},
-	{"3.14.0,cookie,wild", "makes no sense"},
+	{"3.13.0,cookie", "are inconsistent"},
+	{"3.13.0,cookie,wild,cycle", "are inconsistent"},
+	{"3.14.0,cookie,wild", "are inconsistent"},
 };
 
 /* What only looks like CPython stops nothing, and is said in one line of the snapshot. */

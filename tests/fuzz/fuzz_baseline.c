@@ -22,8 +22,7 @@ static char *written(const char *text, size_t bytes)
 		baseline_write(&baseline, stream);
 		fclose(stream);
 		for (size_t i = 0; i < baseline.count; i++)
-			if (!baseline_next(&baseline, &baseline.entries[i].fingerprint, baseline.entries[i].kind,
-					   NULL))
+			if (!baseline_next(&baseline, &baseline.entries[i].fingerprint, baseline.entries[i].kind, NULL))
 				__builtin_trap();
 	}
 	baseline_free(&baseline);

@@ -16,7 +16,7 @@
  *   x_place     even while the module is loaded at [start, end), odd while it is not; each load and unload adds 1. It
  *               is read before and after the place, which is valid if both are the same even number.
  *
- * The facts that only files have (device, inode, size, mtime, "deleted", the absolute path) is read from
+ * The facts that only files have (device, inode, size, mtime, "deleted", the absolute path) are read from
  * /proc/self/maps when a snapshot is written or before a library is closed (module_files.h), never inside malloc. But
  * for one stat(), of a library without a build-id that may have come back.
  */

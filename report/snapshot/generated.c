@@ -98,10 +98,11 @@ static const char *advice(const struct snapshot *snapshot)
 	} known[] = {
 		{"node", "start it with --perf-basic-prof --interpreted-frames-native-stack"},
 		{"java",
-		 "start it with -XX:+PreserveFramePointer and run 'jcmd PID Compiler.perfmap' before the snapshot "
-		 "(JDK 17 or newer)"},
+		 "start it with -XX:+PreserveFramePointer, and run 'jcmd PID Compiler.perfmap' before the snapshot, or "
+		 "add -XX:+UnlockDiagnosticVMOptions -XX:+DumpPerfMapAtExit for the one at its end (JDK 17 or newer)"},
 		{"python",
-		 "start it with -X perf (CPython 3.12 or newer); Python's own lines are recorded in any case"},
+		 "an extension has generated it: have that write /tmp/perf-PID.map or a jitdump file. Python's own lines "
+		 "are recorded without -X perf, which only makes it harder to tell their place among C's"},
 		{"dotnet", "start it with DOTNET_PerfMapEnabled=1 in its environment"},
 		{"luajit", "LuaJIT writes no such file: run it with -joff to see its interpreter"},
 		{"ruby", "start it with --yjit --yjit-perf (Ruby 3.3 or newer)"},

@@ -20,6 +20,7 @@ struct holder_case {
 	const char *others; /* more words, where there is a second holder */
 	bool is_numpy, has_no_single;
 	bool by_version; /* what is read differs between interpreters: it is tried on each */
+	bool unnamed;    /* the type is found by its growth alone */
 };
 
 static const struct holder_case cases[] = {
@@ -105,6 +106,11 @@ static const struct holder_case cases[] = {
 	{.way = "lost_dicts",
 	 .type = "dict",
 	 .words = "1 reference to each that no object has: C code took it and did not release it"},
+	{.way = "callbacks",
+	 .by_version = true,
+	 .unnamed = true,
+	 .type = "function",
+	 .words = "__main__.listeners holds "},
 	{.way = "native", .type = "__main__.Leak", .words = "hold_native.table"},
 	{.way = "arrays", .type = "__main__.Pixels", .words = "__main__.errors holds ", .is_numpy = true},
 	{.way = "array_of_objects", .type = "__main__.Leak", .words = "__main__.kept holds ", .is_numpy = true},
@@ -162,7 +168,8 @@ static void check_row(const char *python, const struct holder_case *tested, cons
 static void run_case(const char *python, const struct holder_case *tested)
 {
 	char options[128];
-	snprintf(options, sizeof(options), "refs=%s:output=held.%%n.mud:children=0:at_exit=0", tested->type);
+	snprintf(options, sizeof(options), "refs=%s:output=held.%%n.mud:children=0:at_exit=0",
+		 tested->unnamed ? "?" : tested->type);
 	struct command command = {.argv = {python, PYTHON_PROGRAM("holders.py"), tested->way},
 				  .preloaded = true,
 				  .options = options,

@@ -11,14 +11,15 @@
  *
  * symbolize/ has its own harness; here it is a stub, so that no file of the machine has a say.
  *
- * The seeds: `leaks` is a program's of 18 blocks under leaks=2, `generated` one of tests/hosts/generated_code. The
- * others: built with -DMAKE_SEEDS and without -fsanitize=fuzzer, the program writes them into the directory that it is
+ * The seeds: `leaks` is a program's of 18 blocks under leaks=2, `generated` one of tests/hosts/generated_code,
+ * `shares` what is about objects in one of python3 with refs=?. The others: built with -DMAKE_SEEDS and without -fsanitize=fuzzer, the program writes them into the directory that it is
  * given.
  */
 #include "report/analysis/metric.h"
 #include "report/snapshot/brief.h"
 #include "report/snapshot/heading.h"
 #include "report/snapshot/merge.h"
+#include "report/snapshot/shares.h"
 #include "report/views/leak_paths.h"
 #include "report/views/rows.h"
 #include "tests/report/synthetic.h"
@@ -206,6 +207,24 @@ static void write_again(const struct snapshot *snapshot)
 	names_close(names);
 }
 
+/* Who holds the objects of each type, of all and of those that are newer. */
+static void weigh(const struct snapshot *snapshot)
+{
+	struct snapshot before = *snapshot;
+	before.numbers[META_EPOCH] = snapshot->numbers[META_EPOCH] / 2;
+	for (uint32_t type = 0; type < snapshot->census.type_count; type++) {
+		struct shares shares;
+		for (int newer = 0; newer < 2; newer++) {
+			bool known = shares_of(&shares, snapshot, type, newer ? &before : NULL);
+			assert(known == (shares.all != 0) && shares.count <= SHARES_MOST);
+			const struct share *most = shares_most_bytes(&shares);
+			assert(!most || (most >= shares.at && most < shares.at + shares.count));
+			for (uint32_t i = 0; i < shares.count; i++)
+				assert(share_percent(shares.at[i].objects, shares.all) <= 100);
+		}
+	}
+}
+
 /* Why blocks are reachable, as `mudlark leaks` tells it: it takes the place of the sites' figures. */
 static void explain(struct snapshot *snapshot)
 {
@@ -234,6 +253,7 @@ static void examine(const void *bytes, size_t size)
 	assert((snapshot == NULL) == (error.code == EXIT_INPUT));
 	if (snapshot) {
 		report(snapshot);
+		weigh(snapshot);
 		write_again(snapshot);
 		struct snapshot *both[] = {snapshot,
 					   snapshot_decode(bytes, size, "again.mud", SNAPSHOT_SKIP_CHECKSUMS, &error)};
@@ -276,7 +296,7 @@ static void read_brief(const void *bytes, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	if (size && bytes[0] <= SECTION_GENERATED && snapshot_section_name(bytes[0])) {
+	if (size && bytes[0] <= SECTION_SHARES && snapshot_section_name(bytes[0])) {
 		struct buffer file = {0};
 		replace_section(bytes[0], bytes + 1, size - 1, &file);
 		examine(file.data, file.length);

@@ -363,6 +363,14 @@ def hold_native():
     grow(add)
 
 
+listeners = []
+
+
+def hold_callbacks():
+    """What importing makes as well: functions."""
+    grow(lambda leak: listeners.append(lambda: leak))
+
+
 def hold_arrays():
     import numpy
 

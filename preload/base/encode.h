@@ -32,7 +32,7 @@ void encode_section_end(struct encoder *encoder);
 
 void encode_number(struct encoder *encoder, uint64_t value);
 /* The same for several at once: room is looked for once a row. At most ENCODE_ROW_MAX. */
-enum { ENCODE_ROW_MAX = 8 };
+enum { ENCODE_ROW_MAX = 10 };
 void encode_row(struct encoder *encoder, const uint64_t *values, unsigned count);
 void encode_bytes(struct encoder *encoder, const void *data, size_t bytes); /* as a text: length first */
 void encode_text(struct encoder *encoder, const char *text);

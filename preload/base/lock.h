@@ -22,6 +22,7 @@ enum lock_rank {
 	RANK_FALLBACK,     /* heap.c: one of the heaps for nested and late allocations; only ever tried */
 	RANK_ORPHANS,      /* heap.c: heaps without a thread */
 	RANK_JEMALLOC,     /* jemalloc_glue.c: its initialisation */
+	RANK_QUARANTINE,   /* guard.c: the blocks that wait there */
 	RANK_CENTRAL,      /* pool.c: chunks and free slabs */
 	RANK_PYTHON,       /* python/codes.c: a code object is being copied; */
 	RANK_CODES,        /* the table of codes, */

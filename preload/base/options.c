@@ -190,12 +190,10 @@ static enum outcome set(struct options *options, const char *key, const char *va
 		const char *key;
 		bool *flag;
 	} flags[] = {
-		{"record", &options->record},
-		{"children", &options->children},
-		{"verbose", &options->verbose},
-		{"check_capture", &options->check_capture},
-		{"census", &options->census},
-		{"judge", &options->judge},
+		{"record", &options->record},   {"children", &options->children},
+		{"verbose", &options->verbose}, {"check_capture", &options->check_capture},
+		{"census", &options->census},   {"judge", &options->judge},
+		{"guard", &options->guard},
 	};
 	uint64_t n;
 	bool good;

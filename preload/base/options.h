@@ -28,6 +28,7 @@
  *   refs=TYPE         ... and find out who holds the objects of a type; ?: of the types that grew most since the last
  *                     census; in the first census, of the types with the most objects
  *   check_capture=0|1 walk each stack with libunwind as well and count differences (0)
+ *   guard=0|1         find writes outside of blocks and into freed ones (0)
  *   python=P          CPython's objects: blocks of Mudlark's pools, each recorded (objects); pymalloc's (arenas); or
  *                     pymalloc's, and no Python frames in stacks (off) (objects)
  *   root=PID          set by `mudlark run --children=0`: only this process is recorded
@@ -56,6 +57,7 @@ struct options {
 	bool check_capture;
 	bool census;
 	bool judge;
+	bool guard;
 	bool suppressions; /* there are some */
 	uint32_t leaks;    /* LEAKS_RETAINED: with paths and retained sizes */
 	int exitcode;

@@ -82,8 +82,8 @@ static void queue_remove(struct heap *heap, struct slab *slab)
  */
 static uint32_t full_notice(const struct slab *slab)
 {
-	uint32_t batch = slab->slots / 16;
-	return slab->slots - (batch ? batch : 1);
+	uint32_t slots = slab_capacity(slab), batch = slots / 16;
+	return slots - (batch ? batch : 1);
 }
 
 void heap_give_slow(struct heap *heap, struct slab *slab)
@@ -141,7 +141,7 @@ static void remote_splice(struct slab *slab, struct heap *heap)
 	for (uint32_t i = 1; i < count; i++) {
 		void *next = slot_next(tail);
 		if (!next || !slot_link_plausible(next, tail)) {
-			damage_found("write to freed memory", tail);
+			damage_found(MISUSE_WRITE_FREED, FOUND_BY_REUSE, tail);
 			break; /* the slots behind are lost; they stay counted as used */
 		}
 		slot_unmark(tail);
@@ -151,7 +151,7 @@ static void remote_splice(struct slab *slab, struct heap *heap)
 	slot_unmark(tail);
 	slab->used--;
 	if (slot_next(tail) && !slot_link_plausible(slot_next(tail), tail))
-		damage_found("write to freed memory", tail);
+		damage_found(MISUSE_WRITE_FREED, FOUND_BY_REUSE, tail);
 	slot_link(tail, slab->free);
 	slab->free = head;
 }
@@ -200,7 +200,7 @@ void recent_drop_damaged(struct heap *heap, unsigned size_class)
 		return;
 	/* It stays counted as used: what was written there may be anybody's. */
 	heap->recent[size_class].top = top - 1;
-	damage_found("write to freed memory", top[-1]);
+	damage_found(MISUSE_WRITE_FREED, FOUND_BY_REUSE, top[-1]);
 }
 
 void heap_flush(struct heap *heap)
@@ -213,7 +213,7 @@ void heap_flush(struct heap *heap)
 			if (*(uint64_t *)slots[i] == slot_seal(slots[i]))
 				heap_give(heap, slab_of(slots[i]), slots[i]);
 			else
-				damage_found("write to freed memory", slots[i]);
+				damage_found(MISUSE_WRITE_FREED, FOUND_BY_REUSE, slots[i]);
 		}
 	}
 }

@@ -143,7 +143,7 @@ static inline void *slab_pop(struct slab *slab)
 		return NULL;
 	void *next = slot_next(slot);
 	if (__builtin_expect(!slot_link_plausible(next, slot), 0)) {
-		damage_found("write to freed memory", slot);
+		damage_found(MISUSE_WRITE_FREED, FOUND_BY_REUSE, slot);
 		next = NULL; /* what follows cannot be trusted: those slots are lost */
 	}
 	slab->free = next;

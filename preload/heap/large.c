@@ -4,6 +4,7 @@
 #include "preload/base/meta.h"
 #include "preload/base/sandboxed.h"
 #include "preload/base/sys.h"
+#include "preload/heap/guard.h"
 #include "preload/heap/jemalloc_glue.h"
 
 #include <errno.h>
@@ -14,12 +15,16 @@ enum {
 	LEAF_BITS = 10,
 	MIDDLE_BITS = 13,
 	ROOT_BITS = 12,
-	LARGE_KIND_MASK = 15,     /* of a record's state; the rest is the offset */
+	LARGE_KIND_MASK = 7,      /* of a record's state */
+	LARGE_GUARDED = 8,        /* likewise: a canary follows the block */
 	DIAGNOSE_PAGES = 1 << 18, /* blocks up to 1 GiB are searched for their start */
 	REMAPPED_MIN_BYTES = 1 << 20,
 	FORESEEN_PART = 8,
 };
 _Static_assert(PAGE_BITS + LEAF_BITS + MIDDLE_BITS + ROOT_BITS == ADDRESS_BITS, "the radix covers user addresses");
+
+/* The rest of the state. */
+#define LARGE_OFFSET_MASK (~UINT32_C(15))
 
 struct radix_leaf {
 	struct large_record record[1 << LEAF_BITS];
@@ -97,14 +102,14 @@ struct large_record *large_find(const void *p)
 	if (!record || !record_is_live(record))
 		return NULL;
 	uint32_t state = atomic_load_explicit(&record->state, memory_order_relaxed);
-	return (state & ~(uint32_t)LARGE_KIND_MASK) == offset_in_page(p) ? record : NULL;
+	return (state & LARGE_OFFSET_MASK) == offset_in_page(p) ? record : NULL;
 }
 
-const char *large_diagnose(const void *p)
+enum snapshot_misuse large_diagnose(const void *p)
 {
 	const struct large_record *record = record_at(p);
 	if (record && atomic_load_explicit(&record->state, memory_order_relaxed) == (LARGE_FREED | offset_in_page(p)))
-		return "double free";
+		return MISUSE_DOUBLE_FREE;
 	/* Is it inside a block that begins in an earlier page? Only a host in error waits for this. */
 	uintptr_t page = (uintptr_t)p & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
 	for (size_t i = 0; i < DIAGNOSE_PAGES && page; i++, page -= SYS_PAGE_BYTES) {
@@ -114,14 +119,31 @@ const char *large_diagnose(const void *p)
 					     1); /* no table: on to the one before */
 		if (!record || !record_is_live(record))
 			continue;
-		uintptr_t start = page + (atomic_load_explicit(&record->state, memory_order_relaxed) &
-					  ~(uint32_t)LARGE_KIND_MASK);
+		uintptr_t start =
+			page + (atomic_load_explicit(&record->state, memory_order_relaxed) & LARGE_OFFSET_MASK);
 		if (start <= (uintptr_t)p && (uintptr_t)p < start + record->size)
-			return "free of a pointer that is not the start of a block";
+			return MISUSE_NO_BLOCK;
 		if (start < (uintptr_t)p)
-			return NULL;
+			return MISUSE_NONE;
 	}
-	return NULL;
+	return MISUSE_NONE;
+}
+
+bool large_is_guarded(const struct large_record *record)
+{
+	return atomic_load_explicit(&record->state, memory_order_acquire) & LARGE_GUARDED;
+}
+
+/* Bytes of a new block with its canary. */
+static size_t room_for(size_t size)
+{
+	return guard_on ? guard_room(size) : size;
+}
+
+/* ... and of a block that was there. */
+static size_t record_room(const struct large_record *record)
+{
+	return large_is_guarded(record) ? guard_room(record->size) : record->size;
 }
 
 static bool record_set(void *p, size_t size, enum large_kind kind)
@@ -130,10 +152,13 @@ static bool record_set(void *p, size_t size, enum large_kind kind)
 	/* A chunk of the pools can't be here; a mark that outlives the block only costs a look into the radix. */
 	if (!record || !kinds_enter(p, size, KIND_LARGE))
 		return false;
+	if (guard_on)
+		guard_put_canary(p, size, guard_room(size));
 	record->size = size;
 	atomic_fetch_add_explicit(&large.live_bytes, size, memory_order_relaxed);
 	atomic_store_explicit(&record->cohort, 0, memory_order_relaxed);
-	atomic_store_explicit(&record->state, kind | offset_in_page(p), memory_order_release);
+	atomic_store_explicit(&record->state, kind | (guard_on ? LARGE_GUARDED : 0u) | offset_in_page(p),
+			      memory_order_release);
 	return true;
 }
 
@@ -144,7 +169,7 @@ static size_t direct_bytes(size_t size)
 
 static void *direct_allocate(size_t size, size_t alignment)
 {
-	size_t bytes = direct_bytes(size ? size : 1);
+	size_t room = room_for(size), bytes = direct_bytes(room ? room : 1);
 	void *p = alignment > SYS_PAGE_BYTES ? sys_map_aligned(bytes, alignment) : sys_map(bytes);
 	if (!p)
 		return NULL;
@@ -193,7 +218,7 @@ static void *jemalloc_allocate(size_t size, size_t alignment, bool zero)
 {
 	drain_deferred();
 	/* Small sizes come here for their alignment: from 16 KiB on a block has pages of its own. */
-	size_t bytes = size > SMALL_MAX_BYTES ? size : SMALL_MAX_BYTES;
+	size_t room = room_for(size), bytes = room > SMALL_MAX_BYTES ? room : SMALL_MAX_BYTES;
 	void *p = pvt_mallocx(bytes, alignment_flag(alignment) | (zero ? JEMALLOC_ZERO : 0));
 	if (p && !record_set(p, size, LARGE_JEMALLOC)) {
 		pvt_dallocx(p, 0);
@@ -215,27 +240,32 @@ void *large_allocate(struct heap *heap, size_t size, size_t alignment, bool zero
 	return p;
 }
 
-void large_free(struct heap *heap, void *p, struct large_record *record)
+enum large_kind large_retire(void *p, struct large_record *record)
 {
-	int saved = errno;
 	uint32_t state =
 		atomic_exchange_explicit(&record->state, LARGE_FREED | offset_in_page(p), memory_order_acq_rel);
 	enum large_kind kind = state & LARGE_KIND_MASK;
 	atomic_store_explicit(&record->cohort, 0, memory_order_relaxed);
 	if (kind == LARGE_DIRECT || kind == LARGE_JEMALLOC)
 		atomic_fetch_sub_explicit(&large.live_bytes, record->size, memory_order_relaxed);
+	else
+		damage_found(MISUSE_DOUBLE_FREE, FOUND_BY_FREE, p); /* another thread freed it since it was looked up */
+	return kind;
+}
+
+void large_release(struct heap *heap, void *p, enum large_kind kind, size_t room)
+{
+	int saved = errno;
 	if (kind == LARGE_DIRECT) {
 		/* The kernel may give these addresses to anybody now. */
-		atomic_store_explicit(&record->state, LARGE_NONE, memory_order_relaxed);
-		size_t bytes = direct_bytes(record->size ? record->size : 1);
+		atomic_store_explicit(&record_at(p)->state, LARGE_NONE, memory_order_relaxed);
+		size_t bytes = direct_bytes(room ? room : 1);
 		atomic_fetch_sub_explicit(&large.direct_bytes, bytes, memory_order_relaxed);
 		sys_unmap(p, bytes);
-	} else if (kind != LARGE_JEMALLOC) {
-		damage_found("double free", p); /* another thread freed it since it was looked up */
-	} else if (jemalloc_usable(heap)) {
+	} else if (kind == LARGE_JEMALLOC && jemalloc_usable(heap)) {
 		pvt_dallocx(p, 0);
 		drain_deferred();
-	} else {
+	} else if (kind == LARGE_JEMALLOC) {
 		void *first = atomic_load_explicit(&large.deferred, memory_order_relaxed);
 		do {
 			memcpy(p, &first, sizeof first);
@@ -243,6 +273,12 @@ void large_free(struct heap *heap, void *p, struct large_record *record)
 								memory_order_relaxed));
 	}
 	errno = saved;
+}
+
+void large_free(struct heap *heap, void *p, struct large_record *record)
+{
+	size_t room = record_room(record);
+	large_release(heap, p, large_retire(p, record), room);
 }
 
 /*
@@ -290,6 +326,31 @@ static bool direct_resize(void **p, struct large_record *record, size_t size)
 	return true;
 }
 
+/* The new size in place. Without a canary while it changes: a snapshot may read it. */
+bool large_resize_guarded(struct heap *heap, void *p, struct large_record *record, size_t size)
+{
+	int saved = errno;
+	size_t room = guard_room(size), bytes = direct_bytes(record_room(record)), new_bytes = direct_bytes(room);
+	enum large_kind kind = record_kind(record);
+	uint32_t state = atomic_fetch_and(&record->state, ~(uint32_t)LARGE_GUARDED);
+	bool done;
+	if (kind == LARGE_JEMALLOC)
+		done = jemalloc_usable(heap) && pvt_xallocx(p, room, 0, 0) >= room;
+	else
+		done = new_bytes == bytes || (!sandboxed() && sys_extend(p, bytes, new_bytes) == 0);
+	if (done) {
+		if (kind == LARGE_DIRECT)
+			atomic_fetch_add_explicit(&large.direct_bytes, new_bytes - bytes, memory_order_relaxed);
+		atomic_fetch_add_explicit(&large.live_bytes, size - record->size, memory_order_relaxed);
+		record->size = size;
+		guard_put_canary(p, size, room);
+		state |= LARGE_GUARDED;
+	}
+	atomic_store_explicit(&record->state, state, memory_order_release);
+	errno = saved;
+	return done;
+}
+
 void *large_resize(struct heap *heap, void *p, struct large_record *record, size_t size)
 {
 	uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
@@ -328,6 +389,8 @@ void *large_resize(struct heap *heap, void *p, struct large_record *record, size
 
 size_t large_usable(struct heap *heap, const void *p, const struct large_record *record)
 {
+	if (large_is_guarded(record))
+		return record->size;
 	if (record_kind(record) == LARGE_DIRECT)
 		return direct_bytes(record->size ? record->size : 1);
 	if (jemalloc_usable(heap))
@@ -357,7 +420,7 @@ void large_walk_addresses(void (*visit)(const struct large_record *record, uintp
 					continue;
 				uintptr_t page = ((r << MIDDLE_BITS | m) << LEAF_BITS | i) << PAGE_BITS;
 				uint32_t state = atomic_load_explicit(&leaf->record[i].state, memory_order_relaxed);
-				visit(&leaf->record[i], page | (state & ~(uint32_t)LARGE_KIND_MASK), context);
+				visit(&leaf->record[i], page | (state & LARGE_OFFSET_MASK), context);
 			}
 		}
 	}

@@ -30,8 +30,8 @@ enum large_kind {
 
 struct large_record {
 	_Atomic uint32_t cohort; /* as in a slab's records; 0: not recorded */
-	_Atomic uint32_t state;  /* enum large_kind | offset of the block in its page, a multiple of 16 */
-	uint64_t size;           /* requested bytes */
+	_Atomic uint32_t state; /* enum large_kind | guarded << 3 | offset of the block in its page, a multiple of 16 */
+	uint64_t size;          /* requested bytes */
 };
 _Static_assert(sizeof(struct large_record) == 16, "1024 of them are 16 KiB");
 
@@ -45,13 +45,27 @@ void *large_allocate(struct heap *heap, size_t size, size_t alignment, bool zero
 struct large_record *large_find(const void *p);
 
 /*
- * What a pointer is that large_find() does not know: "double free", "free of a pointer that is not the start of a
- * block" when it points into a live one, or NULL when it may be another allocator's.
+ * What a pointer is that large_find() does not know: MISUSE_DOUBLE_FREE, MISUSE_NO_BLOCK when it points into a live
+ * one, or MISUSE_NONE when it may be another allocator's.
  */
-const char *large_diagnose(const void *p);
+enum snapshot_misuse large_diagnose(const void *p);
+
+/* Whether the block has a canary: guard.h. Not while it is resized. */
+bool large_is_guarded(const struct large_record *record);
 
 /* Frees a block with its record, whose cohort is cleared. Called like large_allocate(). */
 void large_free(struct heap *heap, void *p, struct large_record *record);
+
+/*
+ * The two halves of large_free(), for a block that waits in the quarantine between them: the record is that of a freed
+ * block from the first one on, and the kind and the block's room are what the second one needs. LARGE_FREED: another
+ * thread has freed it meanwhile, which is said.
+ */
+enum large_kind large_retire(void *p, struct large_record *record);
+void large_release(struct heap *heap, void *p, enum large_kind kind, size_t room);
+
+/* Changes the size of a guarded block where it is. False: it is as it was. Called like large_allocate(). */
+bool large_resize_guarded(struct heap *heap, void *p, struct large_record *record, size_t size);
 
 /*
  * Changes the size in place, or moves the block, keeping its contents and the cohort. NULL when there is no memory;

@@ -10,6 +10,7 @@
 
 #include "preload/base/meta.h"
 #include "preload/base/sys.h"
+#include "preload/heap/guard.h"
 #include "preload/interface/mix.h"
 
 #include <string.h>
@@ -250,6 +251,7 @@ static void slab_init(struct slab *slab, struct heap *heap, char *base, unsigned
 	slab->carved = 0;
 	slab->size_class = (uint8_t)size_class;
 	slab->tracked = cohorts != NULL;
+	slab->kind = !cohorts ? SLAB_UNTRACKED : guard_on ? SLAB_GUARDED : SLAB_TRACKED;
 	slab->full = false;
 	slab->cohorts = cohorts;
 	slab->base = base;
@@ -327,8 +329,13 @@ void pool_tick(void)
 
 bool slab_carve(struct slab *slab)
 {
+	bool guarded = slab->kind == SLAB_GUARDED;
 	if (slab->carved == slab->slots)
 		return false;
+	if (guarded && slab->carved == 0) {
+		guard_fill(slab->base, slab->size - GUARD_BYTES, slab->size);
+		slab->carved = 1;
+	}
 	uint32_t batch = SYS_PAGE_BYTES / slab->size;
 	if (batch == 0)
 		batch = 1;
@@ -338,6 +345,8 @@ bool slab_carve(struct slab *slab)
 	char *next = NULL;
 	for (uint32_t i = batch; i-- > 0;) {
 		char *slot = first + (size_t)i * slab->size;
+		if (guarded)
+			guard_fill(slot, 0, slab->size);
 		slot_link(slot, next);
 		next = slot;
 	}

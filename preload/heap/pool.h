@@ -24,8 +24,11 @@
  * half of the time of a program that frees at random. Only the slab's owner writes them. A tracked slab's cohorts say
  * the same.
  *
+ * With guard=1 all slabs are tracked, each block has a canary behind it, and the first slot of a slab is never handed
+ * out: guard.h.
+ *
  * Invariants of a slab
- *   slots carved so far = used + length of `free` + length of the remote list; carved <= slots
+ *   slots carved so far = used + length of `free` + length of the remote list, and 1 in a guarded slab; carved <= slots
  *   a slot is free exactly when it is on one of the two lists, in its heap's `recent` (heap.h; `used` counts it), or
  *   not carved
  *   in a tracked slab: slot is live  <=>  its cohort id != 0
@@ -67,6 +70,12 @@ struct recent;
 
 #define NOTICE_NEVER UINT32_MAX
 
+enum slab_kind {
+	SLAB_UNTRACKED,
+	SLAB_TRACKED, /* has records */
+	SLAB_GUARDED, /* has records, and each block a canary: guard.h */
+};
+
 struct slab {
 	/* The owner's line. */
 	void *free;       /* free slots, newest first, encoded links */
@@ -78,6 +87,7 @@ struct slab {
 	uint16_t carved; /* slots that were ever linked */
 	uint8_t size_class;
 	bool tracked;
+	uint8_t kind;                  /* enum slab_kind */
 	bool full;                     /* not in its heap's queue: was used up, and has not much room again */
 	_Atomic(struct heap *) heap;   /* owner; read by others */
 	uint32_t *cohorts;             /* records of a tracked slab, NULL otherwise; constant while handed out */
@@ -160,6 +170,12 @@ static inline bool slot_unmark(const void *p)
 		return false;
 	atomic_store_explicit(word, live & ~((uint64_t)1 << live_bit(p)), memory_order_relaxed);
 	return true;
+}
+
+/* Slots that can be handed out. */
+static inline uint32_t slab_capacity(const struct slab *slab)
+{
+	return slab->kind == SLAB_GUARDED ? slab->slots - 1u : slab->slots;
 }
 
 /* Whether it is the only slab with room in its queue: that one is kept when it becomes empty. */

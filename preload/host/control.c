@@ -2,6 +2,7 @@
 #include "preload/base/losses.h"
 #include "preload/base/sandboxed.h"
 #include "preload/base/sys.h"
+#include "preload/heap/damage.h"
 #include "preload/host/control_parts.h"
 #include "preload/host/dispositions.h"
 #include "preload/host/fatal.h"
@@ -13,6 +14,7 @@
 #include "preload/sites/recording.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 _Atomic uint32_t control_pending;
@@ -253,11 +255,26 @@ void control_peak(void)
 		control_note(TRIGGER_PEAK);
 }
 
+/*
+ * What the guard finds is in a snapshot, with its stacks, also if the program catches SIGABRT or fatal is off. Otherwise
+ * abort() leads to fatal_signal(), which writes one.
+ */
+static void snapshot_before_abort(void)
+{
+	struct sigaction now;
+	bool is_default = sigaction(SIGABRT, NULL, &now) == 0 && now.sa_handler == SIG_DFL;
+	bool follows = is_default && control.options->fatal && atomic_load(&control.pid) != 1;
+	if (!follows && control_owns_process())
+		control_snapshot(TRIGGER_FATAL, NULL, false);
+}
+
 void control_init(const struct options *options, pid_t pid)
 {
 	control.options = options;
 	atomic_store(&control.pid, pid);
 	signals_init(pid);
+	if (options->guard)
+		damage_before_abort = snapshot_before_abort;
 }
 
 void control_fork_child(pid_t pid)

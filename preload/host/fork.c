@@ -6,6 +6,8 @@
 #include "preload/base/sandboxed.h"
 #include "preload/base/sys.h"
 #include "preload/census/growth.h"
+#include "preload/heap/damage.h"
+#include "preload/heap/guard.h"
 #include "preload/heap/heap.h"
 #include "preload/heap/jemalloc_glue.h"
 #include "preload/heap/large.h"
@@ -66,6 +68,7 @@ static void all_collect(void)
 	all_add(&survey_lock);
 	heap_locks(all_add);
 	all_add(&jemalloc_lock);
+	all_add(&quarantine_lock);
 	all_add(&pool_lock);
 	python_codes_locks(all_add);
 	all_add(&threads_lock);
@@ -191,6 +194,7 @@ static const struct {
 	{.child = python_fork_child},
 	{.child = python_frames_fork_child},
 	{.child_of_heap = heap_fork_child},
+	{.child = damage_fork_child},
 	{.child_of_heap = sample_fork_child},  /* of the heap that is left */
 	{.child_of_heap = threads_fork_child}, /* likewise */
 	{.child_of_pid = snapshot_fork_child}, /* the child's start, which */

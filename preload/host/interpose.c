@@ -26,7 +26,9 @@
 #include "preload/heap/heap.h"
 #include "preload/heap/large.h"
 #include "preload/host/control.h"
+#include "preload/host/guarded.h"
 #include "preload/host/record.h"
+#include "preload/host/slots.h"
 #include "preload/host/stray.h"
 #include "preload/sites/recording.h"
 #include "preload/sites/sample.h"
@@ -56,43 +58,10 @@ static inline __attribute__((always_inline)) struct registers registers(struct c
 	return (struct registers){caller.ip, caller.sp, registers_fp()};
 }
 
-/* Alignments up to this are met by a size class that is a multiple of it. */
-enum { POOL_ALIGNMENT_MAX = 4096 };
-
 static void *no_memory(void)
 {
 	errno = ENOMEM;
 	return NULL;
-}
-
-/* Whether the block comes from a pool, and its class. */
-static bool pool_class(size_t size, size_t alignment, unsigned *size_class)
-{
-	if (size > SMALL_MAX_BYTES || alignment > POOL_ALIGNMENT_MAX)
-		return false;
-	unsigned c = size_class_of(size);
-	while (size_class_bytes[c] % alignment)
-		c++;
-	*size_class = c;
-	return true;
-}
-
-static inline void *pool_pop(struct heap **heap, unsigned size_class, bool tracked)
-{
-	void *p = slab_pop((*heap)->queue[tracked][size_class]);
-	if (UNLIKELY(!p))
-		return heap_take(heap, size_class, tracked);
-	if (!tracked)
-		slot_mark(p);
-	return p;
-}
-
-static void slot_record(struct slab *slab, const void *p, uint32_t cohort, size_t size)
-{
-	uint32_t index = slab_index(slab, p);
-	__atomic_store_n(&slab_slack(slab)[index], (uint16_t)(slab->size - size), __ATOMIC_RELAXED);
-	/* The id last: a survey that sees it sees the slack. */
-	__atomic_store_n(&slab->cohorts[index], cohort, __ATOMIC_RELEASE);
 }
 
 static void *allocate_recorded(struct heap **heap, size_t size, size_t alignment, bool zero, struct caller caller)
@@ -162,13 +131,16 @@ static __attribute__((noinline)) void *allocate(size_t size, size_t alignment, b
 		return zero ? memset(p, 0, size) : p;
 	}
 	bool attached = heap_attach(&heap);
-	if (attached && sample_due(heap, size)) {
+	if (UNLIKELY(guard_on)) {
+		struct registers from = registers(caller);
+		p = guarded_allocate(&heap, size, alignment, zero, &from);
+	} else if (attached && sample_due(heap, size)) {
 		p = allocate_recorded(&heap, size, alignment, zero, caller);
 	} else {
-		if (!attached && recording_is_on() && !unwind_owns_call(caller.ip))
-			loss_count(LOSS_NESTED_BLOCKS);
 		p = allocate_plain(&heap, size, alignment, zero);
 	}
+	if (UNLIKELY(!attached) && recording_is_on() && !unwind_owns_call(caller.ip))
+		loss_count(LOSS_NESTED_BLOCKS);
 	heap_leave(heap);
 	control_poll(heap);
 	return LIKELY(p) ? p : no_memory();
@@ -237,28 +209,17 @@ EXPORT void *calloc(size_t count, size_t size)
 }
 
 /* Whether p, in a chunk, is a block that can be freed; says so if not. */
-static bool slot_is_live(const struct slab *slab, const void *p)
+static bool slot_is_live(const struct slab *slab, const void *p, enum snapshot_found_by found_by)
 {
 	if (!slab_is_slot(slab, p, slab_index(slab, p))) {
-		damage_found("free of a pointer that is not the start of a block", p);
+		damage_found(MISUSE_NO_BLOCK, found_by, p);
 		return false;
 	}
 	if (slot_link_plausible(slot_next(p), p) || (!slab->tracked && !slot_is_marked(p))) {
-		damage_found("double free", p);
+		damage_found(MISUSE_DOUBLE_FREE, found_by, p);
 		return false;
 	}
 	return true;
-}
-
-static inline void slot_forget(struct heap *heap, struct slab *slab, const void *p, uint32_t index)
-{
-	uint32_t cohort = slab->cohorts[index];
-	size_t size = slab->size - slab_slack(slab)[index];
-	if (LIKELY(heap_is_real(heap)))
-		record_death(heap, p, size, cohort);
-	else
-		record_death_apart(size, cohort);
-	__atomic_store_n(&slab->cohorts[index], 0, __ATOMIC_RELAXED);
 }
 
 /* The thread has recent slots enough. Called inside, leaves. */
@@ -279,9 +240,9 @@ static __attribute__((noinline)) void free_tracked(struct slab *slab, void *p)
 	struct heap *owner = atomic_load_explicit(&slab->heap, memory_order_acquire);
 	uint32_t index = slab_index(slab, p);
 	if (UNLIKELY(!owner || !slab_is_slot(slab, p, index))) {
-		damage_found("free of a pointer that is not the start of a block", p);
+		damage_found(MISUSE_NO_BLOCK, FOUND_BY_FREE, p);
 	} else if (UNLIKELY(!slab->cohorts[index])) {
-		damage_found("double free", p);
+		damage_found(MISUSE_DOUBLE_FREE, FOUND_BY_FREE, p);
 	} else {
 		slot_forget(heap, slab, p, index);
 		if (LIKELY(owner == heap))
@@ -302,8 +263,8 @@ static __attribute__((noinline)) void free_pool_slow(struct slab *slab, void *p)
 	if (owner == heap && heap_collect(heap))
 		owner = atomic_load_explicit(&slab->heap, memory_order_acquire);
 	if (!owner) {
-		damage_found("free of a pointer that is not the start of a block", p);
-	} else if (slot_is_live(slab, p)) {
+		damage_found(MISUSE_NO_BLOCK, FOUND_BY_FREE, p);
+	} else if (slot_is_live(slab, p, FOUND_BY_FREE)) {
 		if (owner == heap) {
 			slot_unmark(p);
 			heap_give(heap, slab, p);
@@ -315,15 +276,33 @@ static __attribute__((noinline)) void free_pool_slow(struct slab *slab, void *p)
 	control_poll_freed(heap);
 }
 
-/* A block of a chunk. */
-static inline __attribute__((always_inline)) void free_in_chunk(void *p)
+/* An untracked block that is not simple, or a guarded one. */
+static __attribute__((noinline)) void free_rare(struct slab *slab, void *p, struct caller caller)
+{
+	if (slab->kind != SLAB_GUARDED) {
+		free_pool_slow(slab, p);
+		return;
+	}
+	struct registers from = registers(caller);
+	struct heap *heap = heap_enter();
+	heap_attach(&heap);
+	guarded_free(heap, slab, p, 0, &from);
+	heap_leave(heap);
+	control_poll_freed(heap);
+}
+
+/*
+ * A block of a chunk. of: where the hook was called from; NULL: this is the hook, which then finds it out on the rare way
+ * only.
+ */
+static inline __attribute__((always_inline)) void free_in_chunk(void *p, const struct caller *of)
 {
 	struct slab *slab = slab_of(p);
 	if (UNLIKELY(atomic_load_explicit(&slab->xlocal, memory_order_relaxed) != heap_mine)) {
-		if (LIKELY(slab->cohorts != NULL))
+		if (LIKELY(slab->kind == SLAB_TRACKED))
 			free_tracked(slab, p);
 		else
-			free_pool_slow(slab, p);
+			free_rare(slab, p, of ? *of : CALLER);
 		return;
 	}
 	struct heap *heap = heap_enter();
@@ -339,50 +318,70 @@ static inline __attribute__((always_inline)) void free_in_chunk(void *p)
 	heap_leave(heap);
 }
 
-static void free_large(void *p, struct large_record *record)
+/* before: the block's cohort, where its record no longer has it; 0: it has. */
+static void free_large(void *p, struct large_record *record, uint32_t before, struct caller caller)
 {
+	struct registers from = registers(caller);
 	struct heap *heap = heap_enter();
 	uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
 	if (cohort && heap_attach(&heap))
 		record_death(heap, p, record->size, cohort);
 	else if (cohort)
 		record_death_apart(record->size, cohort);
-	large_free(heap, p, record);
+	if (UNLIKELY(large_is_guarded(record)))
+		guarded_free_large(heap, p, record, before ? before : cohort, &from);
+	else
+		large_free(heap, p, record);
 	heap_leave(heap);
 	control_poll_freed(heap);
 }
 
+/* What is wrong with a pointer that is no block of ours, as far as can be known. */
+static enum snapshot_misuse misuse_of(const void *p, enum pool_kind kind)
+{
+	enum snapshot_misuse misuse = kind == KIND_LARGE ? large_diagnose(p) : MISUSE_NONE;
+	return misuse ? misuse : stray_misuse(p);
+}
+
+static void misused(enum snapshot_misuse misuse, enum snapshot_found_by found_by, const void *p, struct caller caller)
+{
+	struct registers from = registers(caller);
+	struct heap *heap = heap_enter();
+	heap_attach(&heap);
+	guarded_misused(heap, misuse, found_by, p, &from);
+	heap_leave(heap);
+}
+
 /* NULL, a large block, another allocator's, or a block of a chunk outside the window (kinds.h). */
-static __attribute__((noinline)) void free_other(void *p)
+static __attribute__((noinline)) void free_other(void *p, struct caller caller)
 {
 	if (!p)
 		return;
 	enum pool_kind kind = pool_kind_of(p);
 	if (UNLIKELY(kind == KIND_POOL)) {
-		free_in_chunk(p);
+		free_in_chunk(p, &caller);
 		return;
 	}
 	int saved = errno;
 	struct large_record *record = kind == KIND_LARGE ? large_find(p) : NULL;
-	const char *wrong = kind == KIND_LARGE && !record ? large_diagnose(p) : NULL;
-	if (wrong)
-		damage_found(wrong, p);
-	else if (record)
-		free_large(p, record);
-	else if ((wrong = stray_free(p)))
-		damage_found(wrong, p);
+	enum snapshot_misuse misuse = record ? MISUSE_NONE : misuse_of(p, kind);
+	if (record)
+		free_large(p, record, 0, caller);
+	else if (misuse)
+		misused(misuse, FOUND_BY_FREE, p, caller);
 	else
 		foreign_free(p);
 	errno = saved;
 }
 
+/* In a hook, which it becomes a part of: CALLER is the hook's. */
 static inline __attribute__((always_inline)) void release(void *p)
 {
 	__builtin_prefetch(p, 1); /* for the seal: a block that is out of the caches arrives meanwhile */
 	if (LIKELY(pool_is_near(p)))
-		free_in_chunk(p);
+		free_in_chunk(p, NULL);
 	else
-		free_other(p);
+		free_other(p, CALLER);
 }
 
 EXPORT void free(void *p)
@@ -396,7 +395,9 @@ static size_t usable_size(void *p)
 	switch (pool_kind_of(p)) {
 	case KIND_POOL: {
 		struct slab *slab = slab_of(p);
-		return atomic_load_explicit(&slab->heap, memory_order_relaxed) ? slab->size : 0;
+		if (!atomic_load_explicit(&slab->heap, memory_order_relaxed))
+			return 0;
+		return slab->kind == SLAB_GUARDED ? slab->size - slab_slack(slab)[slab_index(slab, p)] : slab->size;
 	}
 	case KIND_LARGE: {
 		struct large_record *record = large_find(p);
@@ -450,6 +451,20 @@ static bool resize_in_place(void *p, size_t size, struct caller caller)
 	return true;
 }
 
+/* A large block of `cohort` (0: not recorded) and old_size bytes is now at p, with `size` bytes. */
+static void count_resized(struct heap *heap, const void *p, size_t old_size, uint32_t cohort, size_t size,
+			  const struct registers *from)
+{
+	bool due = recording_is_on() && sample_due(heap, size);
+	if (!cohort && !due)
+		return;
+	if (cohort)
+		record_death(heap, p, old_size, cohort);
+	cohort = due ? record_birth(heap, p, size, from) : COHORT_IGNORED;
+	atomic_store_explicit(&large_find(p)->cohort, cohort, memory_order_release);
+	atomic_store_explicit(&heap->x_epoch_in_use, 0, memory_order_release);
+}
+
 static void *resize_large(void *p, struct large_record *record, size_t size, struct caller caller)
 {
 	struct registers from = registers(caller);
@@ -458,14 +473,8 @@ static void *resize_large(void *p, struct large_record *record, size_t size, str
 	uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
 	size_t old_size = record->size;
 	void *moved = large_resize(heap, p, record, size);
-	bool due = moved && real && recording_is_on() && sample_due(heap, size);
-	if (moved && real && (cohort || due)) {
-		if (cohort)
-			record_death(heap, p, old_size, cohort);
-		cohort = due ? record_birth(heap, moved, size, &from) : COHORT_IGNORED;
-		atomic_store_explicit(&large_find(moved)->cohort, cohort, memory_order_release);
-		atomic_store_explicit(&heap->x_epoch_in_use, 0, memory_order_release);
-	}
+	if (moved && real)
+		count_resized(heap, moved, old_size, cohort, size, &from);
 	heap_leave(heap);
 	control_poll(heap);
 	return moved ? moved : no_memory();
@@ -516,6 +525,59 @@ static void replace_undo(struct replaced *replaced)
 	heap_leave(heap);
 }
 
+/* With guard=1: frees a block that has moved. */
+static void release_replaced(const struct replaced *replaced, void *p, struct large_record *record,
+			     struct caller caller)
+{
+	struct slab *slab = pool_kind_of(p) == KIND_POOL ? slab_of(p) : NULL;
+	if (record) {
+		free_large(p, record, replaced->cohort_before, caller);
+	} else if (slab && slab->kind == SLAB_GUARDED) {
+		struct registers from = registers(caller);
+		struct heap *heap = heap_enter();
+		guarded_free(heap, slab, p, replaced->cohort_before, &from);
+		heap_leave(heap);
+	} else {
+		free(p);
+	}
+}
+
+/* With guard=1: whether the block stays where it is. *wrong: it is none that lives, which has been said. */
+static bool resize_guarded(struct slab *slab, void *p, size_t size, struct caller caller, bool *wrong)
+{
+	struct registers from = registers(caller);
+	struct heap *heap = heap_enter();
+	heap_attach(&heap);
+	*wrong = !guarded_slot_is_live(heap, slab, p, FOUND_BY_REALLOC, &from);
+	bool stays = false;
+	if (!*wrong) {
+		guarded_check(heap, slab, p, &from);
+		stays = guarded_resize(heap, slab, p, size, &from);
+	}
+	heap_leave(heap);
+	return stays;
+}
+
+static bool resize_guarded_large(void *p, struct large_record *record, size_t size, struct caller caller)
+{
+	struct registers from = registers(caller);
+	struct heap *heap = heap_enter();
+	bool real = heap_attach(&heap), stays = false;
+	uint32_t cohort = atomic_load_explicit(&record->cohort, memory_order_relaxed);
+	size_t old_size = record->size;
+	if (large_is_guarded(record)) {
+		guarded_check_large(heap, p, record, &from);
+		stays = size > SMALL_MAX_BYTES && large_resize_guarded(heap, p, record, size);
+	}
+	if (stays)
+		damage_close(p);
+	if (stays && real)
+		count_resized(heap, p, old_size, cohort, size, &from);
+	heap_leave(heap);
+	control_poll(heap);
+	return stays;
+}
+
 /* To no bytes, too: then it is a block of none, as malloc(0) gives. */
 static void *resize(void *p, size_t size, struct caller caller)
 {
@@ -525,22 +587,31 @@ static void *resize(void *p, size_t size, struct caller caller)
 		return no_memory();
 	enum pool_kind kind = pool_kind_of(p);
 	struct large_record *record = kind == KIND_LARGE ? large_find(p) : NULL;
-	const char *wrong = kind == KIND_LARGE && !record ? large_diagnose(p) : NULL;
-	if (!wrong && kind != KIND_POOL && !record)
-		wrong = stray_realloc(p);
-	if (wrong) {
-		damage_found(wrong, p);
+	enum snapshot_misuse misuse = kind != KIND_POOL && !record ? misuse_of(p, kind) : MISUSE_NONE;
+	if (misuse) {
+		misused(misuse, FOUND_BY_REALLOC, p, caller);
 		return no_memory();
 	}
 	if (kind == KIND_POOL) {
 		struct slab *slab = slab_of(p);
 		if (!atomic_load_explicit(&slab->heap, memory_order_relaxed)) {
-			damage_found("realloc of a pointer that is not the start of a block", p);
+			misused(MISUSE_NO_BLOCK, FOUND_BY_REALLOC, p, caller);
 			return no_memory();
 		}
-		if (!slot_is_live(slab, p))
-			return no_memory();
-		if (resize_in_place(p, size, caller))
+		if (slab->kind == SLAB_GUARDED) {
+			bool wrong;
+			if (resize_guarded(slab, p, size, caller, &wrong))
+				return p;
+			if (wrong)
+				return no_memory();
+		} else {
+			if (!slot_is_live(slab, p, FOUND_BY_REALLOC))
+				return no_memory();
+			if (resize_in_place(p, size, caller))
+				return p;
+		}
+	} else if (record && UNLIKELY(guard_on)) {
+		if (resize_guarded_large(p, record, size, caller))
 			return p;
 	} else if (record && size > SMALL_MAX_BYTES) {
 		return resize_large(p, record, size, caller);
@@ -554,7 +625,10 @@ static void *resize(void *p, size_t size, struct caller caller)
 		return NULL;
 	}
 	memcpy(moved, p, old < size ? old : size);
-	free(p);
+	if (UNLIKELY(guard_on))
+		release_replaced(&replaced, p, record, caller);
+	else
+		free(p);
 	return moved;
 }
 
@@ -674,19 +748,32 @@ EXPORT void cfree(void *p)
 	free(p);
 }
 
-/* C23 7.24.3.4 and 7.24.3.5: the size is a promise of the caller's, which we do not need. */
+/* With guard=1: whether the caller's promise holds. */
+static __attribute__((noinline)) void check_size(const void *p, size_t size, struct caller caller)
+{
+	struct registers from = registers(caller);
+	struct heap *heap = heap_enter();
+	heap_attach(&heap);
+	guarded_check_size(heap, p, size, &from);
+	heap_leave(heap);
+}
+
+/* C23 7.24.3.4 and 7.24.3.5: the size is a promise of the caller's, which we do not need but may look at. */
 EXPORT void free_sized(void *p, size_t size);
 EXPORT void free_sized(void *p, size_t size)
 {
-	(void)size;
-	free(p);
+	if (UNLIKELY(guard_on) && p)
+		check_size(p, size, CALLER);
+	release(p);
 }
 
 EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size);
 EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size)
 {
-	(void)alignment, (void)size;
-	free(p);
+	(void)alignment;
+	if (UNLIKELY(guard_on) && p)
+		check_size(p, size, CALLER);
+	release(p);
 }
 
 EXPORT size_t malloc_usable_size(void *p)

@@ -293,6 +293,38 @@ void record_death_apart(size_t bytes, uint32_t cohort)
 	totals_forget(sum.bytes, sum.blocks);
 }
 
+uint32_t record_stack(struct heap *heap, const struct registers *caller)
+{
+	if (!heap_is_real(heap) || !recording_is_on() || heap->ignore_depth || !record_thread_begin(heap))
+		return 0;
+	struct site_cache *cache = heap->sites;
+	struct captured_stack stack;
+	uint64_t chain = python_is_there() ? python_key(heap, caller) : 0;
+	capture_stack(heap, caller, cache->capture, &stack);
+	uint64_t key = stack.key + chain * PYTHON_KEY;
+	if (!cache->stacks)
+		cache->stacks = meta_allocate(sizeof *cache->stacks, META_CACHES);
+	if (!cache->stacks)
+		return stack_load(cache, &stack, chain);
+	uint32_t place = (uint32_t)(key % STACK_CACHE_ENTRIES);
+	if (!cache->stacks->stack[place] || cache->stacks->key[place] != key) {
+		cache->stacks->key[place] = key;
+		cache->stacks->stack[place] = stack_load(cache, &stack, chain);
+	}
+	return cache->stacks->stack[place];
+}
+
+uint32_t record_site(struct heap *heap, const struct registers *caller)
+{
+	uint32_t stack = record_stack(heap, caller);
+	return stack ? sites_intern(stack, heap->thread_id, sample_bytes ? SAMPLE_CLASS_UNKNOWN : 0) : 0;
+}
+
+uint16_t record_thread(const struct heap *heap)
+{
+	return heap_is_real(heap) ? (uint16_t)heap->thread_id : 0;
+}
+
 void record_thread_end(struct heap *heap)
 {
 	take_peak(totals_flush(heap));

@@ -26,6 +26,14 @@
  */
 enum { SITE_CACHE_WAYS = 4, SITE_CACHE_FIRST = 512, SITE_CACHE_GROWTH = 8, SITE_CACHE_MAX = 32768 };
 
+/* Stacks that are no site's, by key: where blocks are freed, with guard=1. */
+enum { STACK_CACHE_ENTRIES = 512 };
+
+struct stack_cache {
+	uint64_t key[STACK_CACHE_ENTRIES];
+	uint32_t stack[STACK_CACHE_ENTRIES]; /* 0: empty */
+};
+
 struct site_cache {
 	uint64_t *entry;     /* 0: empty */
 	uint32_t buckets;    /* a power of two */
@@ -35,6 +43,7 @@ struct site_cache {
 	struct memo memo;
 	struct python_walk *python; /* NULL: the thread has not run Python yet */
 	struct mixed_stack mixed;
+	struct stack_cache *stacks; /* NULL: not needed yet */
 };
 
 /* Cohort for a new block of `bytes` requested bytes at p, that the hook with these registers was asked for. Never 0. */
@@ -48,6 +57,15 @@ void record_revival(struct heap *heap, size_t bytes);
 
 /* The same in a nested call or after the thread's end, where there is no heap to count in. */
 void record_death_apart(size_t bytes, uint32_t cohort);
+
+/*
+ * The stack of the call with these registers, as an id of stacks.h, and its site, which has no allocations; 0: none, as
+ * recording is off or the call nested. heap may be a sentinel.
+ */
+uint32_t record_stack(struct heap *heap, const struct registers *caller);
+uint32_t record_site(struct heap *heap, const struct registers *caller);
+/* Number of the heap's thread; 0: none. heap may be a sentinel. */
+uint16_t record_thread(const struct heap *heap);
 
 /* Gives the heap's thread a number and what it needs to record, if it has none yet. False when there is no memory. */
 bool record_thread_begin(struct heap *heap);

@@ -11,6 +11,7 @@
 #include "preload/base/space.h"
 #include "preload/base/sys.h"
 #include "preload/heap/foreign.h"
+#include "preload/heap/guard.h"
 #include "preload/heap/jemalloc_glue.h"
 #include "preload/host/control.h"
 #include "preload/host/ends.h"
@@ -92,6 +93,16 @@ static void complain(const char *line)
 	notes_add(line);
 }
 
+/* Before anything is recorded: slabs with records are guarded from then on. */
+static void guard_start(void)
+{
+	if (!guard_init()) {
+		notes_add("guard has no effect: there was no memory for the quarantine");
+		return;
+	}
+	sample_begin();
+}
+
 /* Everything that recording needs, but for the unwinder. Called between enter and leave. */
 static bool recording_init(const char *text, pid_t pid)
 {
@@ -100,6 +111,10 @@ static bool recording_init(const char *text, pid_t pid)
 	capture_depth = options.depth;
 	capture_check = options.check_capture;
 	snapshot_init(&options, text, pid);
+	if (options.guard && options.sample_bytes) {
+		notes_add("sample has no effect with guard=1, which needs a record of each block");
+		options.sample_bytes = 0;
+	}
 	sample_init(options.sample_bytes);
 	totals_init(options.peak > 0, control_clock);
 	modules_init();
@@ -156,6 +171,8 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 			const char *reason = NULL;
 			control_init(&options, pid);
 			python_objects_init(&interpose_objects, options.python == PYTHON_MODE_OBJECTS);
+			if (options.guard)
+				guard_start();
 			if (options.record && !unwind_load(&reason))
 				notes_add(reason);
 			if (options.record)

@@ -10,8 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum stray { NOT_STRAY, IN_STACK, IN_MODULE, NO_BLOCK };
-
 /* Whether p points into a segment of a module: its code, or a variable. */
 static bool is_in_module(const void *p)
 {
@@ -27,35 +25,13 @@ static bool is_in_module(const void *p)
 	return false;
 }
 
-static enum stray stray_kind(const void *p)
+enum snapshot_misuse stray_misuse(const void *p)
 {
 	if (unwind_is_on_stack(p))
-		return IN_STACK;
+		return MISUSE_STACK;
 	if (!foreign_is_libc())
-		return NOT_STRAY;
+		return MISUSE_NONE;
 	if (is_in_module(p))
-		return IN_MODULE;
-	return foreign_may_be_chunk(p) ? NOT_STRAY : NO_BLOCK;
-}
-
-const char *stray_free(const void *p)
-{
-	static const char *const words[] = {
-		[NOT_STRAY] = NULL,
-		[IN_STACK] = "free of a pointer into the stack",
-		[IN_MODULE] = "free of a pointer to static data",
-		[NO_BLOCK] = "free of a pointer that is not the start of a block",
-	};
-	return words[stray_kind(p)];
-}
-
-const char *stray_realloc(const void *p)
-{
-	static const char *const words[] = {
-		[NOT_STRAY] = NULL,
-		[IN_STACK] = "realloc of a pointer into the stack",
-		[IN_MODULE] = "realloc of a pointer to static data",
-		[NO_BLOCK] = "realloc of a pointer that is not the start of a block",
-	};
-	return words[stray_kind(p)];
+		return MISUSE_STATIC;
+	return foreign_may_be_chunk(p) ? MISUSE_NONE : MISUSE_NO_BLOCK;
 }

@@ -8,9 +8,9 @@
 #ifndef MUDLARK_STRAY_H
 #define MUDLARK_STRAY_H
 
-/* What is wrong with a pointer that is given to free (`free_of`) or realloc, for damage_found(); NULL: nothing is
- * known. Async-signal-safe. */
-const char *stray_free(const void *p);
-const char *stray_realloc(const void *p);
+#include "preload/interface/snapshot_format.h"
+
+/* What is wrong with a pointer that is to be freed or resized; MISUSE_NONE: nothing is known. Async-signal-safe. */
+enum snapshot_misuse stray_misuse(const void *p);
 
 #endif

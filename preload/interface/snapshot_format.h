@@ -94,6 +94,7 @@ enum snapshot_section_type {
 	SECTION_SEARCHED = 27,  /* likewise: how each thread was searched */
 	SECTION_GENERATED = 28, /* minor version 3: names of code that is in no file; where there are frames of such */
 	SECTION_SHARES = 29,    /* minor version 2, with REFS: how much of each type is on each path */
+	SECTION_DAMAGE = 30,    /* any version: how the heap was misused; where it was */
 };
 
 /*
@@ -181,6 +182,7 @@ enum snapshot_total {
 	TOTAL_SCANNED_BYTES = 40,          /* read in the search for leaks */
 	TOTAL_ROOT_BYTES = 42,             /* of these outside of blocks */
 	TOTAL_SCAN_NS = 44,                /* how long that took */
+	TOTAL_MISUSES = 46,                /* of the heap that were found, as DAMAGE has them */
 	TOTAL_UNRECORDED_BLOCKS = 48,      /* lost blocks that were not recorded: of a sampled program */
 	TOTAL_UNRECORDED_BYTES = 50,       /* their slots' bytes */
 	/* Parts of TOTAL_OWN_BYTES; the rest is names, modules, and what is left over. */
@@ -204,7 +206,7 @@ enum snapshot_loss {
 	LOSS_FOREIGN_FREES = 16,     /* blocks of another allocator, handed on to it */
 	LOSS_SNAPSHOTS_FAILED = 18,  /* snapshots that could not be written */
 	LOSS_THREADS_MERGED = 20,    /* threads that share a number with another one */
-	LOSS_BAD_FREES = 22,         /* double, interior and invalid frees */
+	LOSS_BAD_FREES = 22,         /* misuses of the heap: bad frees, writes where no block is; see DAMAGE */
 	LOSS_SNAPSHOTS_SKIPPED = 26, /* requests that came while a snapshot was being taken */
 	LOSS_MODULES_UNKNOWN = 28,   /* modules beyond the table: their frames have raw addresses */
 	LOSS_CAPTURES_DIFFER = 30,   /* check_capture: stacks that libunwind walked otherwise */
@@ -394,6 +396,34 @@ enum snapshot_source_outcome {
 enum snapshot_generated_flag {
 	GENERATED_REUSED = 1,     /* the place has had several names: this one is the last */
 	GENERATED_EXECUTABLE = 2, /* it lay in memory that could be executed when the snapshot was written */
+};
+
+/*
+ * DAMAGE: how the program misused its heap: how many times, count of rows, then for each:
+ *   misuse (enum snapshot_misuse), how it was found (enum snapshot_found_by), address, bytes of the block + 1 (0: not
+ *   known), size that it was freed with, start and end of what was changed: offsets from the address + 2^32, both 0
+ *   when nothing is known to have been; site ids of the block's allocation, of its free, and of the call that found it
+ *   (0: not known).
+ * A site that is named here only has no allocations. With guard=1 more is found and known.
+ */
+#define DAMAGE_OFFSET_BASE (INT64_C(1) << 32)
+enum snapshot_misuse {
+	MISUSE_NONE = 0,
+	MISUSE_DOUBLE_FREE = 1,
+	MISUSE_NO_BLOCK = 2, /* free or realloc of what is not the start of a block */
+	MISUSE_STACK = 3,    /* ... of a pointer into the stack */
+	MISUSE_STATIC = 4,   /* ... to static data */
+	MISUSE_WRITE_FREED = 5,
+	MISUSE_WRITE_BEHIND = 6, /* the block's end */
+	MISUSE_WRITE_BEFORE = 7, /* its start */
+	MISUSE_SIZE = 8,         /* free_sized() with another size */
+};
+
+enum snapshot_found_by {
+	FOUND_BY_FREE = 1,
+	FOUND_BY_REALLOC = 2,
+	FOUND_BY_REUSE = 3, /* when the memory was about to be used again */
+	FOUND_BY_SNAPSHOT = 4,
 };
 
 /* STACKS: count, then for each (id 1, 2, ...): frame id << 1 | cut, cut = 1 when outer frames are missing. */

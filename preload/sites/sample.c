@@ -2,6 +2,7 @@
 #include "preload/sites/sample.h"
 
 #include "preload/base/sys.h"
+#include "preload/heap/guard.h"
 
 #include <sys/single_threaded.h>
 
@@ -44,6 +45,8 @@ uint64_t sample_whole(uint64_t blocks)
 
 static enum sample_mode mode_now(void)
 {
+	if (guard_on)
+		return SAMPLE_GUARDED;
 	return !recording_is_on() ? SAMPLE_NONE : sample_bytes ? SAMPLE_SOME : SAMPLE_ALL;
 }
 
@@ -82,6 +85,8 @@ bool sample_due(struct heap *heap, size_t size)
 		enum sample_mode mode = mode_now();
 		if (atomic_load_explicit(&heap->sample_mode, memory_order_relaxed) != mode) {
 			countdown_settle(heap);
+		} else if (mode == SAMPLE_GUARDED) {
+			return recording_is_on();
 		} else if (mode == SAMPLE_SOME) {
 			if (sample_spend(heap, sample_class_bytes(sample_class_of(size))))
 				return false;

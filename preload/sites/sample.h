@@ -6,6 +6,7 @@
  *
  *   recording off   the countdown starts so high that it never ends
  *   every block     it is 0, and each allocation ends it
+ *   guard=1         it is 0, whether blocks are recorded or not
  *   samples         it starts at the distance to the next chosen byte, see poisson.h
  *
  * A block counts for the bytes of its size class; above SMALL_MAX_BYTES, classes continue with four per doubling. So an
@@ -37,6 +38,7 @@ enum sample_mode {
 	SAMPLE_NONE,
 	SAMPLE_ALL,
 	SAMPLE_SOME,
+	SAMPLE_GUARDED, /* guard.h: recorded or not, each block takes the slow path */
 };
 
 enum {

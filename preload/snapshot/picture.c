@@ -9,6 +9,7 @@
 #include "preload/base/proc_text.h"
 #include "preload/base/sys.h"
 #include "preload/base/text.h"
+#include "preload/heap/damage.h"
 #include "preload/heap/large.h"
 #include "preload/leaks/lsan_options.h"
 #include "preload/process/module_files.h"
@@ -337,6 +338,7 @@ static void encode_totals(struct encoder *encoder, const struct picture *picture
 	encode_tag_number(encoder, TOTAL_HEAP_BYTES, survey->usage.mapped_bytes + large_mapped_bytes());
 	encode_own(encoder, survey->usage.record_bytes);
 	encode_tag_number(encoder, TOTAL_THREADS, threads_total());
+	encode_tag_number(encoder, TOTAL_MISUSES, damage_count());
 	struct capture_checks checks = capture_checks();
 	encode_tag_number(encoder, TOTAL_UNWOUND_STACKS, checks.slow);
 	encode_tag_number(encoder, TOTAL_CHECKED_STACKS, checks.compared);
@@ -371,6 +373,42 @@ static void encode_losses(struct encoder *encoder, const struct picture *picture
 	for (size_t i = 0; picture->searched && i < sizeof searched / sizeof searched[0]; i++)
 		if (searched[i].value)
 			encode_tag_number(encoder, searched[i].key, searched[i].value);
+	encode_section_end(encoder);
+}
+
+/* A site that came after the picture was begun is not in it. */
+static uint64_t site_in(const struct picture *picture, uint32_t site)
+{
+	return site < picture->sites ? site : 0;
+}
+
+static void encode_damage(struct encoder *encoder, const struct picture *picture)
+{
+	uint64_t rows = 0;
+	for (uint32_t i = 0; i < DAMAGES_MAX; i++)
+		rows += damage_at(i) != NULL;
+	uint64_t count = damage_count();
+	encode_section_begin(encoder, SECTION_DAMAGE);
+	encode_number(encoder, count > rows ? count : rows);
+	encode_number(encoder, rows);
+	for (uint32_t i = 0; i < DAMAGES_MAX && rows; i++) {
+		const struct damage *damage = damage_at(i);
+		if (!damage)
+			continue;
+		bool changed = damage->first != damage->end;
+		uint64_t row[] = {damage->misuse,
+				  damage->found_by,
+				  (uint64_t)(uintptr_t)damage->p,
+				  damage->bytes_known ? damage->bytes + 1 : 0,
+				  damage->given,
+				  changed ? (uint64_t)(damage->first + DAMAGE_OFFSET_BASE) : 0,
+				  changed ? (uint64_t)(damage->end + DAMAGE_OFFSET_BASE) : 0,
+				  site_in(picture, damage->allocated),
+				  site_in(picture, damage->freed),
+				  site_in(picture, damage->found)};
+		encode_row(encoder, row, sizeof row / sizeof row[0]);
+		rows--;
+	}
 	encode_section_end(encoder);
 }
 
@@ -690,6 +728,8 @@ void picture_encode(struct encoder *encoder, const struct picture *picture)
 		encode_samples(encoder, picture);
 	encode_timeline(encoder);
 	encode_notes(encoder);
+	if (damage_count())
+		encode_damage(encoder, picture);
 	generated_encode(encoder, picture->frames, state.pid, state.start_real_ns);
 	if (picture->searched) {
 		encode_leaks(encoder, &picture->reach);

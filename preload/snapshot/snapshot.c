@@ -15,10 +15,12 @@
 #include "preload/base/space.h"
 #include "preload/base/sys.h"
 #include "preload/census/growth.h"
+#include "preload/heap/damage.h"
 #include "preload/leaks/lsan_options.h"
 #include "preload/process/forked.h"
 #include "preload/process/modules.h"
 #include "preload/process/not_copied.h"
+#include "preload/sites/patrol.h"
 #include "preload/sites/peak.h"
 #include "preload/sites/recording.h"
 #include "preload/sites/stacks.h"
@@ -441,6 +443,7 @@ static int snapshot_locked(const struct snapshot_request *request, const struct 
 			census_growth_prepare();
 		picture.malloc_stats = request->malloc_stats;
 		timeline_add(picture.rss_bytes);
+		patrol();
 		picture.epoch = atomic_fetch_add_explicit(&recording_epoch, 1, memory_order_relaxed);
 		picture.census.epoch = picture.epoch;
 		/* Before the survey: what is under way now may not be in it, but publishes its epoch until it is. */
@@ -492,6 +495,9 @@ int snapshot_take(const struct snapshot_request *request, const struct snapshot_
 		lock_release(&survey_lock);
 	}
 	sys_quiet_end(&quiet);
+	/* A process that ends by a signal ends by that one. */
+	if (error != -EBUSY)
+		damage_say(request->trigger != TRIGGER_FATAL);
 	errno = saved;
 	return error;
 }

@@ -89,6 +89,8 @@ static const struct option_spec options_table[] = {
 	 "write a snapshot at each of N iterations that the program marks by mudlark_mark() (default 0)"},
 	{OPTION_KEY + 20, 0, "warmup", "K", ARGUMENT_WORD, NULL,
 	 "with --marks: after the first K iterations (default 0)"},
+	{OPTION_KEY + 21, 0, "guard", NULL, ARGUMENT_NONE, NULL,
+	 "find writes outside of blocks and into freed ones, and frees with a wrong size; takes more time and memory"},
 	{OPTION_RETAINED, 0, "retained", NULL, ARGUMENT_NONE, NULL,
 	 "as --leaks, and find out why blocks are reachable: mudlark leaks --retained, --path"},
 	{SUPPRESSION_FILE, 0, "suppressions", "FILE", ARGUMENT_FILE, NULL,
@@ -416,6 +418,10 @@ static int run_it(struct run_options *options, char **argv, struct error *error)
 	/* Like the suppressions: a mistake in a file must not cost a run. */
 	if (status == EXIT_FINE && !options->no_config)
 		status = config_load(&options->skips, error);
+	const char *sample = host_options_get(&host, "sample");
+	if (status == EXIT_FINE && is_on(&host, "guard") && sample && strspn(sample, "0") != strlen(sample))
+		status = error_set(error, EXIT_USAGE, "leave one of them out",
+				   "run: --guard needs a record of each block, which --sample leaves out");
 	if (status == EXIT_FINE && options->files.length && !is_on(&host, "leaks"))
 		status = error_set(error, EXIT_USAGE, "add --leaks", "run: --suppressions is for a search for leaks");
 	if (status == EXIT_FINE && is_on(&host, "leaks"))

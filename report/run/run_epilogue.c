@@ -4,6 +4,7 @@
 #include "preload/interface/fatal_signals.h"
 #include "report/run/typed_path.h"
 #include "report/snapshot/heading.h"
+#include "report/views/misuse.h"
 #include "report/views/reading.h"
 #include "report/views/rows.h"
 
@@ -93,6 +94,43 @@ static void print_largest(const struct snapshot_briefs *files, const struct skip
 	print_sites(reading.names, &aggregate);
 	aggregate_free(&aggregate);
 	reading_free(&reading);
+}
+
+enum { MISUSERS_SHOWN = 3 };
+
+/* Misuses of the heap, of the last snapshot of each process that has some. */
+static void print_misuses(const struct snapshot_briefs *files, const struct skips *skips)
+{
+	struct image image = {0};
+	size_t shown = 0, left_out = 0;
+	for (size_t first = 0; first < files->count; first = image.end) {
+		image = image_at(files, first);
+		const struct snapshot_brief *file = &files->at[image.end - 1];
+		struct reading reading;
+		struct error error = {0};
+		char count[32];
+		if (!file->misuses)
+			continue;
+		if (shown++ >= MISUSERS_SHOWN) {
+			left_out++;
+			continue;
+		}
+		const char *path = file->path;
+		reading_init(&reading);
+		reading.given_skips = skips;
+		notice("%s, pid %lu, misused its heap %s time%s:", file->program,
+		       (unsigned long)file->numbers[META_PID], format_count(count, file->misuses),
+		       file->misuses == 1 ? "" : "s");
+		if (reading_load(&reading, &path, 1, &error) == EXIT_FINE) {
+			struct terminal terminal = terminal_of(stderr, reading.color, reading.width);
+			misuse_print(&reading, stderr, &terminal);
+		} else {
+			error_print(&error);
+		}
+		reading_free(&reading);
+	}
+	if (left_out)
+		notice("so did %zu more of its processes: mudlark show tells", left_out);
 }
 
 static bool fatal_catches(int number)
@@ -240,6 +278,7 @@ void run_epilogue(const struct run_session *session, const char *pattern, const 
 		return;
 	}
 	print_apart(&session->files, pattern);
+	print_misuses(&session->files, skips);
 	print_largest(&session->files, skips);
 }
 

@@ -46,6 +46,7 @@ static void fill(struct snapshot_brief *brief, const struct snapshot *snapshot)
 	brief->live_bytes = snapshot->totals[TOTAL_LIVE_BYTES];
 	brief->live_blocks = snapshot->totals[TOTAL_LIVE_BLOCKS];
 	brief->peak_bytes = snapshot->totals[TOTAL_PEAK_BYTES];
+	brief->misuses = snapshot->totals[TOTAL_MISUSES];
 }
 
 /* Reads the section that begins behind its header at offset into the snapshot, if it is one of the two. */

@@ -14,7 +14,7 @@ struct snapshot_brief {
 	char *program, *host;        /* owned; "" if not known */
 	char *run;                   /* token of the `mudlark run` that it is of; owned; "": of none */
 	uint64_t numbers[META_KEYS]; /* as in struct snapshot */
-	uint64_t live_bytes, live_blocks, peak_bytes;
+	uint64_t live_bytes, live_blocks, peak_bytes, misuses;
 	struct snapshot *whole; /* of a pipe, which cannot be read twice; owned; NULL: read the file at path */
 };
 

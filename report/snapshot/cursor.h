@@ -52,6 +52,10 @@ void decode_searched(struct snapshot *snapshot, struct cursor *cursor);
 void decode_suppressions(struct snapshot *snapshot, struct cursor *cursor);
 uint32_t link_leaks(const struct snapshot *snapshot, const char **why);
 
+/* DAMAGE: damage_read.c. */
+void decode_damage(struct snapshot *snapshot, struct cursor *cursor);
+uint32_t link_damage(const struct snapshot *snapshot, const char **why);
+
 /* GENERATED, and its names for the frames: generated_read.c. */
 void decode_generated(struct snapshot *snapshot, struct cursor *cursor);
 void link_generated(struct snapshot *snapshot);

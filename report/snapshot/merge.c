@@ -10,7 +10,7 @@
 
 /* The start of the next part's elements, minus 1 for ids that count from 1. */
 struct offsets {
-	uint32_t modules, frames, stacks, threads, sites, cohorts, codes, generated;
+	uint32_t modules, frames, stacks, threads, sites, cohorts, codes, generated, damages;
 	uint32_t stored_modules, stored_addresses, stored_names;
 };
 
@@ -21,14 +21,15 @@ static bool same_sampling(const struct snapshot *a, const struct snapshot *b)
 
 static bool count_elements(struct snapshot *whole, struct snapshot **parts, uint32_t count)
 {
-	uint64_t sums[12] = {0};
+	uint64_t sums[13] = {0};
 	for (uint32_t i = 0; i < count; i++) {
 		const struct snapshot *part = parts[i];
 		const uint32_t counts[] = {
 			part->module_count,      part->frame_count,          part->stack_count,
 			part->thread_count,      part->site_count,           part->cohort_count,
 			part->code_count,        part->stored_module_count,  part->stored_address_count,
-			part->stored_name_count, part->generated.name_count, part->generated.source_count};
+			part->stored_name_count, part->generated.name_count, part->generated.source_count,
+			part->damage_count};
 		for (size_t j = 0; j < sizeof counts / sizeof *counts; j++)
 			sums[j] += counts[j];
 	}
@@ -47,6 +48,7 @@ static bool count_elements(struct snapshot *whole, struct snapshot **parts, uint
 	whole->stored_name_count = (uint32_t)sums[9];
 	whole->generated.name_count = (uint32_t)sums[10];
 	whole->generated.source_count = (uint32_t)sums[11];
+	whole->damage_count = (uint32_t)sums[12];
 	return true;
 }
 
@@ -68,6 +70,7 @@ static void allocate_elements(struct snapshot *whole, bool sampled)
 	generated->names = arena_allocate(arena, (size_t)generated->name_count + 1, sizeof *generated->names);
 	generated->sources = arena_allocate(arena, generated->source_count, sizeof *generated->sources);
 	generated->source_count = 0; /* counted again as they are added */
+	whole->damages = arena_allocate(arena, whole->damage_count, sizeof *whole->damages);
 	whole->modules[0].path = whole->modules[0].name = "";
 	whole->threads[0].name = whole->threads[0].label = "";
 	if (!sampled)
@@ -163,6 +166,18 @@ static void add_stored(struct snapshot *whole, const struct snapshot *part, cons
 	whole->has_symbols |= part->has_symbols;
 }
 
+static void add_damages(struct snapshot *whole, const struct snapshot *part, const struct offsets *at)
+{
+	for (uint32_t i = 0; i < part->damage_count; i++) {
+		struct snapshot_damage damage = part->damages[i];
+		damage.allocated = moved(damage.allocated, at->sites);
+		damage.freed = moved(damage.freed, at->sites);
+		damage.found = moved(damage.found, at->sites);
+		whole->damages[at->damages + i] = damage;
+	}
+	whole->damage_total += part->damage_total;
+}
+
 static void add_sums(struct snapshot *whole, const struct snapshot *part)
 {
 	for (size_t key = 0; key < TOTAL_KEYS; key++)
@@ -193,6 +208,7 @@ static void add_part(struct snapshot *whole, const struct snapshot *part, struct
 	add_generated(whole, part, at);
 	add_sites(whole, part, at, number);
 	add_stored(whole, part, at);
+	add_damages(whole, part, at);
 	add_sums(whole, part);
 	at->modules += part->module_count;
 	at->frames += part->frame_count;
@@ -202,6 +218,7 @@ static void add_part(struct snapshot *whole, const struct snapshot *part, struct
 	at->cohorts += part->cohort_count;
 	at->codes += part->code_count;
 	at->generated += part->generated.name_count;
+	at->damages += part->damage_count;
 	at->stored_modules += part->stored_module_count;
 	at->stored_addresses += part->stored_address_count;
 	at->stored_names += part->stored_name_count;

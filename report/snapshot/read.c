@@ -27,7 +27,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { KNOWN_SECTIONS = SECTION_SHARES + 1 };
+enum { KNOWN_SECTIONS = SECTION_DAMAGE + 1 };
 
 static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_END] = "END",
@@ -60,6 +60,7 @@ static const char *const section_names[KNOWN_SECTIONS] = {
 	[SECTION_SEARCHED] = "SEARCHED",
 	[SECTION_GENERATED] = "GENERATED",
 	[SECTION_SHARES] = "SHARES",
+	[SECTION_DAMAGE] = "DAMAGE",
 };
 
 static const uint32_t required_sections[] = {SECTION_META,   SECTION_TOTALS,  SECTION_MODULES, SECTION_FRAMES,
@@ -466,6 +467,7 @@ static void (*const section_decoders[KNOWN_SECTIONS])(struct snapshot *, struct 
 	[SECTION_OBJECTS] = decode_objects,
 	[SECTION_SEARCHED] = decode_searched,
 	[SECTION_GENERATED] = decode_generated,
+	[SECTION_DAMAGE] = decode_damage,
 };
 
 /* --- wall 3: ids across sections ------------------------------------------------------------------------------- */
@@ -514,6 +516,9 @@ static uint32_t link_sections(struct snapshot *snapshot, const char **why)
 	uint32_t retained = link_retained(snapshot, why);
 	if (retained != SECTION_END)
 		return retained;
+	uint32_t damage = link_damage(snapshot, why);
+	if (damage != SECTION_END)
+		return damage;
 	if (snapshot->numbers[META_SAMPLE_BYTES] && snapshot->sample_count != snapshot->site_count)
 		return *why = "its element count differs from the number of sites", SECTION_SAMPLES;
 	return SECTION_END;

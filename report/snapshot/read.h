@@ -123,6 +123,15 @@ struct snapshot_leak {
 	uint64_t blocks, bytes, indirect_blocks, indirect_bytes;
 };
 
+/* SECTION_DAMAGE. */
+struct snapshot_damage {
+	uint32_t misuse, found_by; /* enum snapshot_misuse, enum snapshot_found_by, or those of a later version */
+	uint64_t address, bytes, given;
+	bool bytes_known;
+	int64_t first, end;               /* of what was changed; equal: nothing is known to have been */
+	uint32_t allocated, freed, found; /* sites; 0: not known */
+};
+
 /* SECTION_INDIRECT: what is lost with the definite leaks of the leader. */
 struct snapshot_indirect {
 	uint32_t leader, site;
@@ -271,6 +280,9 @@ struct snapshot {
 	uint32_t object_count;
 	struct snapshot_searched_thread *searched; /* [searched_count], likewise */
 	uint32_t searched_count;
+	struct snapshot_damage *damages; /* [damage_count], likewise */
+	uint32_t damage_count;
+	uint64_t damage_total;                 /* with those that found no place */
 	struct text suppressions;              /* the program's own; empty: it has none */
 	struct spreads spreads;                /* of the totals; of sampled blocks only */
 	const char **notes;                    /* [note_count], likewise */

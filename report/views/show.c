@@ -4,6 +4,7 @@
 #include "report/views/show.h"
 
 #include "report/snapshot/heading.h"
+#include "report/views/misuse.h"
 #include "report/views/present.h"
 #include "report/views/rows.h"
 #include "report/views/tracemalloc.h"
@@ -47,6 +48,7 @@ void show_json(const struct reading *reading, const struct aggregate *aggregate,
 	json_put_number(&json, "stacks", aggregate->stacks_left_out[0]);
 	figures_json(&aggregate->left_out[0], &json);
 	json_end_object(&json);
+	misuse_json(reading, &json);
 	symbol_notes_json(reading->names, &json);
 	json_end_object(&json);
 	json_finish(&json);
@@ -126,6 +128,7 @@ static void show_text(const struct reading *reading, const struct aggregate *agg
 		left_out_row(&table, aggregate->stacks_left_out[0]);
 	}
 	heading_print(reading->snapshots[0], stream, &terminal);
+	misuse_print(reading, stream, &terminal);
 	fputc('\n', stream);
 	table_print(&table, stream, &terminal);
 	table_free(&table);

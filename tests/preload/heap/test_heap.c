@@ -670,7 +670,7 @@ static const struct {
 	{"double free later", double_free_later, twice, NULL},
 	{"interior free", interior_free, inside, NULL},
 	{"misaligned free", misaligned_free, inside, NULL},
-	{"realloc of a freed block", realloc_freed, twice, realloc_inside},
+	{"realloc of a freed block", realloc_freed, "realloc of a freed block", realloc_inside},
 	{"realloc of an interior pointer", realloc_interior, inside, realloc_inside},
 	{"write to a freed block", write_to_freed, freed, NULL},
 	{"one bit in a freed block", one_bit_in_freed, freed, NULL},

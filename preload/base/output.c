@@ -25,6 +25,7 @@ static struct {
 	_Atomic uint32_t number;  /* of the last file written */
 	pid_t command;            /* of the run; 0: there is none */
 	bool tell_apart;          /* the file that is written now gets pid and number, which the pattern lacks */
+	bool numbered;            /* the name of the file that is written now has a number, so that it replaces none */
 	bool ended;               /* the name without them was used */
 } output;
 
@@ -193,12 +194,30 @@ static bool temporary_name(const char *path, pid_t pid, struct text *text)
 	return !text->cut;
 }
 
-static int write_temporary(const char *path, int (*fill)(int fd, void *context), void *context)
+/* In the directory of the path, which is cut meanwhile. */
+static int create_unnamed(char *path)
 {
-	int fd = sys_create(path);
+	char *slash = strrchr(path, '/');
+	char *end = !slash ? path : slash == path ? slash + 1 : slash;
+	char cut = *end;
+	*end = '\0';
+	int fd = sys_create_unnamed(*path ? path : ".");
+	*end = cut;
+	return fd;
+}
+
+/* The file gets its temporary name when it is whole, where that is possible: little time is left to be killed in. */
+static int write_temporary(char *path, int (*fill)(int fd, void *context), void *context)
+{
+	int fd = create_unnamed(path);
+	bool unnamed = fd >= 0;
+	if (!unnamed)
+		fd = sys_create(path);
 	if (fd < 0)
 		return fd;
 	int error = fill(fd, context);
+	if (!error && unnamed)
+		error = sys_give_name(fd, path);
 	int close_error = sys_close(fd);
 	if (!error)
 		error = close_error;
@@ -207,8 +226,11 @@ static int write_temporary(const char *path, int (*fill)(int fd, void *context),
 	return error;
 }
 
-/* Renames to the next free name and returns 0, or -errno. */
-static int place(const char *temporary, pid_t pid, char path[PATH_MAX])
+/*
+ * Gives the file the next free name and returns 0, or -errno. unnamed: its descriptor, when it has no name; -1: it has
+ * the temporary one.
+ */
+static int place(int unnamed, pid_t pid, char path[PATH_MAX])
 {
 	int error = -EEXIST;
 	for (int tries = 0; tries < NUMBER_TRIES && error == -EEXIST; tries++) {
@@ -221,9 +243,21 @@ static int place(const char *temporary, pid_t pid, char path[PATH_MAX])
 		error = numbered ? 0 : output_target(path);
 		if (error)
 			return error;
-		error = sys_rename(temporary, path, numbered);
+		error = unnamed >= 0 ? sys_give_name(unnamed, path) : sys_rename(output.temporary, path, numbered);
 	}
 	return error;
+}
+
+/* A file that nobody sees before it is whole and has its name. */
+static int write_unnamed(int fd, int (*fill)(int fd, void *context), void *context, pid_t pid, char path[PATH_MAX])
+{
+	int error = fill(fd, context);
+	if (!error)
+		error = place(fd, pid, path);
+	int close_error = sys_close(fd);
+	if (!error && close_error)
+		sys_unlink(path);
+	return error ? error : close_error;
 }
 
 void output_set_last(pid_t pid, bool last)
@@ -237,10 +271,9 @@ int output_begin(pid_t pid, char path[PATH_MAX])
 {
 	struct text text = text_in(path, PATH_MAX);
 	struct text temporary = text_in(output.temporary, sizeof output.temporary);
-	bool numbered;
-	if (!expand(&text, pid, output_next_number(), &numbered))
+	if (!expand(&text, pid, output_next_number(), &output.numbered))
 		return -ENAMETOOLONG;
-	int error = numbered ? 0 : output_target(path);
+	int error = output.numbered ? 0 : output_target(path);
 	if (!error && !temporary_name(path, pid, &temporary))
 		error = -ENAMETOOLONG;
 	return error;
@@ -248,9 +281,12 @@ int output_begin(pid_t pid, char path[PATH_MAX])
 
 int output_write(int (*fill)(int fd, void *context), void *context, pid_t pid, char path[PATH_MAX])
 {
+	int fd = output.numbered ? create_unnamed(output.temporary) : -1;
+	if (fd >= 0)
+		return write_unnamed(fd, fill, context, pid, path);
 	int error = write_temporary(output.temporary, fill, context);
 	if (!error) {
-		error = place(output.temporary, pid, path);
+		error = place(-1, pid, path);
 		if (error)
 			sys_unlink(output.temporary);
 	}

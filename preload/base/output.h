@@ -1,9 +1,10 @@
 /*
  * Snapshot files: their names, and writing them whole or not at all.
  *
- * A file is written under a temporary name in its directory and then renamed. No descriptor stays open between
- * snapshots: a host that closes or reuses "our" number loses nothing. If the pattern has %n, an existing file is never
- * replaced: the number is advanced, so that a container in which every run has pid 1 keeps its snapshots.
+ * A file is written without a name, or under a temporary one in its directory, and is named when it is whole. No
+ * descriptor stays open between snapshots: a host that closes or reuses "our" number loses nothing. If the pattern has
+ * %n, an existing file is never replaced: the number is advanced, so that a container in which every run has pid 1
+ * keeps its snapshots.
  *
  * A pattern without %n names one file, or a link to it (output_target.h). In a run, this is the snapshot at the
  * command's own end, or with %p at the end of each process. Any other snapshot gets ".PID.NUMBER" in front of the

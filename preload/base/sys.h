@@ -108,6 +108,13 @@ int sys_file(int fd, struct stat *out);
 uid_t sys_effective_user(void);
 /* Creates a file that must not exist yet, mode 0600, close-on-exec, no symbolic link followed. */
 int sys_create(const char *path);
+/*
+ * Creates a file in the directory that has no name, mode 0600, close-on-exec: it is gone when the process ends before
+ * sys_give_name(), whatever ends it. Fails also where that could not be called: on some file systems, without /proc.
+ * sys_give_name() fails with -EEXIST where the name is taken.
+ */
+int sys_create_unnamed(const char *directory);
+int sys_give_name(int fd, const char *name);
 int sys_close(int fd);
 /* Whole buffer, over EINTR and short writes. Returns 0 or -errno. */
 int sys_write_all(int fd, const void *data, size_t bytes);

@@ -1,12 +1,14 @@
 /* System calls for files; sys.h. */
 #include "preload/base/sys.h"
 #include "preload/base/sys_call.h"
+#include "preload/base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 int sys_open_shared(const char *path)
 {
@@ -89,6 +91,37 @@ int sys_create(const char *path)
 {
 	return (int)sys_call(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 			     S_IRUSR | S_IWUSR, 0, 0);
+}
+
+/* The entry of /proc by which a file without a name is reached. */
+static void fd_path(int fd, char *path, size_t bytes)
+{
+	struct text text = text_in(path, bytes);
+	text_add(&text, "/proc/thread-self/fd/");
+	text_add_number(&text, (uint64_t)fd);
+}
+
+enum { FD_PATH_BYTES = 48 };
+
+int sys_create_unnamed(const char *directory)
+{
+	int fd = (int)sys_call(SYS_openat, AT_FDCWD, (long)directory, O_WRONLY | O_TMPFILE | O_CLOEXEC,
+			       S_IRUSR | S_IWUSR, 0, 0);
+	if (fd < 0)
+		return fd;
+	char path[FD_PATH_BYTES];
+	fd_path(fd, path, sizeof path);
+	int error = sys_access(path, F_OK);
+	if (error)
+		sys_close(fd);
+	return error ? error : fd;
+}
+
+int sys_give_name(int fd, const char *name)
+{
+	char path[FD_PATH_BYTES];
+	fd_path(fd, path, sizeof path);
+	return (int)sys_call(SYS_linkat, AT_FDCWD, (long)path, AT_FDCWD, (long)name, AT_SYMLINK_FOLLOW, 0);
 }
 
 int sys_close(int fd)

@@ -3,6 +3,7 @@
 #include "tests/e2e/lib/runner.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,6 +232,50 @@ START_TEST(snap_is_answered)
 }
 END_TEST
 
+/*
+ * A host that is killed at any moment, while it or its copy writes: what has a name is whole, and nothing else stays.
+ * Where the file system has no files without a name, one that is being written may.
+ */
+START_TEST(killed_at_any_moment)
+{
+	enum { KILLS = 50, LATEST_MS = 400 };
+	char directory[PATH_MAX];
+	runner_directory_make(directory);
+	int fd = open(directory, O_WRONLY | O_TMPFILE, 0600);
+	if (fd < 0) {
+		runner_skip("no files without a name below %s", directory);
+		runner_directory_remove(directory);
+		return;
+	}
+	close(fd);
+	uint32_t random = 1;
+	for (int i = 0; i < KILLS; i++) {
+		struct command command = {.line = "forked_snapshots series",
+					  .preloaded = true,
+					  .options = i % 2 ? FORK : "snapshot=inline",
+					  .directory = directory,
+					  .timeout_s = 60};
+		struct running running;
+		struct outcome outcome;
+		runner_start(&command, &running);
+		random = random * 1664525u + 1013904223u;
+		runner_sleep_ms((random >> 16) % LATEST_MS);
+		kill(running.outcome.pid, SIGKILL);
+		runner_finish(&running, &outcome);
+		ck_assert_int_eq(outcome.status, 128 + SIGKILL);
+		runner_done(&outcome);
+	}
+	struct briefs briefs;
+	runner_briefs(directory, "killed hosts", &briefs);
+	ck_assert_uint_gt(briefs.count, 0);
+	runner_briefs_free(&briefs);
+	char *others = runner_other_files(directory);
+	ck_assert_str_eq(others, "");
+	free(others);
+	runner_directory_remove(directory);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("forked snapshots");
@@ -245,6 +290,7 @@ int main(void)
 		tcase_add_test(tests, auto_forks_large_heaps);
 		tcase_add_test(tests, auto_does_not_fork_under_filters);
 		tcase_add_test(tests, snap_is_answered);
+		tcase_add_test(tests, killed_at_any_moment);
 	}
 	suite_add_tcase(suite, tests);
 	return runner_suite(suite);

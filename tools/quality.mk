@@ -40,7 +40,7 @@ lint-python:
 		$(filter-out preload/python/versions.c,$(filter preload/python/% preload/census/% preload/leaks/%,$(LINT_LAYERED)))
 
 lint-arch:
-	@! grep -nE 'REG_R|gregs|__x86_64__|__asm__' $(filter-out preload/arch/%,$(LINT_LAYERED))
+	@! grep -nE 'REG_R|gregs|fpregs|XSTATE|__x86_64__|__asm__' $(filter-out preload/arch/%,$(LINT_LAYERED))
 
 # Comments, messages and pages avoid the words of tools/words.txt.
 lint-words:

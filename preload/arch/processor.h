@@ -6,6 +6,8 @@
  *   processor_pause()            in a loop that waits for another thread
  *   processor_count_down(p, n)   takes n from *p by one instruction, which a thread's signal handler cannot come into the
  *                                middle of. Returns whether the result is not negative
+ *   processor_jump(at)           where the code at `at`, of JUMP_BYTES_LEAST or more, may jump to; 0: it is no such jump.
+ *                                What looks like one may be a part of another instruction: check where it leads
  */
 #ifndef MUDLARK_ARCH_PROCESSOR_H
 #define MUDLARK_ARCH_PROCESSOR_H

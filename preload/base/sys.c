@@ -1,7 +1,7 @@
 /* System calls for the host's side; sys.h explains why they are in one place. */
 #include "preload/base/sys.h"
 
-#include "preload/arch/registers.h"
+#include "preload/arch/context.h"
 #include "preload/base/sys_call.h"
 
 #include <errno.h>
@@ -231,12 +231,12 @@ void sys_timer_set(int timer, uint64_t first_ns, uint64_t then_ns)
 
 bool sys_is_calling(const void *context)
 {
-	return registers_context_ip(context) == (uintptr_t)sys_raw_called;
+	return context_ip(context) == (uintptr_t)sys_raw_called;
 }
 
 void sys_set_result(void *context, long result)
 {
-	registers_context_set_result(context, result);
+	context_set_result(context, result);
 }
 
 int sys_connect(const char *name)

@@ -1,8 +1,8 @@
 /* See fatal.h. */
 #include "preload/host/fatal.h"
 
+#include "preload/arch/context.h"
 #include "preload/arch/on_stack.h"
-#include "preload/arch/registers.h"
 #include "preload/base/lock.h"
 #include "preload/base/output.h"
 #include "preload/base/sys.h"
@@ -72,7 +72,7 @@ static void end(const siginfo_t *info, ucontext_t *context)
 	int number = info->si_signo;
 	if (is_refusal(info)) {
 		sigaddset(&context->uc_sigmask, number);
-		registers_context_call_again(context, info->si_syscall);
+		context_call_again(context, info->si_syscall);
 		return;
 	}
 	sys_signal_default(number);

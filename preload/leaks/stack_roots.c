@@ -1,4 +1,5 @@
 /* The pass over stacks and registers; roots.h, and stack_words.h for the order that it goes in. */
+#include "preload/arch/context.h"
 #include "preload/leaks/roots.h"
 #include "preload/leaks/stack_words.h"
 

@@ -1,6 +1,7 @@
 /* Words by the calls that they belong to; stack_words.h. */
 #include "preload/leaks/stack_words.h"
 
+#include "preload/arch/context.h"
 #include "preload/base/sys.h"
 #include "preload/leaks/waits.h"
 #include "preload/process/interrupted.h"
@@ -126,17 +127,6 @@ static bool ends_run(struct passing *passing, enum runtime_part part, uintptr_t 
 	return ends;
 }
 
-/* What the kernel writes of one ends with the registers that are not general; 0: it cannot be read. */
-static uintptr_t end_of_signal_frame(const ucontext_t *context)
-{
-	uintptr_t state;
-	uint32_t words[2]; /* magic, extended size */
-	if (!sys_read_memory(&context->uc_mcontext.fpregs, &state, sizeof state) || !state ||
-	    !sys_read_memory((const char *)state + XSTATE_MAGIC_OFFSET, words, sizeof words))
-		return 0;
-	return state + (words[0] == XSTATE_MAGIC ? words[1] : LEGACY_BYTES);
-}
-
 uint32_t stack_words_find(struct stack_words *words, const struct stack_start *start, uint32_t frames)
 {
 	struct frame here = start->frame;
@@ -173,7 +163,8 @@ uint32_t stack_words_find(struct stack_words *words, const struct stack_start *s
 		if (ends)
 			passing = (struct passing){.end = low};
 		if (left.context) {
-			pass(words, end_of_signal_frame(left.context), interrupted_lowest(here.ip, low), where);
+			pass(words, context_end(left.context, sys_read_memory), interrupted_lowest(here.ip, low),
+			     where);
 			passing = (struct passing){0};
 		}
 	}

@@ -7,7 +7,7 @@
  */
 #include "preload/leaks/waits.h"
 
-#include "preload/arch/registers.h"
+#include "preload/arch/processor.h"
 #include "preload/base/dynsym.h"
 #include "preload/process/modules.h"
 #include "preload/process/runtime.h"
@@ -132,7 +132,7 @@ static void add(uintptr_t start, const struct dl_phdr_info *libc, int jumps)
 		return;
 	waits.start[waits.count++] = start;
 	for (size_t at = 0; jumps && at + JUMP_BYTES_LEAST <= bytes; at++) {
-		uintptr_t target = registers_jump((const uint8_t *)start + at);
+		uintptr_t target = processor_jump((const uint8_t *)start + at);
 		if (target && target - start >= bytes && cfi_function(target, libc, &unused) == target)
 			add(target, libc, jumps - 1);
 	}

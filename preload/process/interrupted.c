@@ -14,7 +14,7 @@
 /* Returns whether the thread is at a system call that waits, or after one that has been broken off by the signal. */
 static bool waits(const ucontext_t *context)
 {
-	uintptr_t ip = registers_context_ip(context);
+	uintptr_t ip = context_ip(context);
 	if (context_result(context) == -EINTR && context_after_call(ip))
 		return true;
 	if (!context_at_call(ip))
@@ -26,7 +26,7 @@ static bool waits(const ucontext_t *context)
 
 bool interrupted_may_make_thread(const void *context)
 {
-	enum runtime_part part = runtime_part(registers_context_ip(context));
+	enum runtime_part part = runtime_part(context_ip(context));
 	/* In ld.so and here nothing waits but for locks. */
 	return part == RUNTIME_NONE || (part == RUNTIME_LIBC && waits(context));
 }
@@ -48,12 +48,12 @@ uintptr_t interrupted_lowest(uintptr_t ip, uintptr_t sp)
 
 void interrupted_alternate(const ucontext_t *context, uintptr_t *low, uintptr_t *high)
 {
-	uintptr_t start = (uintptr_t)context->uc_stack.ss_sp, sp = registers_context_sp(context);
+	uintptr_t start = (uintptr_t)context->uc_stack.ss_sp, sp = context_sp(context);
 	*low = *high = 0;
 	if (!start || context->uc_stack.ss_flags & SS_DISABLE)
 		return;
 	*low = start;
 	*high = start + context->uc_stack.ss_size;
 	if (sp > *low && sp <= *high)
-		*high = interrupted_lowest(registers_context_ip(context), sp);
+		*high = interrupted_lowest(context_ip(context), sp);
 }

@@ -48,11 +48,11 @@ static void tell_registers(struct stop_thread *thread, const ucontext_t *context
 {
 	for (unsigned i = 0; i < GENERAL_REGISTERS; i++)
 		thread->registers[i] = context_general(context, i);
-	thread->sp = registers_context_sp(context);
-	thread->ip = registers_context_ip(context);
+	thread->sp = context_sp(context);
+	thread->ip = context_ip(context);
 	thread->lowest = interrupted_lowest(thread->ip, thread->sp);
 	thread->pointer = (uintptr_t)__builtin_thread_pointer();
-	thread->vector = registers_context_vector(context, &thread->vector_end);
+	thread->vector = context_vector(context, &thread->vector_end);
 	interrupted_alternate(context, &thread->alternate_low, &thread->alternate_high);
 }
 

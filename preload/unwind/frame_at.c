@@ -89,7 +89,7 @@ static bool out_of_handler(struct frame *here, struct frame_left *left)
 	if (here->exact || !sys_read_memory((const void *)here->ip, code, sizeof code) ||
 	    !context_is_signal_return(code) || !sys_read_memory(context, &saved, offsetof(ucontext_t, uc_sigmask)))
 		return false;
-	*here = (struct frame){.ip = registers_context_ip(&saved), .sp = registers_context_sp(&saved), .exact = true};
+	*here = (struct frame){.ip = context_ip(&saved), .sp = context_sp(&saved), .exact = true};
 	for (unsigned i = 0; i < KEPT_REGISTERS; i++) {
 		unsigned general = registers_kept_general[i];
 		here->kept[i] = context_general(&saved, general);

@@ -12,7 +12,7 @@ static void take_context(struct outside *outside, const ucontext_t *context)
 {
 	for (unsigned i = 0; i < GENERAL_REGISTERS; i++)
 		outside->general[i] = context_general(context, i);
-	outside->vector = registers_context_vector(context, &outside->vector_end);
+	outside->vector = context_vector(context, &outside->vector_end);
 	outside->lowest = interrupted_lowest(outside->frame.ip, outside->frame.sp);
 	interrupted_alternate(context, &outside->alternate_low, &outside->alternate_high);
 }

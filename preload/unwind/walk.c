@@ -1,6 +1,7 @@
 /* The walk by rules and by what the last one left; walk.h says why that is exact. */
 #include "preload/unwind/walk.h"
 
+#include "preload/arch/context.h"
 #include "preload/interface/mix.h"
 #include "preload/unwind/rules.h"
 

@@ -5,9 +5,70 @@
 #include "preload/arch/address.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 enum { CALL_BYTES = 2, SIGNAL_RETURN_BYTES = 9 };
+
+/* Of what a signal interrupted: the general registers, stack pointer and program counter. */
+static inline uintptr_t context_sp(const ucontext_t *context)
+{
+	return (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
+}
+
+static inline uintptr_t context_ip(const ucontext_t *context)
+{
+	return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+}
+
+static inline void context_set_result(ucontext_t *context, long result)
+{
+	context->uc_mcontext.gregs[REG_RAX] = result;
+}
+
+/* Where in a context they are. */
+enum {
+	CONTEXT_GENERAL = offsetof(ucontext_t, uc_mcontext) + offsetof(mcontext_t, gregs),
+	CONTEXT_FP = CONTEXT_GENERAL + REG_RBP * sizeof(greg_t),
+	CONTEXT_SP = CONTEXT_GENERAL + REG_RSP * sizeof(greg_t),
+	CONTEXT_IP = CONTEXT_GENERAL + REG_RIP * sizeof(greg_t),
+	CONTEXT_WALKED_BYTES = CONTEXT_IP + sizeof(greg_t), /* what a walk reads of it */
+};
+_Static_assert(CONTEXT_IP > CONTEXT_SP && CONTEXT_SP > CONTEXT_FP, "the last one that is read");
+
+/*
+ * Where the registers that are not general ones are saved: an area of XSAVE (Intel SDM, volume 1, 13.4). Its legacy
+ * part has registers up to VECTOR_HOLE; what follows, up to the extended ones, has none, and is not all written to.
+ */
+enum {
+	XSTATE_MAGIC = 0x46505853, /* FP_XSTATE_MAGIC1 */
+	XSTATE_MAGIC_OFFSET = 464, /* of struct _fpx_sw_bytes in the legacy area */
+	LEGACY_BYTES = 512,
+	VECTOR_HOLE = 416,
+	VECTOR_EXTENDED = 576,
+};
+
+/* In a context; *end is 0 when there are none. */
+static inline uintptr_t context_vector(const ucontext_t *context, uintptr_t *end)
+{
+	const char *state = (const char *)context->uc_mcontext.fpregs;
+	uint32_t words[2] = {0, 0}; /* magic, extended size */
+	if (state)
+		memcpy(words, state + XSTATE_MAGIC_OFFSET, sizeof words);
+	*end = state ? (uintptr_t)state + (words[0] == XSTATE_MAGIC ? words[1] : LEGACY_BYTES) : 0;
+	return (uintptr_t)state;
+}
+
+static inline uintptr_t context_end(const ucontext_t *context,
+				    bool (*read)(const void *address, void *out, size_t bytes))
+{
+	uintptr_t state;
+	uint32_t words[2]; /* magic, extended size */
+	if (!read(&context->uc_mcontext.fpregs, &state, sizeof state) || !state ||
+	    !read((const char *)state + XSTATE_MAGIC_OFFSET, words, sizeof words))
+		return 0;
+	return state + (words[0] == XSTATE_MAGIC ? words[1] : LEGACY_BYTES);
+}
 
 static inline uintptr_t context_general(const ucontext_t *context, unsigned i)
 {

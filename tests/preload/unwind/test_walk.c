@@ -4,6 +4,7 @@
  * real frames of all kinds against glibc's backtrace(); and the table of rules while it grows, wraps, and is filled by
  * four threads at once.
  */
+#include "preload/arch/context.h"
 #include "preload/unwind/capture.h"
 #include "preload/unwind/memo.h"
 #include "preload/unwind/rules.h"

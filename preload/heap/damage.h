@@ -1,8 +1,8 @@
 /*
- * What is done about a host that misuses its heap: the `on_error` option.
+ * The reaction to a host that misuses its heap: the `on_error` option.
  *
  *   abort   one line on stderr, then abort(), as glibc does (default)
- *   report  one line on stderr, the call has no effect, the program goes on
+ *   report  one line on stderr, the call has no effect, the program continues
  *   ignore  the call has no effect
  *
  * All are counted, and each later snapshot has the first DAMAGES_MAX with what is known of the block, including the

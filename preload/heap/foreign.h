@@ -1,9 +1,9 @@
 /*
- * Blocks that are not ours: libc's from before us or from an RTLD_DEEPBIND plugin, another allocator's. They go on
- * to the next allocator in scope, which is right for its own and gives its own diagnosis for garbage.
+ * Blocks that are not ours: libc's from before us or from an RTLD_DEEPBIND plugin, or another allocator's. They are
+ * passed to the next allocator in scope, which is right for its own blocks and gives its own diagnosis for garbage.
  *
- * libc's own diagnosis is an abort, or silence: it takes a pointer whose neighbouring words look like a header. So
- * where libc is the next one, host/stray.c finds what cannot be a block of its first.
+ * libc's own diagnosis is an abort, or silence: it accepts a pointer whose neighbouring words look like a header. So if
+ * libc is the next allocator, host/stray.c first finds pointers that cannot be blocks of libc's.
  */
 #ifndef MUDLARK_FOREIGN_H
 #define MUDLARK_FOREIGN_H

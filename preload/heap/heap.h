@@ -1,5 +1,5 @@
 /*
- * Heaps: each thread's own slabs, and the thread-local word that says what the thread is doing.
+ * Heaps: each thread's own slabs, and the thread-local word that records what the thread is doing.
  *
  *   heap_mine (initial-exec TLS, one word) is
  *     &heap_unborn   the thread has not allocated yet
@@ -9,18 +9,18 @@
  *     &heap_gone     the thread's destructors have run
  *
  * Entering the allocator is `h = heap_mine; heap_mine = &heap_busy`, leaving it `heap_mine = h`. The three sentinels
- * have no slabs, so a nested malloc finds nothing on its fast path and needs no test of its own: it drops into the
- * slow path, which serves it from one of the fallback heaps under a lock that is only tried. A nested free sees
- * that the slab is not heap_busy's and pushes the block like a foreign thread would. So the allocator is
- * async-signal-safe and re-entrant for the price of two stores.
+ * have no slabs, so a nested malloc finds nothing on its fast path and needs no separate test: it drops into the slow
+ * path, which serves it from one of the fallback heaps under a lock that is only tried. A nested free sees that the
+ * slab is not heap_busy's and pushes the block like a foreign thread would. So the allocator is async-signal-safe and
+ * re-entrant for the price of two stores.
  *
- * What a thread freed last it allocates next, while it is in the processor's caches: each class has a stack of `recent`
- * slots, from which malloc takes and to which free gives, without a look at their slabs. When it is empty or full the
+ * A thread reuses first what it freed last, while it is in the processor's caches: each class has a stack of `recent`
+ * slots, from which malloc takes and to which free gives, without reading their slabs. If it is empty or full, the
  * slabs' own lists serve. A slot there holds a seal, so that a write into it is caught as on a list.
  *
- * A heap is never destroyed. When its thread ends it becomes an orphan; the next new thread adopts it, and until
- * then other threads take its free slots and give its empty slabs back. Blocks freed by other threads are pushed
- * on their slab's remote list, and the slab, once, on its owner's list of pending slabs.
+ * A heap is never destroyed. When its thread ends it becomes an orphan. The next new thread adopts it, and until then
+ * other threads take its free slots and return its empty slabs. Blocks freed by other threads are pushed on their
+ * slab's remote list, and the slab, once, on its owner's list of pending slabs.
  *
  * Fields that other threads write begin with x.
  */

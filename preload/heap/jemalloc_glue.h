@@ -1,13 +1,13 @@
 /*
- * The private jemalloc: its few functions that we call, under the names that the build gave them, and what it
- * imports and we answer in libc's place.
+ * The private jemalloc: the few functions of it that we call, under the names that the build gave them, and the
+ * functions that it imports and we provide in libc's place.
  *
- * Why so: its fork handlers have to run inside libio's list lock and not at all in a single-threaded process
- * (plain jemalloc hangs in glibc's own fork test); its clean-up at a thread's end must look busy to signal handlers
- * that interrupt it; the host's MALLOC_CONF and /etc/malloc.conf must not steer it; it must start no thread; and it
- * must make no system call but mmap and munmap, which a seccomp sandbox that allows glibc's malloc allows. So it can be
- * initialised when the first large block is wanted: a program without one, or under a small limit (space.h), does not
- * pay the 8 MiB of address space that it maps then.
+ * Reasons: its fork handlers must run inside libio's list lock, and not at all in a single-threaded process (plain
+ * jemalloc hangs in glibc's own fork test). Its clean-up at a thread's end must look busy to signal handlers that
+ * interrupt it. The host's MALLOC_CONF and /etc/malloc.conf must not influence it. It must start no thread. And it must
+ * make no system call except mmap and munmap, which a seccomp sandbox that allows glibc's malloc allows. So it can be
+ * initialised when the first large block is requested: a program without one, or under a small limit (space.h), does
+ * not pay the 8 MiB of address space that it maps then.
  */
 #ifndef MUDLARK_JEMALLOC_GLUE_H
 #define MUDLARK_JEMALLOC_GLUE_H

@@ -1,14 +1,14 @@
 /*
- * Whose memory an address is: a byte for each 4 MiB of the address space, the unit of the pools' chunks.
+ * The owner of an address's memory: a byte for each 4 MiB of the address space, the unit of the pools' chunks.
  *
  *   near   a window of 256 GiB around the first unit that was entered, static: 64 KiB, of which a process touches a page
  *   far    everything else: 8192 pointers to leaves of 4096 units (16 GiB), mapped when one is needed
  *
- * The kernel places mappings next to each other, so nearly every address of ours is in the window: a free finds there
- * what its pointer is by one load that cannot fault, for one instruction more than a flat table would take. That table
- * (one byte for each of 2^25 units) would cost 32 MiB of every process's RLIMIT_AS and RLIMIT_DATA.
+ * The kernel places mappings next to each other, so nearly every address of ours is in the window. There, a free
+ * classifies its pointer by one load that cannot fault, for one instruction more than a flat table would take. That
+ * table (one byte for each of 2^25 units) would cost 32 MiB of every process's RLIMIT_AS and RLIMIT_DATA.
  *
- * The window is placed when the first unit is entered. That is before main(), when there is one thread: nobody reads
+ * The window is placed when the first unit is entered. This is before main(), when there is one thread: nobody reads
  * while it moves.
  */
 #ifndef MUDLARK_KINDS_H

@@ -5,12 +5,12 @@
  *   address bits   46 .. 35        34 .. 22          21 .. 12
  *   table          root, static    8192 pointers     1024 records of 16 bytes, one for each page
  *
- * A block's record stands at its first page: no other large block begins there. Reading is lock-free and never
+ * A block's record is stored at its first page: no other large block begins there. Reading is lock-free and never
  * faults; tables are added by compare-and-swap and stay.
  *
- * jemalloc is not re-entrant. A nested call (heap.h) gets a "direct" block, a mapping of its own, and leaves a block
- * of jemalloc's that it frees on a list for the next call that is not nested. Direct blocks also serve where jemalloc
- * has no memory, or may not have more (space.h).
+ * jemalloc is not re-entrant. A nested call (heap.h) gets a "direct" block, a separate mapping. A block of jemalloc's
+ * that it frees goes on a list for the next call that is not nested. Direct blocks also serve if jemalloc has no
+ * memory, or may not have more (space.h).
  */
 #ifndef MUDLARK_LARGE_H
 #define MUDLARK_LARGE_H

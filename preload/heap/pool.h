@@ -11,18 +11,17 @@
  * User memory and metadata never share a page. "Whose is this pointer?" is one load that cannot fault (kinds.h); the
  * descriptor follows by arithmetic from p.
  *
- * Chunks are mapped one at a time, when one is needed, and nothing is reserved ahead: under `ulimit -v` what Mudlark
- * only keeps in reserve is what the program cannot have.
+ * Chunks are mapped one at a time, when needed, and nothing is reserved ahead: under `ulimit -v` the program cannot
+ * have what Mudlark keeps in reserve.
  *
- * Records stand beside a slab, not in it: a tracked slab has one uint32_t cohort id for each slot (0: the slot is
- * free) and behind them one uint16_t of slack (slot size - requested bytes). 6 bytes a slot, in a mapping of as many
- * pages as the slab's class takes; a header of 16 bytes would cost 25 % of a 63-byte block and could not be turned off
- * (research: random access 3 to 14 ns dearer).
+ * Records are stored beside a slab, not in it: a tracked slab has one uint32_t cohort id for each slot (0: the slot is
+ * free), followed by one uint16_t of slack for each (slot size - requested bytes). This is 6 bytes a slot, in a mapping
+ * of as many pages as the slab's class takes. A header of 16 bytes would cost 25 % of a 63-byte block and could not be
+ * turned off (research: random access 3 to 14 ns dearer).
  *
- * Live bits: one for each 16 bytes of the chunk, 1 where a block of an untracked slab begins. A free finds there
- * whether its pointer is a block, without a look into the block, which may be long out of the caches: that load took
- * half of the time of a program that frees at random. Only the slab's owner writes them. A tracked slab's cohorts say
- * the same.
+ * Live bits: one for each 16 bytes of the chunk, 1 where a block of an untracked slab begins. They tell a free whether
+ * its pointer is a block, without reading the block, which may no longer be in the caches: that load took half of the
+ * time of a program that frees at random. Only the slab's owner writes them. A tracked slab's cohorts show the same.
  *
  * With guard=1 all slabs are tracked, each block has a canary behind it, and the first slot of a slab is never handed
  * out: guard.h.

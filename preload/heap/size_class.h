@@ -3,8 +3,8 @@
  *
  *   16, 32 .. 128 in steps of 16, then four to each doubling: 160, 192, 224, 256, 320 .. 14336, 16384
  *
- * Mean loss to rounding is 7.9 % above 128 bytes. 16384 is the border to jemalloc because from 14337 bytes on
- * each of its objects has pages of its own, so that a page number names one object there.
+ * The mean loss to rounding is 7.9 % above 128 bytes. 16384 is the border to jemalloc because from 14337 bytes on each
+ * of jemalloc's objects has separate pages, so that a page number identifies one object.
  */
 #ifndef MUDLARK_SIZE_CLASS_H
 #define MUDLARK_SIZE_CLASS_H

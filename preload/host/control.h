@@ -1,9 +1,9 @@
 /*
- * When snapshots are taken: on the signal, at an interval, at the high-water mark, when asked.
+ * When snapshots are taken: on the signal, at an interval, at the high-water mark, on request.
  *
  * The signal may arrive inside the allocator. If the thread holds one of our locks there, the request is noted in
- * control_pending and served where the thread leaves the allocator (control_poll): no lock is held then. Requests from
- * within, the interval's and the peak's, take the same way.
+ * control_pending and served where the thread leaves the allocator (control_poll): no lock is held then. Internal
+ * requests, those of the interval and the peak, take the same way.
  */
 #ifndef MUDLARK_CONTROL_H
 #define MUDLARK_CONTROL_H

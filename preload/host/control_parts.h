@@ -1,5 +1,5 @@
 /*
- * What the parts of control share. Nobody else includes this.
+ * The declarations that the parts of control share. Nobody else includes this file.
  *
  *   control.c   requests: noted, handed over, served
  *   answers.c   what is said of a snapshot, to people and to `mudlark snap`

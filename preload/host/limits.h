@@ -1,4 +1,4 @@
-/* The functions by which a program changes its own resource limits, which base/space.h wants to know. */
+/* The functions with which a program changes its own resource limits, which base/space.h must know. */
 #ifndef MUDLARK_LIMITS_H
 #define MUDLARK_LIMITS_H
 

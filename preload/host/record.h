@@ -2,8 +2,8 @@
  * The life of a recorded block: birth gives it a cohort, death takes it back.
  *
  * Counters are kept where no other thread writes: in the heap's tally, and in the block's site, which belongs to one
- * thread. So the common allocation touches no shared cache line, and a snapshot reads what is there. In front of the
- * sites stands a cache in each heap: from the key of a captured stack to its site.
+ * thread. So the common allocation touches no shared cache line, and a snapshot reads the current values. Each heap has
+ * a cache in front of the sites: from the key of a captured stack to its site.
  *
  * All functions are called between heap_enter() and heap_leave(), with a real heap if they take one.
  */

@@ -1,9 +1,9 @@
 /*
- * Pointers that no allocator gave out: into a stack, to a variable, into a mapping of the program's own.
+ * Pointers that no allocator returned: into a stack, to a variable, into a mapping that the program made itself.
  *
- * Asked for pointers outside of our chunks and large blocks only. Certain where it names something: libc, the next
- * allocator, has blocks in neither stacks nor modules, and each has a header. No lock, no allocation; the one system
- * call is mremap, for a pointer to the begin of a page.
+ * Used only for pointers outside our chunks and large blocks. A match is certain: libc, the next allocator, has blocks
+ * in neither stacks nor modules, and each has a header. No lock, no allocation. The one system call is mremap, for a
+ * pointer to the beginning of a page.
  */
 #ifndef MUDLARK_STRAY_H
 #define MUDLARK_STRAY_H

@@ -4,12 +4,12 @@
  *   word --(>> 22)--> piece --> a chunk of the pools: slab --> slot = node
  *                          \--> large blocks that overlap these 4 MiB, in ascending order
  *
- * A node's number is that of its slot among all slots that were ever carved, or behind these the place of a large block
- * among its kind; so free slots have numbers, and nothing is searched. What is known of a node while a scan goes on is
- * one byte of state. Beside it stands how many of its slot's words a small block did not ask for: that is where a
- * reader ends, and in the pools' records it would be one more miss of the caches for each block, half of a scan's time.
+ * A node's number is that of its slot among all slots that were ever carved; large blocks follow, in their order. So
+ * free slots have numbers, and nothing is searched. During a scan, one byte of state is kept for each node. Beside it
+ * is the number of words of the slot that a small block did not request, which is where a reader ends. In the pools'
+ * records it would cost one more cache miss for each block, half of a scan's time.
  *
- * Built while all threads of the program stand still, and valid as long as they do. All memory is sys_map()'s.
+ * Built while all threads of the program are stopped, and valid as long as they are. All memory is sys_map()'s.
  */
 #ifndef MUDLARK_BLOCKS_H
 #define MUDLARK_BLOCKS_H

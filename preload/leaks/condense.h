@@ -1,12 +1,12 @@
 /*
- * Strongly connected components of what leaked, and who leads whom.
+ * Strongly connected components of the leaked blocks, and which leads to which.
  *
- * A leak is a component that no other leaked one points into; of its blocks one, the largest and of these the first, is
- * the leader. All else that a leak leads to is indirect, and belongs to the first leader that reaches it, so that each
- * block is counted once. A ring of blocks has a leader, too: LeakSanitizer calls all of it indirect.
+ * A leak is a component that no other leaked component points into. One of its blocks is the leader: the largest, and
+ * of several the first. Everything else that a leak leads to is indirect, and belongs to the first leader that reaches
+ * it, so that each block is counted once. A ring of blocks has a leader too; LeakSanitizer calls all of it indirect.
  *
  * Tarjan's algorithm (SIAM J. Comput. 1, 1972) without recursion, on a graph that is given by a function, so that tests
- * can give one of their own.
+ * can supply their own graphs.
  */
 #ifndef MUDLARK_CONDENSE_H
 #define MUDLARK_CONDENSE_H

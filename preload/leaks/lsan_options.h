@@ -1,6 +1,6 @@
 /*
- * What programs that were annotated for LeakSanitizer say: the functions of sanitizer/lsan_interface.h, so that they
- * run unchanged, and those that LeakSanitizer would ask the program for.
+ * The interface for programs annotated for LeakSanitizer: the functions of sanitizer/lsan_interface.h, so that they run
+ * unchanged, and the functions that LeakSanitizer would call in the program.
  *
  *   __lsan_disable, __lsan_enable              as mudlark_ignore_begin() and _end(); what such blocks point to is used
  *   __lsan_ignore_object(p)                    the block that has p is left out from then on, and what it points to is
@@ -23,11 +23,11 @@
  *   report_objects, log_threads                1: the snapshot lists what leaked, and how each thread was searched
  *   suppressions                               that there are some
  *
- * The environment's word is the last one. The snapshot has both texts whole: `mudlark run` and `mudlark leaks` do what
- * the others ask for (log_path, max_leaks, print_suppressions), and name those that mean nothing here.
+ * The environment overrides the program. The snapshot has both texts whole: `mudlark run` and `mudlark leaks` follow
+ * the other options (log_path, max_leaks, print_suppressions), and list those that have no meaning here.
  *
- * Suppressions name functions, which only a reader of the snapshot can. Where there are some, of the option, of
- * LSAN_OPTIONS or of __lsan_default_suppressions(), the process judges nothing itself: it ends with its own status, and
+ * Suppressions name functions, which only a reader of the snapshot knows. If there are any, from the option,
+ * LSAN_OPTIONS or __lsan_default_suppressions(), the process judges nothing itself: it exits with its own status, and
  * `mudlark run`, `mudlark leaks --judge` or the gate decide.
  */
 #ifndef MUDLARK_LSAN_OPTIONS_H

@@ -1,5 +1,5 @@
 /*
- * Marking: what can be reached from memory that is in use, and how well.
+ * Marking: which blocks can be reached from memory that is in use, and by what kind of pointer.
  *
  *   word --> block it points into --> how
  *     at its start, or up to 7 bytes behind (a tag in the low bits)             strong
@@ -7,9 +7,9 @@
  *     anywhere else inside, or with something in its top 16 bits                weak
  *     one past its end                                                          not at all, but for new T[0]
  *
- * A pass marks, with its kind, all that strong pointers lead to from what it is given, and notes what it sees weak ones
- * to. Passes go from the best kind to the worst, so that a block gets the best that it can have; the last one follows
- * what was noted. As Valgrind's memcheck has it, whose heuristics these are:
+ * A pass marks, with its kind, everything that strong pointers lead to from its starting points, and notes the targets
+ * of weak ones. Passes go from the best kind to the worst, so that each block gets the best possible kind; the last
+ * pass follows the noted targets. The heuristics are those of Valgrind's memcheck:
  *   new[]    8 behind the start: a number of elements that divides the rest
  *   length64 8 behind the start: the rest's length
  *   string   24 behind the start: length and capacity of an old std::string that fit
@@ -18,10 +18,10 @@
  * Of CPython's objects, those that the collector knows: 16 behind the start, and 32 from 3.11 on; and the values of
  * attributes in 3.11 and 3.12: behind their order, which tells its own length.
  *
- * With a trace (trace.h) it goes level by level instead: `stack` is then a queue, of all that was marked in order.
+ * With a trace (trace.h) marking proceeds level by level: `stack` is then a queue of all marked blocks in order.
  *
- * About 100 ns a pointer is what memory takes when its target is not in the caches, so targets wait in a ring of 32
- * while they are fetched.
+ * A pointer whose target is not in the caches takes about 100 ns, so targets wait in a ring of 32 while they are
+ * fetched.
  */
 #ifndef MUDLARK_MARK_H
 #define MUDLARK_MARK_H

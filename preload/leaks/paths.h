@@ -1,11 +1,11 @@
 /*
- * Why blocks are reachable, and what would go with them: a shortest path for each site, and each stack's retained size.
+ * Why blocks are reachable, and what they retain: a shortest path for each site, and each stack's retained size.
  *
  *   trace (parents, pointers) --> path of the block of each site that was reached first
  *                             \-> dominators --> sum over each subtree --> by stack, nested ones once
  *
- * Neighbours on a path that are alike (the nodes of a list) are one step. Of a path that is longer still its ends are
- * kept. How far all paths together are followed is bounded: those that would go on for too long are counted.
+ * Similar neighbours on a path (the nodes of a list) are one step. Of a path that is still too long, the ends are kept.
+ * The total length of all paths that is followed is bounded; paths beyond that are counted.
  */
 #ifndef MUDLARK_PATHS_H
 #define MUDLARK_PATHS_H

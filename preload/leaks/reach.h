@@ -1,18 +1,19 @@
 /*
- * The search for leaks: which live blocks the program can still get at.
+ * The search for leaks: which live blocks the program can still reach.
  *
  *   stop_world -> blocks -> roots -> passes (mark.h) -> components of what is left (condense.h) -> sums by site
  *
  * Roots are all readable and writable mappings that are not Mudlark's; the stacks of threads from their stack pointers
- * on; what else is in their mappings (thread-local storage, the argument of a thread that has not begun); registers.
- * Not read are freed blocks, what lies after a block's requested size, stacks of threads that have ended, the frames of
- * the calls by which the search was reached (outside.h), and those of exit() and what libc calls handlers from.
+ * on; the rest of their mappings (thread-local storage, the argument of a thread that has not started); registers. The
+ * search does not read freed blocks, bytes after a block's requested size, stacks of threads that have ended, the
+ * frames of the calls through which the search was started (outside.h), and those of exit() and of the libc functions
+ * that call handlers.
  *
- * Always roots: blocks that ld.so allocated (it keeps pointers into their middle), that the program asked to ignore,
- * and blocks without a record, unless allocations are sampled.
+ * Always roots: blocks that ld.so allocated (it keeps pointers into their middle), blocks that the program asked to
+ * ignore, and blocks without a record, unless allocations are sampled.
  *
- * Inline at the end of a process; in a copy of a process that lives (forked.h), for which its threads stand still no
- * longer than it takes to make it.
+ * At the end of a process the search runs inline. For a process that continues, it runs in a copy (forked.h), and the
+ * threads are stopped only while the copy is made.
  */
 #ifndef MUDLARK_REACH_H
 #define MUDLARK_REACH_H

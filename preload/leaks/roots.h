@@ -1,9 +1,9 @@
 /*
- * Where the search for leaks begins: everything outside of blocks that the program can read; reach.h says what.
+ * The starting points of the leak search: everything outside blocks that the program can read; reach.h lists it.
  *
- * Memory that cannot fault, private and without a file, is read where it stands; the rest through the kernel, which
- * says so when a page is not there (a file that has become shorter). Of large mappings only the pages that exist are
- * read, as /proc/self/pagemap tells.
+ * Memory that cannot fault, private and without a file, is read in place. The rest is read through the kernel, which
+ * reports missing pages (of a file that has become shorter). Of large mappings, only the pages that exist are read,
+ * according to /proc/self/pagemap.
  */
 #ifndef MUDLARK_ROOTS_H
 #define MUDLARK_ROOTS_H

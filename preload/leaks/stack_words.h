@@ -1,12 +1,12 @@
 /*
- * Whose the words of a thread's stack and its registers are, by a walk over its frames (frame_at.h).
+ * The owners of the words on a thread's stack and of its registers, found by a walk over its frames (frame_at.h).
  *
  *   start ---- frames of libc, ld.so, Mudlark ---- frames of the program ---- ... ---- of libc that called the program
  *
- * When somebody asks why a block is reachable, the program's own words are marked before all others, from the outermost
- * call inwards: a call that began before the block was allocated has its address because it put it there, whereas in a
- * younger frame the word may be left from a call that has returned. A register that a frame of libc saved is the
- * program's if the call that it belongs to is.
+ * If the user wants to know why a block is reachable, the program's own words are marked before all others, from the
+ * outermost call inwards: a call that began before the block was allocated has its address because it put it there,
+ * whereas in a younger frame the word may be left from a call that has returned. A register that a frame of libc saved
+ * is the program's if the call that it belongs to is.
  *
  * Passed over: exit() and what it runs handlers from, whose frames lie where main()'s was, and have no block; and the
  * frame of a function of libc that a signal found at a system call, whose arguments and values are in registers, with

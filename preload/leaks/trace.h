@@ -1,10 +1,11 @@
 /*
- * What marking keeps when somebody asks why blocks are reachable: from where each block was reached first, and every
- * pointer that makes one block keep another.
+ * The data that marking keeps if the user wants to know why blocks are reachable: from where each block was reached
+ * first, and every pointer that makes one block keep another.
  *
- * Marking then goes level by level (mark.h), roots before blocks, so that the way back by parents is a shortest one. A
- * pointer counts when it is as good as what is known of its target: what a stack holds too is not held by the stack,
- * and a weak pointer holds only what has no strong one. So each kind of block is explained by what gave it that kind.
+ * Marking then proceeds level by level (mark.h), roots before blocks, so that the path back by parents is a shortest
+ * one. A pointer counts if it is as good as what is known of its target: a block that other memory holds too is not
+ * held by the stack, and a weak pointer holds only what has no strong one. So each block is explained by what gave it
+ * its kind.
  */
 #ifndef MUDLARK_TRACE_H
 #define MUDLARK_TRACE_H

@@ -1,14 +1,14 @@
 /*
- * Functions of libc that do nothing but wait in the kernel for what their arguments name: sleep(), pthread_cond_wait(),
- * read() and their kin.
+ * Functions of libc that only wait in the kernel for what their arguments name: sleep(), pthread_cond_wait(), read()
+ * and similar ones.
  *
- * While a thread waits there, their frames lie where calls of the program have been before, with words in them that
- * nobody has written since. Of 91 threads that lose a block at another distance each and then wait in
- * pthread_cond_wait(), 8 had it in such a word. What these functions really have are their arguments: in the registers
- * that they gave the kernel, or in those that the calls within them saved; and the caller has what it needs afterwards.
+ * While a thread waits there, their frames are where earlier calls of the program have been, with words that nobody has
+ * overwritten since. Of 91 threads that leak a block at different distances and then wait in pthread_cond_wait(), 8 had
+ * it in such a word. These functions really need only their arguments: in the registers that they gave the kernel, or
+ * in those that the calls within them saved. The caller has what it needs afterwards.
  *
- * Others of libc's functions keep blocks of their own in their frames while they wait (fopen(), getaddrinfo(), qsort()
- * for what it calls), or the program's (fgets()). So there is no rule for all of libc, but a list of names.
+ * Other functions of libc keep their own blocks in their frames while they wait (fopen(), getaddrinfo(), qsort() for
+ * what it calls), or the program's (fgets()). So there is no rule for all of libc, but a list of names.
  */
 #ifndef MUDLARK_WAITS_H
 #define MUDLARK_WAITS_H

@@ -1,12 +1,12 @@
 /*
- * Identities of code objects: what the report needs to name a Python frame, copied while the code surely lives.
+ * Identities of code objects: what the report needs to name a Python frame, copied while the code is certainly alive.
  *
  *   text   a file name or a qualified name, each once
  *   code   (file, name, first line, line table): codes with the same four are one. A function that is defined anew in
  *          a loop, a lambda, a module that is loaded again: the same lines, so the same code, and the table stays small
  *
- * Lines are not looked up here: the line table is copied and decoded by the report. In front stands a small table by
- * the code's address, whose entries hold good until code dies near there (frames.h).
+ * Lines are not looked up here: the line table is copied, and the report decodes it. In front of it is a small table by
+ * the code's address, whose entries are valid until code dies near there (frames.h).
  */
 #ifndef MUDLARK_PYTHON_CODES_H
 #define MUDLARK_PYTHON_CODES_H

@@ -1,18 +1,18 @@
 /*
- * The calling thread's Python frames, at the price of what changed since the last look.
+ * The calling thread's Python frames, at the cost of what changed since the last walk.
  *
- * Only the thread itself changes its chain of frames, and a frame that executes keeps its code alive: so the chain is
- * walked inside malloc, with or without the GIL, by offsets (python.h) and without a call into the interpreter but for
+ * Only the thread itself changes its chain of frames, and a frame that executes keeps its code alive. So the chain is
+ * walked inside malloc, with or without the GIL, by offsets (python.h) and without calling the interpreter, except for
  * two getters that take no lock. As in the native walk (walk.h), the last chain is kept. When the new one comes to a
  * frame that was in it, and what leads on from there is unchanged, the rest is the same, and so is its sum.
  *
  *   entry[0]          the outermost frame, entry[count - 1] the innermost
  *   entry[k].sum      a polynomial over the elements from entry[0] to entry[k]
- *   element           the instruction under way, and how often code has died where this code lies
+ *   element           the instruction being executed, and how often code has died where this code is
  *
- * Code objects die, and others are made in their place: two of three addresses are used again. PyCode_Type's tp_dealloc
- * tells of each death, which advances a counter that all addresses of the same hash share. A sum made with
- * it is never met again, and what was kept of the last chain is looked at anew.
+ * Code objects die, and others are made in their place: two of three addresses are reused. PyCode_Type's tp_dealloc
+ * reports each death, which advances a counter that all addresses of the same hash share. A sum made with the old
+ * counter never matches again, and what was kept of the last chain is checked anew.
  */
 #ifndef MUDLARK_PYTHON_FRAMES_H
 #define MUDLARK_PYTHON_FRAMES_H

@@ -7,13 +7,13 @@
  *                                    `- after some seconds: takes the snapshot without a census, and ends;
  *                                       the waiter, when its turn comes, releases at once
  *
- * There is no thread before somebody asks, and none afterwards. Both block all signals, allocate nothing that is
+ * There is no thread before the first request, and none afterwards. Both block all signals, allocate nothing that is
  * recorded, and are not known to the threading module. No lock of ours is held while the waiter waits: an extension may
  * keep the GIL for minutes.
  *
- * Why threads: a signal handler interrupts the interpreter anywhere, a list half way into another one; what the
- * interpreter offers for later, Py_AddPendingCall(), takes a lock that the interrupted thread may hold and runs when
- * the main thread executes code again, which a program that sleeps never does.
+ * Why threads: a signal handler interrupts the interpreter anywhere, for example half-way through inserting into a
+ * list. The interpreter's way to run something later, Py_AddPendingCall(), takes a lock that the interrupted thread may
+ * hold, and runs when the main thread executes code again, which a sleeping program never does.
  */
 #ifndef MUDLARK_GIL_H
 #define MUDLARK_GIL_H

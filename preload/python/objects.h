@@ -1,14 +1,14 @@
 /*
- * CPython's objects as blocks of our own.
+ * CPython's objects as blocks of ours.
  *
- * pymalloc cuts objects of up to 512 bytes out of arenas that it maps itself, so that a malloc that is watched sees
- * none of them. PyMem_SetAllocator puts our functions under the domains OBJ and MEM: before Py_Initialize, from our
- * constructor, so that no block is ever freed by another allocator than its own. It works with -I and -E, where
+ * pymalloc cuts objects of up to 512 bytes out of arenas that it maps itself, so a malloc that is watched sees none of
+ * them. PyMem_SetAllocator puts our functions under the domains OBJ and MEM. Our constructor calls it before
+ * Py_Initialize, so that no block is ever freed by another allocator than its own. It works with -I and -E, where
  * PYTHONMALLOC is ignored. -X dev, PYTHONMALLOC=debug and the like install their own hooks over what they take for the
- * default, which forgets ours: then objects are pymalloc's, and the snapshot says so. What is put over another
- * allocator, tracemalloc and those hooks, is looked through: whose the blocks are is what counts.
+ * default, which forgets ours: objects are then pymalloc's, and the snapshot reports this. An allocator that is put
+ * over another one, such as tracemalloc and those hooks, is looked through: the owner of the blocks counts.
  *
- * An interpreter that comes by dlopen keeps pymalloc: by the time it is noticed, it has begun to allocate.
+ * An interpreter that is loaded by dlopen keeps pymalloc: when it is noticed, it has already begun to allocate.
  */
 #ifndef MUDLARK_PYTHON_OBJECTS_H
 #define MUDLARK_PYTHON_OBJECTS_H
@@ -28,8 +28,8 @@ struct python_allocator {
 };
 
 /*
- * From the constructor, after python_look(). Does nothing where there is no interpreter. replace: by ours, which stays the
- * caller's and valid.
+ * From the constructor, after python_look(). Does nothing where there is no interpreter. replace: by ours, which stays
+ * the caller's and valid.
  */
 void python_objects_init(const struct python_allocator *ours, bool replace);
 

@@ -5,12 +5,12 @@
  *   PYTHON_NONE     no interpreter has been found
  *   PYTHON_UNTRIED  one has been found; no thread of it has been seen that executes code
  *   PYTHON_READY    the self-test held: stacks have Python frames
- *   PYTHON_OFF      it cannot be understood; python_reason() says why. Everything native goes on
- *   PYTHON_GONE     it was unloaded: nothing of it may be read or called. Another one may come
+ *   PYTHON_OFF      it cannot be understood; python_reason() states why. Everything native continues to be recorded
+ *   PYTHON_GONE     it was unloaded: nothing of it may be read or called. Another one may be loaded
  *
  * An interpreter is found by what it exports: in the constructor among the modules that ld.so has loaded, later when a
- * frame of a module is met for the first time (one that came by dlopen). It is never asked for by name or path, so
- * static, stripped, embedded and frozen ones are all the same.
+ * frame of a module is met for the first time (one loaded by dlopen). Its name and path do not matter, so static,
+ * stripped, embedded and frozen interpreters are all found in the same way.
  *
  * What differs between versions, offsets first of all, is in versions.h.
  *

@@ -1,17 +1,17 @@
 /*
- * Stacks with Python frames in them: the native stack and the chain of Python frames, merged.
+ * Stacks with Python frames: the native stack and the chain of Python frames, merged.
  *
- * Which native frame is the evaluation loop that runs a Python frame? No name is asked for, so stripped, static and
- * inlined interpreters are all the same. The entry into the loop leaves something on the C stack, whose address
- * the interpreter knows: a shim from 3.12 on, a CFrame in 3.10 and 3.11. It lies in the native frame of the loop:
+ * Which native frame is the evaluation loop that runs a Python frame? Names are not used, so stripped, static and
+ * inlined interpreters are handled in the same way. The entry into the loop leaves an object on the C stack, whose
+ * address the interpreter knows: a shim from 3.12 on, a CFrame in 3.10 and 3.11. It is in the native frame of the loop:
  *
  *     native frame            SP                     Python
  *     list_append             0x..100
  *     the evaluation loop     0x..180   <= 0x..1f0   b(), a(): up to the entry at 0x..1f0
  *     PyObject_Call           0x..300
  *
- * Up to 3.9, and where native frames have no SP because libunwind walked them, the loop is the code of
- * _PyEval_EvalFrameDefault. What cannot be placed is put further out than all native frames, and counted.
+ * Up to 3.9, and if native frames have no SP because libunwind walked them, the loop is the code of
+ * _PyEval_EvalFrameDefault. Frames that cannot be placed are put further out than all native frames, and counted.
  */
 #ifndef MUDLARK_PYTHON_STACK_H
 #define MUDLARK_PYTHON_STACK_H

@@ -1,9 +1,9 @@
 /*
  * pymalloc's own statistics: its pools by size class, its arenas, and the free lists of types, as
- * sys._debugmallocstats() prints them. They are what there is to say of small objects that are not recorded.
+ * sys._debugmallocstats() prints them. They are all that is known about small objects that are not recorded.
  *
- * The interpreter prints them to a FILE. Ours is one without a descriptor (fopencookie), whose text goes to memory of
- * our own; so nothing of the host's is written to.
+ * The interpreter prints them to a FILE. Ours is one without a descriptor (fopencookie), whose text goes to our own
+ * memory, so that nothing of the host's is written to.
  */
 #ifndef MUDLARK_PYTHON_STATS_H
 #define MUDLARK_PYTHON_STATS_H

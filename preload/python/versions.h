@@ -2,12 +2,12 @@
  * What differs between CPython's versions, in one table: a row for each fact, a column for each minor version of 3.x.
  * No other file compares versions (`make lint-python`): what depends on one is a field here.
  *
- * Offsets are verified against the headers of each version (tests/preload/python/test_python.c compiles them where they
- * are installed). From 3.13 on the interpreter says some itself (_Py_DebugOffsets, at the start of _PyRuntime), and is
- * believed where it fits.
+ * Offsets are verified against the headers of each version (tests/preload/python/test_python.c compiles them if they
+ * are installed). From 3.13 on the interpreter provides some itself (_Py_DebugOffsets, at the start of _PyRuntime),
+ * which are used if they are consistent.
  *
- * A new version: a column, with V and row beside the others, and the message of python_choose_version(). Where the
- * layout of objects is not known yet, `objects` is 0: stacks have Python frames, and snapshots say that objects were not
+ * A new version: a column, with V and row beside the others, and the message of python_choose_version(). If the layout
+ * of objects is not yet known, `objects` is 0: stacks have Python frames, and snapshots report that objects were not
  * counted.
  */
 #ifndef MUDLARK_PYTHON_VERSIONS_H

@@ -1,13 +1,13 @@
 /*
- * What a walk may read: the thread's own stack, and of others as much as is known to be readable at this moment.
+ * The memory that a walk may read: the thread's own stack, and of others only what is known to be readable now.
  *
  *   own      from the thread's lowest to its highest address of stack, mapped as long as the thread lives
  *   now      the stack that the walk is on: all of `own`, or pages of a signal stack or a coroutine's, side by side
  *   page[]   pages of such stacks, asked for in this capture
  *
- * What the program does with a stack that is not the thread's own is not known: it may give it back and map a smaller
- * one in its place. So nothing about such a stack is remembered from one capture to the next. The page that the caller
- * runs on is mapped; each other page is asked of the kernel, once in a capture (sys_is_readable(), 150 ns). Frames of a
+ * What the program does with a stack that is not the thread's own is unknown: it may release it and map a smaller one
+ * in its place. So nothing about such a stack is remembered from one capture to the next. The page that the caller runs
+ * on is mapped; every other page is checked with the kernel, once in a capture (sys_is_readable(), 150 ns). Frames of a
  * handler and what the signal saved are mostly on one page.
  */
 #ifndef MUDLARK_BOUNDS_H

@@ -1,10 +1,10 @@
 /*
- * What libunwind remembers of frames, and must forget when modules are gone.
+ * The frames that libunwind remembers, and must forget when modules are unloaded.
  *
- * It keeps, for each thread, the layouts of all frames that it met, by address, for ever and without a check: after
- * dlclose and dlopen it walks another library's frames by the old one's layouts, and reads through what it takes for a
- * frame pointer. It has no function that forgets them (unw_flush_cache is for its other cache). They are found by the
- * key of its thread-specific data, which its first walk creates, by a call that is ours (import.h):
+ * It keeps, for each thread, the layouts of all frames that it met, by address, forever and without a check. After
+ * dlclose and dlopen it walks another library's frames with the old one's layouts, and reads through what it takes for
+ * a frame pointer. It has no function that forgets them (unw_flush_cache is for its other cache). They are found by the
+ * key of its thread-specific data, which its first walk creates through a call that is ours (import.h):
  *
  *   value of the key  { frames, log2 of their number, how many are used, ... }     libunwind 1.1 to 1.8
  *   a frame           { address, or 0 when it is free; 8 bytes of layout }

@@ -1,9 +1,10 @@
 /*
- * From registers to a stack: what the thread's calls look like right now.
+ * From registers to a stack: the thread's current calls.
  *
- * This is the seam between the allocator's hooks and the walk. What it gives is the stack's hash, by which the heap's
- * cache knows it again, and the return addresses for the one time that it does not. The memoised walk (walk.h) finds
- * nearly all stacks, through signal handlers and on any stack; libunwind (unwind.h) those with a frame that has no rule.
+ * This is the interface between the allocator's hooks and the walk. It returns the stack's hash, by which the heap's
+ * cache recognises the stack, and the return addresses for the first time, when the cache does not know it. The
+ * memoised walk (walk.h) finds nearly all stacks, through signal handlers and on any stack; libunwind (unwind.h) finds
+ * those with a frame that has no rule.
  */
 #ifndef MUDLARK_CAPTURE_H
 #define MUDLARK_CAPTURE_H

@@ -2,13 +2,13 @@
  * From call frame information to a rule: how to get from a frame to its caller.
  *
  * .eh_frame describes, for each address, where the canonical frame address (CFA), the return address and the saved
- * registers are (DWARF 5, section 6.4; Linux Standard Base 5.0, section 10.6 for .eh_frame and .eh_frame_hdr). Of all
- * that it can express, compilers use little, and a walk needs less: where the CFA is, and where the frame pointer was
- * saved. That much fits in eight bytes. Everything else is RULE_SLOW: libunwind's business. The rules hold at each
- * instruction, not only behind calls, as far as the compiler said so (-fasynchronous-unwind-tables, its default).
+ * registers are (DWARF 5, section 6.4; Linux Standard Base 5.0, section 10.6 for .eh_frame and .eh_frame_hdr).
+ * Compilers use little of what it can express, and a walk needs less: where the CFA is, and where the frame pointer was
+ * saved. This fits in eight bytes. Everything else is RULE_SLOW and left to libunwind. The rules hold at each
+ * instruction, not only after calls, as far as the compiler emitted them (-fasynchronous-unwind-tables, its default).
  *
- * Why not ask libunwind for the rules: it tells where a step led, not why, so that a CFA of sp + 16 that happened to be
- * fp + 32 could not be told from its opposite.
+ * Why not ask libunwind for the rules: it reports where a step led, not why. A CFA of sp + 16 that happened to equal
+ * fp + 32 could not be distinguished from its opposite.
  */
 #ifndef MUDLARK_CFI_H
 #define MUDLARK_CFI_H

@@ -1,17 +1,17 @@
 /*
- * Calls on a stack, from the innermost outwards, with the registers that each of them has: a careful walk for threads
- * that stand still or a copy of the process.
+ * Calls on a stack, from the innermost outwards, with the registers that each of them has: a careful walk for stopped
+ * threads or a copy of the process.
  *
  *   sp of a call ---- its frame ---- its CFA = sp of its caller ---- the caller's frame ---- ...
  *                        ^ where it saved registers of its caller
  *
- * By the rules of cfi.h alone: where there is no rule the walk ends. Unlike a capture's (walk.h) it may begin at any
+ * It uses only the rules of cfi.h: without a rule, the walk ends. Unlike a capture's (walk.h) it may begin at any
  * instruction, goes through the frames of signal handlers, and trusts nothing that it reads.
  *
- * Whose a word is. A call that uses a register that calls preserve saves the value that it finds there. That value is
- * not its own: it belongs to the nearest call further out that saved the register too, and so had it for itself; what
- * is in the register now belongs to the innermost such call. What a signal handler's frame keeps is the interrupted
- * call's.
+ * The owner of a word. A call that uses a register that calls preserve saves the value that it finds there. That value
+ * is not its own: it belongs to the nearest call further out that saved the register too, and so had it for itself;
+ * what is in the register now belongs to the innermost such call. What a signal handler's frame keeps is the
+ * interrupted call's.
  */
 #ifndef MUDLARK_FRAME_AT_H
 #define MUDLARK_FRAME_AT_H

@@ -1,13 +1,13 @@
 /*
- * Recent stacks, by where they start: what a thread's allocations come from again and again.
+ * Recent stacks, by where they start: the stacks from which a thread allocates again and again.
  *
- * A program goes round among a few places. The memoised walk (walk.h) knows the last stack only, so that two places in
- * turn would be walked each time. Here the words that a whole walk read are kept, with the site that the stack is; when
- * a capture starts with the same registers and all those words are unchanged, the stack is the same one: no rule is
- * looked at, no hash is made.
+ * A program cycles among a few places. The memoised walk (walk.h) knows only the last stack, so two alternating places
+ * would be walked each time. Here the words that a whole walk read are kept, with the site of the stack. If a capture
+ * starts with the same registers and all those words are unchanged, the stack is the same: no rule is read, no hash is
+ * computed.
  *
- * A slot holds good for one thread (the end of its own stack), one chain of Python frames, one generation of modules and
- * one epoch.
+ * A slot holds good for one thread (the end of its own stack), one chain of Python frames, one generation of modules
+ * and one epoch.
  */
 #ifndef MUDLARK_MEMO_H
 #define MUDLARK_MEMO_H

@@ -1,16 +1,16 @@
 /*
- * Where the program stands, seen from inside of a call of this library: the stack and the registers from which a search
- * for leaks begins for the thread that makes it.
+ * The program's position, seen from inside a call of this library: the stack and the registers from which a leak search
+ * starts for the calling thread.
  *
  *   mudlark_leaks(), _exit()     ours ............................| the caller
  *   exit(), quick_exit()         ours | libc's list of handlers, exit() | its caller
  *   a signal of ours             ours | the handler's frame |..... what it interrupted, with its registers
  *   malloc(), realloc(), free()  everything: the block may be nowhere else
  *
- * What lies in the frames up to there is not the program's. Their unused words are those of calls that have returned,
- * main() among them at the end of a process, and would keep what these have lost: of 82 programs that lose a block in
- * main() and differ only in the size of its frame, 12 had it in a word of the exit's. What the frames saved of their
- * caller's registers is known from unwinding them.
+ * The frames up to there are not the program's. Their unused words are those of calls that have returned, main() among
+ * them at the end of a process, and would keep what these have leaked: of 82 programs that leak a block in main() and
+ * differ only in the size of its frame, 12 had it in a word of the exit's. What the frames saved of their caller's
+ * registers is known from unwinding them.
  */
 #ifndef MUDLARK_OUTSIDE_H
 #define MUDLARK_OUTSIDE_H

@@ -33,7 +33,7 @@ static inline __attribute__((always_inline)) uintptr_t registers_fp(void)
 	return fp;
 }
 
-/* Those that the caller of the function that this stands in will have after the return. */
+/* The registers that the caller of the enclosing function will have after the return. */
 static inline __attribute__((always_inline)) struct registers registers_of_caller(void)
 {
 	const uintptr_t *frame = __builtin_frame_address(0); /* the saved frame pointer, the return address */

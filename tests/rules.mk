@@ -57,6 +57,11 @@ check: $(TEST_PROGRAMS)
 check-hosts: $(E2E_TESTS)
 	@$(RUN_TESTS) $(filter $(BUILD)/tests/e2e/test_hosts%,$(E2E_TESTS))
 
+# Every host at the least `ulimit -v` with which it works plain, and 16 MB more. Takes an hour or two.
+.PHONY: check-limits
+check-limits: hosts $(PRELOAD_LIBRARY)
+	tests/e2e/limits.sh $(BUILD)
+
 # CPython's own test suites under full recording, on every interpreter that is here.
 .PHONY: check-cpython
 check-cpython: $(BUILD)/tests/e2e/test_cpython

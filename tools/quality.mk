@@ -168,7 +168,7 @@ FUZZ_LIBRARY := $(FUZZ_BUILD)/libreport.a
 FUZZ_OBJECTS := $(patsubst %.c,$(FUZZ_BUILD)/%.o,$(filter-out %/main.c,$(REPORT_SOURCES)) $(SYMBOLIZE_SOURCES))
 
 # What a harness is linked with beside the library, and its own flags.
-FUZZ_SOURCES_cfi     := preload/unwind/cfi.c
+FUZZ_SOURCES_cfi     := preload/unwind/cfi.c preload/unwind/fde.c
 FUZZ_FLAGS_symbolize := -max_len=20000
 
 FUZZ_RUNS := $(FUZZ_NAMES:%=fuzz-run-%)

@@ -1,31 +1,14 @@
-/* A reader of .eh_frame_hdr and .eh_frame for the one row that holds at an address; cfi.h says what is kept of it. */
+/* The one row of .eh_frame that holds at an address; cfi.h says what is kept of it. */
 #include "preload/unwind/cfi.h"
 
 #include "preload/arch/context.h"
 #include "preload/arch/registers.h"
+#include "preload/unwind/fde.h"
 
 #include <link.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
-
-/* Pointer encodings (LSB 5.0, section 10.5). */
-enum {
-	ENCODING_ABSOLUTE = 0x00,
-	ENCODING_UDATA2 = 0x02,
-	ENCODING_UDATA4 = 0x03,
-	ENCODING_UDATA8 = 0x04,
-	ENCODING_SDATA2 = 0x0a,
-	ENCODING_SDATA4 = 0x0b,
-	ENCODING_SDATA8 = 0x0c,
-	ENCODING_FORMAT = 0x0f,
-	ENCODING_PC_RELATIVE = 0x10,
-	ENCODING_DATA_RELATIVE = 0x30,
-	ENCODING_ALIGNED = 0x50,
-	ENCODING_APPLICATION = 0x70,
-	ENCODING_INDIRECT = 0x80,
-	ENCODING_OMITTED = 0xff,
-};
 
 /* Call frame instructions (DWARF 5, section 7.24); the first three keep an operand in their low six bits. */
 enum {
@@ -63,237 +46,6 @@ enum { OP_DEREF = 0x06, OP_LIT0 = 0x30, OP_LIT31 = 0x4f, OP_BREG0 = 0x70 };
 
 /* Nested remember_state instructions: compilers nest one. */
 enum { REMEMBERED_MAX = 8 };
-
-/* What is left of a piece of memory; bad when somebody read beyond its end. */
-struct reader {
-	const uint8_t *at, *end;
-	bool bad;
-};
-
-static uint64_t read_fixed(struct reader *reader, size_t bytes)
-{
-	uint64_t value = 0;
-	if (reader->bad || (size_t)(reader->end - reader->at) < bytes) {
-		reader->bad = true;
-		return 0;
-	}
-	memcpy(&value, reader->at, bytes); /* little-endian, as everything that we run on */
-	reader->at += bytes;
-	return value;
-}
-
-static uint64_t read_unsigned(struct reader *reader)
-{
-	uint64_t value = 0;
-	for (unsigned shift = 0; shift < 64; shift += 7) {
-		uint64_t byte = read_fixed(reader, 1);
-		value |= (byte & 0x7f) << shift;
-		if (!(byte & 0x80))
-			return value;
-	}
-	reader->bad = true;
-	return 0;
-}
-
-static int64_t read_signed(struct reader *reader)
-{
-	uint64_t value = 0;
-	for (unsigned shift = 0; shift < 63;) {
-		uint64_t byte = read_fixed(reader, 1);
-		value |= (byte & 0x7f) << shift;
-		shift += 7;
-		if (!(byte & 0x80))
-			return (int64_t)(byte & 0x40 ? value | UINT64_MAX << shift : value);
-	}
-	reader->bad = true;
-	return 0;
-}
-
-/* A pointer in one of the encodings that linkers and compilers use here; anything else is bad. */
-static uintptr_t read_pointer(struct reader *reader, uint8_t encoding)
-{
-	uintptr_t here = (uintptr_t)reader->at;
-	int64_t value = 0;
-	switch (encoding & ENCODING_FORMAT) {
-	case ENCODING_ABSOLUTE:
-	case ENCODING_UDATA8:
-	case ENCODING_SDATA8:
-		value = (int64_t)read_fixed(reader, 8);
-		break;
-	case ENCODING_UDATA2:
-		value = (int64_t)read_fixed(reader, 2);
-		break;
-	case ENCODING_UDATA4:
-		value = (int64_t)read_fixed(reader, 4);
-		break;
-	case ENCODING_SDATA2:
-		value = (int16_t)read_fixed(reader, 2);
-		break;
-	case ENCODING_SDATA4:
-		value = (int32_t)read_fixed(reader, 4);
-		break;
-	default:
-		reader->bad = true;
-	}
-	switch (encoding & (ENCODING_APPLICATION | ENCODING_INDIRECT)) {
-	case ENCODING_ABSOLUTE:
-		return (uintptr_t)value;
-	case ENCODING_PC_RELATIVE:
-		return here + (uintptr_t)value;
-	default:
-		reader->bad = true;
-		return 0;
-	}
-}
-
-/* 0: what nobody uses here. */
-static size_t pointer_bytes(uint8_t encoding)
-{
-	switch (encoding & ENCODING_FORMAT) {
-	case ENCODING_ABSOLUTE:
-	case ENCODING_UDATA8:
-	case ENCODING_SDATA8:
-		return 8;
-	case ENCODING_UDATA2:
-	case ENCODING_SDATA2:
-		return 2;
-	case ENCODING_UDATA4:
-	case ENCODING_SDATA4:
-		return 4;
-	default:
-		return 0;
-	}
-}
-
-/* Memory from p to the end of the readable segment that has it; empty when none has. */
-static struct reader segment_from(const struct dl_phdr_info *info, uintptr_t p)
-{
-	for (unsigned i = 0; p && i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
-		uintptr_t start = info->dlpi_addr + header->p_vaddr;
-		if (header->p_type == PT_LOAD && (header->p_flags & PF_R) && p >= start && p - start < header->p_filesz)
-			return (struct reader){(const uint8_t *)p, (const uint8_t *)(start + header->p_filesz), false};
-	}
-	return (struct reader){.bad = true};
-}
-
-/* The sorted table's entries are two numbers, relative to the header: a start, and where its FDE is. */
-enum { TABLE_ENTRY_BYTES = 8, TABLE_START = 0, TABLE_FDE = 4 };
-
-static int32_t table_number(const uint8_t *table, size_t entry, size_t which)
-{
-	int32_t number;
-	memcpy(&number, table + entry * TABLE_ENTRY_BYTES + which, sizeof number);
-	return number;
-}
-
-/* The address of the FDE that may describe pc, by the sorted table of .eh_frame_hdr; 0: none. */
-static uintptr_t find_fde(uintptr_t pc, const struct dl_phdr_info *info)
-{
-	uintptr_t header = 0;
-	for (unsigned i = 0; i < info->dlpi_phnum; i++)
-		if (info->dlpi_phdr[i].p_type == PT_GNU_EH_FRAME)
-			header = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
-	struct reader reader = segment_from(info, header);
-	uint64_t version = read_fixed(&reader, 1);
-	uint8_t frame_encoding = (uint8_t)read_fixed(&reader, 1), count_encoding = (uint8_t)read_fixed(&reader, 1),
-		table_encoding = (uint8_t)read_fixed(&reader, 1);
-	if (reader.bad || version != 1 || count_encoding != ENCODING_UDATA4 ||
-	    table_encoding != (ENCODING_DATA_RELATIVE | ENCODING_SDATA4))
-		return 0;
-	read_pointer(&reader, frame_encoding);
-	size_t count = read_fixed(&reader, 4);
-	const uint8_t *table = reader.at;
-	if (reader.bad || !count || count > (size_t)(reader.end - reader.at) / TABLE_ENTRY_BYTES)
-		return 0;
-	int64_t wanted = (int64_t)(pc - header);
-	if (wanted < table_number(table, 0, TABLE_START))
-		return 0;
-	size_t low = 0, high = count; /* start of entry `low` <= wanted < start of entry `high` */
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-		if (table_number(table, middle, TABLE_START) <= wanted)
-			low = middle;
-		else
-			high = middle;
-	}
-	return header + (uintptr_t)(intptr_t)table_number(table, low, TABLE_FDE);
-}
-
-struct cie {
-	struct reader instructions;
-	uint64_t code_alignment;
-	int64_t data_alignment;
-	uint8_t pointer_encoding;
-	bool augmented; /* its FDEs have augmentation data too */
-};
-
-/*
- * Length field of a CIE or FDE: narrows the reader to what follows. False at a terminator or what is too long, as the
- * mark of a 64-bit length is: nobody agrees on what follows that one.
- */
-static bool enter_entry(struct reader *reader)
-{
-	uint64_t length = read_fixed(reader, 4);
-	if (reader->bad || length == 0 || length > (size_t)(reader->end - reader->at))
-		return false;
-	reader->end = reader->at + length;
-	return true;
-}
-
-/* The augmentation's letters, of which those of signal frames and what nobody knows are refused. */
-static bool read_augmentation(struct reader *reader, const char *letters, struct cie *cie)
-{
-	for (; *letters; letters++) {
-		switch (*letters) {
-		case 'z':
-			read_unsigned(reader);
-			cie->augmented = true;
-			break;
-		case 'R':
-			cie->pointer_encoding = (uint8_t)read_fixed(reader, 1);
-			break;
-		case 'L':
-			read_fixed(reader, 1);
-			break;
-		case 'P': {
-			uint8_t encoding = (uint8_t)read_fixed(reader, 1);
-			size_t bytes = pointer_bytes(encoding);
-			if (encoding == ENCODING_OMITTED)
-				break;
-			if (!bytes || (encoding & ENCODING_APPLICATION) == ENCODING_ALIGNED)
-				return false;
-			read_fixed(reader, bytes);
-			break;
-		}
-		default:
-			return false;
-		}
-	}
-	return !reader->bad;
-}
-
-static bool read_cie(struct reader reader, struct cie *cie)
-{
-	*cie = (struct cie){.pointer_encoding = ENCODING_ABSOLUTE};
-	if (!enter_entry(&reader) || read_fixed(&reader, 4) != 0)
-		return false;
-	uint64_t version = read_fixed(&reader, 1);
-	const char *letters = (const char *)reader.at;
-	const uint8_t *nul = memchr(reader.at, 0, (size_t)(reader.end - reader.at));
-	if ((version != 1 && version != 3) || !nul || (*letters && *letters != 'z'))
-		return false;
-	reader.at = nul + 1;
-	cie->code_alignment = read_unsigned(&reader);
-	cie->data_alignment = read_signed(&reader);
-	uint64_t return_address = version == 1 ? read_fixed(&reader, 1) : read_unsigned(&reader);
-	if (reader.bad || return_address != DWARF_RETURN_ADDRESS)
-		return false;
-	if (!read_augmentation(&reader, letters, cie))
-		return false;
-	cie->instructions = reader;
-	return true;
-}
 
 /* Where a register's value in the caller is. */
 enum where { SAME, UNDEFINED, AT_CFA, AT_FP, ELSEWHERE };
@@ -587,38 +339,11 @@ static struct rule rule_of(const struct row *row)
 	return rule;
 }
 
-struct fde {
-	struct cie cie;
-	struct reader instructions;
-	uintptr_t start, length; /* of the code that it describes */
-};
-
-/* Of the code that pc is in. false: there is none that is understood. */
-static bool read_fde(uintptr_t pc, const struct dl_phdr_info *info, struct fde *out)
-{
-	struct reader fde = segment_from(info, find_fde(pc, info));
-	if (!enter_entry(&fde))
-		return false;
-	uintptr_t cie_field = (uintptr_t)fde.at;
-	uint64_t cie_distance = read_fixed(&fde, 4);
-	if (!cie_distance || !read_cie(segment_from(info, cie_field - cie_distance), &out->cie))
-		return false;
-	out->start = read_pointer(&fde, out->cie.pointer_encoding);
-	out->length = read_pointer(&fde, out->cie.pointer_encoding & ENCODING_FORMAT);
-	if (out->cie.augmented) {
-		uint64_t skip = read_unsigned(&fde);
-		fde.bad |= skip > (size_t)(fde.end - fde.at);
-		fde.at += fde.bad ? 0 : skip;
-	}
-	out->instructions = fde;
-	return !fde.bad && pc >= out->start && pc - out->start < out->length;
-}
-
 /* The row that holds at pc. false: there is none that is understood. */
 static bool find_row(uintptr_t pc, const struct dl_phdr_info *info, struct row *row)
 {
 	struct fde fde;
-	if (!read_fde(pc, info, &fde))
+	if (!fde_read(pc, info, &fde))
 		return false;
 	struct program program = {.cie = &fde.cie, .location = fde.start, .pc = pc};
 	*row = (struct row){.cfa_kind = CFA_ELSEWHERE};
@@ -632,7 +357,7 @@ static bool find_row(uintptr_t pc, const struct dl_phdr_info *info, struct row *
 uintptr_t cfi_function(uintptr_t pc, const struct dl_phdr_info *info, size_t *bytes)
 {
 	struct fde fde;
-	if (!read_fde(pc, info, &fde))
+	if (!fde_read(pc, info, &fde))
 		return 0;
 	*bytes = fde.length;
 	return fde.start;
@@ -640,14 +365,14 @@ uintptr_t cfi_function(uintptr_t pc, const struct dl_phdr_info *info, size_t *by
 
 bool cfi_ends_handler(uintptr_t ip, const struct dl_phdr_info *info)
 {
-	struct reader code = segment_from(info, ip);
+	struct reader code = fde_segment(info, ip);
 	return !code.bad && code.end - code.at >= SIGNAL_RETURN_BYTES && context_is_signal_return(code.at);
 }
 
 bool cfi_is_made_up(uintptr_t ip, const struct dl_phdr_info *info)
 {
 	struct fde fde;
-	return read_fde(ip, info, &fde) && fde.start == ip && !read_fde(ip - 1, info, &fde);
+	return fde_read(ip, info, &fde) && fde.start == ip && !fde_read(ip - 1, info, &fde);
 }
 
 struct rule cfi_rule(uintptr_t pc, const struct dl_phdr_info *info)

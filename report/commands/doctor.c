@@ -173,11 +173,11 @@ const struct command doctor_command = {
 	.operands = "[BINARY | PID | SNAPSHOT | -- COMMAND...]",
 	.summary = "check what will work here, or with a program or process",
 	.description =
-		"Looks at this machine and, when one is named, at a program (found in PATH as `mudlark run` would find "
-		"it), "
-		"a running process or a snapshot. Each line is ok, warn or fail, with the reason and the mend. "
-		"/bin/true is run once to see that preloading works, and of a Python program its interpreter, with an "
-		"empty program, to see whether Python lines and objects are recorded; the program itself is not run.",
+		"Inspects this machine and, if one is named, a program (found in PATH as `mudlark run` would find "
+		"it), a running process or a snapshot. Each line is ok, warn or fail, with the reason and the fix. "
+		"/bin/true is run once to see that preloading works, and of a Python program its interpreter, with "
+		"an empty program, to see whether Python lines and objects are recorded; the program itself is not "
+		"run.",
 	.epilogue = "Exit status: 0 all is well, warnings included; 1 something will not work; 2 wrong usage.\n",
 	.options = options_table,
 	.operand_kind = ARGUMENT_COMMAND,

@@ -266,7 +266,7 @@ static int judge(struct run *run, struct error *error)
 	gate->process = NULL;
 	judge_unexamined(run);
 	if (status == EXIT_FINE && !gate->processes)
-		return error_set(error, EXIT_INCOMPLETE, "'mudlark doctor -- COMMAND' tells why",
+		return error_set(error, EXIT_INCOMPLETE, "'mudlark doctor -- COMMAND' shows why",
 				 run->options->program_count
 					 ? "no process of these programs wrote a snapshot: there is "
 					   "nothing to judge"

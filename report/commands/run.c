@@ -457,12 +457,10 @@ const struct command run_command = {
 	.operands = "[--] COMMAND [ARG...]",
 	.summary = "profile a command; its exit status passes through",
 	.description = "Runs a command with libmudlark.so preloaded, which records its allocations and writes "
-		       "snapshots. When it "
-		       "has ended, tells on standard error where they are, the three largest live sites, and the next "
-		       "command. "
-		       "Options but --quiet are also keys of the environment variable MUDLARK_OPTIONS (key=value, "
-		       "separated by ':' "
-		       "or space, quoted where a value has such), and override what it says.",
+		       "snapshots. When it has ended, reports on standard error where they are, the three largest "
+		       "live sites, and the next command. Options but --quiet are also keys of the environment "
+		       "variable MUDLARK_OPTIONS (key=value, separated by ':' or space, quoted where a value has "
+		       "such), and override what it says.",
 	.epilogue = "Exit status: the command's own, 128+n when signal n ended it. With --leaks, in place of 0, "
 		    "--exitcode when\n"
 		    "it or one of its processes lost memory, 4 when that is not certain. 126 when it cannot be "

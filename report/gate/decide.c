@@ -121,7 +121,7 @@ static const char *plain_reason(struct gate *gate, const struct finding *finding
 	case FINDING_GROWTH:
 		return format_text(gate, "a part of what each %s allocates is never freed", finding->unit);
 	case FINDING_SATURATING:
-		return "it keeps less and less: a cache that fills; a longer run tells";
+		return "it keeps less and less: a cache that fills; a longer run shows";
 	case FINDING_SUSPECTED:
 		return "its total rises, but what it allocates is freed in the end";
 	case FINDING_LIVE:

@@ -73,7 +73,7 @@ void gate_find_search(struct gate *gate, struct names *names, const struct snaps
 	}
 	if (snapshot->numbers[META_LEAKS_INCOMPLETE]) {
 		gate->scan_incomplete = true;
-		gate_incomplete(gate, "the search for leaks did not see all: mudlark leaks says why");
+		gate_incomplete(gate, "the search for leaks was not complete: mudlark leaks shows why");
 	}
 	if (snapshot->totals[TOTAL_UNRECORDED_BLOCKS] && gate->policy.fail_on & FINDING_BIT(FINDING_DEFINITE)) {
 		gate->scan_incomplete = true;

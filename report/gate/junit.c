@@ -68,7 +68,7 @@ void gate_report_junit(const struct gate *gate, FILE *stream)
 			      "    <testcase classname=\"gate\" name=\"data are complete\" time=\"0\">\n      <%s",
 			      incomplete ? "error type=\"incomplete\"" : "skipped");
 		buffer_text(&out, " message=\"");
-		escape_xml(&out, gate->incomplete ? gate->incomplete : "the search for leaks did not see everything");
+		escape_xml(&out, gate->incomplete ? gate->incomplete : "the search for leaks was not complete");
 		buffer_format(&out, "\"></%s>\n    </testcase>\n", incomplete ? "error" : "skipped");
 	}
 	if (!cases && !incomplete) {

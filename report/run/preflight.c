@@ -106,7 +106,7 @@ static char *interpreter_program(char *line, const char *script, struct error *e
 	}
 	if (check_executable(program)) {
 		error_set(error, EXIT_NOT_EXECUTABLE, "install it or correct the script's first line",
-			  "%s: its interpreter %s is not there", script, program);
+			  "%s: its interpreter %s does not exist", script, program);
 		return NULL;
 	}
 	return must_copy(program);

@@ -130,7 +130,7 @@ static void print_misuses(const struct snapshot_briefs *files, const struct skip
 		reading_free(&reading);
 	}
 	if (left_out)
-		notice("so did %zu more of its processes: mudlark show tells", left_out);
+		notice("so did %zu more of its processes: mudlark show lists them", left_out);
 }
 
 static bool fatal_catches(int number)
@@ -195,7 +195,7 @@ static void no_snapshot(const char *pattern, const struct host_options *host, in
 	else if (status > 128)
 		advise_on_signal(host, status - 128);
 	else
-		notice("'mudlark doctor -- COMMAND' tells why; a program that is killed (KILL) writes none without "
+		notice("'mudlark doctor -- COMMAND' shows why; a program that is killed (KILL) writes none without "
 		       "--every");
 }
 

@@ -128,7 +128,7 @@ static void judge_loaded(const struct run_leaks *run, struct reading *reading, c
 	bool uncertain = lost == EXIT_INCOMPLETE, found = lost == EXIT_JUDGED;
 	bool shown = found && verdict->shown < PROCESSES_SHOWN;
 	if (snapshot->numbers[META_LEAKS_INCOMPLETE])
-		notice("the search for leaks did not see all of %s: 'mudlark leaks' says why", path);
+		notice("the search for leaks of %s was not complete: 'mudlark leaks' shows why", path);
 	else if (uncertain)
 		notice("%s: sampling left out blocks that were lost; what is suppressed may be all of them", path);
 	if (shown)
@@ -232,7 +232,7 @@ int run_leaks_judge(const struct run_leaks *run, int status, const char **judged
 	judge_unexamined(run, &verdict);
 	if (!verdict.shown && !verdict.uncertain && !run->quiet) {
 		notice(verdict.declined ? "no search for leaks was wanted at the end"
-		       : verdict.hidden ? "nothing was lost but what suppressions hide"
+		       : verdict.hidden ? "nothing was lost except what suppressions hide"
 					: "nothing was lost");
 		run_next(files, run->skips_typed);
 	}

@@ -88,9 +88,9 @@ static char *silent_end(const struct reading *reading, const struct roster_slot 
 		return must_format("signal %d (%s) ended it", WTERMSIG(ended->status),
 				   signal_name(WTERMSIG(ended->status)));
 	if (ended)
-		return must_format("it ended by a system call of its own (status %d), without a snapshot",
+		return must_format("it ended by a direct system call (status %d), without a snapshot",
 				   WEXITSTATUS(ended->status));
-	return must_format("a signal, or a system call of its own, ended it without a snapshot");
+	return must_format("a signal, or a direct system call, ended it without a snapshot");
 }
 
 /* --- images ---------------------------------------------------------------------------------------------------- */
@@ -145,7 +145,7 @@ static char *nested_reason(const struct reading *reading, const struct roster_sl
 	return must_format(
 		nested && nested->verdict == ROSTER_LOST
 			? "it belongs to another `mudlark run`, pid %u, which found leaks"
-			: "it belongs to another `mudlark run`, pid %u, which does not say that nothing was lost",
+			: "it belongs to another `mudlark run`, pid %u, which did not report that nothing was lost",
 		slot->parent);
 }
 
@@ -183,7 +183,7 @@ static char *exited_reason(const struct reading *reading, const struct roster_sl
 	if (reading->wanted->leaks && slot->verdict == ROSTER_NOT_SEARCHED)
 		return must_format("it was not searched for leaks at its end");
 	if (!has_file(reading, slot, true))
-		return must_format("its snapshot at the end is not there any longer, or belongs to another user");
+		return must_format("its snapshot at the end no longer exists, or belongs to another user");
 	return NULL;
 }
 
@@ -197,8 +197,7 @@ static char *killed_reason(const struct reading *reading, const struct roster_sl
 	if (reading->wanted->leaks)
 		return must_format("signal %d (%s) ended it, before it could be searched for leaks", slot->flags, name);
 	if (!has_file(reading, slot, false))
-		return must_format("signal %d (%s) ended it, and its snapshot is not there any longer", slot->flags,
-				   name);
+		return must_format("signal %d (%s) ended it, and its snapshot no longer exists", slot->flags, name);
 	return NULL;
 }
 
@@ -214,7 +213,7 @@ static char *executed_reason(const struct reading *reading, const struct roster_
 		return must_format("it executed %s before it could be searched for leaks",
 				   slot->path[0] ? slot->path : "another program");
 	if ((slot->verdict == ROSTER_LOST || slot->verdict == ROSTER_UNCERTAIN) && !has_file(reading, slot, true))
-		return must_format("its snapshot before it executed %s is not there any longer", slot->path);
+		return must_format("its snapshot before it executed %s no longer exists", slot->path);
 	return NULL;
 }
 
@@ -241,10 +240,10 @@ static char *image_reason(const struct reading *reading, size_t at, bool *runs)
 	}
 	if (next)
 		return reading->wanted->leaks && slot->kind != ROSTER_CLONED
-			       ? must_format("it executed another program by a system call of its own")
+			       ? must_format("it executed another program by a direct system call")
 			       : NULL;
 	if (slot->kind == ROSTER_CLONED)
-		return must_format("it was made by a system call of its parent's own: the library cannot follow it");
+		return must_format("it was made by a direct system call of its parent: the library cannot follow it");
 	char *reason = silent_end(reading, slot, runs);
 	if (!reading->wanted->leaks && has_file(reading, slot, false)) {
 		free(reason);
@@ -321,7 +320,7 @@ static void read_clones(struct reading *reading, const struct roster_slot *note)
 		known += slot->kind == ROSTER_CLONED && slot->parent == note->parent && is_first(reading, i);
 	}
 	if (made >= known)
-		add(reading, note, must_format("a child that pid %u made by a system call of its own", note->parent));
+		add(reading, note, must_format("a child that pid %u made by a direct system call", note->parent));
 }
 
 /* Notes of children whose pid is not known. */

@@ -12,11 +12,11 @@
 #include <unistd.h>
 
 #define HOST "$H/ends_in_many_ways "
-#define OWN_SYSTEM_CALL "it ended by a system call of its own (status 0)"
-#define UNSEEN "a signal, or a system call of its own, ended it"
+#define OWN_SYSTEM_CALL "it ended by a direct system call (status 0)"
+#define UNSEEN "a signal, or a direct system call, ended it"
 #define STATIC "it is linked statically"
 #define NO_PRELOAD "without LD_PRELOAD in its environment"
-#define BY_CLONE "made by a system call of its parent's own"
+#define BY_CLONE "made by a direct system call of its parent"
 
 enum { LOST = 23, UNKNOWN = 4, CLEAN = 0 };
 

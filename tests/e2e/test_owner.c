@@ -452,6 +452,30 @@ START_TEST(other_extension_modules_do_not)
 }
 END_TEST
 
+/* As modules of Cython 0.29 do when they are loaded: code objects that no pointer is left to, but for what a dead word of the
+ * stack may have of the last. */
+START_TEST(code_objects_that_a_module_forgets_are_lost)
+{
+	if (!is_installed("python3-config")) {
+		runner_skip("an extension module: python3-dev is not installed");
+		return;
+	}
+	owner_expect(
+		"lost code objects",
+		"cat >_codes.c <<'END'\n"
+		"#include <Python.h>\n"
+		"static __attribute__((noinline)) void make_code(int i)\n"
+		"{ if (!PyCode_NewEmpty(\"m.pyx\", \"f\", i)) abort(); }\n"
+		"static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, \"_codes\", 0, -1, 0, 0, 0, 0, 0};\n"
+		"PyMODINIT_FUNC PyInit__codes(void)\n"
+		"{ for (int i = 1; i <= 16; i++) make_code(i); return PyModule_Create(&def); }\n"
+		"END\n"
+		"gcc -g -O1 -shared -fPIC $(/usr/bin/python3-config --includes) -o _codes.so _codes.c\n"
+		"set +e; PYTHONPATH=$PWD mudlark run --leaks -o c.mud /usr/bin/python3 -c 'import _codes' 2>log; s=$?\n"
+		"set -e; is $s 23; grep -q '[0-9] bytes in 1[56] blocks: make_code (.*_codes.c:3)' log || { cat log; exit 1; }\n");
+}
+END_TEST
+
 int main(void)
 {
 	const struct python_found *all;
@@ -471,6 +495,7 @@ int main(void)
 	tcase_add_test(tests, rows_that_differ_in_the_module_show_it);
 	tcase_add_test(tests, nothing_is_cut_in_a_pipe);
 	tcase_add_test(tests, other_extension_modules_do_not);
+	tcase_add_test(tests, code_objects_that_a_module_forgets_are_lost);
 	suite_add_tcase(suite, tests);
 	tcase_add_checked_fixture(python, python_shell_setup, python_shell_teardown);
 	tcase_add_loop_test(python, standard_library_belongs_to_the_interpreter, 0, pythons);

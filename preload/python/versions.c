@@ -82,13 +82,13 @@
 	F(dict_values_array,         0,         0,         0,         0,         0,         8,         0)          \
 	F(dict_keys_by_log2,         0,         0,         0,         1,         1,         1,         0)
 
-#define V8(name, v8, v9, v10, v11, v12, v13, v14)  .name = v8,
-#define V9(name, v8, v9, v10, v11, v12, v13, v14)  .name = v9,
-#define V10(name, v8, v9, v10, v11, v12, v13, v14) .name = v10,
-#define V11(name, v8, v9, v10, v11, v12, v13, v14) .name = v11,
-#define V12(name, v8, v9, v10, v11, v12, v13, v14) .name = v12,
-#define V13(name, v8, v9, v10, v11, v12, v13, v14) .name = v13,
-#define V14(name, v8, v9, v10, v11, v12, v13, v14) .name = v14,
+#define V8(name, v8, v9, v10, v11, v12, v13, v14)  .name = (v8),
+#define V9(name, v8, v9, v10, v11, v12, v13, v14)  .name = (v9),
+#define V10(name, v8, v9, v10, v11, v12, v13, v14) .name = (v10),
+#define V11(name, v8, v9, v10, v11, v12, v13, v14) .name = (v11),
+#define V12(name, v8, v9, v10, v11, v12, v13, v14) .name = (v12),
+#define V13(name, v8, v9, v10, v11, v12, v13, v14) .name = (v13),
+#define V14(name, v8, v9, v10, v11, v12, v13, v14) .name = (v14),
 
 static const struct python_layout versions[] = {
 	{.version = 8, PYTHON_VERSIONS(V8)},

@@ -79,6 +79,7 @@ static void on_stop(int number, siginfo_t *info, void *context)
 	uint32_t released = atomic_load(&stop.released);
 	if (released >= generation)
 		return;
+	int saved = errno; /* it may be between a call and its look at errno; sigaction() sets it */
 	tell_registers(thread, context);
 	atomic_store(&thread->state, STOP_STANDS);
 	if (atomic_fetch_add(&stop.answers, 1) + 1 >= atomic_load(&stop.asked))
@@ -86,6 +87,7 @@ static void on_stop(int number, siginfo_t *info, void *context)
 	while ((released = atomic_load(&stop.released)) < generation)
 		sys_futex_wait(&stop.released, released);
 	go_on_waiting(context);
+	errno = saved;
 }
 
 /* --- what /proc tells of a thread --- */

@@ -201,10 +201,16 @@ static inline void site_add(const struct site *site, _Atomic uint64_t *counter, 
 		tally_add(counter, n);
 }
 
-/* due: whether the totals say that the composition of the peak is worth taking. */
-static void take_peak(bool due)
+/* Away from the hooks: they would save registers for it each time. */
+static __attribute__((noinline)) void flush(struct heap *heap)
 {
-	if (due && peak_take())
+	if (totals_flush(heap) && peak_take())
+		control_peak();
+}
+
+static __attribute__((noinline)) void flush_before_drop(struct heap *heap, uint64_t bytes)
+{
+	if (totals_before_drop(heap, bytes) && peak_take())
 		control_peak();
 }
 
@@ -218,7 +224,7 @@ static void live_add(struct heap *heap, int64_t bytes, int64_t blocks)
 		heap->live_bytes_high = pending;
 	int64_t portion = atomic_load_explicit(&totals_portion, memory_order_relaxed);
 	if (__builtin_expect(pending > portion || pending < -portion, 0))
-		take_peak(totals_flush(heap));
+		flush(heap);
 }
 
 uint32_t record_birth(struct heap *heap, const void *p, size_t bytes, const struct registers *caller)
@@ -273,7 +279,7 @@ void record_death(struct heap *heap, const void *p, size_t bytes, uint32_t cohor
 	tally_add(&heap->tally.freed_blocks, sum.blocks);
 	tally_add(&heap->tally.freed_bytes, sum.bytes);
 	if ((int64_t)sum.bytes > atomic_load_explicit(&totals_portion, memory_order_relaxed))
-		take_peak(totals_before_drop(heap, sum.bytes));
+		flush_before_drop(heap, sum.bytes);
 	live_add(heap, -(int64_t)sum.bytes, -(int64_t)sum.blocks);
 }
 
@@ -327,7 +333,7 @@ uint16_t record_thread(const struct heap *heap)
 
 void record_thread_end(struct heap *heap)
 {
-	take_peak(totals_flush(heap));
+	flush(heap);
 	if (heap->sites) {
 		/* The sites in it are this thread's. */
 		memset(heap->sites->entry, 0,

@@ -262,7 +262,9 @@ START_TEST(killed_at_any_moment)
 		runner_sleep_ms((random >> 16) % LATEST_MS);
 		kill(running.outcome.pid, SIGKILL);
 		runner_finish(&running, &outcome);
-		ck_assert_int_eq(outcome.status, 128 + SIGKILL);
+		/* On a fast machine it may have ended before. */
+		ck_assert_msg(outcome.status == 128 + SIGKILL || outcome.status == 0, "status %d: %s", outcome.status,
+			      outcome.err);
 		runner_done(&outcome);
 	}
 	struct briefs briefs;

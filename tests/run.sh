@@ -5,6 +5,8 @@
 # of totals. What a program printed is kept in BUILD/tests/logs. TEST_JOBS is how many run at once: one for each processor.
 # Exit status 1 when a program fails, 0 otherwise.
 set -u
+# Limits are for hangs; programs that run side by side, on a shared machine, are slower than one alone.
+export CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-3}
 build=$1
 shift
 logs=$build/tests/logs

@@ -76,6 +76,7 @@ static void end(const siginfo_t *info, ucontext_t *context)
 		return;
 	}
 	sys_signal_default(number);
+	sigdelset(&context->uc_sigmask, number); /* sigsuspend() and ppoll() let it in only while they wait */
 	if (sys_signal_thread(info))
 		sys_exit(SIGNALLED + number); /* a filter refuses that: as near as can be */
 }

@@ -71,6 +71,7 @@ static const struct host_case cases[] = {
 	{.line = "signalled once_and_over", .status = 0, .snapshots = 1},
 	ENDS("signalled ignored_before", SIGTERM),
 	ENDS("signalled unblocked", SIGTERM),
+	ENDS("signalled while_waiting", SIGTERM),
 	ENDS("signalled twice", SIGTERM),
 	ENDS("signalled vfork_child", SIGTERM),
 	ENDS("signalled raw_child", SIGTERM),

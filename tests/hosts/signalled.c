@@ -271,6 +271,17 @@ static void unblocked(void)
 	block(SIG_UNBLOCK);
 }
 
+/* Let in while it waits: with the mask from before, which the handler returns to, it would be pending for ever. */
+static void while_waiting(void)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	block(SIG_BLOCK);
+	raise(number);
+	sigsuspend(&none);
+	exit(1);
+}
+
 static void twice(void)
 {
 	kill(getpid(), number);
@@ -350,6 +361,7 @@ static const struct {
 	{"ignored_before", ignored_before},
 	{"waited_for", waited_for},
 	{"unblocked", unblocked},
+	{"while_waiting", while_waiting},
 	{"twice", twice},
 	{"child", child},
 	{"vfork_child", vfork_child},

@@ -38,7 +38,8 @@ static struct own_leaf *leaf_of(uintptr_t address)
 /* Memory for a leaf, which is not entered yet; NULL: there is none, or no number for it. *number counts from 1. */
 static struct own_leaf *leaf_new(uint32_t *number)
 {
-	struct own_leaf *leaf = sys_map_unlisted(sizeof *leaf);
+	bool any = atomic_load_explicit(&own.count, memory_order_relaxed) < LEAVES;
+	struct own_leaf *leaf = any ? sys_map_unlisted(sizeof *leaf) : NULL;
 	if (!leaf)
 		return NULL;
 	*number = atomic_fetch_add_explicit(&own.count, 1, memory_order_relaxed) + 1;
@@ -95,6 +96,9 @@ static void change(const void *start, size_t bytes, bool mine)
 				atomic_fetch_or_explicit(word, bits_of(address, next), memory_order_relaxed);
 			else
 				atomic_fetch_and_explicit(word, ~bits_of(address, next), memory_order_relaxed);
+		} else {
+			/* Nothing can be noted up to its end: of terabytes each word would cost two system calls. */
+			next = (address & ~(LEAF_BYTES - 1)) + LEAF_BYTES;
 		}
 		address = next;
 	}

@@ -194,9 +194,9 @@ static uint64_t signal_bit(int number)
 	return (uint64_t)1 << (number - 1);
 }
 
-int sys_signal_thread(const siginfo_t *info)
+int sys_signal_thread(pid_t tid, const siginfo_t *info)
 {
-	return (int)sys_call(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), info->si_signo, (long)info, 0, 0);
+	return (int)sys_call(SYS_rt_tgsigqueueinfo, sys_getpid(), tid, info->si_signo, (long)info, 0, 0);
 }
 
 int sys_signal_process(const siginfo_t *info)
@@ -215,10 +215,9 @@ int sys_timer(int number, void *value)
 	struct sigevent event;
 	int timer = 0;
 	memset(&event, 0, sizeof event);
-	event.sigev_notify = SIGEV_THREAD_ID;
+	event.sigev_notify = SIGEV_SIGNAL;
 	event.sigev_signo = number;
 	event.sigev_value.sival_ptr = value;
-	event._sigev_un._tid = sys_gettid();
 	int error = (int)sys_call(SYS_timer_create, CLOCK_MONOTONIC, (long)&event, (long)&timer, 0, 0, 0);
 	return error ? error : timer;
 }

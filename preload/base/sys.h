@@ -176,14 +176,14 @@ bool sys_is_filtered(void);
 int sys_queue_signal(pid_t pid, pid_t tid, int number, void *value);
 
 /*
- * Sends a signal again as it came, info: to the calling thread, or to the process. Returns 0 or -errno. sys_unblock():
- * the calling thread's mask lets it in.
+ * Sends a signal again as it came, info: to a thread of the process, or to the process. Returns 0 or -errno.
+ * sys_unblock(): the calling thread's mask lets it in.
  */
-int sys_signal_thread(const siginfo_t *info);
+int sys_signal_thread(pid_t tid, const siginfo_t *info);
 int sys_signal_process(const siginfo_t *info);
 void sys_unblock(int number);
 
-/* A timer that sends the calling thread a signal with a value, when sys_timer_set() starts it. Its id, or -errno. */
+/* A timer that sends the process a signal with a value, when sys_timer_set() starts it. Its id, or -errno. */
 int sys_timer(int number, void *value);
 void sys_timer_set(int timer, uint64_t first_ns, uint64_t then_ns);
 

@@ -31,6 +31,7 @@ static struct {
 	_Atomic uintptr_t thread;  /* the one that takes the snapshot; 0: none */
 	_Atomic uint64_t begun_ns; /* 0: the thread has only just begun */
 	siginfo_t info;            /* of the first signal; the thread's own, as are the rest */
+	pid_t tid;                 /* the thread's */
 	int timer;                 /* < 0: there is none */
 	volatile bool taking;      /* no longer put off */
 	char name[NAME_BYTES];
@@ -77,7 +78,7 @@ static void end(const siginfo_t *info, ucontext_t *context)
 	}
 	sys_signal_default(number);
 	sigdelset(&context->uc_sigmask, number); /* sigsuspend() and ppoll() let it in only while they wait */
-	if (sys_signal_thread(info))
+	if (sys_signal_thread(sys_gettid(), info))
 		sys_exit(SIGNALLED + number); /* a filter refuses that: as near as can be */
 }
 
@@ -127,6 +128,7 @@ static void begin(const siginfo_t *info, ucontext_t *context)
 	struct text name = text_in(fatal.name, sizeof fatal.name);
 	const char *abbreviated = sigabbrev_np(info->si_signo);
 	fatal.info = *info;
+	fatal.tid = sys_gettid();
 	text_add(&name, "SIG");
 	text_add(&name, abbreviated ? abbreviated : "?");
 	atomic_store(&fatal.begun_ns, sys_monotonic_ns());
@@ -139,20 +141,40 @@ static void begin(const siginfo_t *info, ucontext_t *context)
 		sys_timer_set(fatal.timer, PUT_OFF_NS, PUT_OFF_NS);
 }
 
+static bool is_tick(const siginfo_t *info)
+{
+	return info->si_code == SI_TIMER && info->si_value.sival_ptr == &fatal;
+}
+
 /* A signal to the thread that has begun. */
 static void again(const siginfo_t *info, ucontext_t *context)
 {
-	bool tick = info->si_code == SI_TIMER && info->si_value.sival_ptr == &fatal;
-	if (is_fault(info) || elapsed_ns() >= (tick ? LIMIT_NS : MEANT_NS))
+	if (is_fault(info) || elapsed_ns() >= (is_tick(info) ? LIMIT_NS : MEANT_NS))
 		give_up(context, false);
 	else if (!fatal.taking && !lock_depth)
 		take_and_end(context);
+}
+
+/* The timer's signal comes to any thread. The one that has begun may have ended: then the calling one takes over. */
+static void pass_on(const siginfo_t *info, ucontext_t *context)
+{
+	uintptr_t began = atomic_load(&fatal.thread);
+	if (sys_signal_thread(fatal.tid, info) != -ESRCH || lock_depth || fatal.taking)
+		return;
+	if (!atomic_compare_exchange_strong(&fatal.thread, &began, lock_self()))
+		return;
+	fatal.tid = sys_gettid();
+	take_and_end(context);
 }
 
 /* A signal to another thread. */
 static void beside(const siginfo_t *info, ucontext_t *context)
 {
 	_Atomic uint32_t never = 0;
+	if (is_tick(info) && elapsed_ns() < LIMIT_NS) {
+		pass_on(info, context);
+		return;
+	}
 	if (!is_fault(info)) {
 		if (elapsed_ns() >= MEANT_NS)
 			give_up(context, true);

@@ -162,7 +162,7 @@ def check_folded(path, text):
 
 def check_baseline(path, text):
     for line in text.splitlines():
-        if not line.startswith("#") and not re.match(r"[0-9a-f]{16} [a-z-]+ \d+ \d+ \d{4}-\d\d-\d\d( # |$)", line):
+        if not line.startswith("#") and not re.match(r"[0-9a-f]{16}(/[0-9a-f]{16})? [a-z-]+ \d+ \d+ \d{4}-\d\d-\d\d( # |$)", line):
             complain(path, f"no entry: {line!r}")
 
 

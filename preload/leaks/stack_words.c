@@ -127,6 +127,31 @@ static bool ends_run(struct passing *passing, enum runtime_part part, uintptr_t 
 	return ends;
 }
 
+/* Returns whether the kernel has written siginfo: then its end is cleared. */
+static bool has_siginfo(const ucontext_t *context)
+{
+	uint64_t rest[(SIGINFO_BYTES - SIGINFO_WRITTEN) / sizeof(uint64_t)];
+	const char *from = (const char *)context + CONTEXT_BYTES + SIGINFO_WRITTEN;
+	bool clear = sys_read_memory(from, rest, sizeof rest);
+	for (size_t i = 0; i < sizeof rest / sizeof rest[0] && clear; i++)
+		clear = rest[i] == 0;
+	return clear;
+}
+
+/*
+ * Of a signal's frame only registers and siginfo count. A call keeps no vector register: where libc was interrupted at a
+ * system call they hold nothing of the program's, and the area that they are saved in has parts that nobody writes to.
+ */
+static void pass_signal_frame(struct stack_words *words, const ucontext_t *context, const struct frame *interrupted,
+			      const uintptr_t where[KEPT_REGISTERS])
+{
+	uintptr_t start = (uintptr_t)context, lowest = interrupted_lowest(interrupted->ip, interrupted->sp);
+	bool at_call = interrupted_calls_kernel(interrupted->ip);
+	pass(words, start + CONTEXT_UNWRITTEN, start + (has_siginfo(context) ? CONTEXT_BYTES : SIGNAL_FRAME_BYTES),
+	     where);
+	pass(words, at_call ? start + SIGNAL_FRAME_BYTES : context_end(context, sys_read_memory), lowest, where);
+}
+
 uint32_t stack_words_find(struct stack_words *words, const struct stack_start *start, uint32_t frames)
 {
 	struct frame here = start->frame;
@@ -163,8 +188,7 @@ uint32_t stack_words_find(struct stack_words *words, const struct stack_start *s
 		if (ends)
 			passing = (struct passing){.end = low};
 		if (left.context) {
-			pass(words, context_end(left.context, sys_read_memory), interrupted_lowest(here.ip, low),
-			     where);
+			pass_signal_frame(words, left.context, &here, where);
 			passing = (struct passing){0};
 		}
 	}

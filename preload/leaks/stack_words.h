@@ -39,7 +39,7 @@ struct stack_span {
 };
 
 enum {
-	STACK_PASSED_MAX = 8,
+	STACK_PASSED_MAX = 12,
 	WAIT_FRAMES_MAX = 8, /* from the program to the kernel: sleep() makes three */
 	STACK_KEPT_MAX = (STACK_PASSED_MAX + WAIT_FRAMES_MAX) * KEPT_REGISTERS,
 };

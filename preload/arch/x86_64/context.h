@@ -70,6 +70,19 @@ static inline uintptr_t context_end(const ucontext_t *context,
 	return state + (words[0] == XSTATE_MAGIC ? words[1] : LEGACY_BYTES);
 }
 
+/*
+ * What the kernel puts on the stack for a handler (struct rt_sigframe of Linux): its ucontext, whose last words it leaves
+ * as they are (reserved1 of struct sigcontext, and what libc's is longer by), then siginfo, only for a handler with
+ * SA_SIGINFO, then a gap, since the vector state is aligned to 64 bytes.
+ */
+enum {
+	CONTEXT_UNWRITTEN = offsetof(ucontext_t, uc_mcontext) + offsetof(mcontext_t, __reserved1),
+	CONTEXT_BYTES = 304,
+	SIGINFO_WRITTEN = 48, /* struct kernel_siginfo; the rest is cleared with it */
+	SIGINFO_BYTES = 128,
+	SIGNAL_FRAME_BYTES = CONTEXT_BYTES + SIGINFO_BYTES,
+};
+
 static inline uintptr_t context_general(const ucontext_t *context, unsigned i)
 {
 	return (uintptr_t)context->uc_mcontext.gregs[i];
